@@ -1,0 +1,1 @@
+"""From raw text to an aligned chat model with one command line and one config language."""

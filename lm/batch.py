@@ -1,0 +1,31 @@
+"""The one contract between data and objective: whoever fills these fields can be trained on.
+
+Legend: B rows  T tokens a row
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Rows of tokens, what each should predict, and what the sum of their losses is divided by."""
+
+    tokens: Tensor  # B T  int64, what the model reads
+    targets: Tensor  # B T  int64, what each position should predict
+    supervised: Tensor  # B T  bool, which targets count
+    denominator: float  # supervised targets of the whole optimizer step: all micro-batches, all ranks
+    documents: Tensor | None = None  # B T  int64, the document of each token; -1 is padding; None: one a row
+    kinds: Tensor | None = None  # B T  int64, index of the kind or task of each target (validation)
+    bytes: Tensor | None = None  # B T  int64, source bytes of each target (validation)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The same batch on `device`."""
+        moved = {
+            field.name: value.to(device, non_blocking=non_blocking)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)

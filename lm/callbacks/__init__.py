@@ -1,0 +1,12 @@
+"""What happens beside training: saving, measuring, showing."""
+
+from lm.callbacks.checkpoints import Checkpoints
+from lm.callbacks.interruption import Interruption
+from lm.callbacks.metrics import Metrics
+from lm.callbacks.metrics_file import MetricsFile
+from lm.callbacks.progress import Progress
+from lm.callbacks.random_state import RandomState
+from lm.callbacks.samples import Samples
+from lm.callbacks.step_counters import StepCounters
+
+__all__ = ["Checkpoints", "Interruption", "Metrics", "MetricsFile", "Progress", "RandomState", "Samples", "StepCounters"]

@@ -1,0 +1,58 @@
+"""Save the last and the best state.
+
+Lightning's ModelCheckpoint keeps absolute paths in its state and names files by metric; all that is wanted here is
+two files whose names say what they are.
+"""
+
+import math
+
+from lightning import Callback, LightningModule, Trainer
+
+from lm.checkpoint import checkpoint_path, save
+
+
+class Checkpoints(Callback):
+    """`last.ckpt` every `every` steps and at the end, `best.ckpt` whenever validation improves."""
+
+    def __init__(self, *, every: int = 200, monitor: str = "validation/loss"):
+        if every < 1:
+            raise ValueError(f"callbacks.checkpoints.every={every}: must be at least 1 step")
+        self.every, self.monitor = every, monitor
+        self.best = math.inf
+        self._saved = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._saved = trainer.global_step
+        if trainer.is_global_zero:
+            directory = checkpoint_path(trainer.default_root_dir, "last").parent
+            directory.mkdir(parents=True, exist_ok=True)
+            for torn in directory.glob(".*.ckpt"):  # of a writer that was killed
+                torn.unlink()
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        step = trainer.global_step
+        # Where validation follows, it goes first: resuming must not skip it.
+        validates = (batch_idx + 1) % trainer.val_check_batch == 0 and trainer.enable_validation
+        if step > self._saved and (step % self.every == 0 or step == trainer.max_steps) and not validates:
+            self._save(trainer, "last")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        value = pl_module.validation.get(self.monitor, math.inf)
+        if value < self.best:
+            self.best = value
+            self._save(trainer, "best")
+        if trainer.global_step > self._saved:
+            self._save(trainer, "last")
+
+    def _save(self, trainer: Trainer, which: str) -> None:
+        """Write the state of the run as it is after the present step."""
+        if which == "last":
+            self._saved = trainer.global_step
+        save(trainer, which)
+
+    def state_dict(self) -> dict:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        self.best = state_dict["best"]
+

@@ -1,0 +1,46 @@
+"""Ctrl-C, SIGTERM and SIGUSR1 end a run at the next step, saved; a second Ctrl-C ends it at once."""
+
+import signal
+
+import torch
+from lightning import Callback
+
+from lm.checkpoint import save
+from lm.run import Interrupted
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Interruption(Callback):
+    """Note the signal, save after the step it came in, and leave. Ranks agree on the step.
+
+    Lightning's own handling exits with 0 on SIGTERM and saves nothing, so ours is installed over it.
+    """
+
+    def __init__(self) -> None:
+        self.received: int = 0
+        self._before: dict[int, object] = {}
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        received = self.received
+        if trainer.world_size > 1:
+            seen = torch.tensor(received, device=trainer.strategy.root_device)
+            received = int(trainer.strategy.reduce(seen, reduce_op="max"))
+        if received:
+            save(trainer, "last")
+            raise Interrupted(received, f"saved at step {trainer.global_step} of {trainer.max_steps}")
+
+    def teardown(self, trainer, pl_module, stage: str) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _note(self, number: int, frame) -> None:
+        self.received = number
+        if number == signal.SIGINT:  # the next one is not caught; files are renamed into place, so none tears
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,0 +1,69 @@
+"""metrics.csv: one row a logged step, appended as it comes, exact across resumes.
+
+Lightning's CSVLogger deletes the earlier file when a run resumes.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from lm.files import write_atomically
+
+
+class MetricsFile(Logger):
+    """Metrics by step in `<save_dir>/metrics.csv`.
+
+    The first row written after a resume removes what an interrupted run had logged beyond it. A new metric adds
+    a column, for which the file is written anew.
+    """
+
+    def __init__(self, save_dir: str):
+        super().__init__()
+        self.path = Path(save_dir) / "metrics.csv"
+        self._columns: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params, *args) -> None:
+        """The run keeps its config itself."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if self._columns is None:
+            rows = [row for row in self._read() if int(row["step"]) < step]
+            self._columns = list(rows[0]) if rows else ["step"]
+            self._rewrite(rows)
+        new = [name for name in metrics if name not in self._columns]
+        if new:
+            self._columns += new
+            self._rewrite(self._read())
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            self._writer(file).writerow({"step": step, **metrics})
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.exists():
+            return []
+        with open(self.path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [row for row in rows if (row["step"] or "").isdigit()]  # a killed writer may leave half a row
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO(newline="")
+        writer = self._writer(text)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.path, text.getvalue())
+
+    def _writer(self, file) -> csv.DictWriter:
+        return csv.DictWriter(file, self._columns, restval="", lineterminator="\n")

@@ -1,0 +1,38 @@
+"""How far a run is, how fast, and how long it will still take."""
+
+from lightning import Callback, LightningModule, Trainer
+
+from lm.batch import Batch
+from lm.progress import bar
+
+
+class Progress(Callback):
+    """A bar of steps with the loss and, once validated, bits per byte."""
+
+    def __init__(self, *, every: int = 10):
+        self.every = every  # steps between reads of the loss, each of which waits for the device
+        self._bar = None
+        self._shown: dict[str, str] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        label = trainer.default_root_dir.split("/")[-2] if "/" in trainer.default_root_dir else "train"
+        self._bar = bar(trainer.max_steps, label=label, unit="steps")
+        self._bar.update(trainer.global_step)
+        self._bar.initial = trainer.global_step  # speed and time left count from here
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx: int) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        if trainer.global_step % self.every == 0:
+            self._shown["loss"] = f"{float(pl_module.step_loss):.3f}"
+            self._bar.set_postfix(self._shown, refresh=False)
+        self._bar.update()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if "validation/bits_per_byte" in pl_module.validation:
+            self._shown["bits/byte"] = f"{pl_module.validation['validation/bits_per_byte']:.3f}"
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,76 @@
+"""A job called with the parts that its config describes: alone, in a sweep, or as a stage of another job."""
+
+from collections.abc import Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lm.config import build, examine, is_job, is_node, leave_hydra, locate
+from lm.failure import tell
+from lm.ranks import launches
+from lm.run import Run
+
+
+class SweepFailed(Exception):  # noqa: N818 (says what happened, not what is wrong)
+    """A job of a sweep failed and has told why; Hydra goes on with the others and raises this at the end."""
+
+    def __init__(self, code: int):
+        super().__init__(code)
+        self.code = code
+
+
+def run_one(config: DictConfig) -> Any:
+    """What Hydra calls with a composed config, in whichever process its launcher starts."""
+    swept = leave_hydra()
+    try:
+        if swept is not None:
+            name = sweep_name(swept)
+            print(f"sweep       {name}", flush=True)
+            if name and "run" in config:
+                config.run.name = f"{config.run.name}/{name}"
+        node, faults = examine(config)
+        if faults:
+            raise ValueError("\n".join(map(str, faults)))
+        return call_job(node)
+    except Exception as error:
+        code = tell(error)
+        raise SystemExit(code) if swept is None else SweepFailed(code) from None
+
+
+def sweep_name(overrides: Sequence[str]) -> str:
+    """What tells one run of a sweep from the others, as one name for a directory."""
+    telling = [each for each in overrides if not each.lstrip("+~").startswith("run.")]
+    name = ",".join(telling).replace("/", "-")
+    if len(name.encode()) <= 150:
+        return name
+    return f"{name[:50]}…{blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+def call_job(node: dict) -> Any:
+    """Open the run of a job's plain config, build the job's parts and call it; give back what it returns.
+
+    A part that is a job itself arrives as a function without arguments and is built when called: the later
+    stages of a pipeline read what its earlier ones made.
+    """
+    function, complaint = locate(node["_target_"])
+    if complaint:
+        raise ValueError(f"_target_: {complaint}")
+    parts = {key: value for key, value in node.items() if key not in ("_target_", "run")}
+    if "run" not in node:
+        return function(**_parts(parts))
+    run: Run = build(node["run"], key="run")
+    run.open(node)
+    try:
+        with launches(run.directory / "config.json"):
+            return function(run=run, **_parts(parts))
+    finally:
+        run.close()
+
+
+def _parts(node: dict) -> dict[str, Any]:
+    return {
+        key: partial(call_job, value) if is_node(value) and is_job(value) else build(value, key=key)
+        for key, value in node.items()
+    }

@@ -1,0 +1,118 @@
+"""Checkpoints that are whole or absent and hold plain data only; a model with what it takes to build it again.
+
+A run directory stands alone: `model.json` (the architecture: targets and numbers), `tokenizer.json`, and
+`checkpoints/{last,best}.ckpt`, which load with `weights_only=True`: no class of ours, no pickle that runs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from lm.config import build
+from lm.files import atomic_path, write_atomically
+from lm.model import Transformer
+from lm.run import Run
+
+ARCHITECTURE = "model.json"
+BUILDABLE = ("lm.model.", "torch.nn.")  # what a model.json may name; anything else it names would be run
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints, written beside their place, synced to disk, then renamed."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            torch.save(checkpoint, file)
+
+
+def checkpoint_path(directory: str | Path, which: str) -> Path:
+    """Where a run keeps its `last` or `best` checkpoint."""
+    return Path(directory) / "checkpoints" / f"{which}.ckpt"
+
+
+def save(trainer: Trainer, which: str) -> None:
+    """Write the state of the run as it is after the present step."""
+    trainer.save_checkpoint(checkpoint_path(trainer.default_root_dir, which), weights_only=False)
+
+
+def architecture(node: Mapping[str, Any], *, vocab_size: int) -> dict:
+    """The plain description of the model that a `model` config node makes."""
+    if node["_target_"] == f"{__name__}.{load_model.__name__}":
+        return _read_architecture(Path(node["path"]))
+    return {key: value for key, value in node.items() if key != "_partial_"} | {"vocab_size": vocab_size}
+
+
+def write_architecture(directory: Path, description: dict) -> Path:
+    """Keep the description beside the weights."""
+    write_atomically(directory / ARCHITECTURE, json.dumps(description, indent=2) + "\n")
+    return directory / ARCHITECTURE
+
+
+def weights_fingerprint(node: Mapping[str, Any]) -> dict[str, str]:
+    """What a `model` config node reads, for a manifest: nothing, or the run it starts from."""
+    if node["_target_"] != f"{__name__}.{load_model.__name__}":
+        return {}
+    return {"model": Run.fingerprint(Path(node["path"]))}
+
+
+def load_model(
+    path: str, *, vocab_size: int | None = None, which: Literal["best", "last"] = "best"
+) -> Transformer:
+    """A trained model from a run directory, in evaluation mode.
+
+    `best` is by validation; a run without validation has only a `last`. With `vocab_size`, a model for another
+    vocabulary is refused.
+    """
+    directory = Path(path)
+    description = _read_architecture(directory)
+    foreign = [target for target in _targets(description) if not target.startswith(BUILDABLE)]
+    if foreign:
+        raise ValueError(
+            f"{directory / ARCHITECTURE} names {foreign[0]}, which is not part of lm.model or torch.nn; "
+            "loading it would run it, so it is refused"
+        )
+    if vocab_size is not None and description["vocab_size"] != vocab_size:
+        raise ValueError(
+            f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
+            f"{vocab_size}: use {directory}/tokenizer.json and data prepared with it"
+        )
+    model = build(description)
+    file = checkpoint_path(directory, which)
+    file = file if file.exists() else checkpoint_path(directory, "last")
+    if not file.exists():
+        raise ValueError(f"{directory} has no checkpoint yet: finish its run first")
+    weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "model."  # the objective holds the network under this name
+    model.load_state_dict(
+        {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    )
+    return model.eval()
+
+
+def _read_architecture(directory: Path) -> dict:
+    file = directory / ARCHITECTURE
+    if not file.exists():
+        what = "is not a trained model" if directory.is_dir() else "does not exist"
+        raise ValueError(
+            f"model.path={directory} {what} (no {ARCHITECTURE}): give the directory of a pretrain or "
+            "instruct run, as outputs/pretrain/default"
+        )
+    return json.loads(file.read_text())
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node["_target_"]
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)

@@ -1,0 +1,111 @@
+"""`lm JOB [group=option] [key=value]`: the one command. Hydra is imported only when a job runs."""
+
+import json
+import shlex
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from lm.completion import SCRIPTS, candidates
+from lm.failure import INTERRUPTED, MISTAKE, tell
+from lm.faults import did_you_mean
+from lm.listing import describe_job, list_jobs
+from lm.outline import config_directory, jobs
+from lm.ranks import is_first_process
+from lm.run import Interrupted
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; lm --help and lm JOB --help say what there is")
+
+
+def main(arguments: Sequence[str] | None = None, *, directory: Path | None = None) -> int:
+    """Do what the command line says and return the exit code; `directory` is where the YAML lies."""
+    arguments = sys.argv[1:] if arguments is None else [*arguments]
+    try:
+        return _dispatch(arguments, directory or config_directory())
+    except KeyboardInterrupt:
+        if is_first_process():
+            again = shlex.join(["lm", *arguments])
+            print(f"\ninterrupted; the same command goes on: {again}", file=sys.stderr)
+        return INTERRUPTED
+    except Interrupted as interrupted:
+        if is_first_process():
+            print(interrupted.message, file=sys.stderr)
+        return 128 + interrupted.signal_number
+    except Exception as error:
+        return tell(error)
+
+
+def _dispatch(arguments: list[str], directory: Path) -> int:
+    match arguments:
+        case ["--complete", *words]:
+            print("\n".join(candidates(words, directory)))
+            return 0
+        case ["_rank", config]:
+            from lm.calling import call_job
+
+            call_job(json.loads(Path(config).read_bytes()))
+            return 0
+        case ["--version"]:
+            print(f"lm {version('lm')}")
+            return 0
+    options = _parser().parse_intermixed_args(arguments)
+    places = [directory, *([options.config_dir] if options.config_dir else [])]
+    known = jobs(places)
+    if options.config_dir and not options.config_dir.is_dir():
+        raise ValueError(f"--config-dir={options.config_dir}: there is no such directory")
+    if options.completion:
+        print(SCRIPTS[options.completion].strip())
+    elif not options.words:
+        print(list_jobs(places))
+    elif options.words[0] not in known:
+        raise ValueError(f"there is no job {options.words[0]}{did_you_mean(options.words[0], known)}")
+    elif options.help:
+        print(describe_job(options.words[0], places))
+    else:
+        return _run(options, directory)
+    return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="lm", add_help=False, allow_abbrev=False, argument_default=SUPPRESS)
+    parser.set_defaults(help=False, multirun=False, config_dir=None, completion=None, cfg=None, package=None)
+    parser.add_argument("words", nargs="*", default=[])
+    parser.add_argument("--help", "-h", action="store_true")
+    parser.add_argument("--multirun", "-m", action="store_true")
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    parser.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
+    parser.add_argument("--package", "-p")
+    parser.add_argument("--resolve", action="store_true", default=False)
+    parser.add_argument("--completion", choices=tuple(SCRIPTS))
+    return parser
+
+
+def _run(options: Namespace, directory: Path) -> int:
+    from lm.calling import SweepFailed, run_one
+    from lm.config import REFUSALS, Composition, refusal_in_words
+
+    job, *overrides = options.words
+    composition = Composition(job, directory=directory, extra=options.config_dir)
+    faults = []
+    try:
+        if options.cfg:
+            composition.show(overrides, options.cfg, package=options.package, resolve=options.resolve)
+            return 0
+        faults = composition.faults(overrides, multirun=options.multirun)
+        if not faults:
+            composition.run(run_one, overrides, multirun=options.multirun)
+    except REFUSALS as error:
+        faults = composition.faults(overrides, multirun=True) or [refusal_in_words(error)]
+    except SweepFailed as failed:
+        return failed.code
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if faults:
+        print("nothing was run", file=sys.stderr)
+    return MISTAKE if faults else 0

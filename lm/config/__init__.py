@@ -1,0 +1,15 @@
+"""Config: composed by Hydra, held against the signatures it calls, made plain, and built.
+
+Here and in `lm.cli` is all there is of Hydra.
+"""
+
+from lm.config.build import build
+from lm.config.check import check, examine, plain
+from lm.config.composition import REFUSALS, Composition, leave_hydra, refusal_in_words
+from lm.config.target import is_job, is_node, locate
+from lm.outline import config_directory
+
+__all__ = [
+    "REFUSALS", "Composition", "build", "check", "config_directory", "examine", "is_job", "is_node",
+    "leave_hydra", "locate", "plain", "refusal_in_words",
+]  # fmt: skip

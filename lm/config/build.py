@@ -1,0 +1,30 @@
+"""The objects that a plain config describes."""
+
+import re
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from lm.config.target import is_node
+
+
+def build(value: Any, *, key: str = "") -> Any:
+    """The objects that a plain `value` describes; `key` is where it stands in the config.
+
+    What only a library's constructor can refuse is a mistake in the config all the same, and told as one.
+    """
+    if isinstance(value, list):
+        return [build(item, key=f"{key}[{i}]") for i, item in enumerate(value)]
+    if not is_node(value):
+        parts = value.items() if isinstance(value, dict) else ()
+        return {name: build(item, key=f"{key}.{name}") for name, item in parts} if parts else value
+    try:
+        return instantiate(value, _convert_="all")
+    except InstantiationException as error:
+        told, _, inner = str(error).partition("\nfull_key: ")
+        target = (re.findall(r"'([\w.]+)'", told) or [value["_target_"]])[0]
+        if error.__cause__ is not None and target.startswith("lm."):
+            raise error.__cause__ from None  # ours say themselves what is wrong
+        where = f"{key}.{inner.strip()}" if inner.strip() else key
+        raise ValueError(f"{where}: {target} refuses this: {error.__cause__ or told}") from error.__cause__

@@ -1,0 +1,52 @@
+"""A composed config made plain, and every fault of it found before anything is built."""
+
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
+
+from lm.config.signature import UNKNOWN, settle
+from lm.config.target import is_node
+from lm.faults import Fault
+
+
+def check(config: DictConfig | dict) -> list[Fault]:
+    """Every fault of a job's config, before anything is built: none is left for the next try to find."""
+    return examine(config)[1]
+
+
+def plain(config: DictConfig | dict) -> dict:
+    """The config as dicts, lists and scalars, interpolations resolved, numbers as the hints want them."""
+    return examine(config)[0]
+
+
+def examine(config: DictConfig | dict) -> tuple[dict, list[Fault]]:
+    """`plain` and `check` in one go."""
+    faults: list[Fault] = []
+    config = OmegaConf.create(config) if isinstance(config, dict) else config
+    resolved = {key: _value(config, key, key, faults) for key in config if key != "hydra"}
+    if not is_node(resolved):
+        faults.append(Fault("_target_", "missing: the config of a job names the function to call"))
+    return settle(resolved, faults), faults
+
+
+def _resolved(container: DictConfig | ListConfig, path: str, faults: list[Fault]) -> Any:
+    """Plain data; what is not given, or cannot be resolved, is a fault and UNKNOWN."""
+    if isinstance(container, ListConfig):
+        return [_value(container, i, f"{path}[{i}]", faults) for i in range(len(container))]
+    return {key: _value(container, key, f"{path}.{key}" if path else str(key), faults) for key in container}
+
+
+def _value(container: DictConfig | ListConfig, key: Any, path: str, faults: list[Fault]) -> Any:
+    try:
+        if not OmegaConf.is_interpolation(container, key) and OmegaConf.is_missing(container, key):
+            faults.append(Fault(path, f"missing: set {path}=…"))
+            return UNKNOWN
+        value = container[key]
+    except InterpolationToMissingValueError:
+        return UNKNOWN  # told where it is missing
+    except (OmegaConfBaseException, RecursionError) as error:
+        written = OmegaConf.to_container(container, resolve=False)[key]
+        faults.append(Fault(path, f"{written} cannot be resolved: {str(error).splitlines()[0]}"))
+        return UNKNOWN
+    return _resolved(value, path, faults) if isinstance(value, DictConfig | ListConfig) else value

@@ -1,0 +1,180 @@
+"""A job's config composed by Hydra, and all that Hydra would refuse, told at once and in words."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
+
+from lm.config.check import check
+from lm.faults import Fault, did_you_mean, nearest
+
+# Runs keep their own books: Hydra makes no directory, logs nothing, writes only a sweep's multirun.yaml.
+SETTINGS = (
+    "hydra.output_subdir=null",
+    "hydra.run.dir=.",
+    "hydra.sweep.dir=${run.root}/${run.job}/${run.name}",
+    "hydra.sweep.subdir=.",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
+# What composing raises for a person's mistake; the warning is Hydra's for a search path that is not there.
+REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, OSError, UserWarning)
+
+
+class Composition:
+    """The configs of one job from `directory`, and from the user's own `extra` directory after it."""
+
+    def __init__(self, job: str, *, directory: Path, extra: Path | None = None):
+        version.setbase("1.3")
+        search_path = create_config_search_path(str(directory.absolute()))
+        if extra is not None:
+            last = SearchPathQuery(provider="schema")  # where Hydra's own --config-dir goes
+            search_path.prepend(provider="command-line", path=f"file://{extra.absolute()}", anchor=last)
+        GlobalHydra.instance().clear()
+        self.job = job
+        self.hydra = Hydra.create_main_hydra2(task_name=job, config_search_path=search_path)
+        self.sweeps = False  # whether what was composed last asks for a multirun itself
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The job's config with Hydra's own node; one of REFUSALS where Hydra refuses."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="provider=.* is not available")
+            config = self.hydra.compose_config(
+                config_name=self.job,
+                overrides=[*SETTINGS, *overrides],
+                run_mode=RunMode.RUN,
+                with_log_configuration=False,
+                from_shell=False,
+            )
+        HydraConfig.instance().set_config(config)  # for ${hydra:…}
+        self.sweeps = config.hydra.mode == RunMode.MULTIRUN
+        return config
+
+    def run(self, task: Callable[[DictConfig], Any], overrides: Sequence[str], *, multirun: bool) -> None:
+        """Hand over to Hydra: its sweeper and launcher, or `task` here and now."""
+        multirun = multirun or self.sweeps
+        run, mode = (self.hydra.multirun, "MULTIRUN") if multirun else (self.hydra.run, "RUN")
+        run(self.job, task, [*SETTINGS, *overrides, f"hydra.mode={mode}"])
+
+    def show(self, overrides: Sequence[str], kind: str, *, package: str | None, resolve: bool) -> None:
+        """Print the composed config: of the job, of Hydra, or all."""
+        self.hydra.show_cfg(self.job, [*SETTINGS, *overrides], kind, package, resolve)
+
+    def faults(self, overrides: Sequence[str], *, multirun: bool) -> list[Fault]:
+        """All faults of a command; of a sweep, those of each of its values."""
+        found, parsed = [], []
+        for text in overrides:
+            try:
+                parsed += self._parse([text])
+            except OverrideParseException as error:
+                found.append(Fault(text, f"is not key=value as Hydra reads it: {_first_line(error)}"))
+        for variant in _variants(parsed):
+            found += self._faults_of_one(variant)
+        if not multirun and not self.sweeps:
+            several = "has several values: add -m to run each in turn, or write [a,b] for a list"
+            found += [Fault(each.input_line, several) for each in parsed if each.is_sweep_override()]
+        return [*dict.fromkeys(found)]
+
+    def _parse(self, overrides: list[str]) -> list[Override]:
+        return OverridesParser.create(config_loader=self.hydra.config_loader).parse_overrides(overrides)
+
+    def _faults_of_one(self, overrides: list[str]) -> list[Fault]:
+        """Where Hydra refuses at the first mistake, mend or leave out each, and check the rest."""
+        found: list[Fault] = []
+        try:
+            return check(self.compose(overrides))
+        except REFUSALS:
+            kept = [text for each in self._parse(overrides) for text in self._mended(each, found)]
+        try:
+            return found + check(self.compose(kept))
+        except REFUSALS as error:
+            return [*found, Fault("", refusal_in_words(error))]
+
+    def _mended(self, override: Override, faults: list[Fault]) -> list[str]:
+        """What to check in place of an override; what is wrong with it goes to `faults`."""
+        text, key = override.input_line, override.key_or_group
+        try:
+            self.compose([text])
+            return [text]
+        except REFUSALS as error:
+            refusal = error
+        options = self.hydra.config_loader.get_group_options(key)
+        if not options and not override.is_delete() and not override.is_hydra_override():
+            return [f"++{key}={override.get_value_element_as_str()}"]  # `check` says what it is
+        groups = self._groups()
+        if options and override.value() not in options:
+            faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
+            near = nearest(str(override.value()), options)
+            return [f"{override.get_key_element()}={near}"] if near else []
+        if options and key not in groups:
+            faults.append(Fault(text, f"lm {self.job} has no group {key}{did_you_mean(key, groups)}"))
+        else:
+            faults.append(Fault(text, refusal_in_words(refusal)))
+        return []
+
+    def _groups(self) -> list[str]:
+        try:
+            choices = self.compose([]).hydra.runtime.choices
+        except REFUSALS:
+            return []
+        return [group for group in choices if not group.startswith("hydra/")]
+
+
+def leave_hydra() -> list[str] | None:
+    """The overrides of the job that Hydra is running if it is one of a sweep.
+
+    Hydra's settings are forgotten: else Lightning ends the other ranks' command line with Hydra's words.
+    """
+    hydra = HydraConfig.get()
+    HydraConfig.instance().cfg = None
+    return [*hydra.overrides.task] if hydra.mode == RunMode.MULTIRUN else None
+
+
+def _variants(overrides: list[Override]) -> list[list[str]]:
+    """The command without sweeps: with the first value of each, then with every other value once."""
+    values = [_values(each) for each in overrides]
+    first = [each[0] for each in values]
+    others = [[*first[:i], text, *first[i + 1 :]] for i, each in enumerate(values) for text in each[1:]]
+    return [first, *others]
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.input_line]
+    key = override.get_key_element()
+    if not override.is_discrete_sweep():
+        return [f"{key}={override.value().start}", f"{key}={override.value().end}"]
+    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [values[0], values[-1]] if override.is_range_sweep() else values
+
+
+def refusal_in_words(error: Exception) -> str:
+    """Hydra's, OmegaConf's and YAML's reasons in one line."""
+    if isinstance(error, MissingConfigException):
+        missing, options = str(error.missing_cfg_file), error.options or ()
+        return _first_line(error) + did_you_mean(missing.rpartition("/")[2], options)
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}: {error.problem}"
+    if isinstance(error, UserWarning):
+        return f"hydra.searchpath: {_first_line(error)}"
+    reasons = [_first_line(each).rstrip(".") for each in (error, error.__cause__) if each and str(each).strip()]
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,102 @@
+"""A plain config held against what it calls: constructors are the schema, ours and the libraries'."""
+
+from difflib import get_close_matches
+from inspect import Parameter
+from typing import Any
+
+from lm.config.hints import element_hint, fit, part_complaint
+from lm.config.target import is_job, is_node, locate, signature
+from lm.faults import Fault, did_you_mean, nearest
+
+SPECIAL = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
+UNKNOWN = object()  # stands for a value that could not be had, which is a fault already told
+
+
+def settle(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any) -> Any:
+    """Collect all faults of `value` and below; return it with whole floats as ints where ints are wanted."""
+    if value is UNKNOWN:
+        return value
+    if is_node(value):
+        return _settle_node(value, faults, key=key, hint=hint)
+    if not _holds_nodes(value):
+        fitted, complaint = (value, "") if hint in (Any, Parameter.empty) else fit(value, hint)
+        if complaint:
+            faults.append(Fault(key, complaint))
+        return fitted
+    inner = element_hint(hint, type(value))
+    if isinstance(value, list):
+        return [settle(item, faults, key=f"{key}[{i}]", hint=inner) for i, item in enumerate(value)]
+    return {name: settle(item, faults, key=_join(key, name), hint=inner) for name, item in value.items()}
+
+
+def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dict:
+    name, partial = str(node["_target_"]), node.get("_partial_", False) is True
+    target, complaint = locate(name)
+    if complaint:
+        faults.append(Fault(_join(key, "_target_"), complaint))
+    elif key and not is_job(node) and (complaint := part_complaint(target, partial, hint)):
+        faults.append(Fault(key, f"{name} {complaint}"))
+    found = signature(target) if target else None
+    if found is None:
+        return {each: settle(value, faults, key=_join(key, each)) for each, value in node.items()}
+    parameters = found.parameters
+    named = [each for each in parameters if parameters[each].kind in _BY_NAME]
+    open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
+    unknown = _unknown(node, named, open_ended=open_ended)
+    for each in unknown:
+        meant = did_you_mean(each, named)
+        if nearest(each, named) is None and (deeper := nearest(each, below := _below(node))):
+            meant = f"; did you mean {_join(key, below[deeper])}?"
+        faults.append(Fault(_join(key, each), f"unknown key of {name}{meant}"))
+    if not partial:
+        faults.extend(
+            Fault(_join(key, each), f"missing: {name} needs it; set {_join(key, each)}=…")
+            for each in named[len(node.get("_args_", ())) :]
+            if parameters[each].default is Parameter.empty and each not in node
+        )
+    return {
+        each: value
+        if each in SPECIAL or each in unknown
+        else settle(value, faults, key=_join(key, each), hint=_wanted(parameters.get(each), value))
+        for each, value in node.items()
+    }
+
+
+_BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+
+
+def _unknown(node: dict, named: list[str], *, open_ended: bool) -> list[str]:
+    """A target with **kwargs takes any key, but one spelt almost as a known one is a slip."""
+    keys = [each for each in node if each not in named and each not in SPECIAL]
+    free = [each for each in named if each not in node]
+    return [each for each in keys if not open_ended or get_close_matches(each, free, cutoff=0.8)]
+
+
+def _below(node: dict, path: str = "") -> dict[str, str]:
+    """The keys of the parts of a node, each with its way there, which is easily left out."""
+    found: dict[str, str] = {}
+    for key, value in node.items():
+        if path and key not in SPECIAL:
+            found.setdefault(key, _join(path, key))
+        if isinstance(value, dict):
+            found = {**_below(value, _join(path, key)), **found}
+    return found
+
+
+def _wanted(parameter: Parameter | None, value: Any) -> Any:
+    """The hint of a parameter; its own default always fits, whatever the hint of a library says."""
+    if parameter is None or (type(value) is type(parameter.default) and value == parameter.default):
+        return Any
+    return parameter.annotation
+
+
+def _holds_nodes(value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return value is UNKNOWN
+    if is_node(value):
+        return True
+    return any(_holds_nodes(item) for item in (value.values() if isinstance(value, dict) else value))
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else str(name)

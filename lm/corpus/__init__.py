@@ -1,0 +1,25 @@
+"""Text to token shards: sources of documents, what is held out, and memory-mapped streams of their tokens."""
+
+from lm.corpus.document import Document, Source
+from lm.corpus.jsonl import JsonlSource
+from lm.corpus.python import PythonSource
+from lm.corpus.shards import Shards, TokenStream
+from lm.corpus.split import Split, rank
+from lm.corpus.survey import Survey, survey
+from lm.corpus.text import TextSource
+from lm.corpus.writer import write_shards
+
+__all__ = [
+    "Document",
+    "JsonlSource",
+    "PythonSource",
+    "Shards",
+    "Source",
+    "Split",
+    "Survey",
+    "TextSource",
+    "TokenStream",
+    "rank",
+    "survey",
+    "write_shards",
+]

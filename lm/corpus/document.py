@@ -1,0 +1,37 @@
+"""A text with what is known about it, and where such texts come from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text that stands for itself: tokens of another document are never its context.
+
+    `kind` is what is measured apart, as code and prose. Documents that share text share a `group`, and are
+    held out together; "" is a group of its own.
+    """
+
+    text: str
+    id: str
+    kind: str = "prose"
+    group: str = ""
+    source: str = ""
+
+
+class Source(ABC):
+    """Documents in an order that never changes, read anew at each iteration.
+
+    `notes` says in words what the last full reading had to change or leave out.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Document]:
+        """Each document, in order."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of everything the documents are made from, without making them."""

@@ -1,0 +1,94 @@
+"""Documents from JSON Lines, one object a line."""
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+
+from lm.corpus.document import Document, Source
+from lm.corpus.members import find_files, open_members
+from lm.files import hash_file, hash_json
+
+
+class JsonlSource(Source):
+    """One document a line, its text under `text_field`; `id_field` and `kind_field` name it and its kind if
+    given.
+
+    `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. A line that is no such
+    object ends the reading with its file and number: a corpus that silently lacks lines is worse than none.
+    Halves of characters (lone surrogates, which JSON can spell) become � and are counted in the notes.
+    """
+
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        text_field: str = "text",
+        id_field: str | None = None,
+        kind_field: str | None = None,
+        kind: str = "prose",
+    ):
+        self.files = find_files(path)
+        self.text_field, self.id_field, self.kind_field, self.kind = text_field, id_field, kind_field, kind
+
+    def fingerprint(self) -> str:
+        options = [self.text_field, self.id_field, self.kind_field, self.kind]
+        return hash_json(["jsonl", options, [[file.name, hash_file(file)] for file in self.files]])
+
+    def __iter__(self) -> Iterator[Document]:
+        broken = empty = 0
+        for file in self.files:
+            for name, stream in open_members(file):
+                first = stream.readline().removeprefix(b"\xef\xbb\xbf")
+                for number, line in enumerate(chain([first], stream), start=1):
+                    if not line.strip():
+                        continue
+                    document = self._document(line, f"{name}:{number}", file)
+                    if not document.text.strip():
+                        empty += 1
+                        continue
+                    whole = document.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                    if whole != document.text:
+                        broken += 1
+                        document = Document(whole, document.id, document.kind, source=document.source)
+                    yield document
+        self.notes = tuple(
+            note
+            for count, note in (
+                (broken, f"{broken} documents had halves of characters (lone surrogates), which became �"),
+                (empty, f"{empty} documents without any text were left out"),
+            )
+            if count
+        )
+
+    def _document(self, line: bytes, place: str, file: Path) -> Document:
+        """The document of a line; `place` is its file and number."""
+        where = str(file.parent / place)
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{where} is not JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise ValueError(f"{where} is a JSON {type(record).__name__}, not an object with fields")
+        text = _field(record, self.text_field, "corpus.text_field", where)
+        if not isinstance(text, str):
+            raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
+        name = (
+            place if self.id_field is None else str(_field(record, self.id_field, "corpus.id_field", where))
+        )
+        kind = (
+            self.kind
+            if self.kind_field is None
+            else str(_field(record, self.kind_field, "corpus.kind_field", where))
+        )
+        return Document(text, name, kind, source=str(file))
+
+
+def _field(record: dict, field: str, key: str, where: str) -> object:
+    """The value of a field, or an error that says which there are."""
+    if field in record:
+        return record[field]
+    near = get_close_matches(field, record, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, record)) or 'none'}"
+    raise ValueError(f"{where} has no field {field!r} ({key}): {hint}")

@@ -1,0 +1,60 @@
+"""Open the files that patterns name, as streams of bytes, whatever they are packed in."""
+
+import gzip
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from glob import glob, has_magic
+from io import BufferedReader
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+
+def find_files(patterns: str | list[str]) -> list[Path]:
+    """Every file that the patterns name, sorted within each, none twice. `**` reaches into folders."""
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    if not patterns:
+        raise ValueError("corpus.path is empty: name at least one file or pattern")
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        full = str(Path(pattern).expanduser())
+        names = sorted(glob(full, recursive=True)) if has_magic(full) and not Path(full).exists() else [full]
+        files = [Path(name) for name in names if Path(name).is_file()]
+        if not files and Path(full).is_dir():
+            raise ValueError(
+                f"corpus.path {pattern} is a folder: say which files, for example {pattern}/**/*.txt"
+            )
+        if not files:
+            what = "matches no file" if has_magic(full) else "does not exist"
+            raise ValueError(f"corpus.path {pattern} {what} (looked from {Path.cwd()})")
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def open_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """(name, stream) of each text in a file: itself, or unpacked from .gz, .zst, .tar or .zip."""
+    name = path.name.lower()
+    if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")):
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile():
+                    yield f"{path.name}/{member.name}", archive.extractfile(member)
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    with archive.open(member) as stream:
+                        yield f"{path.name}/{member.filename}", stream
+    elif name.endswith(".gz"):
+        with gzip.open(path) as stream:
+            yield path.name, stream
+    elif name.endswith(".zst"):
+        with path.open("rb") as packed:
+            reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+            with BufferedReader(reader) as stream:
+                yield path.name, stream
+    else:
+        with path.open("rb") as stream:
+            yield path.name, stream

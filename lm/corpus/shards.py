@@ -1,0 +1,133 @@
+"""Read prepared corpora: streams of tokens that stay on disk until they are asked for."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lm.corpus.layout import INDEX, SPLITS, VERSION
+from lm.files import hash_json
+from lm.tokenizer import Tokenizer
+
+
+class Shards:
+    """One split of a prepared corpus: a `TokenStream` for each kind.
+
+    Given the tokenizer that will read it, a corpus made with another is refused: its numbers would mean other
+    texts.
+    """
+
+    def __init__(self, path: str | Path, split: str = "train", *, tokenizer: Tokenizer | None = None):
+        path = Path(path)
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
+        if not (path / INDEX).is_file():
+            what = "a corpus that was never finished" if path.is_dir() else "no such directory"
+            raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
+        index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        if index.get("version") != VERSION:
+            raise ValueError(
+                f"{path} was written by another version of lm: prepare it again with `lm corpus`"
+            )
+        self.tokenizer_fingerprint: str = index["tokenizer"]
+        self.vocab_size: int = index["vocab_size"]
+        if tokenizer is not None and tokenizer.fingerprint != self.tokenizer_fingerprint:
+            raise ValueError(
+                f"the corpus at {path} was made with another tokenizer ({self.vocab_size} tokens, "
+                f"fingerprint {self.tokenizer_fingerprint[:12]}) than the one given ({tokenizer.vocab_size} "
+                f"tokens, {tokenizer.fingerprint[:12]}): use {path}/tokenizer.json, or prepare the corpus "
+                "again under another run.name with tokenizer.path=…"
+            )
+        self.fingerprint: str = hash_json(index)
+        self.streams = {
+            kind: TokenStream(path, entry["shards"], dtype=np.dtype(index["dtype"]))
+            for kind, entry in index["splits"][split].items()
+        }
+        self.kinds = list(self.streams)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Documents, tokens and bytes by kind."""
+        return {
+            kind: {"documents": stream.documents, "tokens": stream.tokens, "bytes": int(stream.bytes.sum())}
+            for kind, stream in self.streams.items()
+        }
+
+
+class TokenStream:
+    """The tokens of one kind of one split, over any number of files; see `layout` for what lies where.
+
+    Document i has `bytes[i]` bytes and lies between `bounds[i]` and `bounds[i + 1]`, both places of an
+    end_of_document. Opened files are not pickled, so a stream may go to worker processes.
+    """
+
+    def __init__(self, directory: Path, shards: list[dict], *, dtype: np.dtype):
+        self.paths = [directory / f"{shard['name']}.bin" for shard in shards]
+        self.dtype = dtype
+        for path, shard in zip(self.paths, shards, strict=True):
+            size = path.stat().st_size if path.is_file() else -1
+            if size != shard["entries"] * dtype.itemsize:
+                state = (
+                    "is missing"
+                    if size < 0
+                    else f"has {size} bytes instead of {shard['entries'] * dtype.itemsize}"
+                )
+                raise ValueError(
+                    f"{path} {state}: prepare the corpus again with `lm corpus run.restart=true`"
+                )
+        self._ends = np.cumsum([shard["entries"] for shard in shards])
+        indices = [np.load(path.with_suffix(".npz")) for path in self.paths]
+        lengths = np.concatenate([index["tokens"] for index in indices])
+        self.bounds = np.concatenate([[0], np.cumsum(lengths + 1)])  # int64 [documents + 1]
+        self.bytes = np.concatenate([index["bytes"] for index in indices])  # int64 [documents]
+        assert len(self) == self.bounds[-1] + 1
+        self._files: dict[int, np.memmap] = {}
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Place of the end_of_document that opens each document."""
+        return self.bounds[:-1]
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return len(self.bytes)
+
+    @property
+    def tokens(self) -> int:
+        """How many targets there are: the documents' tokens and an end for each."""
+        return len(self) - 1
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Name of each document, as its source gave it."""
+        indices = (np.load(path.with_suffix(".npz")) for path in self.paths)
+        return [name for index in indices for name in index["ids"].tobytes().decode().split("\0")]
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Ids start…stop-1 of the stream, int64."""
+        if not 0 <= start <= stop <= len(self):
+            raise IndexError(f"{start}:{stop} lies outside the stream's {len(self)} tokens")
+        parts = []
+        file = int(np.searchsorted(self._ends, start, side="right"))
+        while start < stop:
+            begin, end = int(self._ends[file - 1]) if file else 0, int(self._ends[file])
+            parts.append(self._open(file)[start - begin : min(stop, end) - begin].astype(np.int64))
+            start, file = min(stop, end), file + 1
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def document(self, index: int) -> np.ndarray:
+        """Ids of a document, without the end_of_document on either side."""
+        return self.read(int(self.bounds[index]) + 1, int(self.bounds[index + 1]))
+
+    def _open(self, file: int) -> np.memmap:
+        if file not in self._files:
+            self._files[file] = np.memmap(self.paths[file], dtype=self.dtype, mode="r")
+        return self._files[file]
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_files": {}}

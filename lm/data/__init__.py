@@ -1,0 +1,1 @@
+"""Rows for training: order, packing, and the data modules."""

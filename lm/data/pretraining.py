@@ -1,0 +1,156 @@
+"""Rows from prepared token shards: the data of pretraining.
+
+Legend: T context
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lm.corpus import Shards, TokenStream
+from lm.data.batches import Row, RowSource
+from lm.data.module import RowDataModule
+from lm.data.packing import Rows
+from lm.files import hash_json
+from lm.tokenizer import Tokenizer
+
+
+class StreamRows:
+    """Rows of one kind of one split, as a packing plans them.
+
+    A document's inputs open with end_of_document and its targets close with it, so each of its bytes is predicted
+    exactly once, from its own document only. `separate` gives each document its own mask and positions.
+    """
+
+    def __init__(
+        self,
+        stream: TokenStream,
+        plan: Rows,
+        *,
+        context: int,
+        padding: int,
+        separate: bool,
+        kind: int = 0,
+        token_bytes: np.ndarray | None = None,
+    ):
+        self.stream, self.plan, self.context, self.padding = stream, plan, context, padding
+        self.separate, self.kind, self.token_bytes = separate, kind, token_bytes
+        self.counts = plan.counts
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def row(self, index: int) -> Row:
+        tokens = np.full(self.context, self.padding, dtype=np.int64)
+        targets = np.full(self.context, self.padding, dtype=np.int64)
+        supervised = np.zeros(self.context, dtype=bool)
+        documents = np.full(self.context, -1, dtype=np.int64)
+        place = 0
+        for number, (document, start, length) in enumerate(self.plan.segments(index)):
+            first = int(self.stream.starts[document]) + start
+            read = self.stream.read(first, first + length + 1)
+            here = slice(place, place + length)
+            tokens[here], targets[here], supervised[here], documents[here] = read[:-1], read[1:], True, number
+            place += length
+        row = Row(tokens, targets, supervised, documents if self.separate or place < self.context else None)
+        if not self.separate and row.documents is not None:
+            row.documents = np.where(documents >= 0, 0, -1)
+        if self.token_bytes is not None:
+            row.kinds = np.full(self.context, self.kind, dtype=np.int64)
+            row.bytes = self.token_bytes[targets]
+        return row
+
+
+class Chained:
+    """Several sources one after another."""
+
+    def __init__(self, sources: Sequence[RowSource]):
+        self.sources = list(sources)
+        self.ends = np.cumsum([len(source) for source in self.sources])
+        self.counts = np.concatenate([source.counts for source in self.sources])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def row(self, index: int) -> Row:
+        source = int(np.searchsorted(self.ends, index, side="right"))
+        return self.sources[source].row(index - int(self.ends[source]) + len(self.sources[source]))
+
+
+class PretrainingData(RowDataModule):
+    """Packed rows of one or more prepared corpora.
+
+    `path` is one corpus or several; the sources that `weights` speaks of are their kinds, as `code`, or
+    `corpus/code` where there are several corpora. `separate_documents=false` lets documents in a row see each other,
+    as GPT-2 was trained: a little faster, and a leak. `validation_rows` bounds what is measured while training, spread
+    evenly over the held-out rows; `lm evaluate` measures all of them.
+    """
+
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        packing: Callable[..., Rows],
+        separate_documents: bool = True,
+        weights: dict[str, float] | None = None,
+        max_epochs: float | None = None,
+        validation_rows: int | None = 256,
+        workers: int = 0,
+    ):
+        super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
+        self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
+        self.packing, self.separate, self.validation_rows = packing, separate_documents, validation_rows
+
+    def open(self, *, tokenizer: Tokenizer, context: int) -> None:
+        several = len(self.paths) > 1
+        self.sources, validation, self.kinds = {}, [], []
+        for path in self.paths:
+            training, held_out = (
+                Shards(path, split, tokenizer=tokenizer) for split in ("train", "validation")
+            )
+            prefix = f"{path.name}/" if several else ""
+            for kind, stream in training.streams.items():
+                rows = self.packing(np.diff(stream.bounds), context)
+                self.sources[prefix + kind] = StreamRows(
+                    stream, rows, context=context, padding=tokenizer.padding, separate=self.separate
+                )
+            for kind, stream in held_out.streams.items():
+                rows = self.packing(np.diff(stream.bounds), context)
+                validation.append(
+                    StreamRows(
+                        stream,
+                        rows,
+                        context=context,
+                        padding=tokenizer.padding,
+                        separate=True,
+                        kind=len(self.kinds),
+                        token_bytes=tokenizer.token_bytes,
+                    )
+                )
+                self.kinds.append(prefix + kind)
+        self.validation = spread(Chained(validation), self.validation_rows) if validation else None
+
+    def fingerprint(self) -> str:
+        return hash_json([Shards(path, "train").fingerprint for path in self.paths])
+
+
+class Chosen:
+    """Some rows of a source."""
+
+    def __init__(self, source: RowSource, indices: np.ndarray):
+        self.source, self.indices = source, indices
+        self.counts = source.counts[indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def row(self, index: int) -> Row:
+        return self.source.row(int(self.indices[index]))
+
+
+def spread(source: RowSource, rows: int | None) -> RowSource:
+    """At most that many rows, evenly spaced."""
+    if rows is None or rows >= len(source):
+        return source
+    return Chosen(source, np.linspace(0, len(source) - 1, rows).round().astype(np.int64))

@@ -1,0 +1,30 @@
+"""A fault in a config, told so that a person can mend it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One line: the full key and what is wrong with it."""
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}" if self.key else self.message
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` was probably meant to be."""
+    return next(iter(get_close_matches(word, [*known], n=1, cutoff=0.6)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, or all the known words where none is near and they are few."""
+    known = [*known]
+    near = nearest(word, known)
+    if near:
+        return f"; did you mean {near}?"
+    return f"; there is {', '.join(known)}" if 0 < len(known) <= 12 else ""

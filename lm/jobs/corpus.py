@@ -1,0 +1,44 @@
+"""Turn a source of documents into token shards."""
+
+from time import perf_counter
+
+from lm.corpus import Shards, Source, Split, survey, write_shards
+from lm.progress import track
+from lm.run import Run
+from lm.tokenizer import Tokenizer
+
+
+def prepare_corpus(
+    run: Run, corpus: Source, tokenizer: Tokenizer, split: Split, shard_tokens: int = 100_000_000
+) -> None:
+    """Tokenize every document of a source into memory-mapped shards, training and held-out apart."""
+    if run.finished({"corpus": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint}):
+        print(f"corpus      nothing to do: {run.directory} is complete")
+        return
+    began = perf_counter()
+    found, split = survey(corpus, split)
+    documents = track(corpus, label="corpus", unit="document", total=found.total_documents)
+    outputs = write_shards(
+        documents, run.directory, tokenizer=tokenizer, split=split, shard_tokens=shard_tokens
+    )
+    seconds = perf_counter() - began
+    counts = {name: Shards(run.directory, name).counts for name in ("train", "validation")}
+    run.finish(outputs=outputs, result={**counts, "notes": list(corpus.notes), "seconds": seconds})
+    told = "; ".join(
+        f"{name} " + ", ".join(_in_words(kind, numbers) for kind, numbers in kinds.items())
+        for name, kinds in counts.items()
+        if kinds
+    )
+    notes = f" ({'; '.join(corpus.notes)})" if corpus.notes else ""
+    print(f"corpus      {told} in {seconds:.1f} s{notes} → {run.directory}")
+
+
+def _in_words(kind: str, counts: dict[str, int]) -> str:
+    return (
+        f"{kind} {counts['documents']} documents {_short(counts['tokens'])} tokens "
+        f"{counts['bytes'] / 1e6:.2f} MB"
+    )
+
+
+def _short(count: int) -> str:
+    return f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count / 1e3:.0f} k" if count >= 1e4 else str(count)

@@ -1,0 +1,158 @@
+"""Pretraining, instruction tuning and alignment: one function, given different parts."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from time import perf_counter
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+
+from lm.budget import Budget, Plan
+from lm.callbacks import Interruption, RandomState, StepCounters
+from lm.checkpoint import (
+    AtomicCheckpointIO,
+    architecture,
+    checkpoint_path,
+    save,
+    weights_fingerprint,
+    write_architecture,
+)
+from lm.compute import Compute, accelerator_name, count_devices
+from lm.data.module import RowDataModule
+from lm.model import Transformer
+from lm.run import Run
+from lm.tokenizer import Tokenizer
+
+
+def train(
+    run: Run,
+    tokenizer: Tokenizer,
+    model: Callable[..., Transformer],
+    data: RowDataModule,
+    objective: Callable[..., LightningModule],
+    optimizer: Callable[..., torch.optim.Optimizer],
+    schedule: Callable[..., float],
+    budget: Budget,
+    compute: Compute,
+    trainer: Callable[..., Trainer],
+    callbacks: dict[str, Callback],
+    logger: dict[str, Callable[..., Logger]],
+    seed: int = 0,
+    validations: int = 5,
+    show: int = 0,
+) -> float | None:
+    """Train `model` towards `objective` on `data`, going on from where the run of this name left off.
+
+    `validations` are spread evenly over the run; `show` prints that many rows and trains nothing. Returns
+    validation bits per byte, which sweeps minimise.
+    """
+    _quiet()
+    settings = trainer.keywords
+    accelerator = accelerator_name(settings["accelerator"])
+    ranks_here = count_devices(settings["accelerator"], settings["devices"])
+    threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
+
+    torch.manual_seed(seed)
+    network = model(vocab_size=tokenizer.vocab_size).train()
+    data.open(tokenizer=tokenizer, context=network.context)
+    if show:
+        data.show(show)
+        return None
+    inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint}
+    job = run.job.ljust(11)
+    if run.finished({**inputs, **weights_fingerprint(run.config["model"])}):
+        print(f"{job} nothing to do: {run.directory} is complete")
+        return run.result.get("validation/bits_per_byte")
+
+    began = perf_counter()
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    plan = budget.plan(
+        context=network.context,
+        devices=ranks_here * settings.get("num_nodes", 1),
+        rows=data.rows,
+        parameters=parameters,
+    )
+    data.arrange(plan, seed=seed)
+    tokenizer.save(run.directory / "tokenizer.json")
+    description = write_architecture(
+        run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size)
+    )
+    if compute.compile:
+        for block in network.blocks:
+            block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
+    precision = compute.settle_precision(accelerator, parameters)
+    module = objective(
+        model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds
+    )
+    trainer = trainer(
+        **_settings(plan, validations),
+        precision=precision,
+        callbacks=[RandomState(seed), StepCounters(), *callbacks.values(), Interruption()],
+        logger=[make(save_dir=str(run.directory)) for make in logger.values()],
+        default_root_dir=str(run.directory),
+        plugins=[AtomicCheckpointIO()],
+    )
+    last = checkpoint_path(run.directory, "last")
+    resumed = last if last.exists() else None
+    if trainer.is_global_zero:
+        print(
+            f"{job} {parameters / 1e6:.2f} M parameters, {plan.steps} steps of {plan.rows_per_step * plan.context} "
+            f"tokens, {_times(data, plan)}, {precision}, {plan.devices} × {accelerator}, {threads} threads"
+            + (f", going on from {last}" if resumed else "")
+        )
+    trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+    if not last.exists():
+        save(trainer, "last")
+    if not module.validation and data.validation is not None:  # resumed after the last validation
+        trainer.validate(module, datamodule=data, verbose=False)
+    if not trainer.is_global_zero:
+        return module.validation.get("validation/bits_per_byte")
+    seconds = perf_counter() - began
+    result = {**module.validation, "parameters": parameters, "tokens": plan.tokens, "seconds": seconds}
+    outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
+    run.finish(outputs=outputs, result=result)
+    told = ", ".join(
+        f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"
+        for name, value in module.validation.items()
+        if name.startswith("validation/bits_per_byte")
+    )
+    print(f"{job} {told or 'done'} in {seconds:.0f} s → {run.directory}")
+    return module.validation.get("validation/bits_per_byte")
+
+
+def _settings(plan: Plan, validations: int) -> dict:
+    """What follows from the plan, and what we do ourselves and Lightning therefore must not."""
+    interval = -(-plan.steps // max(1, validations))  # steps; the last one may come early
+    return {
+        "max_steps": plan.steps,
+        "max_epochs": -1,
+        "accumulate_grad_batches": plan.accumulate,
+        "val_check_interval": interval * plan.accumulate,
+        "check_val_every_n_epoch": None,
+        "limit_val_batches": 1.0 if validations else 0,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+
+
+def _quiet() -> None:
+    """What Lightning says about settings that are ours to choose helps nobody who did not choose them."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for text in (
+        ".*does not have many workers.*",  # rows are made by arithmetic; a worker process rarely pays
+        ".*dataloader is not resumable.*",  # order follows from the step
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", text)
+
+
+def _times(data: RowDataModule, plan: Plan) -> str:
+    """How often each source is read."""
+    epochs = data.order.epochs(plan.steps * plan.rows_per_step)
+    return " and ".join(f"{count:.2g} × {name}" for name, count in zip(data.sources, epochs, strict=True))

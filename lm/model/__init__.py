@@ -1,0 +1,10 @@
+"""The transformer and its parts: plain torch, given numbers and parts, never a config."""
+
+from lm.model.attention import Attention
+from lm.model.cache import Cache
+from lm.model.feedforward import ReLUSquared, SwiGLU
+from lm.model.initialize import initialize
+from lm.model.position import Rotary
+from lm.model.transformer import Block, Transformer
+
+__all__ = ["Attention", "Block", "Cache", "ReLUSquared", "Rotary", "SwiGLU", "Transformer", "initialize"]

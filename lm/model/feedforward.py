@@ -1,0 +1,49 @@
+"""The part of a block that works on each token by itself.
+
+Legend: B batch  T tokens  D dim
+"""
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SwiGLU(nn.Module):
+    """Gate one projection by another (arXiv:2002.05202): the usual choice, better for its parameters.
+
+    `hidden` None means 8/3 of dim rounded up to a multiple of 64: three matrices then weigh what two of
+    4 × dim would.
+    """
+
+    def __init__(self, dim: int, *, hidden: int | None = None, bias: bool = False) -> None:
+        super().__init__()
+        hidden = 64 * math.ceil(dim * 8 / 3 / 64) if hidden is None else _positive(hidden)
+        self.gate = nn.Linear(dim, hidden, bias=bias)
+        self.up = nn.Linear(dim, hidden, bias=bias)
+        self.down = nn.Linear(hidden, dim, bias=bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:  # B T D → B T D
+        return self.down(F.silu(self.gate(inputs)) * self.up(inputs))
+
+
+class ReLUSquared(nn.Module):
+    """Two matrices and a squared ReLU (arXiv:2109.08668): no gate, sparse, cheap in memory.
+
+    `hidden` None means 4 × dim.
+    """
+
+    def __init__(self, dim: int, *, hidden: int | None = None, bias: bool = False) -> None:
+        super().__init__()
+        hidden = 4 * dim if hidden is None else _positive(hidden)
+        self.up = nn.Linear(dim, hidden, bias=bias)
+        self.down = nn.Linear(hidden, dim, bias=bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:  # B T D → B T D
+        return self.down(F.relu(self.up(inputs)).square())
+
+
+def _positive(hidden: int) -> int:
+    if hidden < 1:
+        raise ValueError(f"feedforward.hidden {hidden} is not at least 1: leave it null for the usual size")
+    return hidden

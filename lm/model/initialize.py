@@ -1,0 +1,37 @@
+"""How every weight starts, in one place."""
+
+import math
+
+from torch import nn
+
+
+def initialize(model: nn.Module, *, embedding_std: float = 0.02, residual_scale: float = 0.0) -> None:
+    """Give every weight its first value: features of bounded size at any width and depth, logits near 0.
+
+    | weight                                | starts as                                               |
+    |---------------------------------------|---------------------------------------------------------|
+    | embedding, untied output              | normal, std `embedding_std`                             |
+    | query, key, value, gate, up           | normal, std 1 / √inputs                                 |
+    | attention.output, feedforward.down    | normal, std `residual_scale` / √(inputs × 2 × layers)   |
+    | bias                                  | 0                                                       |
+    | norm                                  | 1                                                       |
+
+    With `residual_scale` 0 every block begins as the identity (arXiv:2003.04887 and 1901.09321 on why that
+    trains well), so at first the stream holds the small embeddings and nothing else. At 1 the writers' sum
+    keeps its size at any depth (GPT-2's rule), but is nearly thirty times the embeddings, which drown:
+    300 steps of a 4-layer model on Python source came to 4.24 nats a token at 0, to 4.70 at 1.
+    """
+    writers = [part for block in model.blocks for part in (block.attention.output, block.feedforward.down)]
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=embedding_std)
+        elif isinstance(module, nn.RMSNorm | nn.LayerNorm):
+            module.reset_parameters()
+    for writer in writers:
+        nn.init.normal_(writer.weight, std=residual_scale / math.sqrt(writer.in_features * len(writers)))
+    if model.output is not None:
+        nn.init.normal_(model.output.weight, std=embedding_std)

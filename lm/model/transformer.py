@@ -1,0 +1,155 @@
+"""A decoder-only transformer with one forward for training, packed rows, evaluation and generation.
+
+Legend: B batch  T tokens  D dim  V vocabulary
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lm.model.cache import Cache
+from lm.model.initialize import initialize as default_initialize
+from lm.model.position import Rotary
+from lm.model.visibility import see
+
+
+class Block(nn.Module):
+    """Attention, then feedforward, each added to what came in; norms come first so gradients flow past."""
+
+    def __init__(
+        self,
+        *,
+        attention: nn.Module,
+        feedforward: nn.Module,
+        norms: tuple[nn.Module, nn.Module],
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.attention_norm, self.feedforward_norm = norms
+        self.attention = attention
+        self.feedforward = feedforward
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(
+        self,
+        residual: Tensor,  # B T D
+        *,
+        rotation: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        remember: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
+    ) -> Tensor:
+        attended = self.attention(
+            self.attention_norm(residual), rotation=rotation, mask=mask, remember=remember
+        )
+        residual = residual + self.dropout(attended)
+        return residual + self.dropout(self.feedforward(self.feedforward_norm(residual)))
+
+
+class Transformer(nn.Module):
+    """Tokens in, logits out. Its parts are factories, called once a layer with the model's `dim`.
+
+    `attention(dim)` and `feedforward(dim)` must write to the residual stream through `.output` and `.down`
+    (`initialize` treats those apart); `norm(dim)`; `position(head_dim)`. Tied embeddings read tokens with
+    the matrix that scores them: vocab_size × dim fewer parameters. `dropout` falls on the embeddings and on
+    what each part adds, never on attention weights, which would rule out the fused kernel.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        context: int,
+        dim: int,
+        layers: int,
+        attention: Callable[..., nn.Module],
+        feedforward: Callable[..., nn.Module],
+        norm: Callable[..., nn.Module] = nn.RMSNorm,
+        position: Callable[..., nn.Module] = Rotary,
+        tie_embeddings: bool = True,
+        dropout: float = 0.0,
+        initialize: Callable[..., None] = default_initialize,
+    ) -> None:
+        super().__init__()
+        sizes = {"vocab_size": vocab_size, "context": context, "dim": dim, "layers": layers}
+        for key, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"model.{key} {value} is not at least 1")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"model.dropout {dropout} is not in [0, 1): try 0.0 or 0.1")
+        self.vocab_size = vocab_size
+        self.context = context
+        self.embedding = nn.Embedding(vocab_size, dim)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(
+                attention=attention(dim),
+                feedforward=feedforward(dim),
+                norms=(norm(dim), norm(dim)),
+                dropout=dropout,
+            )
+            for _ in range(layers)
+        )
+        self.norm = norm(dim)
+        self.output = None if tie_embeddings else nn.Linear(dim, vocab_size, bias=False)
+        self.position = position(self.blocks[0].attention.head_dim)
+        initialize(self)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """V D: logits are `hidden @ output_weight.T`, for a loss that never holds all of them."""
+        return self.embedding.weight if self.output is None else self.output.weight
+
+    def forward(
+        self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None
+    ) -> Tensor:  # B T → B T V
+        """Logits of the token after each. See `hidden` for what the arguments mean."""
+        return F.linear(self.hidden(tokens, documents, cache), self.output_weight)
+
+    def hidden(
+        self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None
+    ) -> Tensor:  # B T → B T D
+        """The last layer's features, after the final norm.
+
+        `documents` (B T) says which document each token belongs to; tokens see only their own, positions
+        restart with each, and -1 is padding. None is one document a row, or the one the cache is in.
+        `cache` holds what came before `tokens` and takes them in.
+        """
+        filled = 0 if cache is None else cache.filled
+        room = self.context if cache is None else min(self.context, cache.length)
+        if filled + tokens.shape[1] > room:
+            raise ValueError(
+                f"{filled + tokens.shape[1]} tokens do not fit into {room} (model.context {self.context}): "
+                "cut the row, slide the window, or train with a longer context"
+            )
+        visibility = see(tokens, documents, cache)
+        rotation = self.position(visibility.positions)
+        residual = self.dropout(self.embedding(tokens))
+        for layer, block in enumerate(self.blocks):
+            remember = None if cache is None else partial(cache.write, layer)
+            residual = block(residual, rotation=rotation, mask=visibility.mask, remember=remember)
+        if cache is not None:
+            _advance(cache, tokens, documents, visibility.starts)
+        return self.norm(residual)
+
+    def new_cache(self, batch: int, length: int | None = None) -> Cache:
+        """An empty cache for `batch` rows of up to `length` tokens (None: the whole context)."""
+        attention = self.blocks[0].attention
+        return Cache(
+            batch,
+            length=self.context if length is None else length,
+            layers=len(self.blocks),
+            key_value_heads=attention.key_value_heads,
+            head_dim=attention.head_dim,
+            dtype=self.embedding.weight.dtype,
+            device=self.embedding.weight.device,
+        )
+
+
+def _advance(cache: Cache, tokens: Tensor, documents: Tensor | None, starts: Tensor | None) -> None:
+    """Tell the cache what it has read, and which document each row is in now."""
+    if documents is None or starts is None:
+        cache.advance(tokens.shape[1])
+    else:
+        cache.advance(tokens.shape[1], starts=starts[:, -1], documents=documents[:, -1])

@@ -1,0 +1,100 @@
+"""Predict the next token: the objective of pretraining and of instruction tuning."""
+
+from collections.abc import Callable, Sequence
+from math import log
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from lm.batch import Batch
+from lm.objective.loss import summed_cross_entropy, target_losses
+
+
+class CausalLM(LightningModule):
+    """Cross-entropy over supervised targets, summed and divided by those of the whole optimizer step.
+
+    A mean of means weights a short answer's tokens above a long one's and changes with micro-batch and ranks.
+    Each batch instead carries the step's denominator, known from the data plan; Lightning will divide by the
+    accumulated batches and average over ranks, so both are multiplied back in.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[..., float],
+        steps: int,
+        kinds: Sequence[str] = (),
+        gradient_clip: float | None = 1.0,
+    ):
+        super().__init__()
+        self.model = model
+        self.optimizer_factory = optimizer
+        self.schedule = schedule
+        self.steps = steps
+        self.kinds = list(kinds)
+        self.gradient_clip = gradient_clip
+        self.step_loss = 0.0  # nats a supervised target of this rank's share of the step so far
+        self.gradient_norm = 0.0
+        self.validation: dict[str, float] = {}
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        loss = self.summed_loss(batch) / batch.denominator
+        first = batch_index % self.trainer.accumulate_grad_batches == 0
+        self.step_loss = loss.detach() + (0.0 if first else self.step_loss)
+        return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
+
+    def summed_loss(self, batch: Batch) -> Tensor:
+        """Nats over the batch's supervised targets."""
+        hidden = self.model.hidden(batch.tokens, documents=batch.documents)  # B T D
+        return summed_cross_entropy(
+            hidden[batch.supervised], self.model.output_weight, batch.targets[batch.supervised]
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        kinds = max(1, len(self.kinds))
+        # nats, bytes, targets of each kind; fp64 on the CPU: sums of millions, and some devices lack fp64
+        self._sums = torch.zeros(3, kinds, dtype=torch.float64)
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        chosen = batch.supervised
+        hidden = self.model.hidden(batch.tokens, documents=batch.documents)
+        losses = target_losses(hidden[chosen], self.model.output_weight, batch.targets[chosen])
+        kinds = batch.kinds[chosen].cpu()
+        counted = torch.stack([losses.double().cpu(), batch.bytes[chosen].double().cpu(), torch.ones(len(kinds))])
+        self._sums.index_add_(1, kinds, counted.double())
+
+    def on_validation_epoch_end(self) -> None:
+        sums = self._sums
+        if self.trainer.world_size > 1:
+            sums = self.all_gather(sums.to(self.device)).sum(0).cpu()
+        self.validation = summarize(sums, self.kinds)
+        self.log_dict(self.validation, logger=False, sync_dist=False)
+
+    def configure_optimizers(self):
+        optimizer = self.optimizer_factory(self.model)
+
+        def factor(step: int) -> float:
+            return self.schedule(step, self.steps)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+        # Lightning's own clipping refuses fused AdamW under mixed precision.
+        limit = float("inf") if self.gradient_clip is None else self.gradient_clip
+        self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+
+
+def summarize(sums: Tensor, kinds: Sequence[str]) -> dict[str, float]:
+    """Loss (nats a target) and bits per byte, over all and by kind, from (nats, bytes, targets) × kinds."""
+    named = {"": sums.sum(1)} | {f"/{kind}": sums[:, i] for i, kind in enumerate(kinds)}
+    metrics = {}
+    for suffix, (nats, size, targets) in named.items():
+        if targets > 0:
+            metrics[f"validation/loss{suffix}"] = float(nats / targets)
+        if size > 0:
+            metrics[f"validation/bits_per_byte{suffix}"] = float(nats / size / log(2))
+    return metrics

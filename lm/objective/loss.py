@@ -1,0 +1,66 @@
+"""Cross-entropy of a whole vocabulary without ever holding all logits.
+
+At a vocabulary of 32,768 the logits of 4,096 tokens are half a gigabyte, several times over with their
+gradients. Here they exist a chunk at a time, in the forward pass only: the gradients of a *sum* of losses are known
+as soon as the logits are, so they are kept instead (what Liger-Kernel and Apple's cut cross-entropy do on GPUs).
+`torch.nn.functional.linear_cross_entropy` does the same from torch 2.13 on; we support 2.11.
+
+Legend: N targets  D dim  V vocabulary
+"""
+
+import torch
+from torch import Tensor
+
+CHUNK = 1024  # targets whose logits exist at one time
+
+
+def _losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each target, and the logits, in at least fp32."""
+    logits = hidden @ weight.T  # N V
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    normalizer = torch.logsumexp(logits, dim=-1)
+    return normalizer - logits.gather(-1, targets[:, None])[:, 0], logits
+
+
+class _SummedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        exact = hidden.dtype if hidden.dtype == torch.float64 else torch.float32
+        total = torch.zeros((), dtype=exact, device=hidden.device)
+        hidden_gradient = torch.empty_like(hidden) if wanted else None
+        weight_gradient = torch.zeros_like(weight, dtype=exact) if wanted else None
+        for start in range(0, len(targets), chunk):
+            part = slice(start, start + chunk)
+            losses, logits = _losses(hidden[part], weight, targets[part])
+            total += losses.sum()
+            if wanted:
+                logits.sub_((losses + logits.gather(-1, targets[part, None])[:, 0])[:, None]).exp_()
+                logits[torch.arange(len(losses), device=logits.device), targets[part]] -= 1
+                gradient = logits.to(hidden.dtype)
+                hidden_gradient[part] = gradient @ weight.to(hidden.dtype)
+                if weight_gradient.dtype == hidden.dtype:
+                    weight_gradient.addmm_(gradient.T, hidden[part])
+                else:
+                    weight_gradient += gradient.T @ hidden[part]
+        if wanted:
+            ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
+        return total
+
+    @staticmethod
+    def backward(ctx, scale: Tensor):
+        hidden_gradient, weight_gradient = ctx.saved_tensors
+        return hidden_gradient * scale.to(hidden_gradient.dtype), weight_gradient * scale, None, None
+
+
+def summed_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK) -> Tensor:
+    """Sum over targets of -log softmax(hidden @ weight.T)[target]: N D, V D, N → scalar. 0 where N is 0."""
+    return _SummedCrossEntropy.apply(hidden, weight, targets, chunk)
+
+
+@torch.no_grad()
+def target_losses(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK) -> Tensor:
+    """The loss of each target in nats, without gradients: N D, V D, N → N."""
+    parts = range(0, len(targets), chunk)
+    losses = [_losses(hidden[i : i + chunk], weight, targets[i : i + chunk])[0] for i in parts]
+    return torch.cat(losses) if losses else hidden.new_zeros(0)

@@ -1,0 +1,121 @@
+"""What a job can be given, read from the YAML alone: help and completion do not wait for Hydra."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+
+def config_directory() -> Path:
+    """Where the YAML lies: in the wheel inside the package, in a checkout beside it."""
+    inside = Path(__file__).with_name("conf")
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "conf"
+
+
+def options(group: str, places: Sequence[Path]) -> dict[str, str]:
+    """Each option of a group with what its first comment says; a _file is a part of others."""
+    files = [path for place in places for path in place.glob(f"{group}/*.yaml") if path.name[0] not in "_."]
+    return dict(sorted((path.stem, headline(path)) for path in reversed(files)))
+
+
+def jobs(places: Sequence[Path]) -> dict[str, str]:
+    """Each job with what its first comment says: the YAML files at the top."""
+    return options(".", places)
+
+
+def headline(path: Path) -> str:
+    """The first comment of a YAML file that is not a directive to Hydra."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.removeprefix("#").strip()
+        if not line.startswith("#"):
+            return ""
+        if words and not words.startswith("@package"):
+            return words
+    return ""
+
+
+@dataclass
+class Outline:
+    """A job's groups (how to name one → its option) and its keys (dotted → default)."""
+
+    groups: dict[str, str | None] = field(default_factory=dict)
+    own: dict[str, object] = field(default_factory=dict)  # keys of the job itself
+    inherited: dict[str, object] = field(default_factory=dict)  # keys of the options its groups have
+
+
+class _Reader:
+    def __init__(self, places: Sequence[Path], chosen: Mapping[str, str]):
+        self.places, self.chosen, self.outline = places, chosen, Outline()
+
+    def read(self, name: str, package: str, *, into: dict[str, object]) -> None:
+        """Follow the defaults of the config `name` that stands at `package`, as Hydra composes them."""
+        found = [path for place in self.places if (path := place / f"{name}.yaml").is_file()]
+        if not found:
+            return
+        text = found[0].read_text(encoding="utf-8")
+        if declared := re.match(r"\s*#\s*@package\s+(\S+)", text):
+            package = declared[1].removeprefix("_global_").removeprefix(".")
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError:
+            return  # running the job says where
+        content = content if isinstance(content, dict) else {}
+        body = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
+        defaults = content.get("defaults") or []
+        if "_self_" not in defaults:
+            defaults = [*defaults, "_self_"]
+        folder = name.rpartition("/")[0]
+        for entry in defaults:
+            if entry == "_self_":
+                into.update(_leaves(body, package))
+            elif isinstance(entry, str):
+                included, at = _place(entry, folder)
+                self.read(included, _within(package, at, default=""), into=into)
+            else:
+                self._group(entry, folder, package)
+
+    def _group(self, entry: dict[str, str | None], folder: str, package: str) -> None:
+        (key, option), *_ = entry.items()
+        *words, key = str(key).split()
+        group, at = _place(key, folder)
+        if "override" in words or group.startswith("hydra/"):
+            return
+        relative = group.removeprefix(f"{folder}/") if folder and not key.startswith("/") else group
+        place = _within(package, at, default=relative.replace("/", "."))
+        named = group if place == group.replace("/", ".") else f"{group}@{place}"
+        option = self.chosen.get(named, option)
+        self.outline.groups[named] = option
+        for each in option if isinstance(option, list) else [option]:
+            if each is not None:
+                self.read(f"{group}/{each}", place, into=self.outline.inherited)
+
+
+def outline(job: str, places: Sequence[Path], chosen: Mapping[str, str] | None = None) -> Outline:
+    """The outline of a job with the options `chosen` by group, elsewhere those of its defaults."""
+    reader = _Reader(places, chosen or {})
+    reader.read(job, "", into=reader.outline.own)
+    return reader.outline
+
+
+def _place(key: str, folder: str) -> tuple[str, str | None]:
+    """The path of a config or group from the top, and the package it asks for."""
+    path, _, at = key.partition("@")
+    return (path[1:] if path.startswith("/") else f"{folder}/{path}" if folder else path), at or None
+
+
+def _within(package: str, at: str | None, *, default: str) -> str:
+    if at is not None and at.startswith("_global_"):
+        return at.removeprefix("_global_").removeprefix(".")
+    at = default if at is None else at.removeprefix("_here_").removeprefix(".")
+    return ".".join(part for part in (package, at) if part)
+
+
+def _leaves(body: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(body, dict) and body:
+        for key, value in body.items():
+            if not str(key).startswith("_"):
+                yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, body

@@ -1,0 +1,54 @@
+"""Which process of a run this is, and how its sister processes are started."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# What torchrun, Lightning's launcher and Slurm set; a process above 0 in any of them is not the first.
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+# What Lightning's launcher leaves in the environment of the process that launched.
+LEFT_BEHIND = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks and writes for the run: true in every run of one process."""
+    return not any(int(os.environ.get(name) or 0) for name in RANKS)
+
+
+@contextmanager
+def launches(config: Path) -> Iterator[None]:
+    """Let ranks launched inside start from the frozen `config` of this very run, and clean up after them.
+
+    Lightning starts the other ranks by running this process's command line again. In a sweep that is the
+    whole sweep, in a pipeline the whole pipeline: each rank would train something else, all in one group.
+    And what its launcher leaves in the environment would make the next job wait for ranks nobody starts.
+    """
+    main = sys.modules["__main__"]
+    command, spec = sys.argv, main.__spec__
+    grouped = _in_group()
+    environment = {name: os.environ.get(name) for name in LEFT_BEHIND}
+    sys.argv = [str(Path(__file__).with_name("__main__.py")), "_rank", str(config.absolute())]
+    main.__spec__ = None  # else Lightning prefers `python -m <whatever started us>` to sys.argv[0]
+    try:
+        yield
+        if _in_group() and not grouped:
+            _leave_group()
+    finally:
+        sys.argv, main.__spec__ = command, spec
+        for name, value in environment.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _in_group() -> bool:
+    distributed = sys.modules.get("torch.distributed")  # a job that never loaded torch has no group
+    return bool(distributed and distributed.is_available() and distributed.is_initialized())
+
+
+def _leave_group() -> None:
+    """Wait for the other ranks, then dissolve the group, so that the next job can form its own."""
+    import torch
+
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

@@ -1,0 +1,174 @@
+"""A named run: where its parts lie, whether it is done, and what it was made from."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from time import monotonic
+from typing import TextIO
+
+from lm.files import hash_file, hash_json, write_atomically
+from lm.manifest import MANIFEST, WAY_OUT, differences, read_manifest, versions
+from lm.ranks import is_first_process
+
+
+class Interrupted(BaseException):
+    """A signal ended the run after it had saved. No Exception, lest a sweep go on with its next job."""
+
+    def __init__(self, signal_number: int, message: str):
+        super().__init__(signal_number, message)
+        self.signal_number = signal_number
+        self.message = message
+
+
+class Run:
+    """A named run and its directory `<root>/<job>/<name>/`; the same name again goes on with it.
+
+    The name says what the run is, never when it was, so every rank, and the same command tomorrow, finds the
+    same directory. The price: a changed config needs a new name, or `restart`.
+    """
+
+    def __init__(self, job: str, *, name: str = "default", root: str = "outputs", restart: bool = False):
+        for key, value in {"job": job, "name": name}.items():
+            parts = PurePosixPath(value).parts
+            if not parts or value != "/".join(parts) or {"/", ".", ".."} & {*parts}:
+                raise ValueError(
+                    f"run.{key}={value}: must lie inside {root}: a plain name such as first, or small/first"
+                )
+        self.job, self.name, self.root, self.restart = job, name, root, restart
+        self.config: dict = {}
+        self._manifest: dict = {}
+        self._lock: TextIO | None = None
+        self._opened = monotonic()
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.root, self.job, self.name)
+
+    @property
+    def result(self) -> dict:
+        """What the finished run recorded; empty before."""
+        return self._manifest.get("result", {})
+
+    def open(self, config: dict) -> None:
+        """Claim the directory for `config`, which is plain data; refuse one that holds another config."""
+        self.config, self._opened = config, monotonic()
+        if not is_first_process():
+            self._manifest = {} if self.restart else self._recorded()
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._claim()
+        if self.restart:
+            self._clear()
+        recorded = self._recorded()
+        differing = differences(recorded["config"], config) if recorded else []
+        if differing:
+            lines = "".join(f"\n  {line}" for line in differing)
+            raise ValueError(f"run {self.directory} exists with another config:{lines}\n{WAY_OUT}")
+        started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
+        self._manifest = {**started, **recorded, "config": config, "versions": versions()}
+        self._write("config.json", config)
+        self._write(MANIFEST, self._manifest)
+
+    def close(self) -> None:
+        """Let other processes have the directory; one that ends lets go by itself."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def finished(self, inputs: Mapping[str, str]) -> bool:
+        """Whether there is nothing to do: complete, from these `inputs` (label → fingerprint), all there."""
+        before = self._manifest.setdefault("inputs", dict(inputs))
+        changed = [label for label in {**before, **inputs} if before.get(label) != inputs.get(label)]
+        if changed:
+            told = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
+            raise ValueError(f"run {self.directory} was made from other inputs: {told}; {WAY_OUT}")
+        complete = self._manifest.get("state") == "complete" and all(
+            _size(self.directory / path) == output["bytes"]
+            for path, output in self._manifest["outputs"].items()
+        )
+        if not complete:
+            self._manifest["state"] = "started"
+            self._write(MANIFEST, self._manifest)
+        return complete
+
+    def finish(self, *, outputs: Sequence[Path], result: dict) -> None:
+        """Record that the run is complete: its files with their hashes (a directory stands for its files)."""
+        if not is_first_process():
+            self._manifest["result"] = result
+            return
+        files = {file for path in outputs for file in (path.rglob("*") if path.is_dir() else [path])}
+        recorded = {
+            file.relative_to(self.directory).as_posix(): {"bytes": _size(file), "hash": hash_file(file)}
+            for file in sorted(files)
+            if not file.is_dir()
+        }
+        self._manifest |= {
+            "state": "complete",
+            "finished": _now(),
+            "seconds": round(monotonic() - self._opened, 3),  # of the process that finished it
+            "fingerprint": hash_json({path: output["hash"] for path, output in recorded.items()}),
+            "outputs": recorded,
+            "result": result,
+        }
+        self._write(MANIFEST, self._manifest)
+
+    @staticmethod
+    def fingerprint(directory: str | Path) -> str:
+        """The hash of all that a finished run made, as its manifest records it."""
+        manifest = read_manifest(directory)
+        if manifest["state"] != "complete":
+            raise ValueError(f"run {directory} is not finished: the command that began it goes on with it")
+        return manifest["fingerprint"]
+
+    def _recorded(self) -> dict:
+        return read_manifest(self.directory) if (self.directory / MANIFEST).exists() else {}
+
+    def _claim(self) -> None:
+        """Lock the directory against a second process.
+
+        A record lock, not flock: data workers do not inherit it, and may outlive a killed run by seconds.
+        """
+        self._lock = open(self.directory / ".lock", "a+")  # noqa: SIM115 (open as long as the run)
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            self.close()
+            raise ValueError(
+                f"run {self.directory} is in use by {holder}: wait for it, or set run.name to another name"
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        self._lock.flush()
+
+    def _clear(self) -> None:
+        """Remove the run's own files; runs that lie below it (a sweep's) are not its own."""
+        own = [path for path in self.directory.iterdir() if path.name != ".lock"]
+        if own and not (self.directory / MANIFEST).exists():
+            raise ValueError(
+                f"run.restart=true would empty {self.directory}, which holds files but no {MANIFEST}, so it "
+                "is no run: move them away, or set run.name to another name"
+            )
+        for path in own:
+            if not path.is_dir():
+                path.unlink()
+            elif not any(path.rglob(MANIFEST)):
+                shutil.rmtree(path)
+
+    def _write(self, name: str, content: dict) -> None:
+        if is_first_process():
+            write_atomically(self.directory / name, json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1

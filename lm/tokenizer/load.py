@@ -1,0 +1,44 @@
+"""Open a tokenizer.json, ours or another's."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import tokenizers
+
+from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import Tokenizer
+
+
+def load_tokenizer(path: str | Path) -> Tokenizer:
+    """Open `path`, a tokenizer.json or a directory that holds one.
+
+    A file from elsewhere gets those of our special tokens that it lacks, after its own vocabulary; its own
+    ids stay as they are. Its own marks, such as `<|endoftext|>`, are not taken for ours: what they mean is
+    its author's word.
+    """
+    path = Path(path)
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(
+            f"there is no tokenizer at {path}: train one with `lm tokenizer`, or give a tokenizer.json"
+        )
+    try:
+        content = file.read_text(encoding="utf-8")
+        backend = tokenizers.Tokenizer.from_str(content)
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
+    missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
+    if missing:
+        backend.add_special_tokens(
+            [tokenizers.AddedToken(token, special=True, normalized=False) for token in missing]
+        )
+        content = backend.to_str(pretty=True)
+    try:
+        return Tokenizer(content)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def existing_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:
+    """Stand where a trainer stands, and take the tokenizer at `path` without looking at the texts."""
+    return load_tokenizer(path)

@@ -1,0 +1,178 @@
+"""Shards hold every byte of every document once, and no reader takes a part or a stranger's for a corpus."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lm.corpus import Document, Shards, Split, write_shards
+from lm.corpus.layout import dtype_for
+from lm.tokenizer import Tokenizer, train_bpe
+
+DOCUMENTS = [
+    *(
+        Document(f"def f{i}(x):\n    return x + {i}  # é 🙂\n" * (i % 7), f"c{i}", "code", f"g{i}")
+        for i in range(60)
+    ),
+    *(Document(f"About f{i}: it adds {i}.\n", f"p{i}", "prose", f"g{i}") for i in range(60)),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return train_bpe((document.text for document in DOCUMENTS), vocab_size=300)
+
+
+@pytest.fixture
+def corpus(tmp_path, tokenizer) -> Path:
+    write_shards(DOCUMENTS, tmp_path, tokenizer=tokenizer, split=Split(0.2), shard_tokens=500)
+    return tmp_path
+
+
+def test_streams_hold_every_document_of_their_split_in_order(corpus, tokenizer):
+    for split, held_out in {"train": False, "validation": True}.items():
+        shards = Shards(corpus, split, tokenizer=tokenizer)
+        assert shards.kinds == ["code", "prose"]
+        for kind, stream in shards.streams.items():
+            expected = [d for d in DOCUMENTS if d.kind == kind and Split(0.2).held_out(d) == held_out]
+            assert expected
+            assert stream.ids == [d.id for d in expected]
+            assert stream.bytes.tolist() == [len(d.text.encode()) for d in expected]
+            texts = [tokenizer.decode(stream.document(i)) for i in range(stream.documents)]
+            assert texts == [d.text for d in expected]
+
+
+def test_every_byte_is_a_target_once_and_every_document_opens_and_closes(corpus, tokenizer):
+    for stream in Shards(corpus, "train").streams.values():
+        whole = stream.read(0, len(stream))
+        ends = np.flatnonzero(whole == tokenizer.end_of_document)
+        assert ends.tolist() == stream.bounds.tolist()
+        assert stream.starts.tolist() == ends[:-1].tolist()
+        assert len(stream) == ends[-1] + 1 == stream.tokens + 1
+        assert tokenizer.token_bytes[whole[1:]].sum() == stream.bytes.sum()
+        for i, (start, stop) in enumerate(zip(stream.bounds, stream.bounds[1:], strict=False)):
+            assert tokenizer.token_bytes[whole[start + 1 : stop + 1]].sum() == stream.bytes[i]
+
+
+def test_a_slice_reads_the_same_across_files(corpus):
+    stream = Shards(corpus, "train").streams["code"]
+    assert len(stream.paths) > 2
+    whole = np.concatenate([np.fromfile(path, dtype="<u2") for path in stream.paths]).astype(np.int64)
+    assert len(whole) == len(stream)
+    chance = np.random.default_rng(0)
+    for start, stop in np.sort(chance.integers(0, len(stream) + 1, size=(300, 2))):
+        read = stream.read(int(start), int(stop))
+        assert read.dtype == np.int64
+        assert np.array_equal(read, whole[start:stop])
+    for start, stop in ((-1, 2), (0, len(stream) + 1), (3, 2)):
+        with pytest.raises(IndexError):
+            stream.read(start, stop)
+
+
+def test_shards_end_with_documents_near_the_asked_size(corpus):
+    index = json.loads((corpus / "corpus.json").read_text())
+    entry = index["splits"]["train"]["code"]
+    assert all(500 <= shard["entries"] < 700 for shard in entry["shards"][:-1])
+    assert entry["bytes"] == sum(shard["bytes"] for shard in entry["shards"])
+    assert Shards(corpus, "train").counts["code"] == {k: entry[k] for k in ("documents", "tokens", "bytes")}
+
+
+def test_the_size_of_shards_and_batches_does_not_change_the_stream(corpus, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("lm.corpus.writer.BATCH_DOCUMENTS", 3)
+    write_shards(DOCUMENTS, tmp_path / "one", tokenizer=tokenizer, split=Split(0.2), shard_tokens=10**9)
+    for split in ("train", "validation"):
+        for kind, stream in Shards(corpus, split).streams.items():
+            other = Shards(tmp_path / "one", split).streams[kind]
+            assert len(other.paths) == 1
+            assert np.array_equal(other.read(0, len(other)), stream.read(0, len(stream)))
+            assert np.array_equal(other.bounds, stream.bounds)
+
+
+def test_a_document_too_long_for_a_batch_gets_the_ids_it_has_as_a_whole(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr("lm.corpus.writer.BATCH_CHARACTERS", 50)
+    text = "".join(document.text for document in DOCUMENTS).replace("3", "\n\n  \n\t\r\n(!\n")
+    write_shards([Document(text, "long")], tmp_path, tokenizer=tokenizer, split=Split(0), shard_tokens=500)
+    assert Shards(tmp_path).streams["prose"].document(0).tolist() == tokenizer.encode(text)
+
+
+def test_the_fingerprint_is_of_the_content(corpus, tokenizer, tmp_path):
+    write_shards(DOCUMENTS, tmp_path / "same", tokenizer=tokenizer, split=Split(0.2), shard_tokens=500)
+    write_shards(DOCUMENTS[1:], tmp_path / "less", tokenizer=tokenizer, split=Split(0.2), shard_tokens=500)
+    fingerprints = [Shards(path).fingerprint for path in (corpus, tmp_path / "same", tmp_path / "less")]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+    assert Shards(corpus, "validation").fingerprint == fingerprints[0]
+
+
+def test_a_foreign_tokenizer_is_refused_in_words(corpus):
+    other = train_bpe(["quite another text"], vocab_size=270)
+    with pytest.raises(ValueError, match=r"made with another tokenizer \(300 tokens.*than the one given \(2"):
+        Shards(corpus, tokenizer=other)
+    assert (
+        Shards(corpus).tokenizer_fingerprint == Tokenizer((corpus / "tokenizer.json").read_text()).fingerprint
+    )
+    assert Shards(corpus).vocab_size == 300
+
+
+@pytest.mark.parametrize("stop", [0, 40, 100])
+def test_an_interrupted_writing_leaves_nothing_that_reads(corpus, tokenizer, stop, monkeypatch):
+    """Over a finished corpus: neither the old nor the half-written new one may be taken for a corpus."""
+    monkeypatch.setattr("lm.corpus.writer.BATCH_DOCUMENTS", 10)
+
+    def torn():
+        yield from DOCUMENTS[:stop]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_shards(torn(), corpus, tokenizer=tokenizer, split=Split(0.2), shard_tokens=500)
+    with pytest.raises(ValueError, match="never finished"):
+        Shards(corpus)
+    (corpus / ".train-code-00000.bin.x1.bin").write_bytes(b"of a killed writer")
+    write_shards(DOCUMENTS[:50], corpus, tokenizer=tokenizer, split=Split(0.2), shard_tokens=10**6)
+    assert sorted(path.name for path in corpus.iterdir()) == [
+        *("corpus.json", "tokenizer.json", "train-code-00000.bin", "train-code-00000.npz"),
+        *("validation-code-00000.bin", "validation-code-00000.npz"),
+    ]
+
+
+def test_a_cut_or_missing_shard_is_refused_by_name(corpus):
+    path = corpus / "train-code-00001.bin"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2])
+    with pytest.raises(ValueError, match=r"train-code-00001.bin has \d+ bytes instead of"):
+        Shards(corpus)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"train-code-00001.bin is missing"):
+        Shards(corpus)
+    Shards(corpus, "validation")
+
+
+def test_a_stream_may_go_to_another_process_without_its_tokens(corpus):
+    stream = Shards(corpus).streams["code"]
+    whole = stream.read(0, len(stream))
+    packed = pickle.dumps(stream)
+    assert len(packed) == len(pickle.dumps(Shards(corpus).streams["code"])), "as one that was never read"
+    assert np.array_equal(pickle.loads(packed).read(0, len(stream)), whole)
+
+
+def test_ids_take_the_smallest_type_that_holds_them():
+    assert dtype_for(65536) == np.uint16
+    assert dtype_for(65537) == np.uint32
+
+
+def test_a_tokenizer_that_miscounts_is_caught_at_the_document(tmp_path, tokenizer):
+    broken = pickle.loads(pickle.dumps(tokenizer))
+    broken.token_bytes = tokenizer.token_bytes * 2
+    with pytest.raises(ValueError, match=r"document 'c1' has \d+ bytes and its tokens stand for"):
+        write_shards(DOCUMENTS, tmp_path, tokenizer=broken, split=Split(0.2), shard_tokens=500)
+    assert not list(tmp_path.glob("*"))
+
+
+def test_bad_arguments_are_refused(tmp_path, tokenizer, corpus):
+    with pytest.raises(ValueError, match="shard_tokens 0"):
+        write_shards(DOCUMENTS, tmp_path / "x", tokenizer=tokenizer, split=Split(0.2), shard_tokens=0)
+    with pytest.raises(ValueError, match=r"split 'valid' is none of train, validation"):
+        Shards(corpus, "valid")
+    with pytest.raises(ValueError, match=r"no corpus at .*nowhere .*run `lm corpus`"):
+        Shards(tmp_path / "nowhere")

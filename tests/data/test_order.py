@@ -1,0 +1,130 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lm.budget import Plan
+from lm.data.batches import TrainingBatches
+from lm.data.order import Order, exact_shares, interleave, permute
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 65, 1000, 4097])
+def test_each_epoch_is_a_permutation(size):
+    order = Order(5, [size])
+    for epoch in range(3):
+        _, rows = order.rows(epoch * size, (epoch + 1) * size)
+        assert sorted(rows.tolist()) == list(range(size))
+
+
+def test_epochs_seeds_and_sources_are_shuffled_differently():
+    first = Order(0, [500]).rows(0, 1000)[1]
+    assert (first[:500] != first[500:]).sum() > 450
+    assert (first[:500] != Order(1, [500]).rows(0, 500)[1]).sum() > 450
+    sources, rows = Order(0, [500, 500], weights=[1, 1]).rows(0, 1000)
+    assert (rows[sources == 0] != rows[sources == 1]).sum() > 450
+
+
+def test_neighbours_do_not_stay_neighbours():
+    rows = Order(0, [10_000]).rows(0, 10_000)[1]
+    assert (abs(np.diff(rows)) == 1).mean() < 0.001
+    assert abs(np.corrcoef(rows, np.arange(10_000))[0, 1]) < 0.05
+
+
+def test_any_step_asked_directly_equals_the_walk():
+    order = Order(2, [37, 101], weights=[0.3, 0.7])
+    sources, rows = order.rows(0, 1000)
+    for place in (0, 1, 36, 37, 400, 999):
+        source, row = order.rows(place, place + 1)
+        assert (source[0], row[0]) == (sources[place], rows[place])
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.7, 0.2, 0.1], [0.9, 0.05, 0.03, 0.02], [3, 2, 2], [0.0, 1.0]])
+def test_every_prefix_holds_every_share_to_within_a_row(weights):
+    order = Order(0, [50] * len(weights), weights=weights)
+    sources, _ = order.rows(0, 3000)
+    shares = np.array(weights) / sum(weights)
+    counts = np.cumsum(sources[:, None] == np.arange(len(weights)), axis=0)
+    wanted = np.arange(1, 3001)[:, None] * shares
+    assert np.abs(counts - wanted).max() < 1 + 1e-9
+
+
+def test_a_weighted_source_keeps_its_own_epochs():
+    order = Order(0, [10, 1000], weights=[0.5, 0.5])
+    sources, rows = order.rows(0, 100)
+    small = rows[sources == 0]
+    for epoch in range(5):
+        assert sorted(small[10 * epoch : 10 * epoch + 10].tolist()) == list(range(10))
+    assert order.epochs(100) == [5.0, 0.05]
+
+
+def test_unweighted_sources_are_one_permutation():
+    sources, rows = Order(0, [3, 0, 5]).rows(0, 8)
+    assert sorted(zip(sources.tolist(), rows.tolist(), strict=True)) == [
+        (0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2), (2, 3), (2, 4)
+    ]  # fmt: skip
+
+
+def test_huge_sources_cost_nothing():
+    rows = permute(np.arange(5), 10**12, np.array([7], dtype=np.uint64))
+    assert len(set(rows.tolist())) == 5
+    assert rows.max() < 10**12
+
+
+def test_weights_finer_than_the_period_are_rounded_and_still_sum_to_one():
+    shares = exact_shares([0.123456789, 0.987654321, 0.3333333333])
+    assert sum(shares) == 1
+    assert interleave([Fraction(1, 3), Fraction(2, 3)]).tolist() in ([1, 0, 1], [1, 1, 0], [0, 1, 1])
+
+
+def test_bad_weights_are_refused():
+    with pytest.raises(ValueError, match="negative"):
+        Order(0, [1, 1], weights=[-1, 2])
+    with pytest.raises(ValueError, match="give one each"):
+        Order(0, [1, 1], weights=[1])
+    with pytest.raises(ValueError, match="no rows"):
+        Order(0, [0, 5], weights=[1, 1])
+
+
+class Numbered:
+    """Rows that say which they are."""
+
+    def __init__(self, rows):
+        self.counts = np.arange(rows, dtype=np.int64) % 5
+
+    def __len__(self):
+        return len(self.counts)
+
+    def row(self, index):
+        from lm.data.batches import Row
+
+        ids = np.full(4, index)
+        return Row(ids, ids, np.arange(4) < self.counts[index])
+
+
+def step_rows(order, sources, ranks, rows_per_device, step):
+    plan = Plan(
+        steps=9,
+        rows_per_step=16,
+        rows_per_device=rows_per_device,
+        accumulate=16 // ranks // rows_per_device,
+        devices=ranks,
+        context=4,
+    )
+    seen, denominators = [], set()
+    for rank in range(ranks):
+        batches = TrainingBatches(sources, order, plan, rank=rank)
+        for micro in range(plan.accumulate):
+            batch = batches[step * plan.accumulate + micro]
+            seen += batch.tokens[:, 0].tolist()
+            denominators.add(batch.denominator)
+    return sorted(seen), denominators
+
+
+@pytest.mark.parametrize(("ranks", "rows_per_device"), [(1, 1), (1, 4), (2, 2), (2, 8), (4, 1), (4, 4)])
+def test_global_batches_do_not_depend_on_ranks_or_micro_batches(ranks, rows_per_device):
+    sources = [Numbered(50)]
+    order = Order(0, [50])
+    for step in range(9):
+        whole, denominator = step_rows(order, sources, 1, 16, step)
+        assert step_rows(order, sources, ranks, rows_per_device, step) == (whole, denominator)
+        assert denominator == {float(sum(row % 5 for row in whole))}

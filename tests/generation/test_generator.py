@@ -1,0 +1,201 @@
+"""A generator writes the same text however it is asked."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from lm.generation import Generator, Sampling
+from lm.model import Attention, SwiGLU, Transformer
+
+CONTEXT, END = 24, 256
+GREEDY = Sampling(temperature=0)
+LIVELY = Sampling(temperature=1.5, top_p=0.98, repetition_penalty=1.1)
+PROMPTS = [list(b"hello"), list(b"a"), list(b"the quick brown fox"), [], list(b"0123456789" * 3)]
+
+
+class ByteTokenizer:
+    """A token a byte, and one that ends a document."""
+
+    vocab_size = 257
+    end_of_document = END
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode_bytes(self, ids) -> bytes:
+        return bytes(token for token in ids if token < 256)
+
+
+class Babbler:
+    """A tokenizer whose tokens are given strings, so that text can be cut anywhere."""
+
+    vocab_size = 4
+    end_of_document = 0
+    pieces = (b"", b"ab", b"ca", b"\xc3")
+
+    def decode_bytes(self, ids) -> bytes:
+        return b"".join(self.pieces[token] for token in ids)
+
+
+def build(vocab_size: int = 257, dropout: float = 0.0) -> Transformer:
+    torch.manual_seed(0)
+    model = Transformer(
+        vocab_size=vocab_size,
+        context=CONTEXT,
+        dim=32,
+        layers=2,
+        attention=partial(Attention, heads=4, key_value_heads=2),
+        feedforward=SwiGLU,
+        dropout=dropout,
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return Generator(build(), ByteTokenizer())
+
+
+def naive_greedy(model: Transformer, prompt: list[int], count: int) -> list[int]:
+    """No cache, no batch: the last `context` tokens read anew for each token, halved when outgrown."""
+    window, said = (prompt or [END])[-CONTEXT:], []
+    for _ in range(count):
+        if len(window) > CONTEXT:
+            window = window[-(CONTEXT // 2) :]
+        with torch.no_grad():
+            token = int(model(torch.tensor([window]))[0, -1].argmax())
+        window, said = [*window, token], [*said, token]
+    return said
+
+
+@pytest.mark.filterwarnings("ignore:prompt .* was left out")
+def test_greedy_batched_equals_greedy_alone_equals_reading_everything_anew(generator):
+    """Prompts of every length, one beyond the context, written far past it."""
+    asked = {"sampling": GREEDY, "max_tokens": 70, "stop_tokens": []}
+    together = generator.generate(PROMPTS, **asked)
+    for prompt, completion in zip(PROMPTS, together, strict=True):
+        assert generator.generate([prompt], **asked) == [completion]
+        assert completion.tokens == naive_greedy(generator.model, prompt, 70)
+        assert completion.reason == "length"
+
+
+@pytest.mark.filterwarnings("ignore:prompt .* was left out")
+@pytest.mark.parametrize("sampling", [GREEDY, LIVELY])
+def test_a_row_owes_nothing_to_its_neighbours(generator, sampling):
+    asked = {"sampling": sampling, "max_tokens": 40, "seed": 7, "stop_tokens": [END, *range(0, 256, 9)]}
+    together = generator.generate(PROMPTS, **asked)
+    others = [PROMPTS[0], PROMPTS[2], PROMPTS[1], PROMPTS[3][:5], PROMPTS[4]]
+    apart = generator.generate(others, **asked)
+    assert (apart[0], apart[3], apart[4]) == (together[0], together[3], together[4])
+    assert generator.generate(PROMPTS[:1], **asked) == together[:1]
+    assert len({len(completion.tokens) for completion in together}) > 1  # some rows left early
+
+
+def test_the_same_seed_gives_the_same_text_and_another_another(generator):
+    def write(seed: int) -> list[str]:
+        rows = generator.generate([PROMPTS[0]] * 3, sampling=LIVELY, max_tokens=20, seed=seed)
+        return [row.text for row in rows]
+
+    assert write(1) == write(1)
+    texts = write(1) + write(2) + write(1 + 2**32)
+    assert len(set(texts)) == 9  # rows of one batch differ as well
+
+
+def test_seeds_do_not_touch_the_global_randomness(generator):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    generator.generate([PROMPTS[0]], sampling=LIVELY, max_tokens=5)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.filterwarnings("ignore:prompt .* was left out")
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("sampling", [GREEDY, LIVELY])
+def test_streamed_pieces_join_to_the_generated_text(generator, prompt, sampling):
+    asked = {"sampling": sampling, "max_tokens": 60, "seed": 3}
+    pieces = list(generator.stream(prompt, **asked))
+    assert "".join(pieces) == generator.generate([prompt], **asked)[0].text
+    assert all(pieces)
+
+
+def test_stop_strings_end_the_text_even_across_tokens():
+    """Tokens "ab" and "ca" alternate, so "bc" always lies across two of them."""
+    model = build(vocab_size=4)
+    generator = Generator(model, Babbler())
+    model.hidden = lambda tokens, documents, cache: _advance(cache, tokens)
+    asked = {"sampling": GREEDY, "max_tokens": 9, "stop_tokens": []}
+    (free,) = generator.generate([[2]], **asked)
+    assert free.text == "abca" * 4 + "ab"
+    (stopped,) = generator.generate([[2]], **asked, stop=["bcaa", "zz"])
+    assert (stopped.text, stopped.reason, stopped.tokens) == ("a", "stop_string", [1, 2, 1])
+    assert list(generator.stream([2], **asked, stop=["bcaa", "zz"])) == ["a"]
+
+
+def _advance(cache, tokens):
+    """Features that make "ab" (1) follow "ca" (2) and the other way round."""
+    cache.advance(tokens.shape[1])
+    wanted = torch.where(tokens == 2, 1, 2)
+    return 100 * torch.nn.functional.one_hot(wanted, 4).float() @ torch.linalg.pinv(_weight().T)
+
+
+def _weight() -> torch.Tensor:
+    return build(vocab_size=4).output_weight.detach()
+
+
+def test_a_stop_token_ends_the_text_and_is_not_in_it(generator):
+    (free,) = generator.generate([PROMPTS[0]], sampling=GREEDY, max_tokens=12, stop_tokens=[])
+    last = free.tokens[5]
+    (stopped,) = generator.generate([PROMPTS[0]], sampling=GREEDY, max_tokens=12, stop_tokens=[last])
+    assert stopped.reason == "stop_token"
+    assert stopped.tokens == free.tokens[: free.tokens.index(last) + 1]
+    said = bytes(stopped.tokens[:-1]).decode(errors="replace")
+    assert stopped.text == said.rstrip("\N{REPLACEMENT CHARACTER}")  # half a character is not said
+
+
+def test_a_repetition_penalty_makes_tokens_rarer(generator):
+    def distinct(penalty: float) -> int:
+        sampling = Sampling(temperature=0, repetition_penalty=penalty)
+        (row,) = generator.generate([PROMPTS[0]], sampling=sampling, max_tokens=60, stop_tokens=[])
+        return len(set(row.tokens))
+
+    assert distinct(1e6) == 60  # a token seen is as good as forbidden, those before the slide as well
+    assert distinct(1.0) < 60
+
+
+def test_no_dropout_no_gradient_and_the_mode_is_given_back():
+    model = build(dropout=0.5).train()
+    generator = Generator(model, ByteTokenizer())
+    first = generator.generate([PROMPTS[0]], sampling=GREEDY, max_tokens=10)
+    assert model.training
+    assert first == generator.generate([PROMPTS[0]], sampling=GREEDY, max_tokens=10)
+    pieces = generator.stream(PROMPTS[0], sampling=GREEDY, max_tokens=10)
+    next(pieces)
+    assert model.training  # a stream that is waiting holds nothing
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    model.eval()
+    list(pieces)
+    assert not model.training
+
+
+def test_nothing_asked_nothing_written(generator):
+    assert generator.generate([], sampling=GREEDY, max_tokens=5) == []
+    assert list(generator.stream([1], sampling=GREEDY, max_tokens=0)) == []
+    (row,) = generator.generate([[1]], sampling=GREEDY, max_tokens=0)
+    assert (row.text, row.tokens, row.reason) == ("", [], "length")
+
+
+def test_an_overlong_prompt_is_cut_and_said_so(generator):
+    with pytest.warns(UserWarning, match="prompt 0 is 30 tokens long, the model's context 24"):
+        (cut,) = generator.generate([PROMPTS[4]], sampling=GREEDY, max_tokens=9)
+    assert [cut] == generator.generate([PROMPTS[4][-CONTEXT:]], sampling=GREEDY, max_tokens=9)
+
+
+def test_a_foreign_token_is_refused(generator):
+    with pytest.raises(ValueError, match=r"prompt 1 holds token 999.*vocabulary has 257"):
+        generator.generate([[1], [999]], sampling=GREEDY, max_tokens=5)

@@ -1,0 +1,181 @@
+"""A chat goes on whatever is typed and however long it gets."""
+
+import io
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+import torch
+
+from lm.conversation import Message, Template
+from lm.generation import Generator, Sampling
+from lm.jobs.chat import Chat, chat
+from lm.model import Attention, SwiGLU, Transformer
+
+CONTEXT = 96
+NUCLEUS = Sampling(temperature=0.7, top_k=26)
+
+
+class ByteTokenizer:
+    """A token a byte, and marks for documents and turns."""
+
+    vocab_size = 260
+    end_of_document = 256
+    end_of_turn = 257
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode(self, ids) -> str:
+        return self.decode_bytes(ids).decode(errors="replace")
+
+    def decode_bytes(self, ids) -> bytes:
+        return bytes(token for token in ids if token < 256)
+
+
+class Letters(Template):
+    """A letter for the role, the words, the end of the turn."""
+
+    def encode(self, conversation, tokenizer):
+        raise NotImplementedError
+
+    def prompt(self, messages, tokenizer) -> list[int]:
+        turns = [
+            token
+            for message in messages
+            for token in (*tokenizer.encode(f"{message.role[0]}:{message.content}"), tokenizer.end_of_turn)
+        ]
+        return [*turns, *tokenizer.encode("a:")]
+
+    def stop_tokens(self, tokenizer) -> list[int]:
+        return [tokenizer.end_of_turn]
+
+
+class Recorder(Generator):
+    """Remembers the prompts it was given."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.prompts: list[str] = []
+
+    def stream(self, prompt, **asked) -> Iterator[str]:
+        self.prompts.append(self.tokenizer.decode(prompt))
+        assert len(prompt) <= self.model.context
+        return super().stream(prompt, **asked)
+
+
+def build(vocab_size: int = 260) -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(
+        vocab_size=vocab_size,
+        context=CONTEXT,
+        dim=16,
+        layers=1,
+        attention=partial(Attention, heads=2),
+        feedforward=SwiGLU,
+    )
+
+
+def conversation(**changes) -> Chat:
+    settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
+    return Chat(Recorder(build(), ByteTokenizer()), **(settings | changes))
+
+
+def printed(capsys, monkeypatch, lines: str, **changes) -> str:
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    settings = {"sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
+    chat(build, ByteTokenizer(), Letters(), **(settings | changes))
+    return capsys.readouterr().out
+
+
+def test_one_message_gets_one_reply_and_nothing_else(capsys, monkeypatch):
+    reply = "".join(conversation().reply("hello"))
+    assert len(reply) > 0
+    assert printed(capsys, monkeypatch, "", message="hello") == reply + "\n"
+
+
+def test_lines_from_a_pipe_are_a_conversation(capsys, monkeypatch):
+    talk = conversation()
+    expected = "".join("".join(talk.reply(words)) + "\n" for words in ("hello", "and you?"))
+    assert printed(capsys, monkeypatch, "hello\n\nand you?\n") == expected
+    assert talk.generator.prompts[1].startswith("u:helloa:")
+
+
+def test_the_conversation_is_remembered_until_reset(capsys, monkeypatch):
+    talk = conversation(system="be kind")
+    first = "".join(talk.reply("hello"))
+    "".join(talk.reply("more"))
+    talk.reset()
+    "".join(talk.reply("again"))
+    assert talk.generator.prompts == [
+        "s:be kindu:helloa:",
+        f"s:be kindu:helloa:{first}u:morea:",
+        "s:be kindu:againa:",
+    ]
+    reset = printed(capsys, monkeypatch, "hello\n/reset\nhello\n")
+    assert "(forgotten)" in reset
+
+
+def test_exit_leaves_and_help_and_strangers_explain(capsys, monkeypatch):
+    assert printed(capsys, monkeypatch, "/exit\nhello\n") == ""
+    assert "/reset" in printed(capsys, monkeypatch, "/help\n")
+    assert "there is no /helo" in printed(capsys, monkeypatch, "/helo there\n")
+
+
+def test_a_long_conversation_drops_its_oldest_turns_and_keeps_the_system(capsys, monkeypatch):
+    talk = conversation(system="be kind")
+    notes = []
+    for number in range(12):
+        "".join(talk.reply(f"question {number}"))
+        notes.append(talk.note)
+    assert all(prompt.startswith("s:be kindu:question") for prompt in talk.generator.prompts)
+    assert all(f"u:question {n}a:" in prompt for n, prompt in enumerate(talk.generator.prompts))
+    assert "question 0" not in talk.generator.prompts[-1]
+    assert notes[0] == ""
+    assert any("earlier turns no longer fit" in note for note in notes)
+    lines = "".join(f"question {number}\n" for number in range(12))
+    assert "earlier turns no longer fit" in printed(capsys, monkeypatch, lines, system="be kind")
+
+
+@pytest.mark.parametrize("system", [None, "be kind", "s" * 70])
+@pytest.mark.parametrize("words", ["x" * 500 + "END", "é" * 300 + "END", "🙂" * 50 + "END"])
+@pytest.mark.filterwarnings("error")
+def test_words_longer_than_the_context_are_cut_and_said_so(system, words):
+    talk = conversation(system=system)
+    "".join(talk.reply("hello"))
+    "".join(talk.reply(words))
+    assert "the beginning of what you said does not fit" in talk.note
+    prompt = talk.generator.prompts[-1]
+    assert prompt.startswith(f"s:{system}u:" if system else "u:")
+    assert "END".endswith(prompt.removesuffix("a:")[-1])
+    "".join(talk.reply("ok"))
+    assert talk.turns[-2] == Message("user", "ok")
+
+
+def test_a_system_turn_without_room_for_more_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"system and .* take \d+ tokens.*context of 96.*88: shorten it"):
+        conversation(system="s" * 90)
+
+
+def test_a_reply_broken_off_is_kept_as_said():
+    talk = conversation()
+    reply = talk.reply("hello")
+    said = next(reply)
+    reply.close()
+    assert talk.turns == [Message("user", "hello"), Message("assistant", said)]
+
+
+def test_an_interrupt_stops_the_reply_and_not_the_chat(capsys, monkeypatch):
+    forward, calls = Transformer.hidden, []
+
+    def interrupted(self, *arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(Transformer, "hidden", interrupted)
+    lines = printed(capsys, monkeypatch, "hello\nstill there?\n").splitlines()
+    assert lines[0].endswith(" (stopped)")
+    assert len(calls) > 4
+    assert lines[1]

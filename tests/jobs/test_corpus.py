@@ -1,0 +1,101 @@
+"""The job's shards hold the corpus once, its held-out part apart."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lm.corpus import JsonlSource, Shards, Split, TextSource
+from lm.jobs.corpus import prepare_corpus
+from lm.run import Run
+from lm.tokenizer import train_bpe
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_bpe(["text number of the line and a few words more\n"] * 9, vocab_size=280)
+
+
+def opened(root) -> Run:
+    run = Run("corpus", root=str(root))
+    run.open({})
+    return run
+
+
+def written(folder: Path, texts: list[str]) -> str:
+    path = folder / "corpus.jsonl"
+    lines = [json.dumps({"text": text, "kind": "code" if "7" in text else "prose"}) for text in texts]
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+def contents(run: Run, split: str, tokenizer) -> set[str]:
+    streams = Shards(run.directory, split, tokenizer=tokenizer).streams.values()
+    return {tokenizer.decode(stream.document(i)) for stream in streams for i in range(stream.documents)}
+
+
+def test_every_document_is_in_one_split_and_stays_there_when_others_come(tmp_path, tokenizer):
+    held, trained = {}, {}
+    for count in (200, 400):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        texts = [f"text number {i}" for i in range(count)]
+        run = opened(folder)
+        prepare_corpus(run, JsonlSource(written(folder, texts), kind_field="kind"), tokenizer, Split(0.1))
+        held[count], trained[count] = (contents(run, split, tokenizer) for split in ("validation", "train"))
+        assert not held[count] & trained[count]
+        assert held[count] | trained[count] == set(texts)
+    assert held[200] < held[400]
+    assert trained[200] < trained[400]
+
+
+def test_the_job_prints_one_line_and_then_has_nothing_to_do(tmp_path, tokenizer, capsys):
+    path = written(tmp_path, [f"text number {i}" for i in range(100)])
+    for _ in range(2):
+        run = opened(tmp_path)
+        prepare_corpus(run, JsonlSource(path), tokenizer, Split(0.1))
+        run.close()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("corpus      train prose ")
+    assert "; validation prose " in first
+    assert second.startswith("corpus      nothing to do")
+    counts = run.result
+    assert counts["train"]["prose"]["documents"] + counts["validation"]["prose"]["documents"] == 100
+    recorded = json.loads((run.directory / "manifest.json").read_text())
+    assert {"corpus.json", "tokenizer.json", "train-prose-00000.bin"} <= recorded["outputs"].keys()
+
+
+def test_every_kind_of_a_tiny_corpus_has_a_held_out_document(tmp_path, tokenizer):
+    path = written(tmp_path, [f"text number {i}" for i in range(20)])
+    run = opened(tmp_path)
+    prepare_corpus(run, JsonlSource(path, kind_field="kind"), tokenizer, Split(1e-6))
+    counts = Shards(run.directory, "validation").counts
+    assert {kind: count["documents"] for kind, count in counts.items()} == {"code": 1, "prose": 1}
+
+
+def test_what_a_source_changed_is_told(tmp_path, tokenizer, capsys):
+    (tmp_path / "t.txt").write_bytes(b"a few w\xffrds\nmore text\n" * 200)
+    source = TextSource(str(tmp_path / "t.txt"), part_size=100)
+    prepare_corpus(opened(tmp_path), source, tokenizer, Split(0.1))
+    assert "no UTF-8" in capsys.readouterr().out
+
+
+def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer):
+    path = written(tmp_path, [f"text number {i}" for i in range(100)])
+    with open(path, "a") as file:
+        file.write('\n{"text": "cut off')
+    run = opened(tmp_path)
+    with pytest.raises(ValueError, match=r"corpus\.jsonl:101 is not JSON"):
+        prepare_corpus(run, JsonlSource(path), tokenizer, Split(0.1))
+    assert not list(run.directory.glob("*.bin"))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
+def test_real_stories_become_shards_without_loss(tmp_path, tokenizer):
+    source = TextSource(str(DATA / "tinystories" / "*.gz"), separator="<|endoftext|>")
+    run = opened(tmp_path)
+    prepare_corpus(run, source, tokenizer, Split(0.05))
+    found = contents(run, "train", tokenizer) | contents(run, "validation", tokenizer)
+    assert found == {document.text for document in source}

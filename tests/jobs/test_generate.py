@@ -1,0 +1,82 @@
+"""The generate job prints prompts and what becomes of them."""
+
+import re
+from functools import partial
+
+import pytest
+import torch
+
+from lm.generation import Sampling
+from lm.jobs.generate import generate
+from lm.model import Attention, SwiGLU, Transformer
+
+END = 256
+
+
+class ByteTokenizer:
+    """A token a byte, and one that ends a document."""
+
+    vocab_size = 257
+    end_of_document = END
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode_bytes(self, ids) -> bytes:
+        return bytes(token for token in ids if token < 256)
+
+
+def build(vocab_size: int) -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(
+        vocab_size=vocab_size,
+        context=32,
+        dim=16,
+        layers=1,
+        attention=partial(Attention, heads=2),
+        feedforward=SwiGLU,
+    )
+
+
+def printed(capsys, prompt, **changes) -> str:
+    settings = {"sampling": Sampling(temperature=0.7, top_k=26), "max_tokens": 8, "seed": 1}
+    generate(build, ByteTokenizer(), prompt, **(settings | changes))
+    return capsys.readouterr().out
+
+
+def test_one_prompt_is_continued(capsys):
+    text = printed(capsys, "def f():")
+    assert text.startswith("def f():")
+    assert len(text) > len("def f():\n")
+    assert text == printed(capsys, ["def f():"])
+    assert text != printed(capsys, "def f():", seed=2)
+
+
+def test_every_sample_of_every_prompt_is_printed(capsys):
+    text = printed(capsys, ["one", "two"], samples=2)
+    heads = re.findall(r"^── (\d) of 4 \(\d tokens, ended by (?:length|stop_token)\) ──$", text, re.MULTILINE)
+    assert heads == ["1", "2", "3", "4"]
+    assert text.count("one") == text.count("two") == 2
+
+
+def test_the_first_of_many_is_what_one_alone_would_be(capsys):
+    alone = printed(capsys, "one")
+    assert alone in printed(capsys, "one", samples=3)
+
+
+def test_an_empty_prompt_starts_a_document(capsys):
+    assert len(printed(capsys, "")) > 1
+
+
+def test_a_stop_string_is_not_printed(capsys):
+    text = printed(capsys, "x", max_tokens=40).removesuffix("\n")
+    stop = text[6:8]
+    assert printed(capsys, "x", max_tokens=40, stop=[stop]) == text[: text.index(stop, 1)] + "\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"samples": 0}, "samples 0"), ({"prompt": []}, "prompt is")]
+)
+def test_nothing_to_do_is_refused_in_words(capsys, changes, message):
+    with pytest.raises(ValueError, match=message):
+        printed(capsys, **({"prompt": "x"} | changes))

@@ -1,0 +1,55 @@
+"""Callbacks that kill their own process at a given moment, for the tests of resuming."""
+
+import os
+import signal
+from pathlib import Path
+
+import torch
+from lightning import Callback
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillAfterBatch(Callback):
+    """SIGKILL once that many micro-batches are done."""
+
+    def __init__(self, batches: int):
+        self.batches = batches
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if batch_idx + 1 == self.batches:
+            _kill()
+
+
+class KillWhileSaving(Callback):
+    """SIGKILL when half of the n-th checkpoint is on disk."""
+
+    def __init__(self, saves: int):
+        self.left = saves
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        whole = torch.save
+
+        def half(checkpoint, file) -> None:
+            whole(checkpoint, file)
+            self.left -= 1
+            if self.left == 0:
+                file.flush()
+                size = Path(file.name).stat().st_size
+                os.truncate(file.name, size // 2)
+                _kill()
+
+        torch.save = half
+
+
+class SignalAfterBatch(Callback):
+    """Send this process a signal once that many micro-batches are done."""
+
+    def __init__(self, batches: int, number: int):
+        self.batches, self.number = batches, number
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if batch_idx + 1 == self.batches:
+            os.kill(os.getpid(), self.number)

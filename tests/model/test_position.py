@@ -1,0 +1,49 @@
+"""Rotary positions tell distances and nothing else."""
+
+import pytest
+import torch
+
+from lm.model.position import Rotary, rotate
+
+HEAD_DIM = 8
+
+
+def some_features(seed: int) -> torch.Tensor:
+    return torch.randn(1, 1, 1, HEAD_DIM, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def at(features: torch.Tensor, position: int) -> torch.Tensor:
+    return rotate(features, Rotary(HEAD_DIM)(torch.tensor([[position]])))
+
+
+def test_scores_depend_on_the_distance_only():
+    query, key = some_features(0), some_features(1)
+    near = (at(query, 7) * at(key, 4)).sum()
+    torch.testing.assert_close((at(query, 107) * at(key, 104)).sum(), near, atol=1e-4, rtol=0)
+    assert abs((at(query, 8) * at(key, 4)).sum() - near) > 1e-3
+
+
+def test_position_zero_turns_nothing_and_no_position_changes_a_length():
+    features = some_features(2)
+    torch.testing.assert_close(at(features, 0), features)
+    torch.testing.assert_close(at(features, 9).norm(), features.norm(), atol=1e-6, rtol=0)
+
+
+def test_each_pair_turns_by_its_own_angle():
+    features = torch.zeros(1, 1, 1, HEAD_DIM)
+    features[..., 1] = 1  # its pair is feature 1 + 4; its frequency theta ** (-2 / 8)
+    turned, angle = at(features, 3).flatten(), torch.tensor(3 * 10_000 ** (-2 / 8))
+    expected = torch.zeros(HEAD_DIM)
+    expected[1], expected[5] = angle.cos(), angle.sin()
+    torch.testing.assert_close(turned, expected)
+
+
+def test_casting_a_model_does_not_blur_positions():
+    exact = Rotary(HEAD_DIM)(torch.tensor([[1001]]))
+    cast = Rotary(HEAD_DIM).to(torch.bfloat16)(torch.tensor([[1001]]))
+    assert all(torch.equal(one, other) for one, other in zip(exact, cast, strict=True))
+
+
+def test_theta_must_be_positive():
+    with pytest.raises(ValueError, match=r"position\.theta 0"):
+        Rotary(HEAD_DIM, theta=0)

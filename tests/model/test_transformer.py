@@ -1,0 +1,124 @@
+"""The whole model: its shapes, its refusals, and what it is put together from."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from lm.model import Attention, ReLUSquared, SwiGLU, Transformer, initialize
+
+
+def build(**changes) -> Transformer:
+    settings = {
+        "vocab_size": 40,
+        "context": 16,
+        "dim": 32,
+        "layers": 2,
+        "attention": partial(Attention, heads=4, key_value_heads=2),
+        "feedforward": SwiGLU,
+        "initialize": partial(initialize, residual_scale=1.0),  # at 0 no block would show
+    }
+    torch.manual_seed(0)
+    return Transformer(**(settings | changes))
+
+
+@pytest.mark.parametrize("tie_embeddings", [True, False])
+def test_logits_are_the_hidden_features_times_the_output_weight(tie_embeddings):
+    model, tokens = build(tie_embeddings=tie_embeddings), torch.arange(12).view(2, 6)
+    hidden = model.hidden(tokens)
+    assert hidden.shape == (2, 6, 32)
+    assert model.output_weight.shape == (40, 32)
+    assert (model.output_weight is model.embedding.weight) == tie_embeddings
+    torch.testing.assert_close(model(tokens), hidden @ model.output_weight.T)
+
+
+def test_a_later_token_changes_nothing_before_it():
+    model, tokens = build().eval(), torch.arange(10).view(1, 10)
+    other = tokens.clone()
+    other[0, 6] = 39
+    before, after = model(tokens), model(other)
+    assert torch.equal(before[0, :6], after[0, :6])
+    assert not torch.isclose(before[0, 6:], after[0, 6:]).all(-1).any()
+
+
+def test_position_matters():
+    """The same tokens in another order before the same last one give another answer."""
+    model = build(initialize=lambda model: [nn.init.normal_(p, std=0.5) for p in model.parameters()])
+    first, second = model(torch.tensor([[1, 2, 3, 4], [2, 1, 3, 4]]))[:, -1]
+    assert not torch.isclose(first, second).all()
+
+
+def test_dropout_acts_in_training_only():
+    model, tokens = build(dropout=0.5), torch.arange(12).view(2, 6)
+    assert not torch.equal(model.train()(tokens), model(tokens))
+    assert torch.equal(model.eval()(tokens), model(tokens))
+    torch.testing.assert_close(model(tokens), build().eval()(tokens))
+
+
+def test_every_parameter_learns():
+    model = build(
+        attention=partial(Attention, heads=4, key_value_heads=2, query_key_norm=True, bias=True),
+        feedforward=partial(ReLUSquared, bias=True),
+        tie_embeddings=False,
+        initialize=lambda model: [nn.init.normal_(p, std=0.1) for p in model.parameters()],
+    )
+    model(torch.arange(40)[:16].view(1, 16)).square().sum().backward()
+    idle = [name for name, parameter in model.named_parameters() if not parameter.grad.any()]
+    assert idle == []
+
+
+def test_weights_have_the_names_an_export_maps():
+    model = build(attention=partial(Attention, heads=4, query_key_norm=True), tie_embeddings=False, layers=1)
+    assert sorted(model.state_dict()) == [
+        "blocks.0.attention.key.weight",
+        "blocks.0.attention.key_norm.weight",
+        "blocks.0.attention.output.weight",
+        "blocks.0.attention.query.weight",
+        "blocks.0.attention.query_norm.weight",
+        "blocks.0.attention.value.weight",
+        "blocks.0.attention_norm.weight",
+        "blocks.0.feedforward.down.weight",
+        "blocks.0.feedforward.gate.weight",
+        "blocks.0.feedforward.up.weight",
+        "blocks.0.feedforward_norm.weight",
+        "embedding.weight",
+        "norm.weight",
+        "output.weight",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": 0}, "model.layers 0"),
+        ({"context": -1}, "model.context -1"),
+        ({"dropout": 1.0}, "model.dropout 1.0"),
+        ({"dim": 30}, "dim 30 is not a multiple of attention.heads 4: try dim 28 or 32"),
+        ({"attention": partial(Attention, heads=4, key_value_heads=3)}, "key_value_heads 3"),
+        ({"attention": partial(Attention, heads=0)}, "attention.heads 0"),
+        ({"dim": 36}, "head_dim 9 is odd"),
+        ({"feedforward": partial(SwiGLU, hidden=0)}, "feedforward.hidden 0"),
+        ({"feedforward": partial(ReLUSquared, hidden=-4)}, "feedforward.hidden -4"),
+    ],
+)
+def test_impossible_sizes_are_refused_in_words(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(**changes)
+
+
+def test_more_tokens_than_the_context_are_refused_with_or_without_a_cache():
+    model = build()
+    with pytest.raises(ValueError, match="17 tokens do not fit into 16"):
+        model(torch.zeros(1, 17, dtype=torch.int64))
+    cache = model.new_cache(1, 8)
+    model(torch.zeros(1, 6, dtype=torch.int64), cache=cache)
+    with pytest.raises(ValueError, match="9 tokens do not fit into 8"):
+        model(torch.zeros(1, 3, dtype=torch.int64), cache=cache)
+    assert cache.filled == 6
+
+
+def test_default_hidden_sizes_cost_about_the_same():
+    assert SwiGLU(192).gate.out_features == 512
+    assert SwiGLU(256).gate.out_features == 704
+    assert ReLUSquared(256).up.out_features == 1024

@@ -1,0 +1,55 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lm.objective.loss import summed_cross_entropy, target_losses
+
+
+def parts(targets=37, dim=8, vocabulary=19, dtype=torch.float64):
+    torch.manual_seed(0)
+    hidden = torch.randn(targets, dim, dtype=dtype, requires_grad=True)
+    weight = torch.randn(vocabulary, dim, dtype=dtype, requires_grad=True)
+    return hidden, weight, torch.randint(0, vocabulary, (targets,))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 37, 1000])
+def test_chunked_loss_and_gradients_equal_plain_cross_entropy(chunk):
+    hidden, weight, targets = parts()
+    plain = F.cross_entropy(hidden @ weight.T, targets, reduction="sum")
+    expected = torch.autograd.grad(plain * 0.37, (hidden, weight))
+    chunked = summed_cross_entropy(hidden, weight, targets, chunk=chunk)
+    found = torch.autograd.grad(chunked * 0.37, (hidden, weight))
+    torch.testing.assert_close(chunked, plain, rtol=1e-12, atol=0)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_no_targets_give_zero_and_zero_gradients():
+    hidden, weight, targets = parts(targets=0)
+    loss = summed_cross_entropy(hidden, weight, targets)
+    loss.backward()
+    assert loss == 0
+    assert (weight.grad == 0).all()
+
+
+def test_large_logits_stay_finite():
+    hidden, weight, targets = parts(dtype=torch.float32)
+    loss = summed_cross_entropy(hidden * 1e4, weight, targets)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(weight.grad).all()
+
+
+def test_target_losses_sum_to_the_loss():
+    hidden, weight, targets = parts()
+    losses = target_losses(hidden, weight, targets, chunk=5)
+    assert losses.shape == (37,)
+    torch.testing.assert_close(losses.sum(), summed_cross_entropy(hidden, weight, targets))
+
+
+def test_bfloat16_inputs_are_summed_in_fp32():
+    hidden, weight, targets = parts(dtype=torch.bfloat16)
+    loss = summed_cross_entropy(hidden, weight, targets)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert weight.grad.dtype == torch.bfloat16

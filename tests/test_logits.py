@@ -1,0 +1,181 @@
+"""One forward: however the same tokens reach the model, the logits are the same.
+
+Legend: B batch  T tokens  V vocabulary
+"""
+
+import itertools
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from lm.model import Attention, ReLUSquared, SwiGLU, Transformer
+
+VOCAB, CONTEXT, DIM, LAYERS = 61, 48, 32, 2
+CLOSE = {"atol": 1e-5, "rtol": 1e-5}
+OPTIONS = list(
+    itertools.product((1, 2, 4), (False, True), (False, True), (False, True), (SwiGLU, ReLUSquared))
+)
+FEW = [*OPTIONS[:: len(OPTIONS) // 8], OPTIONS[-1]]
+
+
+def build(
+    key_value_heads=2, query_key_norm=False, bias=False, tie_embeddings=True, feedforward=SwiGLU, **changes
+) -> Transformer:
+    """A small model with weights far enough from their start for every option to show in the logits."""
+    torch.manual_seed(0)
+    settings = {
+        "vocab_size": VOCAB,
+        "context": CONTEXT,
+        "dim": DIM,
+        "layers": LAYERS,
+        "attention": partial(
+            Attention,
+            heads=4,
+            key_value_heads=key_value_heads,
+            query_key_norm=query_key_norm,
+            bias=bias,
+            eps=1e-6,
+        ),
+        "feedforward": partial(feedforward, bias=bias),
+        "norm": partial(nn.RMSNorm, eps=1e-6),
+        "tie_embeddings": tie_embeddings,
+    }
+    model = Transformer(**(settings | changes))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def some_tokens(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randint(0, VOCAB, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def read_in_chunks(model: Transformer, tokens: torch.Tensor, chunks: list[int]) -> torch.Tensor:
+    cache = model.new_cache(tokens.shape[0], tokens.shape[1])
+    return torch.cat([model(part, cache=cache) for part in tokens.split(chunks, 1)], 1)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@torch.no_grad()
+def test_cached_logits_equal_full_logits(options):
+    model, tokens = build(*options), some_tokens(3, 20)
+    full = model(tokens)
+    torch.testing.assert_close(read_in_chunks(model, tokens, [1] * 20), full, **CLOSE)
+    torch.testing.assert_close(read_in_chunks(model, tokens, [7, 1, 9, 3]), full, **CLOSE)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@torch.no_grad()
+def test_packed_logits_equal_those_of_each_document_alone(options):
+    model, lengths = build(*options), [5, 1, 17, 9]
+    tokens = some_tokens(2, sum(lengths))
+    documents = torch.repeat_interleave(torch.tensor([3, 0, 7, 1]), torch.tensor(lengths)).expand(2, -1)
+    alone = torch.cat([model(part) for part in tokens.split(lengths, 1)], 1)
+    torch.testing.assert_close(model(tokens, documents), alone, **CLOSE)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@torch.no_grad()
+def test_batched_unequal_prompts_equal_each_alone(options):
+    """Left padding, then a few cached steps, some of several tokens."""
+    model, lengths, more = build(*options), [4, 13, 9], [1, 1, 4]
+    rows = [some_tokens(1, length + sum(more), seed=length) for length in lengths]
+    tokens, documents = torch.zeros(3, 13, dtype=torch.int64), torch.full((3, 13), -1)
+    for row, length in enumerate(lengths):
+        tokens[row, 13 - length :], documents[row, 13 - length :] = rows[row][0, :length], 0
+    cache = model.new_cache(3, 13 + sum(more))
+    batched = [model(tokens, documents, cache)]
+    later = torch.cat([row[:, length:] for row, length in zip(rows, lengths, strict=True)])
+    batched += [model(part, cache=cache) for part in later.split(more, 1)]
+    together = torch.cat(batched, 1)
+    assert together.isfinite().all()
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(together[row, 13 - length :], model(rows[row])[0], **CLOSE)
+
+
+@torch.no_grad()
+def test_packed_rows_may_be_read_in_chunks_that_cut_documents():
+    model, tokens = build(), some_tokens(2, 24)
+    documents = torch.tensor([[0] * 9 + [1] * 15, [5] * 3 + [6] * 17 + [-1] * 4])
+    cache = model.new_cache(2, 24)
+    parts = zip(tokens.split([4, 1, 11, 8], 1), documents.split([4, 1, 11, 8], 1), strict=True)
+    chunked = torch.cat([model(part, ids, cache) for part, ids in parts], 1)
+    torch.testing.assert_close(chunked, model(tokens, documents), **CLOSE)
+
+
+@torch.no_grad()
+def test_a_cache_goes_on_with_the_rows_that_were_kept():
+    model, tokens = build(), some_tokens(3, 12)
+    cache = model.new_cache(3, 12)
+    model(tokens[:, :8], torch.tensor([[-1] * 3 + [0] * 5, [0] * 8, [-1] + [0] * 7]), cache)
+    cache.select([2, 0])
+    kept = model(tokens[[2, 0], 8:], cache=cache)
+    torch.testing.assert_close(kept[0], model(tokens[2:, 1:])[0, 7:], **CLOSE)
+    torch.testing.assert_close(kept[1], model(tokens[:1, 3:])[0, 5:], **CLOSE)
+
+
+@pytest.mark.parametrize("options", FEW)
+@pytest.mark.parametrize("length", [CONTEXT, 600])  # 600: more than one block of the fused kernel
+@torch.no_grad()
+def test_perturbing_one_packed_document_leaves_the_others_exactly_unchanged(options, length):
+    model, tokens = build(*options, context=length), some_tokens(2, length)
+    documents = (torch.arange(length) * 3 // length).expand(2, -1)
+    before = model(tokens, documents)
+    for perturbed in range(3):
+        other = torch.where(documents == perturbed, (tokens + 1) % VOCAB, tokens)
+        after, elsewhere = model(other, documents), documents != perturbed
+        assert torch.equal(after[elsewhere], before[elsewhere])
+        assert not torch.isclose(after[~elsewhere], before[~elsewhere]).all()
+
+
+@pytest.mark.parametrize("options", FEW)
+def test_perturbing_one_packed_document_leaves_the_gradients_of_others_exactly_unchanged(options):
+    model, tokens = build(*options), some_tokens(1, 20)
+    documents = torch.tensor([[0] * 9 + [1] * 11])
+    gradients = []
+    for row in (tokens, torch.where(documents == 1, (tokens + 1) % VOCAB, tokens)):
+        features = model.embedding(row).detach().requires_grad_()
+        model.embedding.forward = lambda _, features=features: features
+        model(row, documents)[0, :9].square().sum().backward()
+        gradients.append(features.grad)
+        del model.embedding.forward
+    assert torch.equal(gradients[0][0, :9], gradients[1][0, :9])
+    assert not gradients[0][0, 9:].any()
+
+
+@pytest.mark.parametrize("options", FEW)
+def test_padding_never_yields_nan_and_gradients_stay_finite(options):
+    model, tokens = build(*options), some_tokens(4, 16)
+    documents = torch.tensor(
+        [[-1] * 16, [-1] * 9 + [0] * 7, [0] * 7 + [-1] * 9, [0] * 5 + [-1] * 6 + [1] * 5]
+    )
+    logits = model(tokens, documents)
+    logits.square().mean().backward()
+    assert logits.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.bfloat16, 0.15)])
+@torch.no_grad()
+def test_cached_logits_equal_full_logits_in_other_precisions(dtype, tolerance):
+    model, tokens = build(query_key_norm=True).to(dtype), some_tokens(2, 16)
+    full = model(tokens)
+    assert full.dtype == dtype
+    torch.testing.assert_close(
+        read_in_chunks(model, tokens, [5, 1, 10]), full, atol=tolerance, rtol=tolerance
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype")  # torch: not its fastest norm
+@pytest.mark.parametrize("query_key_norm", [False, True])
+def test_autocast_stays_near_full_precision_and_trains(query_key_norm):
+    model, tokens = build(query_key_norm=query_key_norm), some_tokens(2, 16)
+    documents = torch.tensor([[0] * 6 + [1] * 10] * 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(tokens, documents)
+    logits.float().square().mean().backward()
+    torch.testing.assert_close(logits.float(), model(tokens, documents), atol=0.15, rtol=0.15)
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())

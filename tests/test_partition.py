@@ -1,0 +1,101 @@
+"""The gradient of an optimizer step does not depend on how its rows are divided: micro-batches, ranks, packing."""
+
+import multiprocessing
+import socket
+
+import pytest
+import torch
+from partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
+
+from lm.budget import Plan
+from lm.model import Attention, SwiGLU, Transformer
+
+ROWS = 24  # as many as there are documents, so that every packing has that many, some of them empty
+
+
+def plan(rows_per_device: int, devices: int = 1) -> Plan:
+    return Plan(
+        steps=1,
+        rows_per_step=ROWS,
+        rows_per_device=rows_per_device,
+        accumulate=ROWS // devices // rows_per_device,
+        devices=devices,
+        context=CONTEXT,
+    )
+
+
+def naive_gradient() -> dict[str, torch.Tensor]:
+    """One document at a time, the plain mean over all supervised targets, by torch's own cross-entropy."""
+    torch.manual_seed(0)
+    model = Transformer(
+        vocab_size=31,
+        context=CONTEXT,
+        dim=8,
+        layers=2,
+        attention=lambda dim: Attention(dim, heads=2, key_value_heads=1),
+        feedforward=lambda dim: SwiGLU(dim, hidden=16),
+    )
+    model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
+    model.double()
+    losses = []
+    for tokens, supervised in texts():
+        logits = model(torch.from_numpy(tokens[None, :-1]))[0]
+        losses.append(
+            torch.nn.functional.cross_entropy(logits, torch.from_numpy(tokens[1:]), reduction="none")[
+                torch.from_numpy(supervised)
+            ]
+        )
+    torch.cat(losses).mean().backward()
+    return {name: value.grad for name, value in model.named_parameters()}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return naive_gradient()
+
+
+def assert_equal(found, reference):
+    for name, value in reference.items():
+        assert torch.isfinite(found[name]).all()
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_some_micro_batches_have_nothing_supervised():
+    counts = PackedTexts(texts(), PACKINGS["best fit"], ROWS).counts
+    assert (counts == 0).sum() >= 4
+    assert len(set(counts.tolist())) > 4
+
+
+@pytest.mark.parametrize("packing", ["best fit", "alone"])
+@pytest.mark.parametrize("rows_per_device", [1, 2, 8, 24])
+def test_micro_batches_and_packing_leave_the_gradient_alone(packing, rows_per_device, reference):
+    assert_equal(gradient(packing, plan(rows_per_device), ROWS), reference)
+
+
+@pytest.mark.parametrize("rows_per_device", [1, 12])
+def test_cut_documents_leave_micro_batches_equal(rows_per_device):
+    """Cutting takes context away from what follows the cut, so it is compared with itself."""
+    assert_equal(gradient("cut", plan(rows_per_device), ROWS), gradient("cut", plan(24), ROWS))
+
+
+@pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 4), ("alone", 12)])
+def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "NODE_RANK": "0"}
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["lm.jobs.training"])
+    ranks = [
+        processes.Process(
+            target=save_gradient,
+            args=(tmp_path / "gradient", group | {"LOCAL_RANK": str(rank)}, packing, plan(rows_per_device, 2), ROWS),
+        )
+        for rank in range(2)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(120)
+        assert rank.exitcode == 0
+    assert_equal(torch.load(tmp_path / "gradient", weights_only=True), reference)

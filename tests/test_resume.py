@@ -1,0 +1,95 @@
+"""A run that was killed and started again by the same command ends as if nothing had happened, bit for bit."""
+
+import csv
+import signal
+
+import pytest
+import torch
+from training_runs import make_corpus, pretraining, run
+
+from lm.manifest import read_manifest
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus, tmp_path_factory):
+    root = tmp_path_factory.mktemp("uninterrupted")
+    assert run(pretraining(corpus, root, "run")) == 0
+    return root / "pretrain" / "run"
+
+
+def losses(directory):
+    """Every logged loss, by step; throughput is a clock's."""
+    with open(directory / "metrics.csv", newline="") as file:
+        rows = [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
+    return rows
+
+
+def assert_equal_trees(one, other, path=""):
+    assert type(one) is type(other), path
+    if isinstance(one, dict):
+        assert list(one) == list(other), path
+        for key in one:
+            assert_equal_trees(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), path
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_equal_trees(a, b, f"{path}[{i}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    else:
+        assert one == other, path
+
+
+def assert_same_run(directory, reference):
+    for which in ("last", "best"):
+        here, there = (
+            torch.load(path / "checkpoints" / f"{which}.ckpt", weights_only=True)
+            for path in (directory, reference)
+        )
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step"):
+            assert_equal_trees(here[part], there[part], f"{which}:{part}")
+    assert losses(directory) == losses(reference)
+    assert read_manifest(directory)["state"] == "complete"
+    assert not list((directory / "checkpoints").glob(".*"))
+
+
+# 12 steps of 4 micro-batches; warm-up is the first of them, validation after steps 4, 8 and 12; one epoch of the
+# corpus is about 5 steps
+MOMENTS = {
+    "in warm-up": "killers.KillAfterBatch, batches: 1",
+    "inside accumulation": "killers.KillAfterBatch, batches: 27",
+    "after a step, before its checkpoint": "killers.KillAfterBatch, batches: 20",
+    "at a validation": "killers.KillAfterBatch, batches: 32",
+    "after the last step": "killers.KillAfterBatch, batches: 48",
+    "during the first checkpoint write": "killers.KillWhileSaving, saves: 1",
+    "during a later checkpoint write": "killers.KillWhileSaving, saves: 5",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_run_resumes_bit_for_bit(moment, corpus, uninterrupted, tmp_path):
+    killer = f"+callbacks.killer={{_target_: {MOMENTS[moment]}}}"
+    assert run(pretraining(corpus, tmp_path, "run", killer)) == -signal.SIGKILL
+    assert run(pretraining(corpus, tmp_path, "run")) == 0
+    assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
+
+
+def test_data_workers_change_nothing(corpus, uninterrupted, tmp_path):
+    killer = "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 21}"
+    assert run(pretraining(corpus, tmp_path, "run", "data.workers=2", killer)) == -signal.SIGKILL
+    assert run(pretraining(corpus, tmp_path, "run", "data.workers=1")) == 0
+    assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
+
+
+def test_interrupted_run_saves_at_once_and_resumes_bit_for_bit(corpus, uninterrupted, tmp_path):
+    signals = f"+callbacks.killer={{_target_: killers.SignalAfterBatch, batches: 18, number: {int(signal.SIGTERM)}}}"
+    assert run(pretraining(corpus, tmp_path, "run", signals, "callbacks.checkpoints.every=100")) != 0
+    saved = torch.load(tmp_path / "pretrain" / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 5  # the signal came in the second micro-batch of the fifth step
+    assert run(pretraining(corpus, tmp_path, "run")) == 0
+    assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)

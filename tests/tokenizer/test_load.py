@@ -1,0 +1,76 @@
+"""Foreign files get our special tokens; what would miscount bytes is refused."""
+
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from lm.tokenizer import existing_tokenizer, load_tokenizer, train_bpe
+from lm.tokenizer.special import SPECIAL_TOKENS
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def foreign(*, normalizer=None, prefix: bool = False, alphabet: bool = True) -> Tokenizer:
+    """A tokenizer as GPT-2's, with a mark of its own."""
+    backend = Tokenizer(models.BPE())
+    backend.normalizer = normalizer
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if alphabet else [],
+        show_progress=False,
+    )
+    backend.train_from_iterator(["some words of some text"] * 5, trainer)
+    return backend
+
+
+def test_a_foreign_file_gets_our_special_tokens_after_its_own(tmp_path):
+    backend = foreign()
+    backend.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    size = backend.get_vocab_size()
+    assert tokenizer.vocab_size == size + len(SPECIAL_TOKENS)
+    assert tokenizer.end_of_document == size
+    text = "some words, été 🙂 <|endoftext|> <|user|>"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.encode("some words") == backend.encode("some words").ids
+    assert tokenizer.token_bytes[tokenizer.encode(text)].sum() == len(text.encode())
+    assert load_tokenizer(tmp_path).fingerprint == tokenizer.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"normalizer": normalizers.NFKC()}, "does not give back the text"),
+        ({"normalizer": normalizers.Lowercase()}, "does not give back the text"),
+        ({"prefix": True}, "does not give back the text"),
+        ({"alphabet": False}, "lacks 2.. of the 256 single bytes"),
+    ],
+)
+def test_what_would_miscount_bytes_is_refused(tmp_path, changes, message):
+    foreign(**changes).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ValueError, match=message):
+        load_tokenizer(tmp_path)
+
+
+def test_a_missing_or_broken_file_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"no tokenizer at .*nowhere: train one with `lm tokenizer`"):
+        load_tokenizer(tmp_path / "nowhere")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer\.json is not a tokenizer\.json"):
+        load_tokenizer(tmp_path)
+
+
+def test_an_existing_tokenizer_stands_in_for_training(tmp_path):
+    trained = train_bpe(["a text"], vocab_size=262)
+    trained.save(tmp_path / "tokenizer.json")
+    assert existing_tokenizer(["other"], path=str(tmp_path)).fingerprint == trained.fingerprint
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
+def test_a_sentencepiece_vocabulary_is_refused():
+    with pytest.raises(ValueError, match="is not byte-level"):
+        load_tokenizer(DATA / "stories260K" / "hf")
