@@ -58,12 +58,8 @@ class ConversationRows:
         for number, (conversation, _, length) in enumerate(self.plan.segments(index)):
             ids, mask = self.conversations.read(conversation)
             here = slice(place, place + length)
-            tokens[here], targets[here], supervised[here], documents[here] = (
-                ids[:-1],
-                ids[1:],
-                mask[1:],
-                number,
-            )
+            tokens[here], targets[here], supervised[here] = ids[:-1], ids[1:], mask[1:]
+            documents[here] = number
             kinds[here] = self.kinds[conversation] if self.kinds else 0
             place += length
         row = Row(tokens, targets, supervised, documents)
@@ -155,10 +151,8 @@ class InstructionData(RowDataModule):
 
     def held_out(self, conversation: Conversation) -> bool:
         """Whether a conversation is for validation only, whatever else there is."""
-        said = {
-            message.role: message.content for message in reversed(conversation.messages)
-        }  # the first of each
-        text = f"{said.get('user', '')}\n{said['assistant']}"
+        first = {message.role: message.content for message in reversed(conversation.messages)}
+        text = f"{first.get('user', '')}\n{first['assistant']}"
         return self.split.held_out(Document(text, conversation.place, group=conversation.group))
 
     def show(self, rows: int) -> None:

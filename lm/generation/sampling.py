@@ -26,8 +26,10 @@ class Sampling:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise ValueError(f"sampling.temperature {self.temperature} is below 0: try 0 (greedy) or 0.8")
+        if self.temperature != 0 and not 1e-4 <= self.temperature < math.inf:
+            raise ValueError(
+                f"sampling.temperature {self.temperature} is not 0 (greedy) or at least 0.0001: try 0 or 0.8"
+            )
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"sampling.top_k {self.top_k} keeps no token: try 50, or null for no limit")
         if not 0 < self.top_p <= 1:
@@ -68,7 +70,7 @@ def penalise(logits: Tensor, *, seen: Tensor | None, penalty: float) -> Tensor:
 def distribution(logits: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
     """Chances (B V, likeliest first, 0 for what is ruled out, not yet summing to 1) and whose they are."""
     ordered, tokens = logits.sort(stable=True, dim=-1, descending=True)
-    ordered = (ordered - ordered[:, :1]) / sampling.temperature  # at most 0: no temperature can overflow
+    ordered = ordered / sampling.temperature
     if sampling.top_k is not None:
         ordered[:, sampling.top_k :] = -torch.inf
     chances = ordered.softmax(-1)

@@ -5,7 +5,7 @@ import math
 from torch import nn
 
 
-def initialize(model: nn.Module, *, embedding_std: float = 0.02, residual_scale: float = 0.0) -> None:
+def initialize(model: nn.Module, *, embedding_std: float = 0.05, residual_scale: float = 0.0) -> None:
     """Give every weight its first value: features of bounded size at any width and depth, logits near 0.
 
     | weight                                | starts as                                               |
@@ -16,10 +16,16 @@ def initialize(model: nn.Module, *, embedding_std: float = 0.02, residual_scale:
     | bias                                  | 0                                                       |
     | norm                                  | 1                                                       |
 
-    With `residual_scale` 0 every block begins as the identity (arXiv:2003.04887 and 1901.09321 on why that
-    trains well), so at first the stream holds the small embeddings and nothing else. At 1 the writers' sum
-    keeps its size at any depth (GPT-2's rule), but is nearly thirty times the embeddings, which drown:
-    300 steps of a 4-layer model on Python source came to 4.24 nats a token at 0, to 4.70 at 1.
+    With `residual_scale` 0 every block begins as the identity (arXiv:1901.09321 and 2003.04887 say why that
+    trains well) and the stream holds the embeddings alone. At 1 the writers' sum keeps its size at any depth,
+    as GPT-2's rule has it, but is many times the embeddings, which drown. Nats a token after 300 steps of a
+    4-layer model of dim 128 on Python source (one seed):
+
+    | embedding_std         | 0.01 | 0.02 | 0.05 | 0.1  |
+    |-----------------------|------|------|------|------|
+    | residual_scale 0      | 4.39 | 4.24 | 4.18 | 4.25 |
+    | residual_scale 1      | 4.93 | 4.70 | 4.48 |      |
+    | GPT-2: 0.02 for all   |      | 4.35 |      |      |
     """
     writers = [part for block in model.blocks for part in (block.attention.output, block.feedforward.down)]
     for module in model.modules():

@@ -66,9 +66,9 @@ def reply(prompt, **changes) -> Reply:
 def test_a_reply_says_why_it_ended():
     ends = {}
     for name, row in {
-        "stop_token": reply([1]),
+        "stop_token": reply([1], stop=["cx"]),
         "stop_string": reply([1], stop=["bc"]),
-        "length": reply([1], max_tokens=2, stop=["xyz"], stop_tokens=[]),
+        "length": reply([1], max_tokens=2, stop=["bx"], stop_tokens=[]),
     }.items():
         for token in (*b"abc", 0):
             if not row.reason:

@@ -10,7 +10,7 @@ import torch
 from lm.conversation import Message, Template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat import Chat, chat
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, SwiGLU, Transformer, initialize
 
 CONTEXT = 96
 NUCLEUS = Sampling(temperature=0.7, top_k=26)
@@ -73,6 +73,7 @@ def build(vocab_size: int = 260) -> Transformer:
         layers=1,
         attention=partial(Attention, heads=2),
         feedforward=SwiGLU,
+        initialize=partial(initialize, residual_scale=1.0),
     )
 
 
@@ -147,6 +148,7 @@ def test_words_longer_than_the_context_are_cut_and_said_so(system, words):
     assert "the beginning of what you said does not fit" in talk.note
     prompt = talk.generator.prompts[-1]
     assert prompt.startswith(f"s:{system}u:" if system else "u:")
+    assert "\N{REPLACEMENT CHARACTER}" not in prompt
     assert "END".endswith(prompt.removesuffix("a:")[-1])
     "".join(talk.reply("ok"))
     assert talk.turns[-2] == Message("user", "ok")

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 import torch
 
-from lm.generation import Sampling
+from lm.generation import Generator, Sampling
 from lm.jobs.generate import generate
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, SwiGLU, Transformer, initialize
 
 END = 256
 
@@ -35,6 +35,7 @@ def build(vocab_size: int) -> Transformer:
         layers=1,
         attention=partial(Attention, heads=2),
         feedforward=SwiGLU,
+        initialize=partial(initialize, residual_scale=1.0),
     )
 
 
@@ -50,6 +51,12 @@ def test_one_prompt_is_continued(capsys):
     assert len(text) > len("def f():\n")
     assert text == printed(capsys, ["def f():"])
     assert text != printed(capsys, "def f():", seed=2)
+
+
+def test_a_prompt_is_the_beginning_of_a_document(capsys):
+    generator = Generator(build(257), ByteTokenizer())
+    pieces = generator.stream([END, *b"def"], sampling=Sampling(temperature=0), max_tokens=8)
+    assert printed(capsys, "def", sampling=Sampling(temperature=0)) == f"def{''.join(pieces)}\n"
 
 
 def test_every_sample_of_every_prompt_is_printed(capsys):

@@ -54,7 +54,7 @@ def test_every_weight_starts_as_the_table_says(feedforward, embedding_std, resid
 def test_an_untrained_model_guesses_evenly():
     model, tokens = build(), torch.randint(0, 500, (4, 16), generator=torch.Generator().manual_seed(0))
     loss = torch.nn.functional.cross_entropy(model(tokens).flatten(0, 1), tokens.roll(-1, 1).flatten())
-    assert loss.item() == pytest.approx(torch.tensor(500.0).log().item(), abs=0.15)
+    assert loss.item() == pytest.approx(torch.tensor(500.0).log().item(), abs=0.3)
 
 
 def test_the_same_seed_starts_the_same_model():

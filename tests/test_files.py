@@ -1,0 +1,62 @@
+import os
+from pathlib import Path
+
+import pytest
+from lm.files import atomic_path, hash_bytes, hash_file, hash_json, write_atomically
+
+
+def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "deep" / "a.json", "ü")
+    assert (tmp_path / "deep" / "a.json").read_text(encoding="utf-8") == "ü"
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.json"]
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_bytes(b"half of the n")
+        raise RuntimeError
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_write_cut_before_the_rename_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a.bin"
+    write_atomically(target, b"old")
+
+    def cut(*_: object) -> None:
+        raise OSError("power")
+
+    monkeypatch.setattr(os, "replace", cut)
+    with pytest.raises(OSError, match="power"):
+        write_atomically(target, b"new")
+    assert target.read_bytes() == b"old"
+
+
+def test_content_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("sync"), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (steps.append("rename"), replace(*paths)))
+    write_atomically(tmp_path / "a", b"x")
+    assert steps == ["sync", "rename", "sync"]  # the file, its name, the directory
+
+
+def test_a_temporary_path_keeps_the_ending_by_which_writers_choose_a_format(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "shard.npz") as temporary:
+        assert temporary.suffix == ".npz"
+        assert temporary.parent == tmp_path
+        temporary.write_bytes(b"")
+
+
+def test_a_file_hashes_as_its_bytes_do(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 9000  # more than one block
+    (tmp_path / "a").write_bytes(data)
+    assert hash_file(tmp_path / "a") == hash_bytes(data)
+    assert len(hash_bytes(data)) == 32
+
+
+def test_the_order_of_keys_does_not_change_a_hash_but_values_do() -> None:
+    assert hash_json({"a": 1, "b": [1, 2]}) == hash_json({"b": [1, 2], "a": 1})
+    assert hash_json({"a": 1, "b": [1, 2]}) != hash_json({"a": 1, "b": [2, 1]})
