@@ -50,8 +50,7 @@ class Budget:
         if len(given) != 1:
             named = " and ".join(f"budget.{name}={value}" for name, value in given.items()) or "none"
             raise ValueError(
-                f"a budget has exactly one of {', '.join(lengths)}; given: {named}. "
-                "Set one and the others to null"
+                f"a budget has exactly one of {', '.join(lengths)}; given: {named}. Set one and the others to null"
             )
         for name, value in {**given, "batch_tokens": batch_tokens}.items():
             if value <= 0:

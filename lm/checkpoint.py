@@ -25,9 +25,7 @@ BUILDABLE = ("lm.model.", "torch.nn.")  # what a model.json may name; anything e
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's checkpoints, written beside their place, synced to disk, then renamed."""
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             torch.save(checkpoint, file)
 
@@ -62,9 +60,7 @@ def weights_fingerprint(node: Mapping[str, Any]) -> dict[str, str]:
     return {"model": Run.fingerprint(Path(node["path"]))}
 
 
-def load_model(
-    path: str, *, vocab_size: int | None = None, which: Literal["best", "last"] = "best"
-) -> Transformer:
+def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best", "last"] = "best") -> Transformer:
     """A trained model from a run directory, in evaluation mode.
 
     `best` is by validation; a run without validation has only a `last`. With `vocab_size`, a model for another

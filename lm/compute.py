@@ -12,9 +12,7 @@ Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed", "6
 def _bfloat16_in_hardware(accelerator: str) -> bool:
     if accelerator in ("cuda", "gpu"):
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return accelerator == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
+    return accelerator == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 @dataclass(frozen=True)

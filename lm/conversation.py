@@ -47,21 +47,15 @@ class Conversation:
                 word = "answer" if message.role == "assistant" else f"{message.role} turn"
                 raise ValueError(f"{where}: the {word} is empty: fill it or leave it out")
             if message.role == "system" and number > 1:
-                raise ValueError(
-                    f"{where}: a system turn opens a conversation or is not there: join or move it"
-                )
+                raise ValueError(f"{where}: a system turn opens a conversation or is not there: join or move it")
         if all(message.role != "assistant" for message in self.messages):
-            raise ValueError(
-                f"{self.place} has no assistant turn, so there is nothing to learn from: leave it out"
-            )
+            raise ValueError(f"{self.place} has no assistant turn, so there is nothing to learn from: leave it out")
 
 
 def check_turn(message: Message, where: str) -> None:
     """Refuse a turn that could not be written down."""
     if message.role not in ROLES:
-        raise ValueError(
-            f"{where}: role {message.role!r} is none of {', '.join(ROLES)}: rename it to one of them"
-        )
+        raise ValueError(f"{where}: role {message.role!r} is none of {', '.join(ROLES)}: rename it to one of them")
     if not isinstance(message.content, str):
         kind = "None" if message.content is None else type(message.content).__name__
         raise ValueError(f"{where}: the content of the {message.role} is {kind}, not text: write it out")
@@ -131,9 +125,7 @@ def certify(encoded: Encoded, conversation: Conversation, tokenizer: Tokenizer) 
     if len(tokens) != len(supervised):
         raise ValueError(f"{place}: {len(tokens)} tokens but a mask of {len(supervised)}")
     if supervised and supervised[0]:
-        raise ValueError(
-            f"{place}: the first token is supervised, and nothing stands before it to predict it from"
-        )
+        raise ValueError(f"{place}: the first token is supervised, and nothing stands before it to predict it from")
     runs = [
         [token for token, _ in run]
         for chosen, run in groupby(zip(tokens, supervised, strict=True), key=lambda pair: pair[1])
@@ -147,16 +139,12 @@ def certify(encoded: Encoded, conversation: Conversation, tokenizer: Tokenizer) 
     for number, (run, answer) in enumerate(zip(runs, answers, strict=True), start=1):
         *words, end = run
         if end != tokenizer.end_of_turn:
-            raise ValueError(
-                f"{place}, answer {number}: its end of turn is not supervised, so it would never stop"
-            )
+            raise ValueError(f"{place}, answer {number}: its end of turn is not supervised, so it would never stop")
         if stray := special.intersection(words):
             raise ValueError(f"{place}, answer {number}: special token {min(stray)} is supervised inside it")
         if tokenizer.decode_bytes(words) != answer.encode():
             said = tokenizer.decode(words)
-            raise ValueError(
-                f"{place}, answer {number}: {_short(said)} is supervised where {_short(answer)} is said"
-            )
+            raise ValueError(f"{place}, answer {number}: {_short(said)} is supervised where {_short(answer)} is said")
     roles = {token: role for role, token in tokenizer.role_tokens.items()}
     spoken = [roles[token] for token in tokens if token in roles]
     if spoken and spoken != [message.role for message in conversation.messages]:

@@ -88,8 +88,7 @@ class Run:
             told = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
             raise ValueError(f"run {self.directory} was made from other inputs: {told}; {WAY_OUT}")
         complete = self._manifest.get("state") == "complete" and all(
-            _size(self.directory / path) == output["bytes"]
-            for path, output in self._manifest["outputs"].items()
+            _size(self.directory / path) == output["bytes"] for path, output in self._manifest["outputs"].items()
         )
         if not complete:
             self._manifest["state"] = "started"

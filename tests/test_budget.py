@@ -30,7 +30,7 @@ def test_auto_takes_the_most_rows_that_divide():
 def test_what_does_not_divide_is_refused_with_the_nearest_that_does():
     with pytest.raises(ValueError, match=r"batch_tokens=30000 .* 2 devices × 8 rows × 256 context: try 28672 or 32768"):
         plan(Budget(batch_tokens=30_000, steps=1, rows_per_device=8), devices=2)
-    with pytest.raises(ValueError, match="try 256$"):
+    with pytest.raises(ValueError, match=r"try 256$"):
         plan(Budget(batch_tokens=100, steps=1))
 
 

@@ -107,10 +107,16 @@ def test_a_broken_off_answer_may_stand_in_a_prompt(tokenizer):
         ([("user", "hi"), ("assistant", " \n")], "turn 2: the answer is empty"),
         ([("user", ""), ("assistant", "hi")], "turn 1: the user turn is empty"),
         ([("user", "hi"), ("assistant", None)], "turn 2: the content of the assistant is None"),
-        ([("system", None), ("user", "hi"), ("assistant", "ho")], "turn 1: the content of the system is None"),
+        (
+            [("system", None), ("user", "hi"), ("assistant", "ho")],
+            "turn 1: the content of the system is None",
+        ),
         ([("user", "hi"), ("assistant", ["ho"])], "the content of the assistant is list"),
         ([("user", "hi"), ("tool", "x"), ("assistant", "ho")], "turn 2: role 'tool' is none of"),
-        ([("system", "a"), ("system", "b"), ("user", "hi"), ("assistant", "ho")], "turn 2: a system turn opens"),
+        (
+            [("system", "a"), ("system", "b"), ("user", "hi"), ("assistant", "ho")],
+            "turn 2: a system turn opens",
+        ),
         ([("user", "hi"), ("system", "b"), ("assistant", "ho")], "turn 2: a system turn opens"),
     ],
 )

@@ -14,9 +14,7 @@ from lm.model import Attention, ReLUSquared, SwiGLU, Transformer
 
 VOCAB, CONTEXT, DIM, LAYERS = 61, 48, 32, 2
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
-OPTIONS = list(
-    itertools.product((1, 2, 4), (False, True), (False, True), (False, True), (SwiGLU, ReLUSquared))
-)
+OPTIONS = list(itertools.product((1, 2, 4), (False, True), (False, True), (False, True), (SwiGLU, ReLUSquared)))
 FEW = [*OPTIONS[:: len(OPTIONS) // 8], OPTIONS[-1]]
 
 
@@ -149,9 +147,7 @@ def test_perturbing_one_packed_document_leaves_the_gradients_of_others_exactly_u
 @pytest.mark.parametrize("options", FEW)
 def test_padding_never_yields_nan_and_gradients_stay_finite(options):
     model, tokens = build(*options), some_tokens(4, 16)
-    documents = torch.tensor(
-        [[-1] * 16, [-1] * 9 + [0] * 7, [0] * 7 + [-1] * 9, [0] * 5 + [-1] * 6 + [1] * 5]
-    )
+    documents = torch.tensor([[-1] * 16, [-1] * 9 + [0] * 7, [0] * 7 + [-1] * 9, [0] * 5 + [-1] * 6 + [1] * 5])
     logits = model(tokens, documents)
     logits.square().mean().backward()
     assert logits.isfinite().all()
@@ -164,9 +160,7 @@ def test_cached_logits_equal_full_logits_in_other_precisions(dtype, tolerance):
     model, tokens = build(query_key_norm=True).to(dtype), some_tokens(2, 16)
     full = model(tokens)
     assert full.dtype == dtype
-    torch.testing.assert_close(
-        read_in_chunks(model, tokens, [5, 1, 10]), full, atol=tolerance, rtol=tolerance
-    )
+    torch.testing.assert_close(read_in_chunks(model, tokens, [5, 1, 10]), full, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")  # torch: not its fastest norm

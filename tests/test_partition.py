@@ -5,10 +5,10 @@ import socket
 
 import pytest
 import torch
-from partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
 
 from lm.budget import Plan
 from lm.model import Attention, SwiGLU, Transformer
+from partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
 
 ROWS = 24  # as many as there are documents, so that every packing has that many, some of them empty
 
@@ -89,7 +89,13 @@ def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference,
     ranks = [
         processes.Process(
             target=save_gradient,
-            args=(tmp_path / "gradient", group | {"LOCAL_RANK": str(rank)}, packing, plan(rows_per_device, 2), ROWS),
+            args=(
+                tmp_path / "gradient",
+                group | {"LOCAL_RANK": str(rank)},
+                packing,
+                plan(rows_per_device, 2),
+                ROWS,
+            ),
         )
         for rank in range(2)
     ]

@@ -1,4 +1,5 @@
 import pytest
+
 from lm import progress
 from lm.progress import bar, track
 

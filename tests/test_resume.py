@@ -5,9 +5,9 @@ import signal
 
 import pytest
 import torch
-from training_runs import make_corpus, pretraining, run
 
 from lm.manifest import read_manifest
+from training_runs import make_corpus, pretraining, run
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,7 @@ def assert_equal_trees(one, other, path=""):
 def assert_same_run(directory, reference):
     for which in ("last", "best"):
         here, there = (
-            torch.load(path / "checkpoints" / f"{which}.ckpt", weights_only=True)
-            for path in (directory, reference)
+            torch.load(path / "checkpoints" / f"{which}.ckpt", weights_only=True) for path in (directory, reference)
         )
         for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step"):
             assert_equal_trees(here[part], there[part], f"{which}:{part}")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lm.manifest import differences
 from lm.run import Run
 

@@ -6,14 +6,12 @@ import random
 from functools import partial
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-
-from lm.config import config_directory, examine
+from lm.config import Composition, config_directory, examine
 from lm.corpus import Document, Source, Split, write_shards
 from lm.files import hash_json
 from lm.tokenizer import train_bpe
 
-WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu".split()
+WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 
 
 def documents(count: int = 120, seed: int = 0) -> list[Document]:
@@ -54,8 +52,7 @@ def make_corpus(directory: Path, *, count: int = 120, share: float = 0.1) -> Pat
 
 def composed(job: str, *overrides: str) -> dict:
     """The plain config of a job, without faults."""
-    with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        config, faults = examine(compose(job, overrides=list(overrides)))
+    config, faults = examine(Composition(job, directory=config_directory()).compose(overrides))
     assert not faults, faults
     return config
 

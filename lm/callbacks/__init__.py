@@ -9,4 +9,13 @@ from lm.callbacks.random_state import RandomState
 from lm.callbacks.samples import Samples
 from lm.callbacks.step_counters import StepCounters
 
-__all__ = ["Checkpoints", "Interruption", "Metrics", "MetricsFile", "Progress", "RandomState", "Samples", "StepCounters"]
+__all__ = [
+    "Checkpoints",
+    "Interruption",
+    "Metrics",
+    "MetricsFile",
+    "Progress",
+    "RandomState",
+    "Samples",
+    "StepCounters",
+]

@@ -55,4 +55,3 @@ class Checkpoints(Callback):
 
     def load_state_dict(self, state_dict: dict) -> None:
         self.best = state_dict["best"]
-

@@ -20,5 +20,5 @@ class RandomState(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx: int) -> None:
         words = np.random.SeedSequence([self.seed, batch_idx, trainer.global_rank]).generate_state(2, np.uint32)
         torch.manual_seed(int(words[0]))
-        np.random.seed(int(words[1]))  # noqa: NPY002  the legacy generator is what other libraries draw from
+        np.random.seed(int(words[1]))
         random.seed(int(words[0]))

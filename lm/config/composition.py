@@ -13,7 +13,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -53,13 +58,16 @@ class Composition:
         """The job's config with Hydra's own node; one of REFUSALS where Hydra refuses."""
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="provider=.* is not available")
-            config = self.hydra.compose_config(
-                config_name=self.job,
-                overrides=[*SETTINGS, *overrides],
-                run_mode=RunMode.RUN,
-                with_log_configuration=False,
-                from_shell=False,
-            )
+            try:
+                config = self.hydra.compose_config(
+                    config_name=self.job,
+                    overrides=[*SETTINGS, *overrides],
+                    run_mode=RunMode.RUN,
+                    with_log_configuration=False,
+                    from_shell=False,
+                )
+            except ValueError as error:  # how Hydra refuses a group's value that is no name
+                raise ConfigCompositionException(str(error)) from error
         HydraConfig.instance().set_config(config)  # for ${hydra:…}
         self.sweeps = config.hydra.mode == RunMode.MULTIRUN
         return config
@@ -96,13 +104,26 @@ class Composition:
         """Where Hydra refuses at the first mistake, mend or leave out each, and check the rest."""
         found: list[Fault] = []
         try:
-            return check(self.compose(overrides))
+            return self._check(self.compose(overrides))
         except REFUSALS:
             kept = [text for each in self._parse(overrides) for text in self._mended(each, found)]
         try:
-            return found + check(self.compose(kept))
+            return found + self._check(self.compose(kept))
         except REFUSALS as error:
             return [*found, Fault("", refusal_in_words(error))]
+
+    def _check(self, config: DictConfig) -> list[Fault]:
+        """The faults of what was composed, and the options that Hydra looked for in vain and said nothing."""
+        found, runtime = [], config.hydra.runtime
+        places = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
+        for named, option in runtime.choices.items():
+            group = named.partition("@")[0]
+            if not isinstance(option, str) or group.startswith("hydra/"):
+                continue
+            options = sorted({path.stem for place in places for path in place.glob(f"{group}/*.yaml")})
+            if option not in options:  # the group is marked optional
+                found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
+        return found + check(config)
 
     def _mended(self, override: Override, faults: list[Fault]) -> list[str]:
         """What to check in place of an override; what is wrong with it goes to `faults`."""

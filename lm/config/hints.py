@@ -136,4 +136,4 @@ def _made_by(target: Any) -> type | None:
 
 
 def _is_class(hint: Any) -> bool:
-    return isinstance(hint, type) and hint not in (object, Parameter.empty) and not is_protocol(hint)
+    return isinstance(hint, type) and hint not in (object, Any, Parameter.empty) and not is_protocol(hint)

@@ -74,13 +74,9 @@ class JsonlSource(Source):
         text = _field(record, self.text_field, "corpus.text_field", where)
         if not isinstance(text, str):
             raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
-        name = (
-            place if self.id_field is None else str(_field(record, self.id_field, "corpus.id_field", where))
-        )
+        name = place if self.id_field is None else str(_field(record, self.id_field, "corpus.id_field", where))
         kind = (
-            self.kind
-            if self.kind_field is None
-            else str(_field(record, self.kind_field, "corpus.kind_field", where))
+            self.kind if self.kind_field is None else str(_field(record, self.kind_field, "corpus.kind_field", where))
         )
         return Document(text, name, kind, source=str(file))
 

@@ -23,9 +23,7 @@ def find_files(patterns: str | list[str]) -> list[Path]:
         names = sorted(glob(full, recursive=True)) if has_magic(full) and not Path(full).exists() else [full]
         files = [Path(name) for name in names if Path(name).is_file()]
         if not files and Path(full).is_dir():
-            raise ValueError(
-                f"corpus.path {pattern} is a folder: say which files, for example {pattern}/**/*.txt"
-            )
+            raise ValueError(f"corpus.path {pattern} is a folder: say which files, for example {pattern}/**/*.txt")
         if not files:
             what = "matches no file" if has_magic(full) else "does not exist"
             raise ValueError(f"corpus.path {pattern} {what} (looked from {Path.cwd()})")

@@ -25,9 +25,7 @@ class PythonSource(Source):
 
     def __init__(self, *, tests: bool = False, packages: bool = False):
         self.tests, self.packages = tests, packages
-        self._documents: list[Document] | None = (
-            None  # some 15 MB; parsing takes seconds, and jobs read twice
-        )
+        self._documents: list[Document] | None = None  # some 15 MB; parsing takes seconds, and jobs read twice
 
     def fingerprint(self) -> str:
         """By the files and the build of Python; what is compiled into it goes with the build."""

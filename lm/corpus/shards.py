@@ -27,9 +27,7 @@ class Shards:
             raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
         index = json.loads((path / INDEX).read_text(encoding="utf-8"))
         if index.get("version") != VERSION:
-            raise ValueError(
-                f"{path} was written by another version of lm: prepare it again with `lm corpus`"
-            )
+            raise ValueError(f"{path} was written by another version of lm: prepare it again with `lm corpus`")
         self.tokenizer_fingerprint: str = index["tokenizer"]
         self.vocab_size: int = index["vocab_size"]
         if tokenizer is not None and tokenizer.fingerprint != self.tokenizer_fingerprint:
@@ -68,14 +66,8 @@ class TokenStream:
         for path, shard in zip(self.paths, shards, strict=True):
             size = path.stat().st_size if path.is_file() else -1
             if size != shard["entries"] * dtype.itemsize:
-                state = (
-                    "is missing"
-                    if size < 0
-                    else f"has {size} bytes instead of {shard['entries'] * dtype.itemsize}"
-                )
-                raise ValueError(
-                    f"{path} {state}: prepare the corpus again with `lm corpus run.restart=true`"
-                )
+                state = "is missing" if size < 0 else f"has {size} bytes instead of {shard['entries'] * dtype.itemsize}"
+                raise ValueError(f"{path} {state}: prepare the corpus again with `lm corpus run.restart=true`")
         self._ends = np.cumsum([shard["entries"] for shard in shards])
         indices = [np.load(path.with_suffix(".npz")) for path in self.paths]
         lengths = np.concatenate([index["tokens"] for index in indices])

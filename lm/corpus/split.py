@@ -22,9 +22,7 @@ class Split:
 
     def __init__(self, share: float = 0.05, *, floor: Iterable[float] = ()):
         if not 0 <= share < 1:
-            raise ValueError(
-                f"split.share {share} is not a share of the documents: give at least 0 and less than 1"
-            )
+            raise ValueError(f"split.share {share} is not a share of the documents: give at least 0 and less than 1")
         self.share = share
         self.floor = frozenset(floor)
 

@@ -69,8 +69,7 @@ def _check_kind(kind: str, name: str, known: int) -> None:
     """Kinds name files and columns."""
     if not re.fullmatch(r"\w[\w.+-]*", kind):
         raise ValueError(
-            f"document {name!r} is of kind {kind!r}, which cannot be part of a file name: "
-            "use letters, digits, _ . + -"
+            f"document {name!r} is of kind {kind!r}, which cannot be part of a file name: use letters, digits, _ . + -"
         )
     if known == MOST_KINDS:
         raise ValueError(

@@ -33,13 +33,9 @@ class TextSource(Source):
     ):
         self.files = find_files(path)
         if separator == "":
-            raise ValueError(
-                "corpus.separator is empty: give the characters between documents, or null for none"
-            )
+            raise ValueError("corpus.separator is empty: give the characters between documents, or null for none")
         if part_size is not None and part_size < 1:
-            raise ValueError(
-                f"corpus.part_size {part_size} is no size: give characters, for example 20000, or null"
-            )
+            raise ValueError(f"corpus.part_size {part_size} is no size: give characters, for example 20000, or null")
         self.separator = separator and separator.replace("\\n", "\n").replace("\\t", "\t")
         self.part_size, self.kind, self.keep_line_ends = part_size, kind, keep_line_ends
 

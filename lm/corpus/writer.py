@@ -51,8 +51,7 @@ def write_shards(
         "vocab_size": tokenizer.vocab_size,
         "dtype": dtype_for(tokenizer.vocab_size).str,
         "splits": {
-            name: {kind: writers[s, kind].summary() for s, kind in sorted(writers) if s == name}
-            for name in SPLITS
+            name: {kind: writers[s, kind].summary() for s, kind in sorted(writers) if s == name} for name in SPLITS
         },
     }
     write_atomically(directory / INDEX, json.dumps(index, indent=1))
@@ -120,9 +119,7 @@ class StreamWriter:
 
     def summary(self) -> dict:
         """Counts and shards, for corpus.json. Each document's end counts as a token."""
-        totals = {
-            name: sum(shard[name] for shard in self.shards) for name in ("documents", "tokens", "bytes")
-        }
+        totals = {name: sum(shard[name] for shard in self.shards) for name in ("documents", "tokens", "bytes")}
         return totals | {"shards": self.shards}
 
     def __enter__(self) -> "StreamWriter":

@@ -74,9 +74,7 @@ class TrainingBatches(Dataset):
     def __getitem__(self, index: int) -> Batch:
         step, micro = divmod(index, self.plan.accumulate)
         sources, rows = self.global_batch(step)
-        counted = sum(
-            int(self.sources[source].counts[rows[sources == source]].sum()) for source in np.unique(sources)
-        )
+        counted = sum(int(self.sources[source].counts[rows[sources == source]].sum()) for source in np.unique(sources))
         size = self.plan.rows_per_device
         start = (micro * self.plan.devices + self.rank) * size
         chosen = zip(sources[start : start + size], rows[start : start + size], strict=True)

@@ -91,9 +91,7 @@ class MessageFiles(ConversationFiles):
     def conversations(self, record: dict, place: str) -> Iterator[list[Message]]:
         turns = field_of(record, self.messages_field, place)
         if not isinstance(turns, list):
-            raise ValueError(
-                f"{place}: field {self.messages_field!r} is {kind_of(turns)}, not a list of turns"
-            )
+            raise ValueError(f"{place}: field {self.messages_field!r} is {kind_of(turns)}, not a list of turns")
         messages = []
         if self.system_field is not None and record.get(self.system_field):
             messages.append(Message("system", record[self.system_field]))

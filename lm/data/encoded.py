@@ -63,9 +63,7 @@ class EncodedConversations:
     @property
     def answered(self) -> np.ndarray:
         """Supervised targets of each conversation."""
-        before = np.concatenate(
-            [[0], np.cumsum(np.frombuffer(self._supervised, dtype=np.uint8), dtype=np.int64)]
-        )
+        before = np.concatenate([[0], np.cumsum(np.frombuffer(self._supervised, dtype=np.uint8), dtype=np.int64)])
         return np.diff(before[np.array(self._ends)])
 
     def read(self, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -165,9 +165,7 @@ class InstructionData(RowDataModule):
             template=self.template, tokenizer=self.tokenizer, context=context, too_long=self.too_long
         )
 
-    def _tell(
-        self, name: str, training: EncodedConversations, notes: Sequence[str], *, held_out: int
-    ) -> None:
+    def _tell(self, name: str, training: EncodedConversations, notes: Sequence[str], *, held_out: int) -> None:
         """One line on what there is and what was lost."""
         rows = self.sources[name]
         told = [

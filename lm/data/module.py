@@ -68,9 +68,7 @@ class RowDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the trainer's present step to the end of the run."""
         assert self.plan is not None, "arrange() first"
-        batches = TrainingBatches(
-            list(self.sources.values()), self.order, self.plan, rank=self.trainer.global_rank
-        )
+        batches = TrainingBatches(list(self.sources.values()), self.order, self.plan, rank=self.trainer.global_rank)
         return self._loader(batches, start=self.trainer.global_step * self.plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:

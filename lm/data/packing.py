@@ -125,7 +125,8 @@ def _assign(sizes: np.ndarray, context: int) -> np.ndarray:
                 insort(rooms, room)
             open_rows[room].append(rows)
 
-    for size, group in zip((-found).tolist(), np.split(waiting, begins[1:]), strict=True):
+    groups = np.split(waiting, begins[1:]) if found.size else []
+    for size, group in zip((-found).tolist(), groups, strict=True):
         while group.size:
             place = bisect_left(rooms, size)
             if place < len(rooms):

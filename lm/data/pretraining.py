@@ -106,9 +106,7 @@ class PretrainingData(RowDataModule):
         several = len(self.paths) > 1
         self.sources, validation, self.kinds = {}, [], []
         for path in self.paths:
-            training, held_out = (
-                Shards(path, split, tokenizer=tokenizer) for split in ("train", "validation")
-            )
+            training, held_out = (Shards(path, split, tokenizer=tokenizer) for split in ("train", "validation"))
             prefix = f"{path.name}/" if several else ""
             for kind, stream in training.streams.items():
                 rows = self.packing(np.diff(stream.bounds), context)

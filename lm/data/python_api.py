@@ -159,9 +159,7 @@ def _compiled(name: str, library: set[str]) -> Iterator[Entry]:
         yield Entry("module", shown, "", group, first_sentence(module.__doc__))
     for path, value in _members(module, public):
         kind = "class" if isinstance(value, type) else "method" if "." in path else "function"
-        yield Entry(
-            kind, shown, path, group, first_sentence(value.__doc__), _taken(value, path.split(".")[-1])
-        )
+        yield Entry(kind, shown, path, group, first_sentence(value.__doc__), _taken(value, path.split(".")[-1]))
 
 
 def _members(module: ModuleType, public: ModuleType) -> Iterator[tuple[str, object]]:

@@ -54,9 +54,7 @@ class PythonConversations(ConversationSource):
     def fingerprint(self) -> str:
         files = {file.relative: hash_file(file.path) for file in library_files()}
         makers = [hash_file(Path(file)) for file in (__file__, python_api.__file__, small_talk.__file__)]
-        return hash_json(
-            ["python conversations", self.longest, sys.version, compiled_modules(), files, makers]
-        )
+        return hash_json(["python conversations", self.longest, sys.version, compiled_modules(), files, makers])
 
     def __iter__(self) -> Iterator[Conversation]:
         if self._conversations is None:

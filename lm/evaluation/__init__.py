@@ -1,6 +1,5 @@
 """Measure a trained model: bits per byte against compressors, and answers to held-out questions."""
 
-
 from lm.evaluation.bits import BitsPerByte
 
 __all__ = ["BitsPerByte"]

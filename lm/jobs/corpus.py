@@ -18,9 +18,7 @@ def prepare_corpus(
     began = perf_counter()
     found, split = survey(corpus, split)
     documents = track(corpus, label="corpus", unit="document", total=found.total_documents)
-    outputs = write_shards(
-        documents, run.directory, tokenizer=tokenizer, split=split, shard_tokens=shard_tokens
-    )
+    outputs = write_shards(documents, run.directory, tokenizer=tokenizer, split=split, shard_tokens=shard_tokens)
     seconds = perf_counter() - began
     counts = {name: Shards(run.directory, name).counts for name in ("train", "validation")}
     run.finish(outputs=outputs, result={**counts, "notes": list(corpus.notes), "seconds": seconds})
@@ -34,10 +32,7 @@ def prepare_corpus(
 
 
 def _in_words(kind: str, counts: dict[str, int]) -> str:
-    return (
-        f"{kind} {counts['documents']} documents {_short(counts['tokens'])} tokens "
-        f"{counts['bytes'] / 1e6:.2f} MB"
-    )
+    return f"{kind} {counts['documents']} documents {_short(counts['tokens'])} tokens {counts['bytes'] / 1e6:.2f} MB"
 
 
 def _short(count: int) -> str:

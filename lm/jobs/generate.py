@@ -30,9 +30,7 @@ def generate(
     stop = stop or []
     if len(asked) == 1:
         print(asked[0], end="", flush=True)
-        for piece in generator.stream(
-            tokens[0], sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed
-        ):
+        for piece in generator.stream(tokens[0], sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed):
             print(piece, end="", flush=True)
         print()
         return

@@ -76,16 +76,12 @@ def train(
     )
     data.arrange(plan, seed=seed)
     tokenizer.save(run.directory / "tokenizer.json")
-    description = write_architecture(
-        run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size)
-    )
+    description = write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
     if compute.compile:
         for block in network.blocks:
             block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
     precision = compute.settle_precision(accelerator, parameters)
-    module = objective(
-        model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds
-    )
+    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds)
     trainer = trainer(
         **_settings(plan, validations),
         precision=precision,

@@ -40,9 +40,7 @@ class Block(nn.Module):
         mask: Tensor | None,
         remember: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
     ) -> Tensor:
-        attended = self.attention(
-            self.attention_norm(residual), rotation=rotation, mask=mask, remember=remember
-        )
+        attended = self.attention(self.attention_norm(residual), rotation=rotation, mask=mask, remember=remember)
         residual = residual + self.dropout(attended)
         return residual + self.dropout(self.feedforward(self.feedforward_norm(residual)))
 

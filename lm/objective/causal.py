@@ -49,9 +49,7 @@ class CausalLM(LightningModule):
     def summed_loss(self, batch: Batch) -> Tensor:
         """Nats over the batch's supervised targets."""
         hidden = self.model.hidden(batch.tokens, documents=batch.documents)  # B T D
-        return summed_cross_entropy(
-            hidden[batch.supervised], self.model.output_weight, batch.targets[batch.supervised]
-        )
+        return summed_cross_entropy(hidden[batch.supervised], self.model.output_weight, batch.targets[batch.supervised])
 
     def on_validation_epoch_start(self) -> None:
         kinds = max(1, len(self.kinds))

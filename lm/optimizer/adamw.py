@@ -17,9 +17,7 @@ def adamw(
     Decay pulls on the scale of matrices, which normalisation makes redundant; norms, biases and embedding rows
     have no such redundancy. Fused: one kernel a step, also on the CPU.
     """
-    embeddings = {
-        id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)
-    }
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decays = [p for p in trained if p.ndim >= 2 and id(p) not in embeddings]
     keeps = [p for p in trained if p.ndim < 2 or id(p) in embeddings]

@@ -65,9 +65,7 @@ def train_bpe(
     except UnicodeEncodeError as error:
         refuse_unencodable([error.object])
     if not seen.any:
-        raise ValueError(
-            "there is no text to train a tokenizer on: every document is empty or there are none"
-        )
+        raise ValueError("there is no text to train a tokenizer on: every document is empty or there are none")
     trained = Tokenizer(backend.to_str(pretty=True))
     if trained.vocab_size < vocab_size:
         print(

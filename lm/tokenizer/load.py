@@ -19,9 +19,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     path = Path(path)
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
-        raise ValueError(
-            f"there is no tokenizer at {path}: train one with `lm tokenizer`, or give a tokenizer.json"
-        )
+        raise ValueError(f"there is no tokenizer at {path}: train one with `lm tokenizer`, or give a tokenizer.json")
     try:
         content = file.read_text(encoding="utf-8")
         backend = tokenizers.Tokenizer.from_str(content)
@@ -29,9 +27,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
     missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
     if missing:
-        backend.add_special_tokens(
-            [tokenizers.AddedToken(token, special=True, normalized=False) for token in missing]
-        )
+        backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False) for token in missing])
         content = backend.to_str(pretty=True)
     try:
         return Tokenizer(content)

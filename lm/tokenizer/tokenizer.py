@@ -37,9 +37,7 @@ class Tokenizer:
         self.end_of_document: int = self._backend.token_to_id(END_OF_DOCUMENT)
         self.padding: int = self._backend.token_to_id(PADDING)
         self.end_of_turn: int = self._backend.token_to_id(END_OF_TURN)
-        self.role_tokens: dict[str, int] = {
-            role: self._backend.token_to_id(token) for role, token in ROLES.items()
-        }
+        self.role_tokens: dict[str, int] = {role: self._backend.token_to_id(token) for role, token in ROLES.items()}
         self._pieces = _pieces(self._backend)
         self.vocab_size: int = len(self._pieces)
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
@@ -95,9 +93,7 @@ def _pieces(backend: tokenizers.Tokenizer) -> list[bytes]:
             continue
         piece = to_bytes(token)
         if piece is None:
-            raise ValueError(
-                f"vocabulary entry {token!r} is not byte-level: only byte-level tokenizers are exact"
-            )
+            raise ValueError(f"vocabulary entry {token!r} is not byte-level: only byte-level tokenizers are exact")
         pieces[number] = piece
     absent = {bytes([byte]) for byte in BYTE_OF.values()} - set(pieces)
     if absent:

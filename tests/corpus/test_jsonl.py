@@ -54,9 +54,7 @@ def test_a_bad_line_is_refused_by_file_and_number(tmp_path, line, message):
 
 
 def test_halves_of_characters_and_empty_texts_are_counted(tmp_path):
-    path = written(
-        tmp_path / "a.jsonl", r'{"text": "a\ud83db"}', r'{"text": "\ud83d\ude42"}', '{"text": " \\n"}'
-    )
+    path = written(tmp_path / "a.jsonl", r'{"text": "a\ud83db"}', r'{"text": "\ud83d\ude42"}', '{"text": " \\n"}')
     source = JsonlSource(path)
     assert [d.text for d in source] == ["a\ufffdb", "🙂"]
     assert len(source.notes) == 2

@@ -27,9 +27,7 @@ def test_the_library_is_there_without_tests_and_packages(documents):
     code = {document.id: document for document in documents if document.kind == "code"}
     assert {"os.py", "json/decoder.py", "asyncio/tasks.py"} < code.keys()
     assert not [name for name in code if {"test", "tests", "idle_test", "__pycache__"} & set(name.split("/"))]
-    assert not [
-        name for name in code if "site-packages" in name or name.startswith(("_sysconfig", "pydoc_data"))
-    ]
+    assert not [name for name in code if "site-packages" in name or name.startswith(("_sysconfig", "pydoc_data"))]
     assert code["json/decoder.py"].group == "json.decoder"
     directory = Path(sysconfig.get_paths()["stdlib"])
     assert code["os.py"].text.encode() == (directory / "os.py").read_bytes()

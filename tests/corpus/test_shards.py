@@ -12,10 +12,7 @@ from lm.corpus.layout import dtype_for
 from lm.tokenizer import Tokenizer, train_bpe
 
 DOCUMENTS = [
-    *(
-        Document(f"def f{i}(x):\n    return x + {i}  # é 🙂\n" * (i % 7), f"c{i}", "code", f"g{i}")
-        for i in range(60)
-    ),
+    *(Document(f"def f{i}(x):\n    return x + {i}  # é 🙂\n" * (i % 7), f"c{i}", "code", f"g{i}") for i in range(60)),
     *(Document(f"About f{i}: it adds {i}.\n", f"p{i}", "prose", f"g{i}") for i in range(60)),
 ]
 
@@ -109,9 +106,7 @@ def test_a_foreign_tokenizer_is_refused_in_words(corpus):
     other = train_bpe(["quite another text"], vocab_size=270)
     with pytest.raises(ValueError, match=r"made with another tokenizer \(300 tokens.*than the one given \(2"):
         Shards(corpus, tokenizer=other)
-    assert (
-        Shards(corpus).tokenizer_fingerprint == Tokenizer((corpus / "tokenizer.json").read_text()).fingerprint
-    )
+    assert Shards(corpus).tokenizer_fingerprint == Tokenizer((corpus / "tokenizer.json").read_text()).fingerprint
     assert Shards(corpus).vocab_size == 300
 
 

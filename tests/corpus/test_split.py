@@ -63,9 +63,7 @@ def test_a_kind_without_held_out_documents_gives_the_one_of_lowest_rank():
 
 
 def test_a_floor_takes_the_whole_group():
-    listed = [
-        Document(f"{kind} {i}", f"{kind}{i}", kind, f"g{i}") for i in range(9) for kind in ("code", "prose")
-    ]
+    listed = [Document(f"{kind} {i}", f"{kind}{i}", kind, f"g{i}") for i in range(9) for kind in ("code", "prose")]
     _, split = survey(Listed(*listed), Split(1e-9))
     held = [document for document in listed if split.held_out(document)]
     assert len(held) == 2

@@ -12,7 +12,9 @@ PACKINGS = [cut, best_fit]
 
 def random_lengths(seed, count=400, longest=300):
     draw = np.random.default_rng(seed)
-    return draw.integers(1, longest, size=count) if seed % 2 else np.maximum(1, draw.lognormal(3, 1.2, count).astype(int))
+    return (
+        draw.integers(1, longest, size=count) if seed % 2 else np.maximum(1, draw.lognormal(3, 1.2, count).astype(int))
+    )
 
 
 def pieces(rows):

@@ -75,12 +75,8 @@ def test_drawn_tokens_follow_the_chances(sampling):
 def test_temperature_zero_takes_the_likeliest_and_draws_nothing():
     logits, random = some_logits(), some_random(4)
     before = [generator.get_state() for generator in random]
-    assert torch.equal(
-        choose(logits, sampling=Sampling(temperature=0, top_k=3), random=random), logits.argmax(-1)
-    )
-    assert all(
-        torch.equal(generator.get_state(), state) for generator, state in zip(random, before, strict=True)
-    )
+    assert torch.equal(choose(logits, sampling=Sampling(temperature=0, top_k=3), random=random), logits.argmax(-1))
+    assert all(torch.equal(generator.get_state(), state) for generator, state in zip(random, before, strict=True))
 
 
 def test_a_temperature_near_zero_is_greedy_and_never_overflows():

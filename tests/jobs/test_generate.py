@@ -81,9 +81,7 @@ def test_a_stop_string_is_not_printed(capsys):
     assert printed(capsys, "x", max_tokens=40, stop=[stop]) == text[: text.index(stop, 1)] + "\n"
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"), [({"samples": 0}, "samples 0"), ({"prompt": []}, "prompt is")]
-)
+@pytest.mark.parametrize(("changes", "message"), [({"samples": 0}, "samples 0"), ({"prompt": []}, "prompt is")])
 def test_nothing_to_do_is_refused_in_words(capsys, changes, message):
     with pytest.raises(ValueError, match=message):
         printed(capsys, **({"prompt": "x"} | changes))

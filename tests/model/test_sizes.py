@@ -11,10 +11,7 @@ from hydra.utils import instantiate
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())
 GROUPS = sorted(
-    (group.name, option.stem)
-    for group in MODELS.iterdir()
-    if group.is_dir()
-    for option in group.glob("*.yaml")
+    (group.name, option.stem) for group in MODELS.iterdir() if group.is_dir() for option in group.glob("*.yaml")
 )
 
 

@@ -14,10 +14,7 @@ from lm.tokenizer.bpe import GPT4_PATTERN
 from lm.tokenizer.byte_level import BYTE_OF
 from lm.tokenizer.special import SPECIAL_TOKENS
 
-LINES = [
-    f"def method_{i}(self, value={i}):\n        return self.other['key'] + value  # don't\n"
-    for i in range(200)
-]
+LINES = [f"def method_{i}(self, value={i}):\n        return self.other['key'] + value  # don't\n" for i in range(200)]
 CHARACTERS = (
     [chr(c) for c in range(0x20, 0x7F)]
     + list("\0\x01\x07\t\n\r\x0b\x0c\x1b\x7f\x85\xa0\u200b\u2028\ufeff\ufffd\uffff")
