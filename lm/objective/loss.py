@@ -14,12 +14,18 @@ from torch import Tensor
 CHUNK = 1024  # targets whose logits exist at one time
 
 
-def _losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of each target, and the logits, in at least fp32."""
+def _losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Negative log-likelihood of each target (N), and exp(logits - largest) with its sums (N V, N 1), in at least fp32.
+
+    One exponential serves the loss and its gradient; on a CPU a pass over N V costs as much as a matrix product.
+    """
     logits = hidden @ weight.T  # N V
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    normalizer = torch.logsumexp(logits, dim=-1)
-    return normalizer - logits.gather(-1, targets[:, None])[:, 0], logits
+    target = logits.gather(-1, targets[:, None])
+    largest = logits.amax(-1, keepdim=True)
+    powers = logits.sub_(largest).exp_()
+    sums = powers.sum(-1, keepdim=True)
+    return (sums.log() + largest - target)[:, 0], powers, sums
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
@@ -32,17 +38,14 @@ class _SummedCrossEntropy(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight, dtype=exact) if wanted else None
         for start in range(0, len(targets), chunk):
             part = slice(start, start + chunk)
-            losses, logits = _losses(hidden[part], weight, targets[part])
+            losses, powers, sums = _losses(hidden[part], weight, targets[part])
             total += losses.sum()
             if wanted:
-                logits.sub_((losses + logits.gather(-1, targets[part, None])[:, 0])[:, None]).exp_()
-                logits[torch.arange(len(losses), device=logits.device), targets[part]] -= 1
-                gradient = logits.to(hidden.dtype)
+                powers.div_(sums)
+                powers[torch.arange(len(losses), device=powers.device), targets[part]] -= 1
+                gradient = powers.to(hidden.dtype)
                 hidden_gradient[part] = gradient @ weight.to(hidden.dtype)
-                if weight_gradient.dtype == hidden.dtype:
-                    weight_gradient.addmm_(gradient.T, hidden[part])
-                else:
-                    weight_gradient += gradient.T @ hidden[part]
+                weight_gradient += gradient.T @ hidden[part]  # not addmm_, which autocast leaves in fp32
         if wanted:
             ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         return total
