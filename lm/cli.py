@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
     """Do what the command line says and return the exit code; `directory` is where the YAML lies."""
     arguments = sys.argv[1:] if arguments is None else [*arguments]
     try:
-        return _dispatch(arguments, directory or config_directory())
+        code = _dispatch(arguments, directory or config_directory())
+        sys.stdout.flush()  # while a reader that has gone can still be told from a bug
+        return code
     except KeyboardInterrupt:
         if is_first_process():
             again = shlex.join(["lm", *arguments])
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
 def _dispatch(arguments: list[str], directory: Path) -> int:
     match arguments:
         case ["--complete", *words]:
-            print("\n".join(candidates(words, directory)))
+            for each in candidates(words, directory):
+                print(each)
             return 0
         case ["_rank", config]:
             from lm.calling import call_job
@@ -100,8 +103,10 @@ def _run(options: Namespace, directory: Path) -> int:
         faults = composition.faults(overrides, multirun=options.multirun)
         if not faults:
             composition.run(run_one, overrides, multirun=options.multirun)
+    except BrokenPipeError:
+        raise  # no file of the config, but a reader that has gone
     except REFUSALS as error:
-        faults = composition.faults(overrides, multirun=True) or [refusal_in_words(error)]
+        faults = composition.faults(overrides, multirun=options.multirun) or [refusal_in_words(error)]
     except SweepFailed as failed:
         return failed.code
     for fault in faults:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lm.outline import jobs, options, outline
 
+CONFIG_DIR = ("--config-dir", "-cd")
 # Each shell hands over the words before the one at the cursor, then that one, perhaps empty.
 SCRIPTS = {
     "bash": r"""
@@ -35,6 +36,8 @@ complete -c lm -f -a '(lm --complete (commandline -opc)[2..] (commandline -ct) |
 def candidates(words: Sequence[str], directory: Path) -> list[str]:
     """What the last of `words` can become; a space ends what is complete."""
     *before, current = words or [""]
+    if before and before[-1] in CONFIG_DIR:
+        return []  # the shell knows its directories
     places = [directory, *_config_directories(before)]
     plain = [word for word in before if not word.startswith("-") and Path(word) not in places]
     if not plain:
@@ -46,9 +49,9 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
         offered = [f"{name}={option} " for option in options(name.partition("@")[0], places)]
     else:
         offered = [f"{each}=" for each in dict.fromkeys([*found.groups, *found.own, *found.inherited])]
-    return [each for each in offered if each.startswith(current)]
+    return [each for each in offered if each.startswith(current) and each != current]
 
 
 def _config_directories(words: Sequence[str]) -> list[Path]:
-    named = [Path(word) for flag, word in pairwise(words) if flag in ("--config-dir", "-cd")]
+    named = [Path(word) for flag, word in pairwise(words) if flag in CONFIG_DIR]
     return [path for path in named if path.is_dir()]

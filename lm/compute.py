@@ -56,8 +56,10 @@ def accelerator_name(accelerator: str) -> str:
     return "cpu"
 
 
-def count_devices(accelerator: str, devices: int | str) -> int:
-    """Ranks on one machine for Lightning's `devices` setting."""
+def count_devices(accelerator: str, devices: int | str | list[int]) -> int:
+    """Ranks on one machine for Lightning's `devices` setting; a list names them."""
+    if isinstance(devices, list):
+        return len(devices)
     if devices not in ("auto", -1, "-1"):
         return int(devices)
     return torch.cuda.device_count() if accelerator_name(accelerator) == "cuda" else 1

@@ -36,6 +36,12 @@ class Conversation:
     group: str = ""
     place: str = "conversation"
 
+    @property
+    def key(self) -> str:
+        """What it is held out by: its group, or else its first question and answer."""
+        first = {message.role: message.content for message in reversed(self.messages)}
+        return self.group or f"{first.get('user', '')}\n{first.get('assistant', '')}"
+
     def check(self) -> None:
         """Refuse what nothing right could be learned from, by place and turn."""
         if not self.messages:

@@ -5,13 +5,17 @@ import sys
 import traceback
 from types import FrameType
 
+from lm.extras import remedy
 from lm.ranks import is_first_process
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
+UNREAD = 141  # what a shell makes of SIGPIPE
 
 
 def tell(error: BaseException) -> int:
     """Print what went wrong and give the exit code; with LM_DEBUG=1 a user's mistake has a traceback too."""
+    if isinstance(error, BrokenPipeError) and _reader_has_gone():
+        return UNREAD
     mistake = _is_users(error)
     if not mistake or os.environ.get("LM_DEBUG"):
         traceback.print_exception(error)
@@ -21,11 +25,24 @@ def tell(error: BaseException) -> int:
     return MISTAKE if mistake else BUG
 
 
+def _reader_has_gone() -> bool:
+    """Whether nobody reads on what we print, as after `lm … | head`: no fault, and nothing to tell."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python's last flush complains
+        return True
+    return False
+
+
 def _is_users(error: BaseException) -> bool:
     """Our ValueErrors are written for the user; those from deep inside a library mean a bug of ours.
 
-    A file that is not there, or not allowed, is the user's whichever of Python's modules opened it for us.
+    A file that is not there, or not allowed, is the user's whichever of Python's modules opened it for us; so is
+    a package that one of our extras brings.
     """
+    if isinstance(error, ImportError):
+        return bool(remedy(error))
     raised_in = [_package(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, OSError):
         raised_in = [package for package in raised_in if package not in sys.stdlib_module_names]
@@ -40,4 +57,6 @@ def _package(frame: FrameType) -> str:
 def _message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ImportError):
+        return f"{str(error).splitlines()[0].rstrip('.')}{remedy(error)}"
     return str(error)

@@ -15,9 +15,11 @@ def list_jobs(places: Sequence[Path]) -> str:
             "jobs",
             *_columns(jobs(places), indent=2),
             "",
-            "lm JOB --help    the groups, options and keys of a job",
-            "lm JOB -m …      a sweep: key=a,b runs the job with each",
-            'lm --completion bash|zsh|fish    tab completion: eval "$(lm --completion bash)"',
+            "lm JOB --help            the groups, options and keys of a job",
+            "lm JOB --cfg job         the whole config that it would run with",
+            "lm JOB --config-dir DIR  with YAML of your own beside ours",
+            "lm JOB -m …              a sweep: key=a,b runs the job with each",
+            'lm --completion SHELL    tab completion for bash, zsh or fish: eval "$(lm --completion bash)"',
         ]
     )
 

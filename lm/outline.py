@@ -47,7 +47,7 @@ class Outline:
 
 class _Reader:
     def __init__(self, places: Sequence[Path], chosen: Mapping[str, str]):
-        self.places, self.chosen, self.outline = places, chosen, Outline()
+        self.places, self.chosen, self.outline = places, {**chosen}, Outline()
 
     def read(self, name: str, package: str, *, into: dict[str, object]) -> None:
         """Follow the defaults of the config `name` that stands at `package`, as Hydra composes them."""
@@ -68,6 +68,10 @@ class _Reader:
             defaults = [*defaults, "_self_"]
         folder = name.rpartition("/")[0]
         for entry in defaults:
+            if isinstance(entry, dict) and "override" in str(next(iter(entry))).split():
+                named, _, _, option = _choice(entry, folder, package)
+                self.chosen.setdefault(named, option)  # whoever includes this one has spoken before
+        for entry in defaults:
             if entry == "_self_":
                 into.update(_leaves(body, package))
             elif isinstance(entry, str):
@@ -77,14 +81,9 @@ class _Reader:
                 self._group(entry, folder, package)
 
     def _group(self, entry: dict[str, str | None], folder: str, package: str) -> None:
-        (key, option), *_ = entry.items()
-        *words, key = str(key).split()
-        group, at = _place(key, folder)
-        if "override" in words or group.startswith("hydra/"):
+        named, group, place, option = _choice(entry, folder, package)
+        if "override" in str(next(iter(entry))).split() or group.startswith("hydra/"):
             return
-        relative = group.removeprefix(f"{folder}/") if folder and not key.startswith("/") else group
-        place = _within(package, at, default=relative.replace("/", "."))
-        named = group if place == group.replace("/", ".") else f"{group}@{place}"
         option = self.chosen.get(named, option)
         self.outline.groups[named] = option
         for each in option if isinstance(option, list) else [option]:
@@ -97,6 +96,16 @@ def outline(job: str, places: Sequence[Path], chosen: Mapping[str, str] | None =
     reader = _Reader(places, chosen or {})
     reader.read(job, "", into=reader.outline.own)
     return reader.outline
+
+
+def _choice(entry: dict[str, str | None], folder: str, package: str) -> tuple[str, str, str, str | None]:
+    """How an entry's group is named on the command line, its path, its package, and the option."""
+    (key, option), *_ = entry.items()
+    key = str(key).split()[-1]
+    group, at = _place(key, folder)
+    relative = group.removeprefix(f"{folder}/") if folder and not key.startswith("/") else group
+    place = _within(package, at, default=relative.replace("/", "."))
+    return (group if place == group.replace("/", ".") else f"{group}@{place}"), group, place, option
 
 
 def _place(key: str, folder: str) -> tuple[str, str | None]:

@@ -30,14 +30,17 @@ class _Lines:
         self.stream.flush()
 
 
-def bar(total: int | None = None, *, label: str, unit: str) -> tqdm:
-    """A bar to `update(n)`; gone when closed, as the job's own line says what was done."""
+def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> tqdm:
+    """A bar to `update(n)`, of which `done` were done before; gone when closed, as the job's own line says what was done."""
     here = sys.stderr.isatty()
+    counted = "{percentage:3.0f}%" + ("|{bar}| " if here else " ") + "{n_fmt}/{total_fmt} {unit}, {elapsed} gone, "
     return _Bar(
         total=total,
+        initial=done,
         desc=f"{label:<11}",
-        unit=f" {unit}",
-        unit_scale=True,
+        unit=unit,
+        unit_scale=(total or 0) >= 100_000,
+        bar_format="{desc} " + (counted + "{remaining} left" if total else "{n_fmt} {unit}, {elapsed}") + "{postfix}",
         leave=False,
         dynamic_ncols=here,
         file=sys.stderr if here else _Lines(sys.stderr),

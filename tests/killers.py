@@ -53,3 +53,21 @@ class SignalAfterBatch(Callback):
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if batch_idx + 1 == self.batches:
             os.kill(os.getpid(), self.number)
+
+
+class KillAfterSaving(Callback):
+    """SIGKILL as soon as the n-th checkpoint is in its place."""
+
+    def __init__(self, saves: int):
+        self.left = saves
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        whole = trainer.save_checkpoint
+
+        def save(*args, **settings) -> None:
+            whole(*args, **settings)
+            self.left -= 1
+            if self.left == 0:
+                _kill()
+
+        trainer.save_checkpoint = save

@@ -235,3 +235,20 @@ def test_our_own_refusal_passes_through_as_it_is() -> None:
 def test_what_a_library_refuses_names_the_part() -> None:
     with pytest.raises(ValueError, match=r"^ratio\.parts: fractions\.Fraction refuses this: Fraction\(1, 0\)"):
         build(part("toy.Open", parts=part("fractions.Fraction", numerator=1, denominator=0)), key="ratio")
+
+
+def test_a_fault_of_a_part_used_twice_is_told_where_it_is_defined() -> None:
+    shared = {"model": {**MODEL, "hedas": 1}, "data": {"_target_": "toy.Text"}}
+    first, second = {**TRAIN, **shared}, {**TRAIN, "model": "${first.model}", "data": "${first.data}"}
+    faults = check({"_target_": "toy.both", "run": RUN, "first": first, "second": second})
+    assert [fault.key for fault in faults] == ["first.model.hedas", "first.data.path"]
+
+
+def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "linked.yaml").write_text("# two\ndefaults: [/train@first, /train@second, _self_]\n_target_: toy.both\n"
+        "run: {_target_: lm.run.Run, job: linked}\nfirst: {data: {path: x}}\nsecond: {model: '${first.model}', data: {path: x}}\n"
+    )  # fmt: skip
+    assert told("model@first.model=big", job="linked", extra=tmp_path) == []
+    assert told("model@second.model=big", job="linked", extra=tmp_path) == [
+        "model@second.model=big: has no effect: it is ${first.model} here, so choose it there",
+    ]

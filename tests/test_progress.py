@@ -16,7 +16,7 @@ def test_a_log_gets_lines_and_no_cursor_moves(capsys: pytest.CaptureFixture) -> 
             shown.update()
             shown.refresh()
     lines = capsys.readouterr().err.splitlines()
-    assert any("2.00/4.00" in line and "document" in line for line in lines)
+    assert any("2/4 document" in line and "left" in line for line in lines)
     assert not any("\r" in line for line in lines)
 
 

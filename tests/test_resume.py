@@ -67,6 +67,9 @@ MOMENTS = {
     "after the last step": "killers.KillAfterBatch, batches: 48",
     "during the first checkpoint write": "killers.KillWhileSaving, saves: 1",
     "during a later checkpoint write": "killers.KillWhileSaving, saves: 5",
+    "between the two checkpoints of a validation": "killers.KillAfterSaving, saves: 2",
+    "after the last checkpoint of a validation": "killers.KillAfterSaving, saves: 3",
+    "after the last checkpoint of all": "killers.KillAfterSaving, saves: 9",
 }
 
 
@@ -85,10 +88,19 @@ def test_data_workers_change_nothing(corpus, uninterrupted, tmp_path):
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
 
 
-def test_interrupted_run_saves_at_once_and_resumes_bit_for_bit(corpus, uninterrupted, tmp_path):
-    signals = f"+callbacks.killer={{_target_: killers.SignalAfterBatch, batches: 18, number: {int(signal.SIGTERM)}}}"
+@pytest.mark.parametrize(
+    ("batches", "steps"),
+    [
+        (18, 5),  # in the second micro-batch of the fifth step
+        (16, 4),  # at the end of a step that is validated: first that, which resuming would skip
+        (48, 12),
+    ],
+)
+def test_interrupted_run_saves_at_once_and_resumes_bit_for_bit(batches, steps, corpus, uninterrupted, tmp_path):
+    arguments = f"batches: {batches}, number: {int(signal.SIGTERM)}"
+    signals = f"+callbacks.killer={{_target_: killers.SignalAfterBatch, {arguments}}}"
     assert run(pretraining(corpus, tmp_path, "run", signals, "callbacks.checkpoints.every=100")) != 0
     saved = torch.load(tmp_path / "pretrain" / "run" / "checkpoints" / "last.ckpt", weights_only=True)
-    assert saved["global_step"] == 5  # the signal came in the second micro-batch of the fifth step
+    assert saved["global_step"] == steps
     assert run(pretraining(corpus, tmp_path, "run")) == 0
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)

@@ -58,9 +58,13 @@ def composed(job: str, *overrides: str) -> dict:
 
 
 def pretraining(corpus: Path, root: Path, name: str, *overrides: str) -> dict:
-    """A pretraining run of seconds: dropout on, several micro-batches a step, fp32, one thread."""
-    return composed(
-        "pretrain",
+    """The plain config of a pretraining run of seconds."""
+    return composed("pretrain", *of_seconds(corpus, root, name, *overrides))
+
+
+def of_seconds(corpus: Path, root: Path, name: str, *overrides: str) -> list[str]:
+    """Overrides for a run of seconds: dropout on, several micro-batches a step, fp32, one thread."""
+    return [
         f"run.root={root}",
         f"run.name={name}",
         f"data.path={corpus}",
@@ -79,7 +83,7 @@ def pretraining(corpus: Path, root: Path, name: str, *overrides: str) -> dict:
         "validations=3",
         "trainer=cpu",
         *overrides,
-    )
+    ]
 
 
 def _call(config: dict, environment: dict) -> None:

@@ -1,6 +1,7 @@
 """What happens beside training: saving, measuring, showing."""
 
 from lm.callbacks.checkpoints import Checkpoints
+from lm.callbacks.final_validation import FinalValidation
 from lm.callbacks.interruption import Interruption
 from lm.callbacks.metrics import Metrics
 from lm.callbacks.metrics_file import MetricsFile
@@ -11,6 +12,7 @@ from lm.callbacks.step_counters import StepCounters
 
 __all__ = [
     "Checkpoints",
+    "FinalValidation",
     "Interruption",
     "Metrics",
     "MetricsFile",

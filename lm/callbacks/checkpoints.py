@@ -8,6 +8,7 @@ import math
 
 from lightning import Callback, LightningModule, Trainer
 
+from lm.callbacks.final_validation import validation_follows
 from lm.checkpoint import checkpoint_path, save
 
 
@@ -31,9 +32,8 @@ class Checkpoints(Callback):
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         step = trainer.global_step
-        # Where validation follows, it goes first: resuming must not skip it.
-        validates = (batch_idx + 1) % trainer.val_check_batch == 0 and trainer.enable_validation
-        if step > self._saved and (step % self.every == 0 or step == trainer.max_steps) and not validates:
+        due = step % self.every == 0 or step == trainer.max_steps
+        if step > self._saved and due and not validation_follows(trainer, batch_idx):
             self._save(trainer, "last")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

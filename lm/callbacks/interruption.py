@@ -1,10 +1,12 @@
 """Ctrl-C, SIGTERM and SIGUSR1 end a run at the next step, saved; a second Ctrl-C ends it at once."""
 
 import signal
+from typing import NoReturn
 
 import torch
 from lightning import Callback
 
+from lm.callbacks.final_validation import validation_follows
 from lm.checkpoint import save
 from lm.run import Interrupted
 
@@ -18,7 +20,7 @@ class Interruption(Callback):
     """
 
     def __init__(self) -> None:
-        self.received: int = 0
+        self.received = self._agreed = 0
         self._before: dict[int, object] = {}
 
     def on_train_start(self, trainer, pl_module) -> None:
@@ -31,14 +33,22 @@ class Interruption(Callback):
         if trainer.world_size > 1:
             seen = torch.tensor(received, device=trainer.strategy.root_device)
             received = int(trainer.strategy.reduce(seen, reduce_op="max"))
-        if received:
-            save(trainer, "last")
-            raise Interrupted(received, f"saved at step {trainer.global_step} of {trainer.max_steps}")
+        if received and not validation_follows(trainer, batch_idx):
+            self._leave(trainer, received)
+        self._agreed = received
+
+    def on_validation_end(self, trainer, pl_module) -> None:
+        if self._agreed:
+            self._leave(trainer, self._agreed)
 
     def teardown(self, trainer, pl_module, stage: str) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    def _leave(self, trainer, received: int) -> NoReturn:
+        save(trainer, "last")
+        raise Interrupted(received, f"saved at step {trainer.global_step} of {trainer.max_steps}")
 
     def _note(self, number: int, frame) -> None:
         self.received = number

@@ -31,7 +31,7 @@ class Metrics(Callback):
             return
         loss = pl_module.step_loss
         if trainer.world_size > 1:
-            loss = trainer.strategy.reduce(loss, reduce_op="sum")
+            loss = trainer.strategy.reduce(loss.clone(), reduce_op="sum")  # in place
         loss = float(loss)  # waits for the device
         now, (then, from_step) = perf_counter(), self._since
         plan = trainer.datamodule.plan

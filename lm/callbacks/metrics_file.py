@@ -54,9 +54,8 @@ class MetricsFile(Logger):
     def _read(self) -> list[dict[str, str]]:
         if not self.path.exists():
             return []
-        with open(self.path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [row for row in rows if (row["step"] or "").isdigit()]  # a killed writer may leave half a row
+        whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")  # a killed writer may leave half a row
+        return list(csv.DictReader(io.StringIO(whole)))
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO(newline="")

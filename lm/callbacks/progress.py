@@ -16,15 +16,13 @@ class Progress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         label = trainer.default_root_dir.split("/")[-2] if "/" in trainer.default_root_dir else "train"
-        self._bar = bar(trainer.max_steps, label=label, unit="steps")
-        self._bar.update(trainer.global_step)
-        self._bar.initial = trainer.global_step  # speed and time left count from here
+        self._bar = bar(trainer.max_steps, label=label, unit="steps", done=trainer.global_step)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         if trainer.global_step % self.every == 0:
-            self._shown["loss"] = f"{float(pl_module.step_loss):.3f}"
+            self._shown["loss"] = f"{float(pl_module.step_loss) * trainer.world_size:.3f}"  # from this rank's share
             self._bar.set_postfix(self._shown, refresh=False)
         self._bar.update()
 

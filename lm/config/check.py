@@ -27,7 +27,33 @@ def examine(config: DictConfig | dict) -> tuple[dict, list[Fault]]:
     resolved = {key: _value(config, key, key, faults) for key in config if key != "hydra"}
     if not is_node(resolved):
         faults.append(Fault("_target_", "missing: the config of a job names the function to call"))
-    return settle(resolved, faults), faults
+    return settle(resolved, faults), _once(faults, _references(config))
+
+
+def _references(config: DictConfig, path: str = "") -> list[str]:
+    """Where parts stand that are defined elsewhere: `${…}` in place of a node."""
+    found = []
+    for key in config:
+        here = f"{path}.{key}" if path else str(key)
+        if OmegaConf.is_interpolation(config, key):
+            found.append(here)
+        elif isinstance(part := config._get_node(key), DictConfig) and not (part._is_none() or part._is_missing()):
+            found += _references(part, here)
+    return found
+
+
+def _once(faults: list[Fault], references: list[str]) -> list[Fault]:
+    """Without the faults of a part that are told where it is defined."""
+    told = {(fault.key, fault.message.replace(fault.key, "")) for fault in faults}
+
+    def repeated(fault: Fault) -> bool:
+        place = next((place for place in references if fault.key.startswith(f"{place}.")), None)
+        tail, message = fault.key[len(place or "") :], fault.message.replace(fault.key, "")
+        return place is not None and any(
+            key != fault.key and key.endswith(tail) and text == message for key, text in told
+        )
+
+    return [fault for fault in faults if not repeated(fault)]
 
 
 def _resolved(container: DictConfig | ListConfig, path: str, faults: list[Fault]) -> Any:

@@ -20,18 +20,20 @@ from hydra.errors import (
     OverrideParseException,
 )
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from lm.config.check import check
 from lm.faults import Fault, did_you_mean, nearest
 
+# Where a sweep's multirun.yaml goes; a job need not have a run.
+SWEEP = "${oc.select:run.root,outputs}/${oc.select:run.job,${hydra.job.config_name}}/${oc.select:run.name,default}"
 # Runs keep their own books: Hydra makes no directory, logs nothing, writes only a sweep's multirun.yaml.
 SETTINGS = (
     "hydra.output_subdir=null",
     "hydra.run.dir=.",
-    "hydra.sweep.dir=${run.root}/${run.job}/${run.name}",
+    f"hydra.sweep.dir='{SWEEP}'",
     "hydra.sweep.subdir=.",
     "hydra/job_logging=none",
     "hydra/hydra_logging=none",
@@ -80,6 +82,7 @@ class Composition:
 
     def show(self, overrides: Sequence[str], kind: str, *, package: str | None, resolve: bool) -> None:
         """Print the composed config: of the job, of Hydra, or all."""
+        self.compose(overrides)  # refuses in words what the next line may not
         self.hydra.show_cfg(self.job, [*SETTINGS, *overrides], kind, package, resolve)
 
     def faults(self, overrides: Sequence[str], *, multirun: bool) -> list[Fault]:
@@ -106,20 +109,30 @@ class Composition:
         try:
             return self._check(self.compose(overrides))
         except REFUSALS:
-            kept = [text for each in self._parse(overrides) for text in self._mended(each, found)]
+            parsed = self._parse(overrides)
+            kept = [text for each in parsed for text in self._mended(each, found)]
         try:
-            return found + self._check(self.compose(kept))
+            found += self._check(self.compose(kept))
         except REFUSALS as error:
             return [*found, Fault("", refusal_in_words(error))]
+        new = {each.key_or_group: each.input_line for each in parsed if f"++{each.input_line}" in kept}
+        return found + [
+            Fault(key, f"is not in the YAML; to add it, write +{text}")
+            for key, text in new.items()
+            if not any(_one_within_other(key, fault.key) for fault in found)
+        ]
 
     def _check(self, config: DictConfig) -> list[Fault]:
         """The faults of what was composed, and the options that Hydra looked for in vain and said nothing."""
         found, runtime = [], config.hydra.runtime
         places = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
+        asked = {each.partition("=")[0] for each in _as_typed(config.hydra)}
         for named, option in runtime.choices.items():
-            group = named.partition("@")[0]
+            group, _, place = named.partition("@")
             if not isinstance(option, str) or group.startswith("hydra/"):
                 continue
+            if named in asked and (used := _reference(config, place or group.replace("/", "."))):
+                found.append(Fault(f"{named}={option}", f"has no effect: it is {used} here, so choose it there"))
             options = sorted({path.stem for place in places for path in place.glob(f"{group}/*.yaml")})
             if option not in options:  # the group is marked optional
                 found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
@@ -155,6 +168,15 @@ class Composition:
         return [group for group in choices if not group.startswith("hydra/")]
 
 
+def _reference(config: DictConfig, place: str) -> str:
+    """The `${…}` that stands at a dotted place of the config; "" if it is no reference."""
+    *above, key = place.split(".")
+    owner = OmegaConf.select(config, ".".join(above)) if above else config
+    if not isinstance(owner, DictConfig) or key not in owner or not OmegaConf.is_interpolation(owner, key):
+        return ""
+    return str(OmegaConf.to_container(owner, resolve=False)[key])
+
+
 def leave_hydra() -> list[str] | None:
     """The overrides of the job that Hydra is running if it is one of a sweep.
 
@@ -162,7 +184,16 @@ def leave_hydra() -> list[str] | None:
     """
     hydra = HydraConfig.get()
     HydraConfig.instance().cfg = None
-    return [*hydra.overrides.task] if hydra.mode == RunMode.MULTIRUN else None
+    return _as_typed(hydra) if hydra.mode == RunMode.MULTIRUN else None
+
+
+def _as_typed(hydra: DictConfig) -> list[str]:
+    """The overrides of a job; iterating over them would resolve what they refer to."""
+    return OmegaConf.to_container(hydra.overrides.task, resolve=False)
+
+
+def _one_within_other(key: str, other: str) -> bool:
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
 def _variants(overrides: list[Override]) -> list[list[str]]:

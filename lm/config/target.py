@@ -9,6 +9,8 @@ from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Any
 
+from lm.extras import remedy
+
 
 def is_node(value: Any) -> bool:
     """Whether a plain value says what to call."""
@@ -25,7 +27,7 @@ def locate(target: str) -> tuple[Any, str]:
     found, path = None, ""
     for name in target.split("."):
         here = f"{path}.{name}" if path else name
-        inside = vars(found) if inspect.ismodule(found) else dir(found) if path else sys.modules
+        inside = vars(found) if inspect.ismodule(found) else dir(found) if path else _packages()
         if path and name in dir(found):
             found = getattr(found, name)
         elif not path or "__path__" in inside:
@@ -33,13 +35,18 @@ def locate(target: str) -> tuple[Any, str]:
                 found = import_module(here)
             except ImportError as error:
                 if error.name != here:
-                    return None, f"{here} cannot be imported: {error}"
+                    return None, f"{here} cannot be imported: {error}{remedy(error)}"
                 modules = [each.name for each in pkgutil.iter_modules(inside["__path__"])] if path else []
                 return None, f"there is no {here}{_near(name, path, [*inside, *modules])}"
         else:
             return None, f"there is no {here}{_near(name, path, inside)}"
         path = here
     return (found, "") if callable(found) else (None, f"{target} is neither a class nor a function")
+
+
+def _packages() -> set[str]:
+    """What a target may begin with, as far as it is loaded; Python's own modules would be odd advice."""
+    return {*sys.modules} - sys.stdlib_module_names
 
 
 def _near(name: str, path: str, known: Iterable[str]) -> str:

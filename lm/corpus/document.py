@@ -19,6 +19,11 @@ class Document:
     group: str = ""
     source: str = ""
 
+    @property
+    def key(self) -> str:
+        """What it is held out by."""
+        return self.group or self.text
+
 
 class Source(ABC):
     """Documents in an order that never changes, read anew at each iteration.

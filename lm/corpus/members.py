@@ -12,21 +12,24 @@ from typing import IO
 import zstandard
 
 
-def find_files(patterns: str | list[str]) -> list[Path]:
-    """Every file that the patterns name, sorted within each, none twice. `**` reaches into folders."""
+def find_files(patterns: str | list[str], *, key: str = "corpus.path") -> list[Path]:
+    """Every file that the patterns name, sorted within each, none twice. `**` reaches into folders.
+
+    `key` is where the config has them.
+    """
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     if not patterns:
-        raise ValueError("corpus.path is empty: name at least one file or pattern")
+        raise ValueError(f"{key} is empty: name at least one file or pattern")
     found: dict[Path, None] = {}
     for pattern in patterns:
         full = str(Path(pattern).expanduser())
         names = sorted(glob(full, recursive=True)) if has_magic(full) and not Path(full).exists() else [full]
         files = [Path(name) for name in names if Path(name).is_file()]
         if not files and Path(full).is_dir():
-            raise ValueError(f"corpus.path {pattern} is a folder: say which files, for example {pattern}/**/*.txt")
+            raise ValueError(f"{key} {pattern} is a folder: say which files, for example {pattern}/**/*.txt")
         if not files:
             what = "matches no file" if has_magic(full) else "does not exist"
-            raise ValueError(f"corpus.path {pattern} {what} (looked from {Path.cwd()})")
+            raise ValueError(f"{key} {pattern} {what} (looked from {Path.cwd()})")
         found.update(dict.fromkeys(files))
     return list(found)
 

@@ -57,20 +57,41 @@ def compiled_modules() -> list[str]:
     return sorted(name for name in names if name.isidentifier() and not NOT_IMPORTED.fullmatch(name))
 
 
-def compiled_page(name: str) -> str:
-    """The docstrings of a module written in C; "" if it has none or cannot be imported here."""
+def import_compiled(name: str) -> ModuleType | None:
+    """A module written in C; None if it cannot be imported here.
+
+    The module that passes its names on goes first: imported before asyncio, `_asyncio` would leave it without them.
+    """
+    public = name.removeprefix("_")
     try:
         with warnings.catch_warnings(action="ignore"):  # modules on their way out
-            module = importlib.import_module(name)
+            if public in sys.stdlib_module_names:
+                importlib.import_module(public)
+            return importlib.import_module(name)
     except ImportError:  # built without a library that this machine lacks
+        return None
+
+
+def compiled_page(name: str) -> str:
+    """The docstrings of a module written in C; "" if it has none or cannot be imported here."""
+    module = import_compiled(name)
+    if module is None:
         return ""
     parts = [text for text in (_documentation(module), *_members(module, module)) if text]
     return "\n\n".join([name, *parts]) + "\n" if parts else ""
 
 
+def names_in(owner: ModuleType | type) -> list[tuple[str, object]]:
+    """Names and values, by name. The hooks in sys are those it came with: pytest and notebooks put in their own."""
+    found = dict(vars(owner))
+    if owner is sys:
+        found |= {name: found[f"__{name}__"] for name in found if f"__{name}__" in found}
+    return sorted(found.items())
+
+
 def _members(owner: ModuleType | type, module: ModuleType) -> Iterator[str]:
     """What `owner` itself defines and describes, by name. Slots, as __add__, say the same in every class."""
-    for name, value in sorted(vars(owner).items()):
+    for name, value in names_in(owner):
         if name.startswith("__"):
             continue
         if isinstance(value, type):

@@ -1,23 +1,28 @@
-"""Which documents are held out, by what they say and never by where they stand."""
+"""What is held out, by what it says and never by where it stands."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Protocol
 
-from lm.corpus.document import Document
+
+class Keyed(Protocol):
+    """A document, a conversation: whatever has a `key` that is its own, or shared by what must stay together."""
+
+    @property
+    def key(self) -> str: ...
 
 
-def rank(document: Document, *, salt: str = "held out") -> float:
-    """A number in [0, 1) that the document's group, or else its text, gives it; others by another `salt`."""
-    key = (document.group or document.text).encode("utf-8", "surrogatepass")
-    digest = blake2b(key, digest_size=8, person=salt.encode()).digest()
+def rank(item: Keyed, *, salt: str = "held out") -> float:
+    """A number in [0, 1) that the item's key gives it; others by another `salt`."""
+    digest = blake2b(item.key.encode("utf-8", "surrogatepass"), digest_size=8, person=salt.encode()).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
 class Split:
-    """Hold out the documents of lowest rank: about `share` of them, whatever else the corpus holds or gains.
+    """Hold out the items of lowest rank: about `share` of them, whatever else there is or will be.
 
-    The share is of documents, so of a few hundred documents of unequal length, the share of bytes varies
-    widely. `floor` are ranks held out besides, for kinds that would have none; see `survey`.
+    The share is of items, so of a few hundred documents of unequal length, the share of bytes varies widely. `floor`
+    are ranks held out besides, for kinds that would have none; see `survey`.
     """
 
     def __init__(self, share: float = 0.05, *, floor: Iterable[float] = ()):
@@ -26,7 +31,7 @@ class Split:
         self.share = share
         self.floor = frozenset(floor)
 
-    def held_out(self, document: Document) -> bool:
-        """Whether the document is for validation only."""
-        place = rank(document)
+    def held_out(self, item: Keyed) -> bool:
+        """Whether it is for validation only."""
+        place = rank(item)
         return place < self.share or place in self.floor

@@ -24,7 +24,7 @@ class ConversationFiles(ConversationSource):
     """
 
     def __init__(self, path: str | list[str], *, task_field: str | None):
-        self.files = find_files(path)
+        self.files = find_files(path, key="data.conversations.path")
         self.task_field = task_field
         self._counts: Counter[str] = Counter()
 
@@ -112,7 +112,7 @@ class MessageFiles(ConversationFiles):
         if isinstance(content, list):
             content = "".join(_part(part, where) for part in content)
         for key in ("weight", "loss_weight"):
-            if self.roles[role] == "assistant" and turn.get(key, 1) != 1:
+            if self.roles[role] == "assistant" and turn.get(key) not in (None, 1):
                 raise ValueError(
                     f"{where}: {key} {turn[key]!r} asks that this answer count less, but every answer counts "
                     "the same: leave out the conversation from here on, or the field"

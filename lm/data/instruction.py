@@ -10,14 +10,13 @@ from typing import Literal
 import numpy as np
 
 from lm.conversation import Conversation, Template
-from lm.corpus import Document, Split
+from lm.corpus import Split
 from lm.data.batches import Row
 from lm.data.conversation_source import ConversationSource
 from lm.data.encoded import EncodedConversations, TooLong
 from lm.data.module import RowDataModule
 from lm.data.packing import Rows
 from lm.data.pretraining import spread
-from lm.data.show import show_rows
 from lm.files import hash_json
 from lm.progress import track
 from lm.ranks import is_first_process
@@ -151,14 +150,7 @@ class InstructionData(RowDataModule):
 
     def held_out(self, conversation: Conversation) -> bool:
         """Whether a conversation is for validation only, whatever else there is."""
-        first = {message.role: message.content for message in reversed(conversation.messages)}
-        text = f"{first.get('user', '')}\n{first['assistant']}"
-        return self.split.held_out(Document(text, conversation.place, group=conversation.group))
-
-    def show(self, rows: int) -> None:
-        """Print some rows of each source, with what is supervised marked."""
-        for source in self.sources.values():
-            show_rows(source, rows, self.tokenizer)
+        return self.split.held_out(conversation)
 
     def _empty(self, context: int) -> EncodedConversations:
         return EncodedConversations(

@@ -9,6 +9,8 @@ from torch.utils.data import DataLoader
 from lm.budget import Plan
 from lm.data.batches import From, RowSource, TrainingBatches, ValidationBatches
 from lm.data.order import Order
+from lm.data.show import show_rows
+from lm.tokenizer import Tokenizer
 
 
 class RowDataModule(LightningDataModule, ABC):
@@ -18,6 +20,7 @@ class RowDataModule(LightningDataModule, ABC):
     any source may be repeated, since repeating beyond about four epochs teaches little (Muennighoff et al. 2023).
     """
 
+    tokenizer: Tokenizer
     sources: dict[str, RowSource]  # for training, by name
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
@@ -29,7 +32,7 @@ class RowDataModule(LightningDataModule, ABC):
         self.order: Order | None = None
 
     @abstractmethod
-    def open(self, *, tokenizer, context: int) -> None:
+    def open(self, *, tokenizer: Tokenizer, context: int) -> None:
         """Open the sources for rows of `context` tokens."""
 
     @abstractmethod
@@ -40,6 +43,11 @@ class RowDataModule(LightningDataModule, ABC):
     def rows(self) -> int:
         """Training rows of all sources."""
         return sum(len(source) for source in self.sources.values())
+
+    def show(self, rows: int) -> None:
+        """Print some rows of each source, with what is supervised marked."""
+        for source in self.sources.values():
+            show_rows(source, rows, self.tokenizer)
 
     def arrange(self, plan: Plan, *, seed: int) -> None:
         """Fix the order of the whole run, and refuse one that repeats a source beyond its cap."""

@@ -53,9 +53,8 @@ class StreamRows:
             here = slice(place, place + length)
             tokens[here], targets[here], supervised[here], documents[here] = read[:-1], read[1:], True, number
             place += length
-        row = Row(tokens, targets, supervised, documents if self.separate or place < self.context else None)
-        if not self.separate and row.documents is not None:
-            row.documents = np.where(documents >= 0, 0, -1)
+        # Padding ends a row and nothing supervised looks at it, so one document a row may hold it.
+        row = Row(tokens, targets, supervised, documents if self.separate else None)
         if self.token_bytes is not None:
             row.kinds = np.full(self.context, self.kind, dtype=np.int64)
             row.bytes = self.token_bytes[targets]
@@ -101,8 +100,15 @@ class PretrainingData(RowDataModule):
         super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
         self.packing, self.separate, self.validation_rows = packing, separate_documents, validation_rows
+        names = [path.name for path in self.paths]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(
+                f"data.path names {len(twice)} corpora {twice[0]!r}, and weights and validation tell them apart by "
+                "that: rename a directory"
+            )
 
     def open(self, *, tokenizer: Tokenizer, context: int) -> None:
+        self.tokenizer = tokenizer
         several = len(self.paths) > 1
         self.sources, validation, self.kinds = {}, [], []
         for path in self.paths:

@@ -1,6 +1,7 @@
 """What the running Python's standard library offers: every public name with what it is, takes and does.
 
-Modules written in Python are parsed and never run; those written in C have no source, so they are imported.
+Modules written in Python are parsed, not run; those written in C have no source, so they are imported, and with
+them the modules that pass their names on.
 """
 
 import ast
@@ -15,7 +16,7 @@ from textwrap import dedent, indent
 from types import ModuleType
 
 from lm.corpus.python_library import LibraryFile, group_of, library_files
-from lm.corpus.python_prose import compiled_modules
+from lm.corpus.python_prose import compiled_modules, import_compiled, names_in
 
 # Applications and internals that happen to lie in the library: nobody asks what is in them.
 NOT_OFFERED = {"distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "turtledemo"}
@@ -149,11 +150,10 @@ def _compiled(name: str, library: set[str]) -> Iterator[Entry]:
     shown = SHOWN_AS.get(name, name.removeprefix("_"))
     if not _offered(shown) or (shown != name and shown not in library):
         return
-    try:
-        with warnings.catch_warnings(action="ignore"):  # modules on their way out
-            module, public = importlib.import_module(name), importlib.import_module(shown)
-    except ImportError:  # built without a library that this machine lacks
+    module = import_compiled(name)
+    if module is None:
         return
+    public = importlib.import_module(shown)
     group = group_of(name)
     if shown == name:
         yield Entry("module", shown, "", group, first_sentence(module.__doc__))
@@ -164,8 +164,8 @@ def _compiled(name: str, library: set[str]) -> Iterator[Entry]:
 
 def _members(module: ModuleType, public: ModuleType) -> Iterator[tuple[str, object]]:
     """Names and values that `module` defines and `public` passes on, and the methods of its classes."""
-    for name, value in sorted(vars(module).items()):
-        if name.startswith("_") or getattr(public, name, None) is not value:
+    for name, value in names_in(module):
+        if name.startswith("_") or (public is not module and getattr(public, name, None) is not value):
             continue
         if isinstance(value, type):
             yield name, value
@@ -175,8 +175,7 @@ def _members(module: ModuleType, public: ModuleType) -> Iterator[tuple[str, obje
 
 
 def _methods(owner: type) -> Iterable[tuple[str, object]]:
-    found = sorted(vars(owner).items())
-    return [(name, value) for name, value in found if inspect.isroutine(value) and not name.startswith("_")]
+    return [(name, value) for name, value in names_in(owner) if inspect.isroutine(value) and not name.startswith("_")]
 
 
 def _taken(value: object, name: str) -> str | None:

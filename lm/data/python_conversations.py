@@ -41,7 +41,7 @@ NAMES_TOLD = 6  # of what is in a module
 
 
 class PythonConversations(ConversationSource):
-    """About twelve thousand short conversations about the standard library, the same for the same Python.
+    """Some fourteen thousand short conversations about the standard library, the same for the same Python.
 
     A module's conversations share its group in the corpus: what is held out there is held out here. Those of
     more than `longest` characters are left out and counted: 600 is about 200 tokens.

@@ -46,6 +46,10 @@ class BitsPerByte:
                 }
         return results
 
+    def fingerprint(self) -> str:
+        """Hash of the text that is measured on."""
+        return Shards(self.path, "validation").fingerprint
+
     def table(self, results: dict[str, dict[str, float]]) -> str:
         """The results in words and columns."""
         lines = [f"{'bits per byte':<14} {'model':>7} {'xz -9':>7} {'gzip -9':>8}   held-out text"]

@@ -19,13 +19,16 @@ class Evaluation(Protocol):
 
     def table(self, results: dict[str, Any]) -> str: ...
 
+    def fingerprint(self) -> str: ...
+
 
 def evaluate(
     run: Run, model: Callable[..., Transformer], tokenizer: Tokenizer, evaluations: Mapping[str, Evaluation]
 ) -> dict[str, Any]:
     """Print a table for each evaluation and keep all results in results.json."""
     began = perf_counter()
-    if run.finished({"tokenizer": tokenizer.fingerprint, **weights_fingerprint(run.config["model"])}):
+    asked = {name: evaluation.fingerprint() for name, evaluation in evaluations.items()}
+    if run.finished({"tokenizer": tokenizer.fingerprint, **weights_fingerprint(run.config["model"]), **asked}):
         results = run.result
         told = "nothing to do"
     else:

@@ -11,6 +11,7 @@ def pipeline(
     pretrain: Callable[[], Any],
     instruct: Callable[[], Any],
     evaluate: Callable[[], Any],
+    evaluate_answers: Callable[[], Any],
     generate: Callable[[], Any],
     chat: Callable[[], Any],
     name: str = "default",
@@ -22,7 +23,7 @@ def pipeline(
     `name`, `root` and `restart` are those of every stage's run.
     """
     began = perf_counter()
-    for stage in (tokenizer, corpus, pretrain, instruct, evaluate):
+    for stage in (tokenizer, corpus, pretrain, instruct, evaluate, evaluate_answers):
         stage()
     print("\n── what the pretrained model writes " + "─" * 44)
     generate()

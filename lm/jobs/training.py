@@ -10,7 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
 from lm.budget import Budget, Plan
-from lm.callbacks import Interruption, RandomState, StepCounters
+from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
 from lm.checkpoint import (
     AtomicCheckpointIO,
     architecture,
@@ -81,11 +81,15 @@ def train(
         for block in network.blocks:
             block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
     precision = compute.settle_precision(accelerator, parameters)
+    # A checkpoint means that all that belongs to its step is done: what is not yet logged then is lost to a kill.
+    saving_last = sorted(callbacks.values(), key=lambda callback: isinstance(callback, Checkpoints))
+    if precision == "64-true":
+        network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
     module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds)
     trainer = trainer(
-        **_settings(plan, validations),
+        **_settings(plan, validations if data.validation else 0),
         precision=precision,
-        callbacks=[RandomState(seed), StepCounters(), *callbacks.values(), Interruption()],
+        callbacks=[RandomState(seed), StepCounters(), FinalValidation(), *saving_last, Interruption()],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
@@ -101,8 +105,6 @@ def train(
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     if not last.exists():
         save(trainer, "last")
-    if not module.validation and data.validation is not None:  # resumed after the last validation
-        trainer.validate(module, datamodule=data, verbose=False)
     if not trainer.is_global_zero:
         return module.validation.get("validation/bits_per_byte")
     seconds = perf_counter() - began
@@ -120,7 +122,7 @@ def train(
 
 def _settings(plan: Plan, validations: int) -> dict:
     """What follows from the plan, and what we do ourselves and Lightning therefore must not."""
-    interval = -(-plan.steps // max(1, validations))  # steps; the last one may come early
+    interval = -(-plan.steps // max(1, validations))  # steps; the last one is always validated
     return {
         "max_steps": plan.steps,
         "max_epochs": -1,
@@ -138,12 +140,14 @@ def _settings(plan: Plan, validations: int) -> dict:
 
 def _quiet() -> None:
     """What Lightning says about settings that are ours to choose helps nobody who did not choose them."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for text in (
         ".*does not have many workers.*",  # rows are made by arithmetic; a worker process rarely pays
         ".*dataloader is not resumable.*",  # order follows from the step
         ".*isinstance.treespec, LeafSpec.*",
         ".*smaller than the logging interval.*",
+        ".*recommended to use `self.log.*sync_dist=True.*",  # what is logged is of all ranks already
     ):
         warnings.filterwarnings("ignore", text)
 
@@ -151,4 +155,5 @@ def _quiet() -> None:
 def _times(data: RowDataModule, plan: Plan) -> str:
     """How often each source is read."""
     epochs = data.order.epochs(plan.steps * plan.rows_per_step)
-    return " and ".join(f"{count:.2g} × {name}" for name, count in zip(data.sources, epochs, strict=True))
+    told = (f"{count:.{0 if count >= 10 else 2}f} × {name}" for name, count in zip(data.sources, epochs, strict=True))
+    return " and ".join(told)

@@ -67,9 +67,15 @@ class CausalLM(LightningModule):
     def on_validation_epoch_end(self) -> None:
         sums = self._sums
         if self.trainer.world_size > 1:
-            sums = self.all_gather(sums.to(self.device)).sum(0).cpu()
+            sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum").cpu()
         self.validation = summarize(sums, self.kinds)
         self.log_dict(self.validation, logger=False, sync_dist=False)
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["validation"] = self.validation
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        self.validation = checkpoint["validation"]
 
     def configure_optimizers(self):
         optimizer = self.optimizer_factory(self.model)

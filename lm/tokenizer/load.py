@@ -19,7 +19,10 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     path = Path(path)
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
-        raise ValueError(f"there is no tokenizer at {path}: train one with `lm tokenizer`, or give a tokenizer.json")
+        raise ValueError(
+            f"there is no tokenizer at {path}: train one with `lm tokenizer`, or give a tokenizer.json, or the "
+            "directory of a run that has one, as outputs/pretrain/default"
+        )
     try:
         content = file.read_text(encoding="utf-8")
         backend = tokenizers.Tokenizer.from_str(content)

@@ -1,0 +1,183 @@
+"""Ranks, micro-batches, workers and resumption divide the global batches, and change nothing in them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from lm.budget import Plan
+from lm.data.batches import From, Row, TrainingBatches, ValidationBatches, collate
+from lm.data.order import Order
+from lm.data.packing import best_fit
+from lm.data.pretraining import PretrainingData
+from lm.tokenizer import load_tokenizer
+from training_runs import make_corpus
+
+ROWS, STEPS, CONTEXT = 16, 5, 32
+SPLITS = [(ranks, rows) for ranks in (1, 2, 4) for rows in (1, 2, 4, 8, 16) if ranks * rows <= ROWS]
+
+
+def plan_of(ranks: int, rows_per_device: int, context: int = CONTEXT) -> Plan:
+    return Plan(
+        steps=STEPS,
+        rows_per_step=ROWS,
+        rows_per_device=rows_per_device,
+        accumulate=ROWS // ranks // rows_per_device,
+        devices=ranks,
+        context=context,
+    )
+
+
+class Ragged:
+    """Rows that say which they are, with none, some or all of their targets supervised."""
+
+    def __init__(self, rows: int, first: int = 0):
+        self.first = first
+        self.counts = np.arange(rows, dtype=np.int64) % 5
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def row(self, index: int) -> Row:
+        assert 0 <= index < len(self)
+        ids = np.full(4, self.first + index)
+        return Row(ids, ids + 1, np.arange(4) < self.counts[index])
+
+
+def sources() -> list[Ragged]:
+    return [Ragged(23), Ragged(31, first=1000)]
+
+
+def order(seed: int = 3) -> Order:
+    return Order(seed, [23, 31], weights=[0.3, 0.7])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> PretrainingData:
+    path = make_corpus(tmp_path_factory.mktemp("corpus"))
+    data = PretrainingData(str(path), packing=best_fit, weights={"code": 1, "prose": 2})
+    data.open(tokenizer=load_tokenizer(path), context=CONTEXT)
+    return data
+
+
+def attach(data, plan: Plan, *, rank: int = 0, step: int = 0, workers: int = 0) -> None:
+    """What a data module sees of the trainer."""
+    device = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=plan.devices, global_step=step, strategy=device)
+    data.workers = workers
+    data.arrange(plan, seed=1)
+
+
+def assert_same(found, wanted) -> None:
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.denominator == other.denominator
+        for field in ("tokens", "targets", "supervised", "documents", "kinds", "bytes"):
+            mine, theirs = getattr(one, field), getattr(other, field)
+            assert mine is theirs is None or torch.equal(mine, theirs), field
+
+
+@pytest.mark.parametrize(("ranks", "rows_per_device"), SPLITS)
+def test_micro_batches_of_all_ranks_are_the_global_batches_in_their_order(ranks, rows_per_device):
+    plan, parts = plan_of(ranks, rows_per_device), sources()
+    of_rank = [TrainingBatches(parts, order(), plan, rank=rank) for rank in range(ranks)]
+    assert {len(batches) for batches in of_rank} == {STEPS * plan.accumulate}
+    for step in range(STEPS):
+        chosen = zip(*order().rows(step * ROWS, (step + 1) * ROWS), strict=True)
+        rows = [parts[source].row(int(row)) for source, row in chosen]
+        supervised = sum(int(row.supervised.sum()) for row in rows)
+        micros = [
+            of_rank[rank][step * plan.accumulate + micro] for micro in range(plan.accumulate) for rank in range(ranks)
+        ]
+        assert {micro.denominator for micro in micros} == {float(supervised)}
+        assert {len(micro.tokens) for micro in micros} == {rows_per_device}
+        for field in ("tokens", "targets", "supervised"):
+            whole = torch.cat([getattr(micro, field) for micro in micros])
+            assert torch.equal(whole, torch.from_numpy(np.stack([getattr(row, field) for row in rows])))
+
+
+@pytest.mark.parametrize(("ranks", "rows_per_device"), [(1, 16), (2, 4), (4, 1)])
+def test_rows_of_a_corpus_reach_the_ranks_as_the_global_batches(data, ranks, rows_per_device):
+    plan = plan_of(ranks, rows_per_device)
+    loaders = []
+    for rank in range(ranks):
+        attach(data, plan, rank=rank)
+        loaders.append(list(data.train_dataloader()))
+    parts = list(data.sources.values())
+    for step in range(STEPS):
+        chosen = zip(*data.order.rows(step * ROWS, (step + 1) * ROWS), strict=True)
+        rows = [parts[source].row(int(row)) for source, row in chosen]
+        micros = [loaders[rank][step * plan.accumulate + m] for m in range(plan.accumulate) for rank in range(ranks)]
+        for field in ("tokens", "targets", "supervised", "documents"):
+            whole = torch.cat([getattr(micro, field) for micro in micros])
+            assert torch.equal(whole, torch.from_numpy(np.stack([getattr(row, field) for row in rows])))
+        assert {micro.denominator for micro in micros} == {float(sum(row.supervised.sum() for row in rows))}
+
+
+def test_a_step_with_nothing_supervised_divides_by_one():
+    nothing = Ragged(16)
+    nothing.counts[:] = 0
+    batches = TrainingBatches([nothing], Order(0, [16]), plan_of(2, 4), rank=1)
+    assert {batches[item].denominator for item in range(len(batches))} == {1.0}
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [1, 3, 8, 40])
+@pytest.mark.parametrize("total", [1, 7, 24])
+def test_validation_sees_every_row_once_over_the_ranks_and_counts_the_surplus_never(ranks, rows, total):
+    source = Ragged(total)
+    source.counts[:] = 4
+    of_rank = [ValidationBatches(source, rows=rows, rank=rank, ranks=ranks) for rank in range(ranks)]
+    (length,) = {len(batches) for batches in of_rank}  # ranks that stop early would leave the others waiting
+    batches = [of_rank[rank][item] for item in range(length) for rank in range(ranks)]
+    counted = [batch for batch in batches if batch.supervised.any()]
+    assert torch.cat([batch.tokens[:, 0] for batch in counted]).tolist() == list(range(total))
+    assert all(batch.supervised.all() for batch in counted)
+    assert {batch.denominator for batch in counted} == {4.0 * len(batch.tokens) for batch in counted}
+    assert len(counted) == -(-total // rows)
+    assert len(batches) - len(counted) < ranks, "no more repetition than it takes to keep in step"
+    assert [row.supervised.all() for row in map(source.row, range(total))] == [True] * total
+
+
+def test_workers_give_what_the_process_itself_gives(data):
+    plan = plan_of(2, 2)
+    attach(data, plan, rank=1)
+    alone, measured = list(data.train_dataloader()), list(data.val_dataloader())
+    attach(data, plan, rank=1, workers=2)
+    assert_same(list(data.train_dataloader()), alone)
+    assert_same(list(data.val_dataloader()), measured)
+    assert len(alone) == STEPS * plan.accumulate
+    assert measured
+
+
+@pytest.mark.parametrize("step", [0, 1, 3, STEPS])
+def test_a_step_asked_directly_equals_the_same_step_reached_by_walking(data, step):
+    plan = plan_of(1, 4)
+    attach(data, plan)
+    walked = list(data.train_dataloader())
+    attach(data, plan, step=step)
+    resumed = data.train_dataloader()
+    assert len(resumed) == len(walked), "Lightning counts from the beginning"
+    assert_same(list(resumed), walked[step * plan.accumulate :])
+
+
+def test_the_sampler_goes_from_its_start_to_the_end_of_the_run():
+    assert list(From(3, 7)) == [3, 4, 5, 6]
+    assert len(From(3, 7)) == 7
+    assert list(From(7, 7)) == []
+
+
+def test_another_seed_gives_other_batches(data):
+    attach(data, plan_of(1, 16))
+    first = [batch.tokens for batch in data.train_dataloader()]
+    data.arrange(data.plan, seed=2)
+    assert not any(map(torch.equal, first, [batch.tokens for batch in data.train_dataloader()]))
+
+
+def test_fields_that_rows_lack_are_none_in_the_batch():
+    batch = collate([Ragged(9).row(4), Ragged(9).row(3)], denominator=7.0)
+    assert batch.documents is batch.kinds is batch.bytes is None
+    assert batch.denominator == 7.0
+    assert batch.tokens.dtype == batch.targets.dtype == torch.int64
+    assert batch.supervised.tolist() == [[True] * 4, [True, True, True, False]]

@@ -1,0 +1,282 @@
+"""Conversations are read in the layouts that people share them in, or the reading says where it could not."""
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+import zstandard
+
+from lm.config import config_directory
+from lm.conversation import Message
+from lm.data.conversation_files import MessageFiles, QuestionFiles
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+here = pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
+CLASSES = {f"lm.data.conversation_files.{one.__name__}": one for one in (MessageFiles, QuestionFiles)}
+
+HELLO = [Message("user", "hi"), Message("assistant", "ho")]
+SHOWN = {  # what each option is for, as one record
+    "alpaca": {"instruction": "hi", "input": "", "output": "ho"},
+    "completions": {"prompt": "hi", "completion": "ho"},
+    "messages": {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]},
+    "sharegpt": {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}]},
+    "self_instruct": {"instruction": "hi", "instances": [{"input": "", "output": "ho"}]},
+}
+
+
+def source(option: str, path: Path | str | list[str], **more):
+    """What conf/data/conversations/OPTION.yaml makes of files."""
+    file = Path(config_directory()) / "data" / "conversations" / f"{option}.yaml"
+    arguments = yaml.safe_load(file.read_text(encoding="utf-8")) | more
+    arguments["path"] = path if isinstance(path, list) else str(path)
+    return CLASSES[arguments.pop("_target_")](**arguments)
+
+
+def written(path: Path, *records: object) -> Path:
+    """A record a line, lone surrogates and all."""
+    path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
+    return path
+
+
+def turns(read) -> list[list[Message]]:
+    return [list(conversation.messages) for conversation in read]
+
+
+@pytest.mark.parametrize("option", SHOWN)
+@pytest.mark.parametrize("form", ["jsonl", "list", "gz", "zst", "marked"])
+def test_every_layout_is_read_from_lists_and_lines_packed_or_not(tmp_path, option, form):
+    lines = "\n".join([json.dumps(SHOWN[option])] * 3).encode()
+    name, content = {
+        "jsonl": ("a.jsonl", lines),
+        "list": ("a.json", json.dumps([SHOWN[option]] * 3, indent=2).encode()),
+        "gz": ("a.jsonl.gz", gzip.compress(lines)),
+        "zst": ("a.jsonl.zst", zstandard.ZstdCompressor().compress(lines)),
+        "marked": ("a.jsonl", b"\xef\xbb\xbf" + lines),
+    }[form]
+    (tmp_path / name).write_bytes(content)
+    read = source(option, tmp_path / name)
+    assert turns(read) == [HELLO] * 3
+    assert turns(read) == [HELLO] * 3, "read anew at each iteration"
+    places = [conversation.place for conversation in read]
+    mark = ", record " if form == "list" else ":"
+    assert places == [f"{tmp_path / name}{mark}{number}" for number in (1, 2, 3)]
+    assert read.notes == ()
+
+
+def test_several_files_and_patterns_are_read_one_after_another(tmp_path):
+    for name in ("b", "a", "c"):
+        written(tmp_path / f"{name}.jsonl", {"prompt": name, "completion": "ho"})
+    read = source("completions", [str(tmp_path / "c.jsonl"), str(tmp_path / "*.jsonl")])
+    assert [conversation.messages[0].content for conversation in read] == ["c", "a", "b"]
+
+
+def test_the_input_follows_the_question_after_an_empty_line(tmp_path):
+    path = written(
+        tmp_path / "a.jsonl",
+        {"instruction": "Add.", "input": "1 2", "output": "3"},
+        {"instruction": "Add.", "input": None, "output": "3"},
+        {"instruction": "Add.", "output": "3"},
+    )
+    assert [conversation.messages[0].content for conversation in source("alpaca", path)] == [
+        "Add.\n\n1 2",
+        "Add.",
+        "Add.",
+    ]
+    assert turns(source("alpaca", path, input_field=None))[0][0].content == "Add."
+
+
+def test_every_instance_of_self_instruct_is_a_conversation(tmp_path):
+    instances = [{"input": "1 2", "output": "3"}, {"input": "", "output": "7"}]
+    path = written(tmp_path / "a.jsonl", {"instruction": "Add.", "instances": instances})
+    read = list(source("self_instruct", path))
+    assert [[message.content for message in one.messages] for one in read] == [["Add.\n\n1 2", "3"], ["Add.", "7"]]
+    assert {one.place for one in read} == {f"{path}:1"}
+
+
+def test_roles_are_called_what_the_file_calls_them(tmp_path):
+    said = [{"role": "bot", "content": "ho"}, {"role": "user", "content": "hi"}, {"role": "bot", "content": "hm"}]
+    path = written(tmp_path / "a.jsonl", {"messages": said})
+    read = source("messages", path, roles={"bot": "assistant"})
+    assert [message.role for message in turns(read)[0]] == ["assistant", "user", "assistant"]
+    with pytest.raises(ValueError, match=r"a\.jsonl:1, turn 1: role 'bot' is not known: .*conversations\.roles\.bot="):
+        list(source("messages", path))
+    with pytest.raises(ValueError, match=r"data\.conversations\.roles: 'helper' is none of system, user, assistant"):
+        source("messages", path, roles={"bot": "helper"})
+
+
+def test_a_system_field_opens_the_conversation_where_it_is_filled(tmp_path):
+    told = [SHOWN["sharegpt"] | {"system": system} for system in ("be good", "", None)]
+    path = written(tmp_path / "a.jsonl", *told, SHOWN["sharegpt"])
+    assert turns(source("sharegpt", path)) == [[Message("system", "be good"), *HELLO], HELLO, HELLO, HELLO]
+    path = written(tmp_path / "b.jsonl", SHOWN["alpaca"] | {"rules": "be good"})
+    assert turns(source("alpaca", path, system_field="rules")) == [[Message("system", "be good"), *HELLO]]
+
+
+def test_a_task_field_names_the_task(tmp_path):
+    path = written(tmp_path / "a.jsonl", SHOWN["alpaca"] | {"kind": "chat"}, SHOWN["alpaca"] | {"kind": 7})
+    assert [one.task for one in source("alpaca", path, task_field="kind")] == ["chat", "7"]
+    assert [one.task for one in source("alpaca", path)] == ["", ""]
+    with pytest.raises(ValueError, match=r"a\.jsonl:1 has no field 'knd': did you mean 'kind'"):
+        list(source("alpaca", path, task_field="knd"))
+
+
+def test_content_in_parts_is_joined_if_all_of_it_is_text(tmp_path):
+    def said(*parts):
+        return {"messages": [{"role": "user", "content": list(parts)}, {"role": "assistant", "content": "ho"}]}
+
+    path = written(
+        tmp_path / "a.jsonl",
+        said({"type": "text", "text": "h"}, "i"),
+        said({"type": "text", "value": "hi"}),
+        said({"type": "text", "text": "hi"}, {"type": "image_url", "image_url": "x"}),
+    )
+    read = iter(source("messages", path))
+    assert [list(next(read).messages) for _ in range(2)] == [HELLO, HELLO]
+    with pytest.raises(ValueError, match=r"a\.jsonl:3, turn 1: a part of its content is 'image_url', and only text"):
+        next(read)
+
+
+@pytest.mark.parametrize("key", ["weight", "loss_weight"])
+def test_an_answer_that_asks_to_count_less_is_refused(tmp_path, key):
+    def said(user, assistant):
+        return {
+            "messages": [
+                {"role": "user", "content": "hi", key: user},
+                {"role": "assistant", "content": "ho", key: assistant},
+            ]
+        }
+
+    counted = written(tmp_path / "a.jsonl", said(0, 1), said(0.0, 1.0), said(None, None))
+    assert turns(source("messages", counted)) == [HELLO] * 3
+    for weight in (0, 0.5):
+        path = written(tmp_path / "b.jsonl", said(1, 1), said(1, weight))
+        with pytest.raises(ValueError, match=rf"b\.jsonl:2, turn 2: {key} {weight} asks that this answer count less"):
+            list(source("messages", path))
+
+
+@pytest.mark.parametrize(
+    ("option", "record", "told"),
+    [
+        ("alpaca", {"instructoin": "hi", "output": "ho"}, r":1 has no field 'instruction': did you mean 'instructoin'"),
+        ("alpaca", {"instruction": "hi", "response": "ho"}, r"no field 'output': it has 'instruction', 'response'"),
+        ("alpaca", {"instruction": "hi", "input": [1], "output": "ho"}, r":1: field 'input' is a list, not text"),
+        ("completions", {"prompt": "hi", "completions": "ho"}, r"no field 'completion': did you mean 'completions'"),
+        ("messages", {"conversations": []}, r":1 has no field 'messages': it has 'conversations'"),
+        ("messages", {"messages": "hi"}, r":1: field 'messages' is a str, not a list of turns"),
+        ("messages", {"messages": ["hi"]}, r":1, turn 1 is a str, not an object with a role and a content"),
+        (
+            "messages",
+            {"messages": [{"rol": "user", "content": "hi"}]},
+            r"turn 1 has no field 'role': did you mean 'rol'",
+        ),
+        ("messages", {"messages": [{"role": "user", "text": "hi"}]}, r":1, turn 1 has no field 'content'"),
+        ("messages", {"messages": [{"role": ["user"], "content": "hi"}]}, r"turn 1: role \['user'\] is not known"),
+        (
+            "self_instruct",
+            {"instruction": "hi", "instances": {"output": "ho"}},
+            r"'instances' is not a list of objects",
+        ),
+        ("self_instruct", {"instruction": "hi", "instances": [{"input": ""}]}, r":1 has no field 'output'"),
+    ],
+)
+def test_what_a_record_lacks_is_refused_by_file_and_line(tmp_path, option, record, told):
+    path = written(tmp_path / "a.jsonl", record)
+    with pytest.raises(ValueError, match=told) as caught:
+        list(source(option, path))
+    assert str(caught.value).startswith(f"{path}:1")
+
+
+def test_what_is_not_json_is_refused_by_file_and_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(SHOWN["alpaca"]) + "\n{'instruction': 'hi'}\n")
+    with pytest.raises(ValueError, match=r"a\.jsonl:2 is not JSON"):
+        list(source("alpaca", path))
+
+
+@pytest.mark.parametrize("answer", [None, 3, {"text": "ho"}])
+def test_content_that_is_no_text_is_left_to_be_refused_with_its_place(tmp_path, answer):
+    path = written(tmp_path / "a.jsonl", {"prompt": "hi", "completion": answer})
+    (read,) = source("completions", path)
+    with pytest.raises(ValueError, match=r"a\.jsonl:1, turn 2: the content of the assistant is"):
+        read.check()
+
+
+def test_halves_of_characters_are_replaced_and_counted_anew_at_each_reading(tmp_path):
+    broken = {"prompt": "a\ud83db", "completion": "\udc00"}
+    whole = {"prompt": "\ud83d\ude42", "completion": "ho"}
+    read = source("completions", written(tmp_path / "a.jsonl", broken, whole))
+    for _ in range(2):
+        assert [[message.content for message in one] for one in turns(read)] == [["a\ufffdb", "\ufffd"], ["🙂", "ho"]]
+        assert read.notes == ("2 turns had halves of characters (lone surrogates), which became �",)
+
+
+def test_the_fingerprint_is_of_content_and_options(tmp_path):
+    path = written(tmp_path / "a.jsonl", SHOWN["alpaca"])
+    first = source("alpaca", path).fingerprint()
+    assert first == source("alpaca", path).fingerprint()
+    assert first != source("alpaca", path, input_field=None).fingerprint()
+    assert first != source("alpaca", path, task_field="input").fingerprint()
+    assert source("messages", path).fingerprint() != source("messages", path, roles={"bot": "user"}).fingerprint()
+    written(path, SHOWN["alpaca"], SHOWN["alpaca"])
+    assert first != source("alpaca", path).fingerprint()
+
+
+def test_a_path_without_files_is_refused_under_its_own_key(tmp_path):
+    with pytest.raises(ValueError, match=r"^data\.conversations\.path .*nothing\.json does not exist"):
+        source("alpaca", tmp_path / "nothing.json")
+    with pytest.raises(ValueError, match=r"^data\.conversations\.path .*\*\.json matches no file"):
+        source("alpaca", tmp_path / "*.json")
+
+
+REAL = {
+    "self_instruct/seed_tasks.jsonl": ("self_instruct", {}, 175),
+    "self_instruct/user_oriented_instructions.jsonl": ("self_instruct", {}, 252),
+    "sft_demo/alpaca_en_demo.json": ("alpaca", {}, 999),
+    "sft_demo/alpaca_zh_demo.json": ("alpaca", {}, 1000),
+    "sft_demo/identity.json": ("alpaca", {}, 91),
+    "sft_demo/v1_sft_demo.jsonl": ("messages", {}, 500),
+    "codealpaca/code_alpaca_2k.json": ("alpaca", {}, 2017),
+    "codealpaca/new_codealpaca.json.gz": ("alpaca", {}, 4535),
+    "t0_p3/t0_lean.jsonl.gz": ("completions", {"task_field": "template"}, 9015),
+}
+
+
+@here
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_are_read_as_they_are(name):
+    option, more, count = REAL[name]
+    read = list(source(option, DATA / name, **more))
+    assert len(read) == count
+    faulty = []
+    for conversation in read:
+        assert [message.role for message in conversation.messages] == ["user", "assistant"]
+        try:
+            conversation.check()
+        except ValueError as fault:
+            faulty.append(str(fault))
+    assert len(faulty) == (2 if "2k" in name else 0)  # two of its answers are empty
+    assert all("the answer is empty" in fault for fault in faulty)
+    if more:
+        assert len(Counter(conversation.task for conversation in read)) > 200
+
+
+@here
+def test_real_sharegpt_with_tools_is_read_once_it_is_said_who_speaks():
+    path = DATA / "sft_demo" / "glaive_toolcall_en_demo.json"
+    with pytest.raises(ValueError, match=r"record 1, turn 4: role 'function_call' is not known: say who speaks"):
+        list(source("sharegpt", path))
+    roles = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "user"}
+    read = list(source("sharegpt", path, roles=roles))
+    assert len(read) == 300
+    for conversation in read:
+        conversation.check()
+    assert max(len(conversation.messages) for conversation in read) == 14
+
+
+@here
+def test_real_messages_that_hold_more_than_text_are_refused_by_line():
+    with pytest.raises(ValueError, match=r"demo_50\.jsonl:1, turn 3: a part of its content is 'reasoning', and only"):
+        list(source("messages", DATA / "sft_demo" / "reason_tool_use_demo_50.jsonl"))

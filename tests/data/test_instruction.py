@@ -1,0 +1,289 @@
+"""Rows of whole conversations in which nothing but the assistant's words and their ends of turn counts."""
+
+import random
+from collections import Counter
+from itertools import groupby
+
+import numpy as np
+import pytest
+
+from lm.budget import Plan
+from lm.conversation import Conversation, Message, RoleTokens
+from lm.corpus import Split
+from lm.data.conversation_source import ConversationSource
+from lm.data.instruction import InstructionData
+from lm.data.packing import best_fit, cut
+from lm.files import hash_json
+from lm.tokenizer import train_bpe
+from partition_step import alone
+
+CONTEXT = 128
+WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|assistant|>", " it", " returns", "🙂"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_bpe(["what does this do? it returns what it is given\n"] * 4, vocab_size=280)
+
+
+class Given(ConversationSource):
+    """Conversations given in a list."""
+
+    def __init__(self, conversations, notes: tuple[str, ...] = ()):
+        self.conversations, self.notes = list(conversations), notes
+
+    def __iter__(self):
+        return iter(self.conversations)
+
+    def fingerprint(self) -> str:
+        return hash_json([repr(conversation) for conversation in self.conversations])
+
+
+def talk(*said: str, **more) -> Conversation:
+    """User and assistant in turn."""
+    turns = tuple(Message(("user", "assistant")[number % 2], content) for number, content in enumerate(said))
+    return Conversation(turns, **more)
+
+
+def random_talks(count: int = 150, *, seed: int = 0, words: int = 6, **more) -> list[Conversation]:
+    """No two alike: the first question has a number."""
+    draw = random.Random(seed)
+
+    def words_said():
+        return "".join(draw.choices(WORDS, k=draw.randint(1, words))) + "."
+
+    return [
+        talk(
+            f"{number}{words_said()}",
+            *(words_said() for _ in range(draw.choice([1, 1, 3]))),
+            place=f"talk.jsonl:{number}",
+            **{"task": draw.choice(["describe", "chat"]), **more},
+        )
+        for number in range(count)
+    ]
+
+
+def opened(conversations, tokenizer, *, context=CONTEXT, share=0.2, packing=best_fit, too_long="refuse", **more):
+    if isinstance(conversations, list):
+        conversations = Given(conversations)
+    data = InstructionData(
+        conversations,
+        template=RoleTokens(),
+        split=Split(share),
+        packing=packing,
+        too_long=too_long,
+        validation_rows=None,
+        **more,
+    )
+    data.open(tokenizer=tokenizer, context=context)
+    return data
+
+
+def pieces(source) -> list[tuple[list, list, list]]:
+    """Inputs, targets and mask of every document of every row, by the row's own `documents`."""
+    found = []
+    for index in range(len(source)):
+        row = source.row(index)
+        for document, places in groupby(range(len(row.tokens)), key=lambda place: row.documents[place]):
+            places = list(places)
+            if document >= 0:
+                parts = (row.tokens, row.targets, row.supervised)
+                found.append(tuple(part[places].tolist() for part in parts))
+    return found
+
+
+def whole(conversations, tokenizer) -> Counter:
+    """Inputs, targets and mask of conversations that nothing was done to."""
+    encoded = [RoleTokens().encode(conversation, tokenizer) for conversation in conversations]
+    return Counter((tuple(one.tokens[:-1]), tuple(one.tokens[1:]), tuple(one.supervised[1:])) for one in encoded)
+
+
+def answers(conversation) -> list[str]:
+    return [message.content for message in conversation.messages if message.role == "assistant"]
+
+
+def parted(data, conversations) -> tuple[list, list]:
+    """Conversations trained on, and those held out."""
+    held_out = [one for one in conversations if data.held_out(one)]
+    return [one for one in conversations if not data.held_out(one)], held_out
+
+
+def test_rows_hold_every_conversation_once_and_whole(tokenizer):
+    talks = random_talks()
+    data = opened(talks, tokenizer)
+    training, held_out = parted(data, talks)
+    for source, wanted in ((data.sources["conversations"], training), (data.validation, held_out)):
+        assert len(source) < len(wanted), "several share a row"
+        assert Counter(tuple(map(tuple, piece)) for piece in pieces(source)) == whole(wanted, tokenizer)
+
+
+def test_padding_ends_a_row_and_counts_nowhere(tokenizer):
+    data = opened(random_talks(), tokenizer)
+    for source in (*data.sources.values(), data.validation):
+        assert source.counts.tolist() == [int(source.row(i).supervised.sum()) for i in range(len(source))]
+        for index in range(len(source)):
+            row = source.row(index)
+            filled = int((row.documents >= 0).sum())
+            assert (row.documents[filled:] == -1).all()
+            assert not row.supervised[filled:].any()
+            assert (row.tokens[filled:] == tokenizer.padding).all()
+            assert (row.targets[filled:] == tokenizer.padding).all()
+            assert (np.diff(row.documents[:filled]) >= 0).all()
+
+
+def test_supervised_runs_of_the_rows_are_the_answers_and_their_ends_of_turn(tokenizer):
+    talks = random_talks()
+    data = opened(talks, tokenizer)
+    training, held_out = parted(data, talks)
+    for source, wanted in ((data.sources["conversations"], training), (data.validation, held_out)):
+        said = []
+        for index in range(len(source)):
+            row = source.row(index)
+            places = range(CONTEXT)
+            for (counts, _), run in groupby(places, key=lambda place: (row.supervised[place], row.documents[place])):
+                if counts:
+                    *words, end = row.targets[list(run)].tolist()
+                    assert end == tokenizer.end_of_turn
+                    assert tokenizer.end_of_turn not in words
+                    said.append(tokenizer.decode(words))
+        assert Counter(said) == Counter(answer for conversation in wanted for answer in answers(conversation))
+
+
+def test_an_answer_to_be_learned_is_seen_from_its_own_conversation_only(tokenizer):
+    for inputs, _, supervised in pieces(opened(random_talks(), tokenizer).sources["conversations"]):
+        assert inputs[0] == tokenizer.end_of_document
+        assert tokenizer.end_of_document not in inputs[1:]
+        assert inputs[supervised.index(True)] == tokenizer.role_tokens["assistant"]
+
+
+def test_what_is_too_long_is_dropped_cut_or_refused_and_told(tokenizer, capsys):
+    talks = random_talks(words=30)
+    training, _ = parted(opened(talks, tokenizer, context=500), talks)
+    capsys.readouterr()
+    fit = [one for one in training if len(RoleTokens().encode(one, tokenizer).tokens) <= CONTEXT + 1]
+    assert 0 < len(fit) < len(training)
+
+    dropped = opened(talks, tokenizer, too_long="drop")
+    found = Counter(tuple(map(tuple, piece)) for piece in pieces(dropped.sources["conversations"]))
+    assert found == whole(fit, tokenizer)
+    told = capsys.readouterr().out
+    assert f"{len(training) - len(fit)} longer than {CONTEXT} tokens left out (" in told
+    assert f"of those held out, {dropped.validation.conversations.losses()}" in told
+
+    cut_off = opened(talks, tokenizer, too_long="cut")
+    source = cut_off.sources["conversations"]
+    assert len(pieces(source)) + source.conversations.dropped == len(training)
+    assert max(len(inputs) for inputs, _, _ in pieces(source)) == CONTEXT
+    assert f"{source.conversations.cut} longer than {CONTEXT} tokens cut" in capsys.readouterr().out
+
+    with pytest.raises(ValueError, match=r"talk\.jsonl:\d+ has \d+ tokens to predict, more than the context of 128"):
+        opened(talks, tokenizer, too_long="refuse")
+
+
+def test_a_faulty_conversation_is_refused_by_place_or_dropped_and_told(tokenizer, capsys):
+    talks = random_talks(40)
+    faulty = [talk("what?", " ", place="bad.jsonl:1"), talk("what?", place="bad.jsonl:2")]
+    with pytest.raises(ValueError, match=r"bad\.jsonl:1, turn 2: the answer is empty.*\(data\.faulty=drop leaves"):
+        opened([*talks, *faulty], tokenizer)
+    capsys.readouterr()
+    data = opened([*talks, *faulty], tokenizer, faulty="drop")
+    assert "2 faulty left out (the first: bad.jsonl:1, turn 2: the answer is empty" in capsys.readouterr().out
+    training, _ = parted(data, talks)
+    found = Counter(tuple(map(tuple, piece)) for piece in pieces(data.sources["conversations"]))
+    assert found == whole(training, tokenizer)
+
+
+def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
+    long = Given([talk(f"{number:03}", "it returns what it is given " * 6) for number in range(80)])
+    short = Given([talk(f"{number:03}", "it") for number in range(80)])
+    data = opened({"long": long, "short": short}, tokenizer, packing=alone, weights={"long": 0.25, "short": 0.75})
+    assert list(data.sources) == ["long", "short"]
+    counts = [source.counts for source in data.sources.values()]
+    assert counts[0].min() > 5 * counts[1].max(), "a conversation a row, so rows differ in what they teach"
+    plan = Plan(steps=100, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    data.arrange(plan, seed=0)
+    sources, rows = data.order.rows(0, 800)
+    read = np.array([counts[source][row] for source, row in zip(sources, rows, strict=True)])
+    assert np.abs(np.cumsum(read * (sources == 0)) - 0.25 * np.cumsum(read)).max() <= counts[0].max()
+
+
+def test_sources_without_tasks_are_told_apart_by_their_names(tokenizer):
+    parts = {name: Given(random_talks(60, seed=seed, task="")) for seed, name in enumerate(["cats", "dogs"])}
+    data = opened(parts, tokenizer)
+    assert data.kinds == ["cats", "dogs"]
+    assert data.fingerprint() != opened({"cats": parts["cats"], "dogs": parts["cats"]}, tokenizer).fingerprint()
+
+
+def test_validation_is_told_apart_by_task_and_counts_the_bytes_of_answers(tokenizer):
+    talks = random_talks()
+    data = opened(talks, tokenizer)
+    _, held_out = parted(data, talks)
+    assert data.kinds == ["chat", "describe"]
+    rows = [data.validation.row(index) for index in range(len(data.validation))]
+    for number, task in enumerate(data.kinds):
+        wanted = [answer.encode() for one in held_out if one.task == task for answer in answers(one)]
+        assert sum(int(row.bytes[row.kinds == number].sum()) for row in rows) == sum(map(len, wanted)) > 0
+        ends = sum(int((row.supervised & (row.kinds == number) & (row.bytes == 0)).sum()) for row in rows)
+        assert ends == len(wanted), "an end of turn for each answer, of no bytes"
+    assert not any(row.bytes[~row.supervised].any() for row in rows)
+
+
+def test_packing_that_cuts_conversations_is_refused(tokenizer):
+    with pytest.raises(ValueError, match=r"data\.packing cuts conversations in two: take .*best_fit"):
+        opened(random_talks(), tokenizer, packing=cut)
+
+
+def test_conversations_of_a_group_are_held_out_together(tokenizer):
+    talks = [one for group in range(60) for one in random_talks(5, seed=group, group=f"group {group}")]
+    data = opened(talks, tokenizer)
+    _, held_out = parted(data, talks)
+    groups = Counter(conversation.group for conversation in held_out)
+    assert 4 < len(groups) < 25
+    assert set(groups.values()) == {5}
+    assert Counter(tuple(map(tuple, piece)) for piece in pieces(data.validation)) == whole(held_out, tokenizer)
+
+
+def test_what_is_held_out_stays_so_when_conversations_are_added_or_moved(tokenizer):
+    talks, more = random_talks(), random_talks(seed=1, count=80)
+    data = opened(talks, tokenizer)
+    grown = opened([*more, *reversed(talks)], tokenizer)
+    first, then = (whole(parted(one, talks)[1], tokenizer) for one in (data, grown))
+    assert first == then
+    trained = Counter(tuple(map(tuple, piece)) for piece in pieces(grown.sources["conversations"]))
+    measured = Counter(tuple(map(tuple, piece)) for piece in pieces(grown.validation))
+    assert first <= measured
+    assert not trained & measured
+    assert 0 < sum(first.values()) < 60
+
+
+def test_the_same_question_and_answer_is_never_on_both_sides(tokenizer):
+    talks = random_talks(100)
+    again = [Conversation((*one.messages, Message("user", "more?"), Message("assistant", "no"))) for one in talks]
+    data = opened([*talks, *again], tokenizer)
+    assert [data.held_out(one) for one in talks] == [data.held_out(one) for one in again]
+
+
+def test_with_nothing_to_train_on_it_says_why(tokenizer):
+    with pytest.raises(ValueError, match=r"of conversations there is no conversation to train on \(0 are held out"):
+        opened([], tokenizer)
+    long = Given([talk("what does this do?", "it returns what it is given")] * 3)
+    with pytest.raises(ValueError, match=r"of long there is no conversation.*3 longer than 8 tokens left out"):
+        opened({"long": long}, tokenizer, context=8, share=0.0, too_long="drop")
+
+
+def test_without_anything_held_out_there_is_no_validation(tokenizer):
+    data = opened(random_talks(20), tokenizer, share=0.0)
+    assert data.validation is None
+    assert data.kinds == []
+
+
+def test_what_a_source_left_out_is_told(tokenizer, capsys):
+    opened(Given(random_talks(20), notes=("7 were nonsense",)), tokenizer)
+    assert "7 were nonsense" in capsys.readouterr().out
+
+
+def test_a_weight_for_no_source_is_refused_with_those_there_are(tokenizer):
+    data = opened(random_talks(30), tokenizer, weights={"conversation": 1})
+    plan = Plan(steps=1, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    with pytest.raises(ValueError, match=r"data\.weights\.conversation: no such source; there are conversations"):
+        data.arrange(plan, seed=0)

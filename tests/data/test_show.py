@@ -1,0 +1,75 @@
+"""What is shown of a row before training marks just what is supervised."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+
+from lm.conversation import Conversation, Message, RoleTokens
+from lm.data.batches import Row
+from lm.data.encoded import EncodedConversations
+from lm.data.instruction import ConversationRows
+from lm.data.packing import best_fit
+from lm.data.show import RESET, SPECIAL, SUPERVISED, picture, show_rows
+from lm.tokenizer import train_bpe
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_bpe(["what does this do? it returns what it is given\n"] * 4, vocab_size=280)
+
+
+@pytest.fixture(scope="module")
+def rows(tokenizer):
+    encoded = EncodedConversations(template=RoleTokens(), tokenizer=tokenizer, context=40, too_long="drop")
+    for number in range(12):
+        turns = [Message("user", f"{number}?"), Message("assistant", f"it is {number} é🙂")]
+        encoded.add(Conversation((Message("system", "be good"), *turns) if number == 0 else tuple(turns)))
+    return ConversationRows(encoded, best_fit(encoded.lengths, 40), padding=tokenizer.padding)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(rows, tokenizer, count: int, stream: io.StringIO) -> str:
+    show_rows(rows, count, tokenizer, stream=stream)
+    return stream.getvalue()
+
+
+def test_without_a_terminal_answers_and_ends_of_turn_stand_in_brackets_and_nothing_is_coloured(rows, tokenizer):
+    text = shown(rows, tokenizer, 99, io.StringIO())
+    assert "\033" not in text
+    assert sorted(re.findall(r"\[\[(.*?)\]\]", text)) == sorted(f"it is {n} é🙂<end_of_turn>" for n in range(12))
+    assert "<document><system>be good<end_of_turn><user>0?<end_of_turn><assistant>[[it is 0 é🙂<end_of_turn>]]" in text
+    assert text.count("<document>") == 12
+    assert "<padding>" not in text
+
+
+def test_a_terminal_gets_answers_in_colour_and_special_tokens_reversed(rows, tokenizer):
+    text = shown(rows, tokenizer, 99, Terminal())
+    assert "[[" not in text
+    coloured = re.findall(re.escape(SUPERVISED) + "(.*?)" + re.escape(RESET), text)
+    assert sorted(coloured) == sorted(f"it is {n} é🙂" for n in range(12))
+    assert text.count(f"{SPECIAL}<end_of_turn>{RESET}") == 25
+
+
+def test_rows_are_evenly_spaced_from_first_to_last_and_say_how_full_they_are(rows, tokenizer):
+    heads = re.findall(
+        r"row (\d+) of (\d+): (\d+) of 40 places filled, (\d+) targets supervised",
+        shown(rows, tokenizer, 2, io.StringIO()),
+    )
+    assert [int(head[0]) for head in heads] == [0, len(rows) - 1]
+    for index, total, filled, supervised in np.array(heads, dtype=int):
+        row = rows.row(index)
+        assert total == len(rows)
+        assert filled == (row.documents >= 0).sum()
+        assert supervised == row.supervised.sum()
+
+
+def test_a_row_of_one_document_is_shown_whole(tokenizer):
+    ids = [tokenizer.end_of_document, *tokenizer.encode("what does it do"), tokenizer.end_of_document]
+    row = Row(np.array(ids[:-1]), np.array(ids[1:]), np.ones(len(ids) - 1, dtype=bool))
+    assert picture(row, tokenizer, colours=False) == "<document>[[what does it do<document>]]"

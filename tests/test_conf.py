@@ -1,0 +1,93 @@
+"""Every job × every option of every group of ours composes, and fits the signatures it calls."""
+
+import re
+from itertools import chain
+
+import pytest
+
+from lm.config import Composition, config_directory
+from lm.outline import headline, jobs, options, outline
+
+CONF = config_directory()
+PLACES = [CONF]
+# What a person must say, by where it is missing; everything else has a value.
+MUST_BE_GIVEN = re.compile(r"([\w.]*\bpath): missing: set \1=…|tokenizer\.path: \${..data.path} cannot be resolved")
+# A pipeline's stages hand on to each other: it pretrains on its corpus and tunes on conversations.
+FIXED = {("pipeline", "data@pretrain.data"), ("pipeline", "data@instruct.data")}
+
+
+def combinations() -> list[tuple[str, tuple[str, ...]]]:
+    """Each job as it is, and each option of each of its groups in place of the one it has."""
+    found: dict[tuple[str, tuple[str, ...]], None] = {}
+    for job in jobs(PLACES):
+        found[job, ()] = None
+        for named, current in outline(job, PLACES).groups.items():
+            for option in options(named.partition("@")[0], PLACES):
+                chosen = (f"{named}={option}",)
+                if current is not None and option != current and (job, named) not in FIXED:
+                    found[job, chosen] = None
+                    found |= {(job, (*chosen, inner)): None for inner in _within(job, named, option)}
+    return list(found)
+
+
+def _within(job: str, named: str, option: str) -> list[str]:
+    """The options of the groups that only come with this option."""
+    before, after = outline(job, PLACES).groups, outline(job, PLACES, {named: option}).groups
+    new = {name: current for name, current in after.items() if name not in before and current is not None}
+    inner = ((name, each) for name in new for each in options(name.partition("@")[0], PLACES))
+    return [f"{name}={each}" for name, each in inner if new[name] != each]
+
+
+@pytest.mark.parametrize(("job", "chosen"), combinations(), ids=lambda value: " ".join(value) or "-")
+def test_every_job_with_every_option_composes_and_fits_its_signatures(job: str, chosen: tuple[str, ...]) -> None:
+    faults = Composition(job, directory=CONF).faults(list(chosen), multirun=False)
+    assert [fault for fault in map(str, faults) if not MUST_BE_GIVEN.search(fault)] == []
+
+
+def test_the_combinations_are_all_there() -> None:
+    found = combinations()
+    assert {job for job, _ in found} == set(jobs(PLACES))
+    for expected in ("model=small", "trainer=ddp", "corpus=jsonl", "logger=wandb", "data/conversations=sharegpt"):
+        assert any(expected in chosen for chosen in chain.from_iterable(chosen for _, chosen in found)), expected
+
+
+def test_every_yaml_says_in_its_first_line_what_it_is_for() -> None:
+    for path in CONF.rglob("*.yaml"):
+        assert len(headline(path)) > 10, path
+
+
+@pytest.mark.parametrize("job", jobs(PLACES))
+def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
+    composed = Composition(job, directory=CONF).compose([]).hydra.runtime.choices
+    shown = outline(job, PLACES).groups
+    assert shown == {name: option for name, option in composed.items() if not name.startswith("hydra/")}
+
+
+@pytest.mark.parametrize(
+    ("job", "override", "meant"),
+    [
+        ("pretrain", "modle=tiny", "modle"),
+        ("pretrain", "model=tinny", "did you mean tiny?"),
+        ("pretrain", "model.layer=3", "did you mean layers?"),
+        ("pretrain", "model.attention.head=3", "did you mean heads?"),
+        ("pretrain", "optimizer.lr=1", "optimizer.lr: unknown key of lm.optimizer.adamw"),
+        ("pretrain", "optimizer.learningrate=1", "did you mean learning_rate?"),
+        ("pretrain", "budget.batchtokens=1", "did you mean batch_tokens?"),
+        ("pretrain", "trainer.device=2", "did you mean devices?"),
+        ("pretrain", "trainer.strategy=ddp2 trainer.acelerator=cpu", "did you mean accelerator?"),
+        ("pretrain", "seed=one", "seed: expected int, got 'one'"),
+        ("pretrain", "compute.precision=bf17", "compute.precision: expected"),
+        ("pretrain", "model.norm._target_=torch.nn.RMSNrom", "did you mean torch.nn.RMSNorm?"),
+        ("pretrain", "data.packing._target_=lm.data.packing.bestfit", "did you mean lm.data.packing.best_fit?"),
+        ("tokenizer", "tokenizer.vocab=1", "did you mean vocab_size?"),
+        ("corpus", "corpus=txt", "did you mean text?"),
+        ("instruct", "data.to_long=drop model.path=x", "did you mean too_long?"),
+        ("instruct", "data.too_long=shorten model.path=x", "data.too_long: expected refuse or drop or cut"),
+        ("chat", "model.paths=x model.path=x", "did you mean path?"),
+        ("generate", "sampling.top_n=3 model.path=x", "did you mean top_p?"),
+        ("pipeline", "instruct.data.conversations.logest=3", "did you mean longest?"),
+    ],
+)
+def test_typos_in_the_real_jobs_are_refused_with_what_was_meant(job: str, override: str, meant: str) -> None:
+    faults = [*map(str, Composition(job, directory=CONF).faults(override.split(), multirun=False))]
+    assert any(meant in fault for fault in faults), faults

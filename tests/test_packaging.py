@@ -1,0 +1,69 @@
+"""The wheel holds all that `lm` needs and nothing else, and works where it is unpacked."""
+
+import os
+import subprocess
+import sys
+from email import message_from_string
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'lm[test]'")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+    place = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [file] = place.iterdir()
+    with ZipFile(file) as archive:
+        yield archive
+
+
+def below(directory: str, suffix: str) -> set[str]:
+    return {path.relative_to(ROOT).as_posix() for path in (ROOT / directory).rglob(f"*{suffix}")}
+
+
+def read(wheel: ZipFile, name: str) -> str:
+    [path] = [each for each in wheel.namelist() if each.endswith(f".dist-info/{name}")]
+    return wheel.read(path).decode()
+
+
+def test_the_wheel_holds_every_module_and_every_yaml_and_nothing_else(wheel: ZipFile) -> None:
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == below("lm", ".py") | {f"lm/{path}" for path in below("conf", ".yaml")}
+
+
+def test_the_wheel_holds_the_licence_and_the_command(wheel: ZipFile) -> None:
+    assert read(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
+    assert read(wheel, "entry_points.txt").split("\n")[:2] == ["[console_scripts]", "lm = lm.cli:main"]
+
+
+def test_the_wheel_pins_what_it_was_tried_with(wheel: ZipFile) -> None:
+    metadata = message_from_string(read(wheel, "METADATA"))
+    assert metadata["License-Expression"] == "Apache-2.0"
+    required = " ".join(metadata.get_all("Requires-Dist"))
+    for package in ("torch", "lightning", "hydra-core", "omegaconf"):
+        assert f"{package}<" in required, required
+
+
+def test_the_wheel_unpacked_lists_the_jobs_from_its_own_yaml(wheel: ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "site")
+    (tmp_path / "site" / "lm" / "conf" / "planted.yaml").write_text("# Only in this wheel.\n")
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "lm"],
+        cwd=tmp_path / "elsewhere",
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
+    jobs = {path.stem for path in (ROOT / "conf").glob("*.yaml") if path.name[0] != "_"} | {"planted"}
+    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert (done.returncode, listed, done.stderr) == (0, jobs, "")
+    assert "Only in this wheel." in done.stdout
