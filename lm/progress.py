@@ -31,7 +31,7 @@ class _Lines:
 
 
 def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> tqdm:
-    """A bar to `update(n)`, of which `done` were done before; gone when closed, as the job's own line says what was done."""
+    """A bar to `update(n)`, `done` of it before; gone when closed, as the job's own line says what was done."""
     here = sys.stderr.isatty()
     counted = "{percentage:3.0f}%" + ("|{bar}| " if here else " ") + "{n_fmt}/{total_fmt} {unit}, {elapsed} gone, "
     return _Bar(

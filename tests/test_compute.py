@@ -33,11 +33,11 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("accelerator", "parameters", "bfloat16", "expected"),
     [
-        ("cpu", 9_999_999, True, "32-true"),
-        ("cpu", 10_000_000, True, "bf16-mixed"),
-        ("cpu", 10_000_000, False, "32-true"),
+        ("cpu", 1_999_999, True, "32-true"),
+        ("cpu", 2_000_000, True, "bf16-mixed"),
+        ("cpu", 2_000_000, False, "32-true"),
         ("cuda", 1_000, True, "bf16-mixed"),
-        ("cuda", 10_000_000, False, "32-true"),
+        ("cuda", 2_000_000, False, "32-true"),
     ],
 )
 def test_bfloat16_is_picked_where_the_hardware_has_it_and_it_pays(machine, accelerator, parameters, bfloat16, expected):

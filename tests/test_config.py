@@ -245,9 +245,11 @@ def test_a_fault_of_a_part_used_twice_is_told_where_it_is_defined() -> None:
 
 
 def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "linked.yaml").write_text("# two\ndefaults: [/train@first, /train@second, _self_]\n_target_: toy.both\n"
-        "run: {_target_: lm.run.Run, job: linked}\nfirst: {data: {path: x}}\nsecond: {model: '${first.model}', data: {path: x}}\n"
-    )  # fmt: skip
+    (tmp_path / "linked.yaml").write_text(
+        "# two\ndefaults: [/train@first, /train@second, _self_]\n_target_: toy.both\n"
+        "run: {_target_: lm.run.Run, job: linked}\n"
+        "first: {data: {path: x}}\nsecond: {model: '${first.model}', data: {path: x}}\n"
+    )
     assert told("model@first.model=big", job="linked", extra=tmp_path) == []
     assert told("model@second.model=big", job="linked", extra=tmp_path) == [
         "model@second.model=big: has no effect: it is ${first.model} here, so choose it there",

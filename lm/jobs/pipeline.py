@@ -31,13 +31,15 @@ def pipeline(
     chat()
     minutes, seconds = divmod(round(perf_counter() - began), 60)
     print(f"\npipeline    all of it in {minutes} min {seconds:02d} s. What lies where:")
-    for job, holds in (
-        ("tokenizer", "tokenizer.json"),
-        ("corpus", "token shards, training and held out"),
-        ("pretrain", "the pretrained model, metrics.csv, samples.txt"),
-        ("instruct", "the model to talk to"),
-        ("evaluate", "results.json"),
-    ):
-        print(f"  {root}/{job}/{name:<12} {holds}")
+    places = {
+        f"{root}/tokenizer/{name}": "tokenizer.json",
+        f"{root}/corpus/{name}": "token shards, training and held out",
+        f"{root}/pretrain/{name}": "the pretrained model, metrics.csv, samples.txt",
+        f"{root}/instruct/{name}": "the model to talk to, metrics.csv",
+        f"{root}/evaluate/{name}": "results.json: bits per byte of the pretrained model",
+        f"{root}/evaluate/{name}-answers": "results.json: answers of the tuned model",
+    }
+    for place, holds in places.items():
+        print(f"  {place:<{max(map(len, places))}}  {holds}")
     print(f"\nTalk with it:   lm chat model.path={root}/instruct/{name}")
     print(f"Let it write:   lm generate model.path={root}/pretrain/{name} prompt='def '")

@@ -15,8 +15,8 @@ def shown(monkeypatch):
     text = io.StringIO()
     monkeypatch.setattr(
         "lm.callbacks.progress.bar",
-        lambda total, *, label, unit: tqdm(
-            total=total, desc=label, unit=unit, file=text, mininterval=0, miniters=1, ncols=90
+        lambda total, *, label, unit, done: tqdm(
+            total=total, initial=done, desc=label, unit=unit, file=text, mininterval=0, miniters=1, ncols=90
         ),
     )
     return text
