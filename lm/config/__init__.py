@@ -5,7 +5,8 @@ Here and in `lm.cli` is all there is of Hydra.
 
 from lm.config.build import build
 from lm.config.check import check, examine, plain
-from lm.config.composition import REFUSALS, Composition, leave_hydra, refusal_in_words
+from lm.config.composition import Composition, leave_hydra
+from lm.config.refusal import REFUSALS, refusal_in_words
 from lm.config.target import is_job, is_node, locate
 from lm.outline import config_directory
 

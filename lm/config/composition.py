@@ -15,16 +15,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import (
     ConfigCompositionException,
-    HydraException,
-    MissingConfigException,
     OverrideParseException,
 )
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import MarkedYAMLError, YAMLError
 
 from lm.config.check import check
+from lm.config.refusal import REFUSALS, first_line, refusal_in_words
 from lm.faults import Fault, did_you_mean, nearest
 
 # Where a sweep's multirun.yaml goes; a job need not have a run.
@@ -38,8 +35,6 @@ SETTINGS = (
     "hydra/job_logging=none",
     "hydra/hydra_logging=none",
 )
-# What composing raises for a person's mistake; the warning is Hydra's for a search path that is not there.
-REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, OSError, UserWarning)
 
 
 class Composition:
@@ -92,7 +87,7 @@ class Composition:
             try:
                 parsed += self._parse([text])
             except OverrideParseException as error:
-                found.append(Fault(text, f"is not key=value as Hydra reads it: {_first_line(error)}"))
+                found.append(Fault(text, f"is not key=value as Hydra reads it: {first_line(error)}"))
         for variant in _variants(parsed):
             found += self._faults_of_one(variant)
         if not multirun and not self.sweeps:
@@ -212,21 +207,3 @@ def _values(override: Override) -> list[str]:
         return [f"{key}={override.value().start}", f"{key}={override.value().end}"]
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
     return [values[0], values[-1]] if override.is_range_sweep() else values
-
-
-def refusal_in_words(error: Exception) -> str:
-    """Hydra's, OmegaConf's and YAML's reasons in one line."""
-    if isinstance(error, MissingConfigException):
-        missing, options = str(error.missing_cfg_file), error.options or ()
-        return _first_line(error) + did_you_mean(missing.rpartition("/")[2], options)
-    if isinstance(error, MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{mark.name}, line {mark.line + 1}: {error.problem}"
-    if isinstance(error, UserWarning):
-        return f"hydra.searchpath: {_first_line(error)}"
-    reasons = [_first_line(each).rstrip(".") for each in (error, error.__cause__) if each and str(each).strip()]
-    return "; ".join(dict.fromkeys(reasons))
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -31,7 +31,7 @@ class Answers:
         template: Template,
         split: Split,
         questions: int = 200,
-        max_tokens: int = 100,
+        max_tokens: int = 150,
         rows: int = 32,
     ):
         for key, value in {"questions": questions, "max_tokens": max_tokens, "rows": rows}.items():

@@ -1,0 +1,28 @@
+"""What Hydra, OmegaConf and YAML refuse, in one line each."""
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
+
+from lm.faults import did_you_mean
+
+# What composing raises for a person's mistake; the warning is Hydra's for a search path that is not there.
+REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, OSError, UserWarning)
+
+
+def refusal_in_words(error: Exception) -> str:
+    """Hydra's, OmegaConf's and YAML's reasons in one line."""
+    if isinstance(error, MissingConfigException):
+        missing, options = str(error.missing_cfg_file), error.options or ()
+        return first_line(error) + did_you_mean(missing.rpartition("/")[2], options)
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}: {error.problem}"
+    if isinstance(error, UserWarning):
+        return f"hydra.searchpath: {first_line(error)}"
+    reasons = [first_line(each).rstrip(".") for each in (error, error.__cause__) if each and str(each).strip()]
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

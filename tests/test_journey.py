@@ -1,0 +1,157 @@
+"""From raw text to a chat reply by the real command, and what the README tells people to type."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lm.config import Composition, config_directory
+from lm.manifest import read_manifest
+
+README = Path(__file__).parents[1] / "README.md"
+STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate")
+COLOURS = {"red": "apples", "blue": "the sea", "green": "grass", "yellow": "lemons", "white": "snow", "black": "coal"}
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory) -> tuple[Path, list[str]]:
+    """A folder with texts and conversations, and the command that takes them all the way at tiny scale."""
+    place = tmp_path_factory.mktemp("journey")
+    lines = [f"{thing.capitalize()} is {colour}, said number {n}." for n in range(40) for colour, thing in COLOURS.items()]
+    (place / "said.txt").write_text("\n\n".join(lines))
+    talks = [
+        {"messages": [{"role": "user", "content": f"What is {colour}? ({n})"}, {"role": "assistant", "content": thing}]}
+        for n in range(40)
+        for colour, thing in COLOURS.items()
+    ]
+    (place / "talks.jsonl").write_text("\n".join(map(json.dumps, talks)))
+    command = [
+        sys.executable, "-m", "lm", "pipeline", f"root={place / 'outputs'}",
+        "corpus@corpus.corpus=text", f"corpus.corpus.path={place / 'said.txt'}", 'corpus.corpus.separator="\\n\\n"',
+        "tokenizer.tokenizer.vocab_size=300", "model@pretrain.model=nano",
+        "budget@pretrain.budget=steps", "pretrain.budget.steps=150", "pretrain.budget.batch_tokens=512",
+        "pretrain.compute.threads=1", "pretrain.callbacks.checkpoints.every=1000", "pretrain.optimizer.learning_rate=1e-2",
+        "data/conversations@instruct.data.conversations=messages",
+        f"instruct.data.conversations.path={place / 'talks.jsonl'}",
+        "instruct.budget.epochs=15", "instruct.budget.batch_tokens=256", "instruct.compute.threads=1",
+        "instruct.optimizer.learning_rate=1e-2", "evaluate_answers.evaluations.answers.max_tokens=20",
+        "generate.max_tokens=10", "chat.message=What is red?",
+    ]  # fmt: skip
+    return place, command
+
+
+def run(command: list[str], **options) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+
+
+@pytest.fixture(scope="module")
+def interrupted(journey) -> tuple[int, str]:
+    """The first go is broken off by Ctrl-C in the middle of pretraining."""
+    place, command = journey
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = place / "outputs" / "pretrain" / "default" / "metrics.csv"
+    until = time.monotonic() + 120
+    while not metrics.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    return process.returncode, told
+
+
+@pytest.fixture(scope="module")
+def finished(journey, interrupted) -> subprocess.CompletedProcess:
+    """The same command again."""
+    return run(journey[1])
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(interrupted, journey):
+    code, told = interrupted
+    assert code == 130, told
+    assert re.search(r"saved at step \d+ of 150", told)
+    assert "the same command goes on" in told
+    assert "lm pipeline root=" in told
+    assert "Traceback" not in told
+
+
+def test_the_same_command_goes_on_to_a_chat_reply(finished, journey):
+    assert finished.returncode == 0, finished.stderr
+    told = finished.stdout
+    assert "tokenizer   nothing to do" in told
+    assert "corpus      nothing to do" in told
+    assert re.search(r"pretrain .*going on from .*last\.ckpt", told)
+    for stage in STAGES:
+        name = "default" if stage != "evaluate" else "default-answers"
+        assert read_manifest(journey[0] / "outputs" / stage / name)["state"] == "complete"
+    for column in ("model", "xz -9", "gzip -9", "held-out answers", "ends its turn"):
+        assert column in told
+    place = journey[0] / "outputs"
+    assert f"lm chat model.path={place}/instruct/default" in told
+
+
+def test_what_was_taught_is_what_the_chat_answers(finished, journey):
+    answers = finished.stdout.partition("what the tuned model answers")[2].splitlines()
+    assert answers[1] == "apples"
+    said = run([sys.executable, "-m", "lm", "chat", f"model.path={journey[0]}/outputs/instruct/default"], input="What is blue?\n")
+    assert (said.returncode, said.stdout.strip()) == (0, "the sea"), said.stderr
+
+
+def test_a_third_time_there_is_nothing_to_do(finished, journey):
+    again = run(journey[1])
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("nothing to do") == 6
+    tables = [told.stdout.partition("bits per byte")[2].partition("\n\n")[0] for told in (finished, again)]
+    assert tables[0] == tables[1]
+
+
+def test_the_way_from_text_to_reply_opens_no_socket(finished, journey, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
+        "def refuse(self, address, *rest):\n    raise RuntimeError(f'a socket to {address}')\n"
+        "socket.socket.connect = socket.socket.connect_ex = refuse\n"
+    )
+    place = journey[0] / "offline"
+    command = [word.replace(f"root={journey[0] / 'outputs'}", f"root={place}") for word in journey[1]]
+    told = run([*command, "pretrain.budget.steps=2", "instruct.budget.epochs=0.1"], env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert told.returncode == 0, told.stderr
+    guarded = run([sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"],
+                  env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
+    assert "a socket to" in guarded.stderr, "the guard itself does not hold"
+
+
+def commands() -> list[str]:
+    """Every `lm JOB …` that the README tells people to type."""
+    blocks = re.findall(r"^```(?:bash|sh)\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.partition("  #")[0].strip() for line in lines if line.startswith("lm ")]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_the_readme_composes(command):
+    words = shlex.split(command)[1:]
+    flags = [word for word in words if word in ("-m", "--help")]
+    job, *overrides = [word for word in words if word not in flags]
+    faults = Composition(job, directory=config_directory()).faults(overrides, multirun="-m" in flags)
+    missing = [fault for fault in faults if "does not exist" not in str(fault)]
+    assert missing == []
+
+
+def test_the_readme_has_the_two_command_lines_and_is_short():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250
+    assert "lm pipeline" in text
+    assert "<!-- test command -->" in text
+    assert len(commands()) >= 12
+
+
+def test_the_readme_has_a_line_for_every_file_of_the_package():
+    text, root = README.read_text(encoding="utf-8"), README.parent / "lm"
+    files = [path.relative_to(root).as_posix() for path in root.rglob("*.py") if path.name != "__init__.py"]
+    named = {match[1] for match in re.finditer(r"^ +([\w/]+\.py) ", text, re.MULTILINE)}
+    assert sorted(files) == sorted(named)
