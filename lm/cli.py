@@ -31,16 +31,19 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
         sys.stdout.flush()  # while a reader that has gone can still be told from a bug
         return code
     except KeyboardInterrupt:
-        if is_first_process():
-            again = shlex.join(["lm", *arguments])
-            print(f"\ninterrupted; the same command goes on: {again}", file=sys.stderr)
+        _go_on("interrupted", arguments)
         return INTERRUPTED
     except Interrupted as interrupted:
-        if is_first_process():
-            print(interrupted.message, file=sys.stderr)
+        _go_on(interrupted.message, arguments)
         return 128 + interrupted.signal_number
     except Exception as error:
         return tell(error)
+
+
+def _go_on(what: str, arguments: list[str]) -> None:
+    """Say how far it came, and that nothing else need be typed to go on."""
+    if is_first_process():
+        print(f"\n{what}; the same command goes on: {shlex.join(['lm', *arguments])}", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str], directory: Path) -> int:

@@ -15,6 +15,9 @@ from lm.files import hash_file, hash_json, write_atomically
 from lm.manifest import MANIFEST, WAY_OUT, differences, read_manifest, versions
 from lm.ranks import is_first_process
 
+CONFIG, LOCK = "config.json", ".lock"
+BOOKS = {MANIFEST, CONFIG, LOCK}  # what a run has before it has made anything
+
 
 class Interrupted(BaseException):
     """A signal ended the run after it had saved. No Exception, lest a sweep go on with its next job."""
@@ -71,7 +74,7 @@ class Run:
             raise ValueError(f"run {self.directory} exists with another config:{lines}\n{WAY_OUT}")
         started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
         self._manifest = {**started, **recorded, "config": config, "versions": versions()}
-        self._write("config.json", config)
+        self._write(CONFIG, config)
         self._write(MANIFEST, self._manifest)
 
     def close(self) -> None:
@@ -125,14 +128,23 @@ class Run:
         return manifest["fingerprint"]
 
     def _recorded(self) -> dict:
-        return read_manifest(self.directory) if (self.directory / MANIFEST).exists() else {}
+        """The manifest, unless all there is of the run is its books: one that was refused at once binds nobody."""
+        if not (self.directory / MANIFEST).exists():
+            return {}
+        manifest = read_manifest(self.directory)
+        made = any(path.name not in BOOKS for path in self._own())
+        return manifest if made or manifest["state"] == "complete" else {}
+
+    def _own(self) -> list[Path]:
+        """What lies in the directory, without the runs below it: a sweep's."""
+        return [path for path in self.directory.iterdir() if not (path.is_dir() and any(path.rglob(MANIFEST)))]
 
     def _claim(self) -> None:
         """Lock the directory against a second process.
 
         A record lock, not flock: data workers do not inherit it, and may outlive a killed run by seconds.
         """
-        self._lock = open(self.directory / ".lock", "a+")  # noqa: SIM115 (open as long as the run)
+        self._lock = open(self.directory / LOCK, "a+")  # noqa: SIM115 (open as long as the run)
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -147,18 +159,15 @@ class Run:
         self._lock.flush()
 
     def _clear(self) -> None:
-        """Remove the run's own files; runs that lie below it (a sweep's) are not its own."""
-        own = [path for path in self.directory.iterdir() if path.name != ".lock"]
+        """Remove the run's own files."""
+        own = [path for path in self._own() if path.name != LOCK]
         if own and not (self.directory / MANIFEST).exists():
             raise ValueError(
                 f"run.restart=true would empty {self.directory}, which holds files but no {MANIFEST}, so it "
                 "is no run: move them away, or set run.name to another name"
             )
         for path in own:
-            if not path.is_dir():
-                path.unlink()
-            elif not any(path.rglob(MANIFEST)):
-                shutil.rmtree(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _write(self, name: str, content: dict) -> None:
         if is_first_process():

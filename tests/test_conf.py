@@ -12,8 +12,12 @@ CONF = config_directory()
 PLACES = [CONF]
 # What a person must say, by where it is missing; everything else has a value.
 MUST_BE_GIVEN = re.compile(r"([\w.]*\bpath): missing: set \1=…|tokenizer\.path: \${..data.path} cannot be resolved")
-# A pipeline's stages hand on to each other: it pretrains on its corpus and tunes on conversations.
-FIXED = {("pipeline", "data@pretrain.data"), ("pipeline", "data@instruct.data")}
+# A pipeline's stages hand on to each other: it pretrains on its corpus, tunes on conversations and asks about them.
+FIXED = {
+    ("pipeline", "data@pretrain.data"),
+    ("pipeline", "data@instruct.data"),
+    ("pipeline", "evaluation@evaluate_answers.evaluations"),
+}
 
 
 def combinations() -> list[tuple[str, tuple[str, ...]]]:

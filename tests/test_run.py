@@ -55,16 +55,30 @@ def test_a_finished_run_has_nothing_to_do_and_remembers_its_result(tmp_path: Pat
 
 
 def test_a_started_run_goes_on_under_the_same_config(tmp_path: Path) -> None:
-    run = opened(tmp_path)
-    (run.directory / "half").write_text("kept")
-    run.close()
+    begun(tmp_path)
     run = opened(tmp_path)
     assert not run.finished({})
     assert (run.directory / "half").read_text() == "kept"
 
 
+def begun(root: Path) -> None:
+    """A run that was broken off on its way."""
+    run = opened(root)
+    (run.directory / "half").write_text("kept")
+    run.close()
+
+
+def test_a_run_that_was_refused_at_once_does_not_hold_its_name(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    assert not run.finished({"corpus": "x"})
+    run.close()
+    run = opened(tmp_path, {**CONFIG, "seed": 2})
+    assert not run.finished({"corpus": "y"})
+    assert json.loads((tmp_path / "train/a/manifest.json").read_text())["config"]["seed"] == 2
+
+
 def test_another_config_is_refused_with_each_differing_key_and_the_way_out(tmp_path: Path) -> None:
-    opened(tmp_path).close()
+    begun(tmp_path)
     other = {**CONFIG, "seed": 2, "model": {"dim": 16, "bias": True}}
     with pytest.raises(ValueError, match="exists with another config") as refusal:
         opened(tmp_path, other)
@@ -79,7 +93,7 @@ def test_another_config_is_refused_with_each_differing_key_and_the_way_out(tmp_p
 
 
 def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
-    opened(tmp_path).close()
+    begun(tmp_path)
     how = {**CONFIG, "trainer": {"devices": 2}, "budget": {"batch_tokens": 64, "rows_per_device": 1}}
     run = opened(tmp_path, {**how, "run": {"name": "a", "restart": False}, "logger": {"x": 1}})
     assert json.loads((run.directory / "config.json").read_text())["trainer"] == {"devices": 2}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
+
+from lm.config import Composition, build, plain
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())
@@ -15,23 +15,22 @@ GROUPS = sorted(
 )
 
 
-def build(*overrides: str):
-    with initialize_config_dir(str(MODELS.parent), version_base="1.3"):
-        config = compose(overrides=[*overrides])
+def made(*overrides: str):
+    config = plain(Composition("pretrain", directory=MODELS.parent).compose([*overrides]))
     with torch.device("meta"):
-        return instantiate(config.model, _convert_="all")(vocab_size=4096)
+        return build(config["model"])(vocab_size=4096)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_first_line_tells_the_parameters_at_a_vocabulary_of_4096(size):
     said = re.match(r"# ([\d.]+) M parameters", (MODELS / f"{size}.yaml").read_text())
-    parameters = sum(parameter.numel() for parameter in build(f"+model={size}").parameters())
+    parameters = sum(parameter.numel() for parameter in made(f"model={size}").parameters())
     assert float(said[1]) == pytest.approx(parameters / 1e6, rel=0.05, abs=0.05)
 
 
 @pytest.mark.parametrize(("group", "option"), GROUPS)
 def test_every_part_fits_a_model_and_shows_in_it(group, option):
-    model = build("+model=nano", f"model/{group}={option}")
+    model = made("model=nano", f"model/{group}={option}")
     logits = model(torch.zeros(1, 3, dtype=torch.int64, device="meta"))
     assert logits.shape == (1, 3, 4096)
     written = (MODELS / group / f"{option}.yaml").read_text()
