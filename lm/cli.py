@@ -98,6 +98,7 @@ def _run(options: Namespace, directory: Path) -> int:
 
     job, *overrides = options.words
     composition = Composition(job, directory=directory, extra=options.config_dir)
+    overrides = [composition.readable(each) for each in overrides]
     faults = []
     try:
         if options.cfg:

@@ -161,7 +161,7 @@ MISTAKES = {
     "train data.path=x model.dropout=0.5": "model.dropout: is not in the YAML; to add it, write +model.dropout=0.5",
     "train data.path=x --cfg job model=null": "model=null: no such option; there is big, small",
     "greet name": "name: is not key=value as Hydra reads it",
-    "greet name=a,b": "name=a,b: has several values: add -m to run each in turn, or write [a,b] for a list",
+    "greet name=a,b": "name=a,b: has several values: add -m to run each in turn; or write [a,b] for a list",
     "greet --cfg job name=a,b": "name=a,b: has several values: add -m",
     "train data.path=x model=bgi": "model=bgi: no such option; did you mean big?",
     "train": "data.path: missing: set data.path=…",

@@ -254,3 +254,19 @@ def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: 
     assert told("model@second.model=big", job="linked", extra=tmp_path) == [
         "model@second.model=big: has no effect: it is ${first.model} here, so choose it there",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["red? (40)", "it's", "a \\\\' b (", "back\\slash (", "f():\n    (x)\n", "{", "a=b(", "'"]
+)
+def test_text_need_not_follow_hydras_grammar(text: str) -> None:
+    composition = Composition("train", directory=toy.CONF)
+    read = composition.readable(f"behave={text}")
+    assert composition.compose(["data.path=x", read]).behave == text
+
+
+@pytest.mark.parametrize(
+    "typed", ["seed=1", "behave='a, b'", "model.dim=4,8", "model=[small]", "~model", "seed"]
+)
+def test_what_hydra_reads_is_left_as_it_is(typed: str) -> None:
+    assert Composition("train", directory=toy.CONF).readable(typed) == typed

@@ -1,7 +1,9 @@
 """A job's config composed by Hydra, and all that Hydra would refuse, told at once and in words."""
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,16 @@ class Composition:
         self.hydra = Hydra.create_main_hydra2(task_name=job, config_search_path=search_path)
         self.sweeps = False  # whether what was composed last asks for a multirun itself
 
+    def readable(self, override: str) -> str:
+        """`key=text` as it is typed, quoted where Hydra's grammar stumbles over the text: brackets, quotes, lines."""
+        key, equals, text = override.partition("=")
+        quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text)
+        for candidate in (override, f"{key}='{quoted}'") if equals else ():
+            with suppress(OverrideParseException):
+                self._parse([candidate])
+                return candidate
+        return override
+
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The job's config with Hydra's own node; one of REFUSALS where Hydra refuses."""
         with warnings.catch_warnings():
@@ -91,7 +103,7 @@ class Composition:
         for variant in _variants(parsed):
             found += self._faults_of_one(variant)
         if not multirun and not self.sweeps:
-            several = "has several values: add -m to run each in turn, or write [a,b] for a list"
+            several = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
             found += [Fault(each.input_line, several) for each in parsed if each.is_sweep_override()]
         return [*dict.fromkeys(found)]
 
