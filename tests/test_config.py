@@ -265,8 +265,6 @@ def test_text_need_not_follow_hydras_grammar(text: str) -> None:
     assert composition.compose(["data.path=x", read]).behave == text
 
 
-@pytest.mark.parametrize(
-    "typed", ["seed=1", "behave='a, b'", "model.dim=4,8", "model=[small]", "~model", "seed"]
-)
+@pytest.mark.parametrize("typed", ["seed=1", "behave='a, b'", "model.dim=4,8", "model=[small]", "~model", "seed"])
 def test_what_hydra_reads_is_left_as_it_is(typed: str) -> None:
     assert Composition("train", directory=toy.CONF).readable(typed) == typed
