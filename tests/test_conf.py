@@ -11,7 +11,9 @@ from lm.outline import headline, jobs, options, outline
 CONF = config_directory()
 PLACES = [CONF]
 # What a person must say, by where it is missing; everything else has a value.
-MUST_BE_GIVEN = re.compile(r"([\w.]*\bpath): missing: set \1=…|tokenizer\.path: \${..data.path} cannot be resolved")
+MUST_BE_GIVEN = re.compile(
+    r"([\w.]*\b(?:path|vocabulary|merges)): missing: set \1=…|tokenizer\.path: \${..data.path} cannot be resolved"
+)
 # A pipeline's stages hand on to each other: it pretrains on its corpus, tunes on conversations and asks about them.
 FIXED = {
     ("pipeline", "data@pretrain.data"),

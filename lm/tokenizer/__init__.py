@@ -1,7 +1,11 @@
 """Tokenizers: text to ids and back, exactly."""
 
-from lm.tokenizer.bpe import train_bpe
+from lm.tokenizer.bpe import byte_tokenizer, train_bpe
+from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer
 from lm.tokenizer.tokenizer import Tokenizer
 
-__all__ = ["Tokenizer", "existing_tokenizer", "load_tokenizer", "train_bpe"]
+__all__ = [
+    "Tokenizer", "byte_tokenizer", "existing_tokenizer", "gpt2_tokenizer", "load_tokenizer", "tiktoken_tokenizer",
+    "train_bpe",
+]  # fmt: skip

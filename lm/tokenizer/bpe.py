@@ -1,33 +1,23 @@
-"""Train byte-level byte-pair encoding."""
+"""Byte-level vocabularies: merged by frequency, or the bare bytes."""
 
 import sys
 from collections.abc import Iterable
 
-from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from lm.tokenizer.byte_level import CHARACTER_OF
+from lm.tokenizer.load import completed
+from lm.tokenizer.pattern import GPT4, byte_level
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
-
-# The split of GPT-4 (cl100k): contractions, words with the one mark or space before them, up to three digits,
-# punctuation with the line ends after it, line ends, white space but for its last character. Indentation
-# stays whole and numbers do not swamp the vocabulary.
-GPT4_PATTERN = (
-    r"'(?i:[sdmt]|ll|ve|re)"
-    r"|[^\r\n\p{L}\p{N}]?+\p{L}+"
-    r"|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]++[\r\n]*"
-    r"|\s*[\r\n]"
-    r"|\s+(?!\S)"
-    r"|\s+"
-)
 
 
 def train_bpe(
     texts: Iterable[str],
     *,
     vocab_size: int = 4096,
-    pattern: str = GPT4_PATTERN,
+    pattern: str = GPT4,
     min_frequency: int = 2,
 ) -> Tokenizer:
     """Merge the commonest pair of neighbours, again and again (Sennrich et al. 2016), over bytes: nothing is
@@ -45,12 +35,7 @@ def train_bpe(
             f"{len(SPECIAL_TOKENS)} special tokens need {least}, and merges come on top; try 4096"
         )
     backend = Backend(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(_regex(pattern), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    backend.pre_tokenizer = byte_level(pattern)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -75,11 +60,12 @@ def train_bpe(
     return trained
 
 
-def _regex(pattern: str) -> Regex:
-    try:
-        return Regex(pattern)
-    except Exception as error:  # `tokenizers` raises bare Exception
-        raise ValueError(f"tokenizer.pattern {pattern!r} is not a regular expression: {error}") from None
+def byte_tokenizer(texts: Iterable[str]) -> Tokenizer:
+    """Every byte a token, by its value (ByT5, Xue et al. 2022); there is nothing to learn from the texts."""
+    backend = Backend(models.BPE({CHARACTER_OF[byte]: byte for byte in range(256)}, []))
+    backend.pre_tokenizer = byte_level(GPT4)  # what is cut does not matter here; short pieces are quick
+    backend.decoder = decoders.ByteLevel()
+    return completed(backend.to_str(pretty=True))
 
 
 class _Seen:

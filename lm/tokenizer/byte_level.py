@@ -15,3 +15,11 @@ def to_bytes(token: str) -> bytes | None:
     """The bytes a vocabulary entry stands for; None if it is not written in this alphabet."""
     values = [BYTE_OF.get(character, -1) for character in token]
     return None if -1 in values else bytes(values)
+
+
+CHARACTER_OF = {byte: character for character, byte in BYTE_OF.items()}
+
+
+def to_text(token: bytes) -> str:
+    """How a vocabulary writes these bytes."""
+    return "".join(CHARACTER_OF[byte] for byte in token)

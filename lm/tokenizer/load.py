@@ -25,17 +25,23 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         )
     try:
         content = file.read_text(encoding="utf-8")
-        backend = tokenizers.Tokenizer.from_str(content)
+        tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # `tokenizers` raises bare Exception
         raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
+    try:
+        return completed(content)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def completed(content: str) -> Tokenizer:
+    """The tokenizer of a tokenizer.json, with those of our special tokens that it lacks after its own vocabulary."""
+    backend = tokenizers.Tokenizer.from_str(content)
     missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
     if missing:
         backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False) for token in missing])
         content = backend.to_str(pretty=True)
-    try:
-        return Tokenizer(content)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+    return Tokenizer(content)
 
 
 def existing_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:

@@ -2,7 +2,10 @@
 
 import pytest
 
-from lm.tokenizer import train_bpe
+from lm.config import Composition, config_directory
+from lm.tokenizer import byte_tokenizer, train_bpe
+from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.special import SPECIAL_TOKENS
 
 TEXTS = [f"the {word} of the {word}s is number {i}\n" for i in range(50) for word in ("tree", "river", "été")]
 
@@ -39,3 +42,37 @@ def test_a_broken_pattern_is_refused():
 def test_a_lone_surrogate_in_training_text_is_refused():
     with pytest.raises(ValueError, match="lone surrogate"):
         train_bpe(["fine", "a\ud800b"])
+
+
+TEXT = "def f(x1, y=12345):\n        return 'dont' + été  \n\n"
+CUTS = {
+    "gpt4": "def¦ f¦(x¦1¦,¦ y¦=¦123¦45¦):\n¦       ¦ return¦ '¦dont¦'¦ +¦ été¦  \n\n",
+    "digits": "def¦ f¦(x¦1¦,¦ y¦=¦1¦2¦3¦4¦5¦):\n¦       ¦ return¦ '¦dont¦'¦ +¦ été¦  \n\n",
+    "gpt2": "def¦ f¦(¦x¦1¦,¦ y¦=¦12345¦):¦\n       ¦ return¦ '¦dont¦'¦ +¦ été¦  \n\n",
+    "plain": "def¦ f(x1,¦ y=12345):¦\n       ¦ return¦ 'dont'¦ +¦ été¦  \n\n",
+}
+
+
+def pattern(option: str) -> str:
+    config = Composition("tokenizer", directory=config_directory()).compose([f"tokenizer/pattern@tokenizer={option}"])
+    return config.tokenizer.pattern
+
+
+@pytest.mark.parametrize(("option", "pieces"), CUTS.items())
+def test_each_pattern_cuts_as_it_says(option, pieces):
+    cut = byte_level(pattern(option)).pre_tokenize_str(TEXT)
+    assert ["".join(TEXT[start:stop]) for _, (start, stop) in cut] == pieces.split("¦")
+    tokenizer = train_bpe(TEXTS, vocab_size=300, pattern=pattern(option))
+    assert tokenizer.decode(tokenizer.encode(TEXT)) == TEXT
+
+
+def test_the_pattern_unless_chosen_is_that_of_gpt4():
+    assert pattern("gpt4") == GPT4
+
+
+def test_the_bytes_tokenizer_has_every_byte_by_its_value():
+    tokenizer = byte_tokenizer([])
+    text = "été 🙂 <|user|>\x00\r\n"
+    assert tokenizer.encode(text) == list(text.encode())
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.vocab_size == 256 + len(SPECIAL_TOKENS)

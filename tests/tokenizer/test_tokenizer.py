@@ -10,8 +10,8 @@ import regex
 import tokenizers
 
 from lm.tokenizer import Tokenizer, load_tokenizer, train_bpe
-from lm.tokenizer.bpe import GPT4_PATTERN
 from lm.tokenizer.byte_level import BYTE_OF
+from lm.tokenizer.pattern import GPT4
 from lm.tokenizer.special import SPECIAL_TOKENS
 
 LINES = [f"def method_{i}(self, value={i}):\n        return self.other['key'] + value  # don't\n" for i in range(200)]
@@ -103,7 +103,7 @@ def test_text_is_split_as_the_pattern_says(tokenizer):
     """Against the `regex` module, which is another engine."""
     split = tokenizers.Tokenizer.from_str(tokenizer.content).pre_tokenizer
     for text in random_texts(500, seed=2):
-        expected = [piece.group() for piece in regex.finditer(GPT4_PATTERN, text)]
+        expected = [piece.group() for piece in regex.finditer(GPT4, text)]
         assert "".join(expected) == text
         pieces = [bytes(BYTE_OF[c] for c in piece) for piece, _ in split.pre_tokenize_str(text)]
         assert pieces == [piece.encode() for piece in expected]

@@ -1,0 +1,27 @@
+"""How text is split before it is encoded: no token crosses a cut."""
+
+from tokenizers import Regex, pre_tokenizers
+
+# The split of GPT-4 (cl100k): contractions, words with the one mark or space before them, up to three digits,
+# punctuation with the line ends after it, line ends, white space but for its last character. Indentation
+# stays whole and numbers do not swamp the vocabulary.
+GPT4 = (
+    r"'(?i:[sdmt]|ll|ve|re)"
+    r"|[^\r\n\p{L}\p{N}]?+\p{L}+"
+    r"|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]++[\r\n]*"
+    r"|\s*[\r\n]"
+    r"|\s+(?!\S)"
+    r"|\s+"
+)
+
+
+def byte_level(pattern: str) -> pre_tokenizers.PreTokenizer:
+    """Cut by `pattern`, then write bytes as visible characters."""
+    try:
+        regex = Regex(pattern)
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise ValueError(f"tokenizer.pattern {pattern!r} is not a regular expression: {error}") from None
+    return pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(regex, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )

@@ -1,0 +1,129 @@
+"""Other libraries' vocabularies give the ids that those libraries give."""
+
+import base64
+import gzip
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from lm.config import Composition, build, config_directory, plain
+from lm.tokenizer import load_tokenizer
+from lm.tokenizer.byte_level import to_text
+from lm.tokenizer.special import SPECIAL_TOKENS
+
+FILES = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
+needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabularies of others are not there")
+RANKS = {bytes([n]): n for n in range(256)} | {b"he": 256, b"ll": 257, b"hell": 258, b" w": 259, b"llo": 260}
+PIECES = [
+    *"aeiou  \n\t.,;:'\"()[]{}0123456789ABCxyz", " the", "ing", "'s", "'LL", "don't", "  ", "\r\n", "\n\n", "    ",
+    "1234567",    "é", "ß", "ſ", "İ", "中文", "日本語", "한국어", "ไทย", "हिन्दी", "عربى", "עברית", "🙂", "👩‍👩‍👧",
+    "\u200b", "\xa0", "\u3000", "e\u0301", "ǅ",
+    "HelloWorld", "camelCase", "snake_case", "//", "a/b", "!!!", "\x00", "\x85", "\u2028", "½", "Ⅳ", *SPECIAL_TOKENS,
+]  # fmt: skip
+
+
+def texts(count: int) -> list[str]:
+    draw = random.Random(0)
+    return ["".join(draw.choices(PIECES, k=draw.randrange(40))) for _ in range(count)]
+
+
+def option(name: str, **keys: str):
+    """What `tokenizer=NAME` builds from files."""
+    overrides = [f"tokenizer={name}", *(f"tokenizer.{key}={value}" for key, value in keys.items())]
+    config = plain(Composition("tokenizer", directory=config_directory()).compose(overrides))
+    return build(config["tokenizer"])([])
+
+
+def written(path: Path, ranks: dict[bytes, int]) -> Path:
+    path.write_text("".join(f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks.items()))
+    return path
+
+
+def assert_equal_ids(tokenizer, original) -> None:
+    for text in texts(3000):
+        ids = tokenizer.encode(text)
+        assert ids == original.encode(text, disallowed_special=()), text
+        assert tokenizer.decode(ids) == text
+        assert tokenizer.token_bytes[ids].sum() == len(text.encode())
+
+
+@needs_files
+@pytest.mark.parametrize("name", ["cl100k", "o200k"])
+def test_tiktoken_files_give_tiktokens_ids(name, monkeypatch):
+    tiktoken = pytest.importorskip("tiktoken")
+    from tiktoken_ext import openai_public
+
+    file = FILES / f"{name}_base.tiktoken.gz"
+    lines = gzip.decompress(file.read_bytes()).splitlines()
+    ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
+    monkeypatch.setattr(openai_public, "load_tiktoken_bpe", lambda *_, **__: ranks)
+    original = tiktoken.Encoding(**getattr(openai_public, f"{name}_base")())
+    assert_equal_ids(option(name, path=str(file)), original)
+
+
+@needs_files
+def test_gpt2s_files_give_gpt2s_ids(monkeypatch):
+    tiktoken = pytest.importorskip("tiktoken")
+    from tiktoken.load import data_gym_to_mergeable_bpe_ranks
+    from tiktoken_ext import openai_public
+
+    vocabulary, merges = FILES / "gpt2_vocab.json", FILES / "gpt2_merges.txt"
+    ranks = data_gym_to_mergeable_bpe_ranks(vocab_bpe_file=str(merges), encoder_json_file=str(vocabulary))
+    monkeypatch.setattr(openai_public, "data_gym_to_mergeable_bpe_ranks", lambda *_, **__: ranks)
+    original = tiktoken.Encoding(**openai_public.gpt2())
+    assert_equal_ids(option("gpt2", vocabulary=str(vocabulary), merges=str(merges)), original)
+
+
+def test_a_small_tiktoken_file_gives_its_ids_and_ours_after(tmp_path):
+    tokenizer = option("cl100k", path=str(written(tmp_path / "own.tiktoken", RANKS)))
+    assert tokenizer.encode("hello w") == [258, ord("o"), 259]
+    assert tokenizer.end_of_document == 261
+    assert tokenizer.vocab_size == 261 + len(SPECIAL_TOKENS)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    again = load_tokenizer(tmp_path)
+    assert again.fingerprint == tokenizer.fingerprint
+    assert again.encode("hello w") == tokenizer.encode("hello w")
+
+
+def test_a_packed_file_is_read_as_the_plain_one(tmp_path):
+    plain_file = written(tmp_path / "own.tiktoken", RANKS)
+    packed = tmp_path / "own.tiktoken.gz"
+    packed.write_bytes(gzip.compress(plain_file.read_bytes()))
+    assert option("cl100k", path=str(packed)).fingerprint == option("cl100k", path=str(plain_file)).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("aGVsbG8= 1\nnot a line at all\n", "own.tiktoken:2 is not a token in base64 and its rank"),
+        ("aGVsbG8= one\n", "own.tiktoken:1 is not"),
+        ("aGVsbG8= 1\n", "lacks 256 of the 256 single bytes"),
+        ("", "lacks 256 of the 256 single bytes"),
+    ],
+)
+def test_a_file_that_is_no_vocabulary_is_refused_by_line(content, told, tmp_path):
+    (tmp_path / "own.tiktoken").write_text(content)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        option("cl100k", path=str(tmp_path / "own.tiktoken"))
+
+
+def test_files_that_are_not_there_or_not_text_are_told(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no file .*nowhere"):
+        option("o200k", path=str(tmp_path / "nowhere.tiktoken"))
+    (tmp_path / "odd.tiktoken.gz").write_bytes(b"no gzip")
+    with pytest.raises(ValueError, match=r"odd\.tiktoken\.gz is not text"):
+        option("o200k", path=str(tmp_path / "odd.tiktoken.gz"))
+
+
+def test_merges_of_another_vocabulary_are_refused_by_line(tmp_path):
+    entries = {to_text(bytes([n])): n for n in range(256)} | {"he": 256}
+    (tmp_path / "vocab.json").write_text(json.dumps(entries))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nh e\nl l\n")
+    with pytest.raises(ValueError, match=r"merges\.txt:3 is not a merge of two tokens"):
+        option("gpt2", vocabulary=str(tmp_path / "vocab.json"), merges=str(tmp_path / "merges.txt"))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nh e\n")
+    tokenizer = option("gpt2", vocabulary=str(tmp_path / "vocab.json"), merges=str(tmp_path / "merges.txt"))
+    assert tokenizer.encode("he") == [256]
