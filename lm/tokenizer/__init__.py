@@ -1,11 +1,12 @@
 """Tokenizers: text to ids and back, exactly."""
 
 from lm.tokenizer.bpe import byte_tokenizer, train_bpe
+from lm.tokenizer.characters import train_characters
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer
 from lm.tokenizer.tokenizer import Tokenizer
 
 __all__ = [
     "Tokenizer", "byte_tokenizer", "existing_tokenizer", "gpt2_tokenizer", "load_tokenizer", "tiktoken_tokenizer",
-    "train_bpe",
+    "train_bpe", "train_characters",
 ]  # fmt: skip
