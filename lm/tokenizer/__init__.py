@@ -5,8 +5,9 @@ from lm.tokenizer.characters import train_characters
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer
 from lm.tokenizer.tokenizer import Tokenizer
+from lm.tokenizer.wordpiece import train_wordpiece
 
 __all__ = [
     "Tokenizer", "byte_tokenizer", "existing_tokenizer", "gpt2_tokenizer", "load_tokenizer", "tiktoken_tokenizer",
-    "train_bpe", "train_characters",
+    "train_bpe", "train_characters", "train_wordpiece",
 ]  # fmt: skip

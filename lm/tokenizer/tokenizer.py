@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import tokenizers
+from tokenizers.models import WordPiece
 
 from lm.files import hash_bytes, write_atomically
 from lm.tokenizer.byte_level import BYTE_OF, to_bytes
@@ -86,12 +87,13 @@ def _pieces(backend: tokenizers.Tokenizer) -> list[bytes]:
     """The bytes of each id; none for specials and for ids that nothing uses."""
     vocabulary = backend.get_vocab(with_added_tokens=True)
     added = backend.get_added_tokens_decoder()
+    within = backend.model.continuing_subword_prefix if isinstance(backend.model, WordPiece) else ""
     pieces = [b""] * (max(vocabulary.values()) + 1)
     for token, number in vocabulary.items():
         if number in added:  # added tokens are written as they are, not in the byte alphabet
             pieces[number] = b"" if added[number].special else token.encode()
             continue
-        piece = to_bytes(token)
+        piece = to_bytes(token.removeprefix(within))
         if piece is None:
             raise ValueError(f"vocabulary entry {token!r} is not byte-level: only byte-level tokenizers are exact")
         pieces[number] = piece
