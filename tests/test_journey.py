@@ -94,6 +94,9 @@ def test_the_same_command_goes_on_to_a_chat_reply(finished, journey):
     for column in ("model", "xz -9", "gzip -9", "held-out answers", "ends its turn"):
         assert column in told
     place = journey[0] / "outputs"
+    answered = json.loads((place / "evaluate" / "default-answers" / "results.json").read_text())["answers"]["all"]
+    assert answered["questions"] > 10
+    assert answered["word_for_word"] > 0.8
     assert f"lm chat model.path={place}/instruct/default" in told
 
 

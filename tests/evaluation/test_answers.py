@@ -1,0 +1,94 @@
+"""Only held-out questions are asked, spread evenly, and right is what is the same to the letter and has ended."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from lm.conversation import Conversation, Message, RoleTokens
+from lm.corpus import Split
+from lm.evaluation import Answers
+from lm.evaluation.answers import _judged, _spread
+from lm.generation import Completion
+from lm.model import Attention, SwiGLU, Transformer
+from lm.tokenizer import byte_tokenizer
+
+
+def talk(number: int, task: str = "sums", answer: str = "four") -> Conversation:
+    return Conversation((Message("user", f"What is {number}?"), Message("assistant", answer)), task=task)
+
+
+TALKS = [talk(n, task="sums" if n % 3 else "words") for n in range(300)]
+SPLIT = Split(0.2)
+
+
+@pytest.fixture(scope="module")
+def model() -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(
+        vocab_size=262, context=64, dim=8, layers=1, attention=partial(Attention, heads=1), feedforward=SwiGLU
+    ).eval()
+
+
+def answers(conversations=TALKS, **options) -> Answers:
+    return Answers(conversations, template=RoleTokens(), split=SPLIT, **{"max_tokens": 4, **options})
+
+
+def test_every_held_out_question_is_asked_and_none_of_training(model):
+    held_out = [one for one in TALKS if SPLIT.held_out(one)]
+    results = answers(questions=1000)(model, byte_tokenizer([]))
+    assert results["all"]["questions"] == len(held_out)
+    for task in ("sums", "words"):
+        assert results[task]["questions"] == sum(one.task == task for one in held_out)
+    assert list(results)[-1] == "all"
+
+
+def test_no_more_than_wanted_are_asked_and_batches_change_nothing(model):
+    few = answers(questions=10, rows=3)(model, byte_tokenizer([]))
+    assert few["all"]["questions"] == 10
+    assert few == answers(questions=10, rows=10)(model, byte_tokenizer([]))
+
+
+def test_those_asked_are_spread_evenly():
+    assert _spread(list(range(10)), 3) == [0, 3, 6]
+    assert _spread([1, 2], 5) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "judged"),
+    [
+        ("four", "stop_token", (1, 1, 1)),
+        ("four", "length", (1, 0, 0)),
+        ("Four", "stop_token", (1, 1, 0)),
+        ("four ", "stop_token", (1, 1, 0)),
+    ],
+)
+def test_right_is_the_same_to_the_letter_and_ended(text, reason, judged):
+    assert _judged(Completion(text, [], reason), talk(4)) == judged
+
+
+def test_several_sources_are_asked_together(model):
+    both = answers({"one": TALKS[:150], "other": TALKS[150:]}, questions=1000)(model, byte_tokenizer([]))
+    assert both == answers(questions=1000)(model, byte_tokenizer([]))
+
+
+def test_the_fingerprint_is_that_of_what_is_asked():
+    trained = next(n for n, one in enumerate(TALKS) if not SPLIT.held_out(one))
+    asked = next(n for n, one in enumerate(TALKS) if SPLIT.held_out(one))
+    reference = answers().fingerprint()
+    assert answers(TALKS[:trained] + TALKS[trained + 1 :]).fingerprint() == reference
+    assert answers(TALKS[:asked] + TALKS[asked + 1 :]).fingerprint() != reference
+
+
+def test_what_leaves_no_room_or_asks_for_nothing_is_refused(model):
+    with pytest.raises(ValueError, match=r"leaves room for max_tokens=60 in the context of 64"):
+        answers(max_tokens=60)(model, byte_tokenizer([]))
+    with pytest.raises(ValueError, match=r"evaluations\.answers\.questions=0: must be at least 1"):
+        answers(questions=0)
+
+
+def test_the_table_has_a_line_a_task(model):
+    evaluation = answers()
+    lines = evaluation.table(evaluation(model, byte_tokenizer([]))).splitlines()
+    assert [line.split()[0] for line in lines] == ["held-out", "sums", "words", "all"]
+    assert len({len(line) for line in lines}) == 1
