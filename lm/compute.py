@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed", "64-true"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]  # fp16 would scale what is clipped
 
 
 def _bfloat16_in_hardware(accelerator: str) -> bool:

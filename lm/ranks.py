@@ -34,8 +34,10 @@ def launches(config: Path) -> Iterator[None]:
     try:
         yield
         if _in_group() and not grouped:
-            _leave_group()
+            sys.modules["torch.distributed"].barrier()  # the other ranks are done as well
     finally:
+        if _in_group() and not grouped:  # also of a job that failed, or the next would be part of its group
+            sys.modules["torch.distributed"].destroy_process_group()
         sys.argv, main.__spec__ = command, spec
         for name, value in environment.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
@@ -44,11 +46,3 @@ def launches(config: Path) -> Iterator[None]:
 def _in_group() -> bool:
     distributed = sys.modules.get("torch.distributed")  # a job that never loaded torch has no group
     return bool(distributed and distributed.is_available() and distributed.is_initialized())
-
-
-def _leave_group() -> None:
-    """Wait for the other ranks, then dissolve the group, so that the next job can form its own."""
-    import torch
-
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()

@@ -37,7 +37,10 @@ class Checkpoints(Callback):
             self._save(trainer, "last")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        value = pl_module.validation.get(self.monitor, math.inf)
+        if self.monitor not in pl_module.validation:
+            measured = ", ".join(pl_module.validation)
+            raise ValueError(f"callbacks.checkpoints.monitor={self.monitor} is not measured; there is {measured}")
+        value = pl_module.validation[self.monitor]
         if value < self.best:
             self.best = value
             self._save(trainer, "best")

@@ -41,7 +41,13 @@ class Interruption(Callback):
         if self._agreed:
             self._leave(trainer, self._agreed)
 
-    def teardown(self, trainer, pl_module, stage: str) -> None:
+    def on_train_end(self, trainer, pl_module) -> None:
+        self._restore()  # now: Lightning puts back what was before its own handlers earlier than `teardown`
+
+    def on_exception(self, trainer, pl_module, exception: BaseException) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

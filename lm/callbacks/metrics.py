@@ -21,9 +21,13 @@ class Metrics(Callback):
         self._since: tuple[float, int] = (0.0, 0)  # when and at which step the clock was last read
         self._waited = 0.0  # seconds of validation since then
         self._validation_began = 0.0
+        self._rate = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since, self._waited = (perf_counter(), trainer.global_step), 0.0
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+        self._rate = optimizer.param_groups[0]["lr"]  # of this step: at its end the schedule is one ahead
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx: int) -> None:
         step = trainer.global_step
@@ -41,7 +45,7 @@ class Metrics(Callback):
             trainer,
             {
                 "train/loss": loss,
-                "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+                "train/learning_rate": self._rate,
                 "train/gradient_norm": float(pl_module.gradient_norm),
                 "train/tokens": step * plan.rows_per_step * plan.context,
                 "train/tokens_per_second": rate,

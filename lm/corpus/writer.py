@@ -16,7 +16,7 @@ from lm.tokenizer import Tokenizer
 
 BATCH_DOCUMENTS = 512
 BATCH_CHARACTERS = 2_000_000  # `tokenizers` takes some 150 bytes for each while it works
-LINE_START = re.compile(r"(?<=\n)(?=\S)")
+LINE_START = re.compile(r"(?<=\S\n)(?=\w)")
 
 
 def write_shards(
@@ -80,7 +80,7 @@ def _encode(batch: list[Document], tokenizer: Tokenizer) -> list[list[int]]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """A text cut before lines that begin with a visible character, where GPT-4's split always cuts."""
+    """A text cut between a line and the next that begins with a word: every pattern of conf/tokenizer cuts there."""
     start = 0
     while start < len(text):
         found = LINE_START.search(text, start + BATCH_CHARACTERS)

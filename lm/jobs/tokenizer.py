@@ -1,9 +1,12 @@
 """Train a tokenizer on what a corpus gives to training."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from lm.corpus import Source, Split, rank, survey
+from lm.files import hash_file
 from lm.progress import track
 from lm.run import Run
 from lm.tokenizer import Tokenizer
@@ -19,7 +22,7 @@ def train_tokenizer(
     `sample` is the share of the training documents to learn from, chosen as the split chooses. Training holds
     every distinct word in memory and gains little past a gigabyte, so a large corpus wants less than 1.
     """
-    if run.finished({"corpus": corpus.fingerprint()}):
+    if run.finished({"corpus": corpus.fingerprint(), **_files(run.config.get("tokenizer", {}))}):
         print(f"tokenizer   nothing to do: {run.directory} is complete")
         return
     if not 0 < sample <= 1:
@@ -50,6 +53,13 @@ def train_tokenizer(
         f"tokenizer   {trained.vocab_size} tokens, {rate:.2f} bytes a token, {origin} in {seconds:.1f} s "
         f"→ {run.directory}"
     )
+
+
+def _files(node: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of the files that a `tokenizer` config node names."""
+    paths = {key: Path(node[key]) for key in ("path", "vocabulary", "merges") if node.get(key)}
+    paths = {key: path / "tokenizer.json" if path.is_dir() else path for key, path in paths.items()}
+    return {f"tokenizer.{key}": hash_file(path) for key, path in paths.items() if path.is_file()}
 
 
 def bytes_per_token(tokenizer: Tokenizer, corpus: Source, split: Split) -> float:

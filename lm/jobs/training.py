@@ -25,6 +25,11 @@ from lm.model import Transformer
 from lm.run import Run
 from lm.tokenizer import Tokenizer
 
+# Lightning's settings that change nothing of what is learned; the others follow from the plan and the parts.
+CARRIES_OUT = (
+    "accelerator", "devices", "num_nodes", "strategy", "deterministic", "benchmark", "detect_anomaly", "profiler",
+)  # fmt: skip
+
 
 def train(
     run: Run,
@@ -50,6 +55,13 @@ def train(
     """
     _quiet()
     settings = trainer.keywords
+    if foreign := sorted(settings.keys() - {*CARRIES_OUT}):
+        raise ValueError(
+            f"trainer.{foreign[0]}: the trainer says where and how a run is carried out ({', '.join(CARRIES_OUT)}); "
+            "what it makes is said by budget, compute, objective, validations and callbacks: set it there"
+        )
+    if seed < 0:
+        raise ValueError(f"seed={seed}: must be at least 0")
     accelerator = accelerator_name(settings["accelerator"])
     ranks_here = count_devices(settings["accelerator"], settings["devices"])
     threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
@@ -103,12 +115,13 @@ def train(
             + (f", going on from {last}" if resumed else "")
         )
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
-    if not last.exists():
-        save(trainer, "last")
+    if not any(isinstance(callback, Checkpoints) for callback in callbacks.values()):
+        save(trainer, "last")  # nobody else has, or only as of an interruption
     if not trainer.is_global_zero:
         return module.validation.get("validation/bits_per_byte")
     seconds = perf_counter() - began
-    result = {**module.validation, "parameters": parameters, "tokens": plan.tokens, "seconds": seconds}
+    tokens = trainer.global_step * plan.rows_per_step * plan.context  # fewer than planned where a callback stopped it
+    result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds}
     outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
     run.finish(outputs=outputs, result=result)
     told = ", ".join(

@@ -30,6 +30,8 @@ class CausalLM(LightningModule):
         gradient_clip: float | None = 1.0,
     ):
         super().__init__()
+        if gradient_clip is not None and gradient_clip <= 0:
+            raise ValueError(f"objective.gradient_clip={gradient_clip}: must be more than 0, or null for none")
         self.model = model
         self.optimizer_factory = optimizer
         self.schedule = schedule
@@ -73,9 +75,16 @@ class CausalLM(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["validation"] = self.validation
+        checkpoint["precision"] = self.trainer.precision
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.validation = checkpoint["validation"]
+        before, now = checkpoint["precision"], self.trainer.precision
+        if before != now:
+            raise ValueError(
+                f"this run began at {before} and would go on at {now}, which this machine does best: set "
+                f"compute.precision={before} to go on as it began, or run.name to another name"
+            )
 
     def configure_optimizers(self):
         optimizer = self.optimizer_factory(self.model)
