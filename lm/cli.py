@@ -1,6 +1,7 @@
 """`lm JOB [group=option] [key=value]`: the one command. Hydra is imported only when a job runs."""
 
 import json
+import re
 import shlex
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
@@ -16,6 +17,8 @@ from lm.listing import describe_job, list_jobs
 from lm.outline import config_directory, jobs
 from lm.ranks import is_first_process
 from lm.run import Interrupted
+
+RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
 
 
 class _Parser(ArgumentParser):
@@ -41,9 +44,11 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
 
 
 def _go_on(what: str, arguments: list[str]) -> None:
-    """Say how far it came, and that nothing else need be typed to go on."""
+    """Say how far it came, and what to type to go on: the same, but a restart would begin anew."""
     if is_first_process():
-        print(f"\n{what}; the same command goes on: {shlex.join(['lm', *arguments])}", file=sys.stderr)
+        again = [word for word in arguments if not RESTART.match(word)]
+        which = "the same command goes on" if again == arguments else "without restart the command goes on"
+        print(f"\n{what}; {which}: {shlex.join(['lm', *again])}", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str], directory: Path) -> int:
@@ -98,7 +103,7 @@ def _run(options: Namespace, directory: Path) -> int:
 
     job, *overrides = options.words
     composition = Composition(job, directory=directory, extra=options.config_dir)
-    overrides = [composition.readable(each) for each in overrides]
+    overrides = [composition.readable(each, multirun=options.multirun) for each in overrides]
     faults = []
     try:
         if options.cfg:

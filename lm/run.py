@@ -58,24 +58,8 @@ class Run:
         return self._manifest.get("result", {})
 
     def open(self, config: dict) -> None:
-        """Claim the directory for `config`, which is plain data; refuse one that holds another config."""
+        """Note the plain `config`. Nothing is touched before `finished` knows what the run will read."""
         self.config, self._opened = config, monotonic()
-        if not is_first_process():
-            self._manifest = {} if self.restart else self._recorded()
-            return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._claim()
-        if self.restart:
-            self._clear()
-        recorded = self._recorded()
-        differing = differences(recorded["config"], config) if recorded else []
-        if differing:
-            lines = "".join(f"\n  {line}" for line in differing)
-            raise ValueError(f"run {self.directory} exists with another config:{lines}\n{WAY_OUT}")
-        started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
-        self._manifest = {**started, **recorded, "config": config, "versions": versions()}
-        self._write(CONFIG, config)
-        self._write(MANIFEST, self._manifest)
 
     def close(self) -> None:
         """Let other processes have the directory; one that ends lets go by itself."""
@@ -84,7 +68,12 @@ class Run:
             self._lock = None
 
     def finished(self, inputs: Mapping[str, str]) -> bool:
-        """Whether there is nothing to do: complete, from these `inputs` (label → fingerprint), all there."""
+        """Whether there is nothing to do: complete, from these `inputs` (label → fingerprint), all there.
+
+        Claims the directory; refuses one that holds another config or was made from other inputs. With `restart` it is
+        emptied only here, when all that the job reads has been found: a typo must not cost a trained model.
+        """
+        self._settle()
         before = self._manifest.setdefault("inputs", dict(inputs))
         changed = [label for label in {**before, **inputs} if before.get(label) != inputs.get(label)]
         if changed:
@@ -126,6 +115,27 @@ class Run:
         if manifest["state"] != "complete":
             raise ValueError(f"run {directory} is not finished: the command that began it goes on with it")
         return manifest["fingerprint"]
+
+    def _settle(self) -> None:
+        """Take the directory and its manifest for this config, once."""
+        if not is_first_process():
+            self._manifest = {} if self.restart else self._recorded()
+            return
+        if self._lock:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._claim()
+        if self.restart:
+            self._clear()
+        recorded = self._recorded()
+        differing = differences(recorded["config"], self.config) if recorded else []
+        if differing:
+            lines = "".join(f"\n  {line}" for line in differing)
+            raise ValueError(f"run {self.directory} exists with another config:{lines}\n{WAY_OUT}")
+        started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
+        self._manifest = {**started, **recorded, "config": self.config, "versions": versions()}
+        self._write(CONFIG, self.config)
+        self._write(MANIFEST, self._manifest)
 
     def _recorded(self) -> dict:
         """The manifest, unless all there is of the run is its books: one that was refused at once binds nobody."""

@@ -237,6 +237,12 @@ def test_a_run_that_saved_upon_a_signal_ends_with_128_and_its_number(train: Comm
     assert said.err.startswith("\nsaved at step 3; the same command goes on: lm train ")
 
 
+def test_what_is_typed_to_go_on_does_not_begin_anew(train: Command) -> None:
+    said = train("behave=saved", "run.restart=true")
+    assert "without restart the command goes on: lm train" in said.err
+    assert "restart=true" not in said.err
+
+
 @pytest.mark.parametrize("behave", ["saved", "interrupt"])
 def test_only_the_first_rank_says_how_to_go_on(behave: str, train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")

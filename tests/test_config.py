@@ -90,6 +90,7 @@ PLANTED = {
     "experiment=lost": "Could not find 'model/bigg'; did you mean big?",
     "seed=[1": "seed=[1: is not key=value as Hydra reads it",
     "seed": "seed: is not key=value as Hydra reads it",
+    "+model.dim=3": "+model.dim=3: is in the YAML already: leave out the +",
     "seed=1,2": "seed=1,2: has several values: add -m",
     "~sede": "~sede: Could not delete from config",
     "hydra.searchpath=[/nowhere]": "/nowhere is not available",
@@ -268,3 +269,34 @@ def test_text_need_not_follow_hydras_grammar(text: str) -> None:
 @pytest.mark.parametrize("typed", ["seed=1", "behave='a, b'", "model.dim=4,8", "model=[small]", "~model", "seed"])
 def test_what_hydra_reads_is_left_as_it_is(typed: str) -> None:
     assert Composition("train", directory=toy.CONF).readable(typed) == typed
+
+
+@pytest.mark.parametrize(
+    "text", ["import ", "  lead", "Hello, how are you?", "42", "1e3", "true", "glob(*)", "a (b), c"]
+)
+def test_a_text_stays_what_was_typed(text: str) -> None:
+    composition = Composition("train", directory=toy.CONF)
+    read = composition.readable(f"behave={text}")
+    assert composition.compose(["data.path=x", read]).behave == text
+
+
+def test_numbers_and_sweeps_that_are_meant_stay_what_they_are() -> None:
+    composition = Composition("train", directory=toy.CONF)
+    for typed in ("seed=42", "behave=null", "behave=a,b", "behave='a, b'", "model.dim=8", "model=small"):
+        assert composition.readable(typed) == typed
+    assert composition.readable("behave=bug, well", multirun=True) == "behave=bug, well"
+    assert composition.readable("behave=42", multirun=True) == "behave=42"
+
+
+def test_a_key_that_comes_with_a_chosen_option_is_no_fault_beside_another() -> None:
+    (fault,) = told("model=big", "model.layers=3", "modle=1")
+    assert fault.startswith("modle: unknown key")
+
+
+def test_a_key_of_another_option_is_told_with_it(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "deep.yaml").write_text(
+        "# deep\ndefaults: [attention: grouped]\n_target_: toy.Model\ndim: 4\ndropout: 0.1\n"
+    )
+    (fault,) = told("model.dropout=0.2", extra=tmp_path)
+    assert fault == "model.dropout: is not in the YAML; model=deep has it"

@@ -64,6 +64,7 @@ def test_a_started_run_goes_on_under_the_same_config(tmp_path: Path) -> None:
 def begun(root: Path) -> None:
     """A run that was broken off on its way."""
     run = opened(root)
+    assert not run.finished({})
     (run.directory / "half").write_text("kept")
     run.close()
 
@@ -81,7 +82,7 @@ def test_another_config_is_refused_with_each_differing_key_and_the_way_out(tmp_p
     begun(tmp_path)
     other = {**CONFIG, "seed": 2, "model": {"dim": 16, "bias": True}}
     with pytest.raises(ValueError, match="exists with another config") as refusal:
-        opened(tmp_path, other)
+        opened(tmp_path, other).finished({})
     told = str(refusal.value)
     assert "seed: 1 → 2" in told
     assert "model.dim: 8 → 16" in told
@@ -96,6 +97,7 @@ def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
     begun(tmp_path)
     how = {**CONFIG, "trainer": {"devices": 2}, "budget": {"batch_tokens": 64, "rows_per_device": 1}}
     run = opened(tmp_path, {**how, "run": {"name": "a", "restart": False}, "logger": {"x": 1}})
+    assert not run.finished({})
     assert json.loads((run.directory / "config.json").read_text())["trainer"] == {"devices": 2}
 
 
@@ -119,11 +121,20 @@ def test_restart_removes_what_was_there(tmp_path: Path) -> None:
     assert not (run.directory / "out").exists()
 
 
+def test_nothing_is_touched_before_all_that_is_read_was_found(tmp_path: Path) -> None:
+    completed(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    opened(tmp_path, {**CONFIG, "seed": 2}, restart=True).close()
+    opened(tmp_path, name="b").close()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 def test_restart_spares_the_runs_of_a_sweep_below(tmp_path: Path) -> None:
     completed(tmp_path)
     below = opened(tmp_path, name="a/seed=2")
+    assert not below.finished({})
     below.close()
-    opened(tmp_path, restart=True)
+    assert not opened(tmp_path, restart=True).finished({})
     assert (below.directory / "manifest.json").exists()
 
 
@@ -131,7 +142,7 @@ def test_restart_does_not_empty_what_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "train" / "a").mkdir(parents=True)
     (tmp_path / "train" / "a" / "thesis.tex").write_text("dear")
     with pytest.raises(ValueError, match="no run"):
-        opened(tmp_path, restart=True)
+        opened(tmp_path, restart=True).finished({})
     assert (tmp_path / "train" / "a" / "thesis.tex").exists()
 
 
@@ -152,6 +163,7 @@ def test_a_fingerprint_follows_the_outputs_only(tmp_path: Path) -> None:
     first = Run.fingerprint(completed(tmp_path / "1").directory)
     assert first == Run.fingerprint(completed(tmp_path / "2", {"other": "input"}).directory)
     run = opened(tmp_path / "2", restart=True)
+    assert not run.finished({})
     (run.directory / "b.txt").write_text("another")
     run.finish(outputs=[run.directory / "b.txt"], result={})
     assert first != Run.fingerprint(run.directory)
@@ -160,8 +172,9 @@ def test_a_fingerprint_follows_the_outputs_only(tmp_path: Path) -> None:
 def test_only_a_finished_run_has_a_fingerprint(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is no run"):
         Run.fingerprint(tmp_path)
+    begun(tmp_path)
     with pytest.raises(ValueError, match="not finished"):
-        Run.fingerprint(opened(tmp_path).directory)
+        Run.fingerprint(tmp_path / "train" / "a")
 
 
 @pytest.mark.parametrize("content", ['{"state": "comp', "", "[]", "{}"])
@@ -169,7 +182,7 @@ def test_a_torn_manifest_is_told_and_can_be_restarted(tmp_path: Path, content: s
     run = completed(tmp_path)
     (run.directory / "manifest.json").write_text(content)
     with pytest.raises(ValueError, match=r"manifest\.json.*run\.restart=true"):
-        opened(tmp_path)
+        opened(tmp_path).finished({})
     assert not opened(tmp_path, restart=True).finished({})
 
 
@@ -181,14 +194,20 @@ def test_a_manifest_names_versions_inputs_and_hashes(tmp_path: Path) -> None:
     assert {"python", "torch", "lightning"} <= manifest["versions"].keys()
 
 
+OPEN = (
+    "import json\nrun = Run('train', name='a', root='{root}')\nrun.open(json.loads('{config}'))\nrun.finished(dict())"
+)
+
+
 def open_elsewhere(root: Path, *, environment: dict[str, str]) -> subprocess.CompletedProcess:
-    script = f"from lm.run import Run\nRun('train', name='a', root={str(root)!r}).open({CONFIG!r})"
+    script = f"from lm.run import Run\n{OPEN.format(root=root, config=json.dumps(CONFIG))}"
     environment = {**os.environ, **environment}
     return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
 
 
 def test_two_processes_cannot_have_one_run(tmp_path: Path) -> None:
     run = opened(tmp_path)
+    assert not run.finished({})
     refused = open_elsewhere(tmp_path, environment={})
     assert f"is in use by process {os.getpid()}" in refused.stderr
     run.close()
@@ -198,7 +217,7 @@ def test_two_processes_cannot_have_one_run(tmp_path: Path) -> None:
 def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_run(tmp_path: Path) -> None:
     script = (
         "import os, signal, time\nfrom lm.run import Run\n"
-        f"Run('train', name='a', root={str(tmp_path)!r}).open({CONFIG!r})\n"
+        f"{OPEN.format(root=tmp_path, config=json.dumps(CONFIG))}\n"
         "child = os.fork()\n"
         "if not child: time.sleep(30); os._exit(0)\n"
         "print(child, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
@@ -214,6 +233,7 @@ def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_run(tmp_path:
 
 def test_other_ranks_neither_lock_nor_write(tmp_path: Path) -> None:
     run = opened(tmp_path)
+    assert not run.finished({})
     before = (run.directory / "manifest.json").read_text()
     other = open_elsewhere(tmp_path, environment={"LOCAL_RANK": "1"})
     assert other.returncode == 0, other.stderr

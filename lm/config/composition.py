@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lm.config.check import check
+from lm.config.hints import alternatives
 from lm.config.refusal import REFUSALS, first_line, refusal_in_words
+from lm.config.target import locate, signature
 from lm.faults import Fault, did_you_mean, nearest
 
 # Where a sweep's multirun.yaml goes; a job need not have a run.
@@ -53,15 +56,34 @@ class Composition:
         self.hydra = Hydra.create_main_hydra2(task_name=job, config_search_path=search_path)
         self.sweeps = False  # whether what was composed last asks for a multirun itself
 
-    def readable(self, override: str) -> str:
-        """`key=text` as it is typed, quoted where Hydra's grammar stumbles over the text: brackets, quotes, lines."""
+    def readable(self, override: str, *, multirun: bool = False) -> str:
+        """`key=text` as it was typed, quoted where Hydra would stumble over the text or change it.
+
+        Its grammar refuses some brackets and quotes, drops outer spaces, and makes numbers, lists and sweeps of what a
+        job wants as text: `message=42`, `message='Hello, how are you?'`.
+        """
         key, equals, text = override.partition("=")
-        quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text)
-        for candidate in (override, f"{key}='{quoted}'") if equals else ():
+        if not equals or self.hydra.config_loader.get_group_options(key.lstrip("+")):
+            return override
+        within = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text)
+        quoted = f"{key}='{within}'"
+        try:
+            (read,) = self._parse([override])
+        except OverrideParseException:
             with suppress(OverrideParseException):
-                self._parse([candidate])
-                return candidate
-        return override
+                self._parse([quoted])
+                return quoted
+            return override
+        changed = isinstance(read.value(), int | float) or ", " in text or (read.is_sweep_override() and "(" in text)
+        spoken = changed and not multirun and self._is_text(key)
+        typed_as_is = text[:1] in ("'", '"', "[") or text == "null"
+        return quoted if text != text.strip() or (spoken and not typed_as_is) else override
+
+    def _is_text(self, key: str) -> bool:
+        """Whether the job's function wants a text for one of its own keys."""
+        target, _ = locate(str(OmegaConf.select(self._plain, "_target_")))
+        parameter = getattr(signature(target), "parameters", {}).get(key) if target else None
+        return parameter is not None and str in alternatives(parameter.annotation)
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The job's config with Hydra's own node; one of REFUSALS where Hydra refuses."""
@@ -117,14 +139,19 @@ class Composition:
             return self._check(self.compose(overrides))
         except REFUSALS:
             parsed = self._parse(overrides)
-            kept = [text for each in parsed for text in self._mended(each, found)]
+            chosen: list[str] = []  # options with what comes with them, so that no key of theirs is taken for a fault
+            for each in filter(self._chooses, parsed):
+                with suppress(*REFUSALS):
+                    self.compose([*chosen, each.input_line])
+                    chosen.append(each.input_line)
+            kept = [text for each in parsed for text in self._mended(each, chosen, found)]
         try:
             found += self._check(self.compose(kept))
         except REFUSALS as error:
             return [*found, Fault("", refusal_in_words(error))]
         new = {each.key_or_group: each.input_line for each in parsed if f"++{each.input_line}" in kept}
         return found + [
-            Fault(key, f"is not in the YAML; to add it, write +{text}")
+            Fault(key, f"is not in the YAML; {self._with_key(key) or f'to add it, write +{text}'}")
             for key, text in new.items()
             if not any(_one_within_other(key, fault.key) for fault in found)
         ]
@@ -145,18 +172,37 @@ class Composition:
                 found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
         return found + check(config)
 
-    def _mended(self, override: Override, faults: list[Fault]) -> list[str]:
+    def _with_key(self, key: str) -> str:
+        """Which other option of the group has the key, in words; "" if none has."""
+        place, _, name = key.rpartition(".")
+        group = place.replace(".", "/")
+        having = []
+        for option in self.hydra.config_loader.get_group_options(group) if place in self._groups else ():
+            with suppress(*REFUSALS):
+                if name in OmegaConf.select(self.compose([f"{group}={option}"]), place):
+                    having.append(f"{group}={option}")
+        return f"{' and '.join(having)} {'has' if len(having) == 1 else 'have'} it" if having else ""
+
+    def _chooses(self, override: Override) -> bool:
+        """Whether an override chooses an option that there is, in a group that the job has: keys come with it."""
+        options = self.hydra.config_loader.get_group_options(override.key_or_group)
+        return override.value() in options and override.get_key_element().lstrip("+") in self._groups
+
+    def _mended(self, override: Override, chosen: list[str], faults: list[Fault]) -> list[str]:
         """What to check in place of an override; what is wrong with it goes to `faults`."""
         text, key = override.input_line, override.key_or_group
         try:
-            self.compose([text])
+            self.compose(list(dict.fromkeys([*chosen, text])))
             return [text]
         except REFUSALS as error:
             refusal = error
         options = self.hydra.config_loader.get_group_options(key)
+        if override.is_add() and not options:
+            faults.append(Fault(text, "is in the YAML already: leave out the +"))
+            return [f"++{text.lstrip('+')}"]
         if not options and not override.is_delete() and not override.is_hydra_override():
             return [f"++{key}={override.get_value_element_as_str()}"]  # `check` says what it is
-        groups = self._groups()
+        groups = self._groups
         if options and override.value() not in options:
             faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
             near = nearest(str(override.value()), options)
@@ -167,12 +213,17 @@ class Composition:
             faults.append(Fault(text, refusal_in_words(refusal)))
         return []
 
-    def _groups(self) -> list[str]:
+    @cached_property
+    def _plain(self) -> DictConfig:
+        """The job's config without overrides; empty where Hydra refuses even that."""
         try:
-            choices = self.compose([]).hydra.runtime.choices
+            return self.compose([])
         except REFUSALS:
-            return []
-        return [group for group in choices if not group.startswith("hydra/")]
+            return OmegaConf.create({"hydra": {"runtime": {"choices": {}}}})
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        return [group for group in self._plain.hydra.runtime.choices if not group.startswith("hydra/")]
 
 
 def _reference(config: DictConfig, place: str) -> str:
@@ -217,5 +268,5 @@ def _values(override: Override) -> list[str]:
     key = override.get_key_element()
     if not override.is_discrete_sweep():
         return [f"{key}={override.value().start}", f"{key}={override.value().end}"]
-    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    values = [f"{key}={value}" for value in override.sweep_string_iterator()] or [f"{key}="]  # a glob without a match
     return [values[0], values[-1]] if override.is_range_sweep() else values

@@ -22,11 +22,11 @@ def train_tokenizer(
     `sample` is the share of the training documents to learn from, chosen as the split chooses. Training holds
     every distinct word in memory and gains little past a gigabyte, so a large corpus wants less than 1.
     """
+    if not 0 < sample <= 1:
+        raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
     if run.finished({"corpus": corpus.fingerprint(), **_files(run.config.get("tokenizer", {}))}):
         print(f"tokenizer   nothing to do: {run.directory} is complete")
         return
-    if not 0 < sample <= 1:
-        raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
     began = perf_counter()
     found, split = survey(corpus, split)
     read = 0

@@ -72,13 +72,7 @@ def train(
     if show:
         data.show(show)
         return None
-    inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint}
-    job = run.job.ljust(11)
-    if run.finished({**inputs, **weights_fingerprint(run.config["model"])}):
-        print(f"{job} nothing to do: {run.directory} is complete")
-        return run.result.get("validation/bits_per_byte")
-
-    began = perf_counter()
+    began, job = perf_counter(), run.job.ljust(11)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     plan = budget.plan(
         context=network.context,
@@ -86,7 +80,13 @@ def train(
         rows=data.rows,
         parameters=parameters,
     )
+    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds)
     data.arrange(plan, seed=seed)
+    inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint}
+    if run.finished({**inputs, **weights_fingerprint(run.config["model"])}):
+        print(f"{job} nothing to do: {run.directory} is complete")
+        return run.result.get("validation/bits_per_byte")
+
     tokenizer.save(run.directory / "tokenizer.json")
     description = write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
     if compute.compile:
@@ -97,7 +97,6 @@ def train(
     saving_last = sorted(callbacks.values(), key=lambda callback: isinstance(callback, Checkpoints))
     if precision == "64-true":
         network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
-    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds)
     trainer = trainer(
         **_settings(plan, validations if data.validation else 0),
         precision=precision,
