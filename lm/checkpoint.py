@@ -14,7 +14,7 @@ from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lm.config import build, locate
-from lm.files import atomic_path, write_atomically
+from lm.files import atomic_path, undamaged, write_atomically
 from lm.model import Transformer
 from lm.run import Run
 
@@ -28,6 +28,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             torch.save(checkpoint, file)
+
+    def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:
+        with undamaged(path, "remove it to go on without it, or set run.restart=true to start again"):
+            return super().load_checkpoint(path, **options)
 
 
 def checkpoint_path(directory: str | Path, which: str) -> Path:
@@ -84,11 +88,12 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
     file = file if file.exists() else checkpoint_path(directory, "last")
     if not file.exists():
         raise ValueError(f"{directory} has no checkpoint yet: finish its run first")
-    weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "model."  # the objective holds the network under this name
-    model.load_state_dict(
-        {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    )
+    with undamaged(file, "finish its run again, or copy it anew"):
+        weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+        model.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        )
     return model.eval()
 
 
@@ -100,7 +105,10 @@ def _read_architecture(directory: Path) -> dict:
             f"model.path={directory} {what} (no {ARCHITECTURE}): give the directory of a pretrain or "
             "instruct run, as outputs/pretrain/default"
         )
-    return json.loads(file.read_text())
+    with undamaged(file, "restart its run with run.restart=true, or copy it anew"):
+        description = json.loads(file.read_text())
+        description["_target_"], description["vocab_size"]  # without which it describes nothing
+    return description
 
 
 def _is_part(target: str) -> bool:

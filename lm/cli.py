@@ -3,10 +3,13 @@
 import json
 import re
 import shlex
+import signal
 import sys
+import threading
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +32,11 @@ class _Parser(ArgumentParser):
 def main(arguments: Sequence[str] | None = None, *, directory: Path | None = None) -> int:
     """Do what the command line says and return the exit code; `directory` is where the YAML lies."""
     arguments = sys.argv[1:] if arguments is None else [*arguments]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows fewer characters is no reason to fail
+    main_thread = threading.current_thread() is threading.main_thread()  # only there signals can be caught
+    before = signal.signal(signal.SIGTERM, _end) if main_thread else None  # while training, a callback sees to them
     try:
         code = _dispatch(arguments, directory or config_directory())
         sys.stdout.flush()  # while a reader that has gone can still be told from a bug
@@ -41,6 +49,13 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
         return 128 + interrupted.signal_number
     except Exception as error:
         return tell(error)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise Interrupted(number, "interrupted")
 
 
 def _go_on(what: str, arguments: list[str]) -> None:

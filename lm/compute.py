@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from lm.bounds import Count
+
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]  # fp16 would scale what is clipped
 
 
@@ -25,7 +27,7 @@ class Compute:
     """
 
     precision: Precision = "auto"
-    threads: int | Literal["auto"] = "auto"
+    threads: Count | Literal["auto"] = "auto"
     compile: bool = False
 
     def settle_precision(self, accelerator: str, parameters: int) -> str:
@@ -43,8 +45,13 @@ class Compute:
         return threads
 
 
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
 def accelerator_name(accelerator: str) -> str:
     """`auto` as what it will be here: cuda, mps or cpu."""
+    if accelerator not in ACCELERATORS:
+        raise ValueError(f"trainer.accelerator={accelerator}: there is {', '.join(ACCELERATORS)}")
     if accelerator not in ("auto", "gpu"):
         return accelerator
     if torch.cuda.is_available():
@@ -61,5 +68,7 @@ def count_devices(accelerator: str, devices: int | str | list[int]) -> int:
     if isinstance(devices, list):
         return len(devices)
     if devices not in ("auto", -1, "-1"):
+        if not str(devices).isdigit() or int(devices) < 1:
+            raise ValueError(f"trainer.devices={devices}: give a number of at least 1, a list of numbers, or auto")
         return int(devices)
     return torch.cuda.device_count() if accelerator_name(accelerator) == "cuda" else 1

@@ -33,6 +33,18 @@ def write_atomically(path: str | Path, data: bytes | str) -> None:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+@contextmanager
+def undamaged(path: str | Path, remedy: str) -> Iterator[None]:
+    """Read a file inside; whatever its reader says of missing or broken content becomes a line with the remedy."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise ValueError(f"{error.filename}: {error.strerror}: {remedy}") from error
+        told = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ValueError(f"{path} is damaged ({told}): {remedy}") from error
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -6,18 +6,20 @@ so that a schedule stays right when the budget changes.
 
 from math import cos, pi
 
+from lm.bounds import Share
 
-def _warm(step: int, steps: int, warmup: float) -> float:
+
+def _warm(step: int, steps: int, warmup: Share) -> float:
     """Linear from just above 0 to 1; 1 once the warm-up is over."""
     return min(1.0, (step + 1) / max(1.0, warmup * steps))
 
 
-def constant(step: int, steps: int, *, warmup: float = 0.0) -> float:
+def constant(step: int, steps: int, *, warmup: Share = 0.0) -> float:
     """Warm up, then stay: for tuning runs short enough that a decay says little."""
     return _warm(step, steps, warmup)
 
 
-def cosine(step: int, steps: int, *, warmup: float = 0.01, minimum: float = 0.1) -> float:
+def cosine(step: int, steps: int, *, warmup: Share = 0.01, minimum: Share = 0.1) -> float:
     """Warm up, then half a cosine down to `minimum` (Loshchilov and Hutter 2017); tied to one budget."""
     start = warmup * steps
     done = min(1.0, max(0.0, (step + 1 - start) / max(1.0, steps - start)))
@@ -25,7 +27,7 @@ def cosine(step: int, steps: int, *, warmup: float = 0.01, minimum: float = 0.1)
 
 
 def warmup_stable_decay(
-    step: int, steps: int, *, warmup: float = 0.01, decay: float = 0.2, minimum: float = 0.0
+    step: int, steps: int, *, warmup: Share = 0.01, decay: Share = 0.2, minimum: Share = 0.0
 ) -> float:
     """Warm up, hold, then fall linearly over the last `decay` of the run (Hu et al. 2024, Hägele et al. 2024).
 

@@ -237,6 +237,14 @@ def test_a_run_that_saved_upon_a_signal_ends_with_128_and_its_number(train: Comm
     assert said.err.startswith("\nsaved at step 3; the same command goes on: lm train ")
 
 
+def test_a_job_that_is_terminated_says_so_and_how_to_go_on(train: Command) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    said = train("behave=terminate")
+    assert said.code == 128 + signal.SIGTERM
+    assert said.err.startswith("\ninterrupted; the same command goes on: lm train ")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_what_is_typed_to_go_on_does_not_begin_anew(train: Command) -> None:
     said = train("behave=saved", "run.restart=true")
     assert "without restart the command goes on: lm train" in said.err

@@ -1,9 +1,10 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from lm.files import atomic_path, hash_bytes, hash_file, hash_json, write_atomically
+from lm.files import atomic_path, hash_bytes, hash_file, hash_json, undamaged, write_atomically
 
 
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -66,3 +67,15 @@ def test_a_file_hashes_as_its_bytes_do(tmp_path: Path) -> None:
 def test_the_order_of_keys_does_not_change_a_hash_but_values_do() -> None:
     assert hash_json({"a": 1, "b": [1, 2]}) == hash_json({"b": [1, 2], "a": 1})
     assert hash_json({"a": 1, "b": [1, 2]}) != hash_json({"a": 1, "b": [2, 1]})
+
+
+def test_damage_is_told_with_the_path_and_the_remedy(tmp_path: Path) -> None:
+    def read(name: str) -> None:
+        with undamaged(tmp_path / name, "make it again"):
+            json.loads((tmp_path / name).read_text())
+
+    (tmp_path / "half.json").write_text('{"a":')
+    with pytest.raises(ValueError, match=r"half\.json is damaged \(Expecting value.*\): make it again"):
+        read("half.json")
+    with pytest.raises(ValueError, match=r"gone\.json: No such file or directory: make it again"):
+        read("gone.json")

@@ -8,6 +8,7 @@ import math
 
 from lightning import Callback, LightningModule, Trainer
 
+from lm.bounds import Count
 from lm.callbacks.final_validation import validation_follows
 from lm.checkpoint import checkpoint_path, save
 
@@ -15,9 +16,7 @@ from lm.checkpoint import checkpoint_path, save
 class Checkpoints(Callback):
     """`last.ckpt` every `every` steps and at the end, `best.ckpt` whenever validation improves."""
 
-    def __init__(self, *, every: int = 200, monitor: str = "validation/loss"):
-        if every < 1:
-            raise ValueError(f"callbacks.checkpoints.every={every}: must be at least 1 step")
+    def __init__(self, *, every: Count = 200, monitor: str = "validation/loss"):
         self.every, self.monitor = every, monitor
         self.best = math.inf
         self._saved = 0

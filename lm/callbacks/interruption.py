@@ -1,6 +1,8 @@
 """Ctrl-C, SIGTERM and SIGUSR1 end a run at the next step, saved; a second Ctrl-C ends it at once."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import torch
@@ -21,10 +23,20 @@ class Interruption(Callback):
 
     def __init__(self) -> None:
         self.received = self._agreed = 0
-        self._before: dict[int, object] = {}
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Note signals from here, long before the first step, until Lightning has put back what it found."""
+        before = {number: signal.signal(number, self._note) for number in CAUGHT}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def on_train_start(self, trainer, pl_module) -> None:
-        self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+        for number in (signal.SIGTERM, signal.SIGUSR1):  # which Lightning has just taken for itself
+            signal.signal(number, self._note)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
@@ -40,17 +52,6 @@ class Interruption(Callback):
     def on_validation_end(self, trainer, pl_module) -> None:
         if self._agreed:
             self._leave(trainer, self._agreed)
-
-    def on_train_end(self, trainer, pl_module) -> None:
-        self._restore()  # now: Lightning puts back what was before its own handlers earlier than `teardown`
-
-    def on_exception(self, trainer, pl_module, exception: BaseException) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
 
     def _leave(self, trainer, received: int) -> NoReturn:
         save(trainer, "last")

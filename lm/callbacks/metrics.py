@@ -9,14 +9,13 @@ from time import perf_counter
 from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
+from lm.bounds import Count
 
 
 class Metrics(Callback):
     """Loss, learning rate, gradient norm and throughput while training, and what validation found."""
 
-    def __init__(self, *, every: int = 10):
-        if every < 1:
-            raise ValueError(f"callbacks.metrics.every={every}: must be at least 1 step")
+    def __init__(self, *, every: Count = 10):
         self.every = every
         self._since: tuple[float, int] = (0.0, 0)  # when and at which step the clock was last read
         self._waited = 0.0  # seconds of validation since then

@@ -3,13 +3,14 @@
 from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
+from lm.bounds import Count
 from lm.progress import bar
 
 
 class Progress(Callback):
     """A bar of steps with the loss and, once validated, bits per byte."""
 
-    def __init__(self, *, every: int = 10):
+    def __init__(self, *, every: Count = 10):
         self.every = every  # steps between reads of the loss, each of which waits for the device
         self._bar = None
         self._shown: dict[str, str] = {}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lightning import Callback, LightningModule, Trainer
 
+from lm.bounds import Natural
 from lm.generation import Generator, Sampling
 from lm.tokenizer import load_tokenizer
 
@@ -11,7 +12,7 @@ from lm.tokenizer import load_tokenizer
 class Samples(Callback):
     """Continue a few fixed prompts at each validation and append the texts to the run's samples.txt."""
 
-    def __init__(self, *, prompts: list[str], max_tokens: int = 64, temperature: float = 0.7, seed: int = 0):
+    def __init__(self, *, prompts: list[str], max_tokens: Natural = 64, temperature: float = 0.7, seed: int = 0):
         self.prompts, self.max_tokens, self.seed = prompts, max_tokens, seed
         self.sampling = Sampling(temperature=temperature, top_p=0.95)
 

@@ -1,6 +1,7 @@
 """Whether what a config holds may stand where a type hint says what is wanted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple
 from enum import Enum
 from functools import partial as Partial
 from inspect import Parameter
@@ -9,6 +10,7 @@ from textwrap import shorten
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import is_protocol
 
@@ -21,8 +23,10 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
     """
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-    except Exception:  # a hint that pydantic cannot express says nothing about the value
-        return value, ""
+    except Exception:  # a hint that pydantic cannot express, as of a protocol, says at most that a mapping is wanted
+        mappings = [issubclass(get_origin(each) or object, Mapping) for each in alternatives(hint)]
+        fits = isinstance(value, dict) or not mappings or not all(mappings)
+        return value, "" if fits else f"expected {in_words(hint)}, got {_shown(value)}"
     try:
         return _unchanged(value, adapter.validate_python(value)), ""
     except ValueError:
@@ -65,7 +69,7 @@ def in_words(hint: Any) -> str:
     if hint is bool:
         return "true or false"
     if origin is Annotated:
-        return in_words(arguments[0])
+        return ", ".join([in_words(arguments[0]), *_bounds_in_words(arguments[1:])])
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(in_words(each) for each in arguments))
     if origin is Literal:
@@ -76,6 +80,11 @@ def in_words(hint: Any) -> str:
         inner = " to ".join(in_words(each) for each in arguments if each is not Ellipsis)
         return f"{'mapping' if issubclass(origin, Mapping) else 'list'} of {inner}"
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _bounds_in_words(metadata: Iterable[Any]) -> list[str]:
+    words = {Ge: "at least", Gt: "more than", Le: "at most", Lt: "less than"}
+    return [f"{words[type(each)]} {astuple(each)[0]}" for each in metadata if type(each) in words]
 
 
 def _shown(value: Any) -> str:

@@ -5,11 +5,15 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from glob import glob, has_magic
-from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-import zstandard
+import pyzstd
+
+from lm.files import undamaged
+
+DAMAGED = "fetch or pack it again, or leave it out"
+ANY_WINDOW = {pyzstd.DParameter.windowLogMax: 31}  # corpora are often packed with `zstd --long=31`
 
 
 def find_files(patterns: str | list[str], *, key: str = "corpus.path") -> list[Path]:
@@ -34,8 +38,32 @@ def find_files(patterns: str | list[str], *, key: str = "corpus.path") -> list[P
     return list(found)
 
 
-def open_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def open_members(path: Path) -> Iterator[tuple[str, "Unpacked"]]:
     """(name, stream) of each text in a file: itself, or unpacked from .gz, .zst, .tar or .zip."""
+    with undamaged(path, DAMAGED):
+        for name, stream in _members(path):
+            yield name, Unpacked(stream, path)
+
+
+class Unpacked:
+    """A stream of bytes that says which file is damaged where unpacking it fails."""
+
+    def __init__(self, stream: IO[bytes], path: Path):
+        self._stream, self._path = stream, path
+
+    def read(self, size: int = -1) -> bytes:
+        with undamaged(self._path, DAMAGED):
+            return self._stream.read(size)
+
+    def readline(self) -> bytes:
+        with undamaged(self._path, DAMAGED):
+            return self._stream.readline()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+
+def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     name = path.name.lower()
     if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")):
         with tarfile.open(path) as archive:
@@ -52,10 +80,8 @@ def open_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         with gzip.open(path) as stream:
             yield path.name, stream
     elif name.endswith(".zst"):
-        with path.open("rb") as packed:
-            reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-            with BufferedReader(reader) as stream:
-                yield path.name, stream
+        with pyzstd.open(path, level_or_option=ANY_WINDOW) as stream:
+            yield path.name, stream
     else:
         with path.open("rb") as stream:
             yield path.name, stream

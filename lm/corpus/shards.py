@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from lm.corpus.layout import INDEX, SPLITS, VERSION
-from lm.files import hash_json
+from lm.files import hash_json, undamaged
 from lm.tokenizer import Tokenizer
+
+AGAIN = "prepare the corpus again with `lm corpus run.restart=true`"
 
 
 class Shards:
@@ -25,11 +27,13 @@ class Shards:
         if not (path / INDEX).is_file():
             what = "a corpus that was never finished" if path.is_dir() else "no such directory"
             raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
-        index = json.loads((path / INDEX).read_text(encoding="utf-8"))
-        if index.get("version") != VERSION:
+        with undamaged(path / INDEX, AGAIN):
+            index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+            version, entries, dtype = index["version"], index["splits"][split], np.dtype(index["dtype"])
+            self.tokenizer_fingerprint: str = index["tokenizer"]
+            self.vocab_size: int = index["vocab_size"]
+        if version != VERSION:
             raise ValueError(f"{path} was written by another version of lm: prepare it again with `lm corpus`")
-        self.tokenizer_fingerprint: str = index["tokenizer"]
-        self.vocab_size: int = index["vocab_size"]
         if tokenizer is not None and tokenizer.fingerprint != self.tokenizer_fingerprint:
             raise ValueError(
                 f"the corpus at {path} was made with another tokenizer ({self.vocab_size} tokens, "
@@ -38,10 +42,7 @@ class Shards:
                 "again under another run.name with tokenizer.path=…"
             )
         self.fingerprint: str = hash_json(index)
-        self.streams = {
-            kind: TokenStream(path, entry["shards"], dtype=np.dtype(index["dtype"]))
-            for kind, entry in index["splits"][split].items()
-        }
+        self.streams = {kind: TokenStream(path, entry["shards"], dtype=dtype) for kind, entry in entries.items()}
         self.kinds = list(self.streams)
 
     @property
@@ -67,12 +68,12 @@ class TokenStream:
             size = path.stat().st_size if path.is_file() else -1
             if size != shard["entries"] * dtype.itemsize:
                 state = "is missing" if size < 0 else f"has {size} bytes instead of {shard['entries'] * dtype.itemsize}"
-                raise ValueError(f"{path} {state}: prepare the corpus again with `lm corpus run.restart=true`")
+                raise ValueError(f"{path} {state}: {AGAIN}")
         self._ends = np.cumsum([shard["entries"] for shard in shards])
-        indices = [np.load(path.with_suffix(".npz")) for path in self.paths]
-        lengths = np.concatenate([index["tokens"] for index in indices])
+        lengths, sizes = zip(*(_documents(path.with_suffix(".npz")) for path in self.paths), strict=True)
+        lengths = np.concatenate(lengths)
         self.bounds = np.concatenate([[0], np.cumsum(lengths + 1)])  # int64 [documents + 1]
-        self.bytes = np.concatenate([index["bytes"] for index in indices])  # int64 [documents]
+        self.bytes = np.concatenate(sizes)  # int64 [documents]
         assert len(self) == self.bounds[-1] + 1
         self._files: dict[int, np.memmap] = {}
 
@@ -123,3 +124,9 @@ class TokenStream:
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_files": {}}
+
+
+def _documents(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens and bytes of each document of a shard."""
+    with undamaged(path, AGAIN), np.load(path) as index:
+        return index["tokens"], index["bytes"]

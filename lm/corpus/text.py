@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from typing import IO
 
 from lm.corpus.document import Document, Source
-from lm.corpus.members import find_files, open_members
+from lm.corpus.members import Unpacked, find_files, open_members
 from lm.files import hash_file, hash_json
 
 CHUNK = 1 << 20
@@ -82,7 +81,7 @@ class TextSource(Source):
             start, replaced = stop, 0
 
 
-def _line_ends(stream: IO[bytes], *, keep: bool) -> Iterator[bytes]:
+def _line_ends(stream: Unpacked, *, keep: bool) -> Iterator[bytes]:
     """Chunks of a stream without byte order mark and, unless kept, with LF for CRLF."""
     chunk = stream.read(CHUNK).removeprefix(BOM)
     while chunk:

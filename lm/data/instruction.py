@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from lm.bounds import Natural, Positive
 from lm.conversation import Conversation, Template
 from lm.corpus import Split
 from lm.data.batches import Row
@@ -87,9 +88,9 @@ class InstructionData(RowDataModule):
         too_long: TooLong = "drop",
         faulty: Literal["refuse", "drop"] = "refuse",
         weights: dict[str, float] | None = None,
-        max_epochs: float | None = None,
-        validation_rows: int | None = 256,
-        workers: int = 0,
+        max_epochs: Positive | None = None,
+        validation_rows: Natural | None = 256,
+        workers: Natural = 0,
     ):
         super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
         several = isinstance(conversations, dict)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lm.bounds import Natural, Positive
 from lm.corpus import Shards, TokenStream
 from lm.data.batches import Row, RowSource
 from lm.data.module import RowDataModule
@@ -93,9 +94,9 @@ class PretrainingData(RowDataModule):
         packing: Callable[..., Rows],
         separate_documents: bool = True,
         weights: dict[str, float] | None = None,
-        max_epochs: float | None = None,
-        validation_rows: int | None = 256,
-        workers: int = 0,
+        max_epochs: Positive | None = None,
+        validation_rows: Natural | None = 256,
+        workers: Natural = 0,
     ):
         super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]

@@ -111,7 +111,7 @@ def chat(
         seed=seed,
     )
     if message is not None:
-        _answer(conversation, message)
+        _answer(conversation, _whole(message))
         return
     with suppress(EOFError):
         _converse(conversation)
@@ -126,7 +126,7 @@ def _converse(conversation: Chat) -> None:
         print("Say something. /help lists what else there is.")
     while True:
         try:
-            words = input("\nyou   " if typed else "").strip()
+            words = _whole(input("\nyou   " if typed else "")).strip()
         except KeyboardInterrupt:
             print("\n(Ctrl-D or /exit leaves)")
             continue
@@ -142,8 +142,13 @@ def _converse(conversation: Chat) -> None:
             _answer(conversation, words)
 
 
+def _whole(text: str) -> str:
+    """What was typed, with bytes that the terminal's encoding does not know read as UTF-8, or else shown as �."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _answer(conversation: Chat, words: str) -> None:
-    """Print a reply as it comes, and say if it was cut short or could not see everything."""
+    """Print a reply as it comes, and say if it could not see everything."""
     pieces = conversation.reply(words)
     try:
         for piece in pieces:

@@ -9,6 +9,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
+from lm.bounds import Natural
 from lm.budget import Budget, Plan
 from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
 from lm.checkpoint import (
@@ -44,9 +45,9 @@ def train(
     trainer: Callable[..., Trainer],
     callbacks: dict[str, Callback],
     logger: dict[str, Callable[..., Logger]],
-    seed: int = 0,
-    validations: int = 5,
-    show: int = 0,
+    seed: Natural = 0,
+    validations: Natural = 5,
+    show: Natural = 0,
 ) -> float | None:
     """Train `model` towards `objective` on `data`, going on from where the run of this name left off.
 
@@ -60,8 +61,6 @@ def train(
             f"trainer.{foreign[0]}: the trainer says where and how a run is carried out ({', '.join(CARRIES_OUT)}); "
             "what it makes is said by budget, compute, objective, validations and callbacks: set it there"
         )
-    if seed < 0:
-        raise ValueError(f"seed={seed}: must be at least 0")
     accelerator = accelerator_name(settings["accelerator"])
     ranks_here = count_devices(settings["accelerator"], settings["devices"])
     threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
@@ -97,10 +96,11 @@ def train(
     saving_last = sorted(callbacks.values(), key=lambda callback: isinstance(callback, Checkpoints))
     if precision == "64-true":
         network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
+    interruption = Interruption()
     trainer = trainer(
         **_settings(plan, validations if data.validation else 0),
         precision=precision,
-        callbacks=[RandomState(seed), StepCounters(), FinalValidation(), *saving_last, Interruption()],
+        callbacks=[RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
@@ -113,7 +113,8 @@ def train(
             f"tokens, {_times(data, plan)}, {precision}, {plan.devices} × {accelerator}, {threads} threads"
             + (f", going on from {last}" if resumed else "")
         )
-    trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+    with interruption.caught():
+        trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     if not any(isinstance(callback, Checkpoints) for callback in callbacks.values()):
         save(trainer, "last")  # nobody else has, or only as of an interruption
     if not trainer.is_global_zero:

@@ -4,8 +4,10 @@ import math
 
 from torch import nn
 
+from lm.bounds import NonNegative
 
-def initialize(model: nn.Module, *, embedding_std: float = 0.05, residual_scale: float = 0.0) -> None:
+
+def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_scale: NonNegative = 0.0) -> None:
     """Give every weight its first value: features of bounded size at any width and depth, logits near 0.
 
     | weight                                | starts as                                               |

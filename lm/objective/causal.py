@@ -8,6 +8,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from lm.batch import Batch
+from lm.bounds import Positive
 from lm.objective.loss import summed_cross_entropy, target_losses
 
 
@@ -27,11 +28,9 @@ class CausalLM(LightningModule):
         schedule: Callable[..., float],
         steps: int,
         kinds: Sequence[str] = (),
-        gradient_clip: float | None = 1.0,
+        gradient_clip: Positive | None = 1.0,
     ):
         super().__init__()
-        if gradient_clip is not None and gradient_clip <= 0:
-            raise ValueError(f"objective.gradient_clip={gradient_clip}: must be more than 0, or null for none")
         self.model = model
         self.optimizer_factory = optimizer
         self.schedule = schedule

@@ -3,14 +3,16 @@
 import torch
 from torch import nn
 
+from lm.bounds import BelowOne, NonNegative, Positive
+
 
 def adamw(
     model: nn.Module,
     *,
-    learning_rate: float,
-    weight_decay: float = 0.1,
-    betas: tuple[float, float] = (0.9, 0.95),
-    epsilon: float = 1e-8,
+    learning_rate: Positive,
+    weight_decay: NonNegative = 0.1,
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.95),
+    epsilon: Positive = 1e-8,
 ) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter 2019) over what trains, in two groups by whether weights decay.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from lm.bounds import Count, Natural
 from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import GPT4, byte_level
@@ -16,9 +17,9 @@ from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
 def train_bpe(
     texts: Iterable[str],
     *,
-    vocab_size: int = 4096,
+    vocab_size: Count = 4096,
     pattern: str = GPT4,
-    min_frequency: int = 2,
+    min_frequency: Natural = 2,
 ) -> Tokenizer:
     """Merge the commonest pair of neighbours, again and again (Sennrich et al. 2016), over bytes: nothing is
     unknown.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models
 
+from lm.bounds import Count, Natural
 from lm.tokenizer.byte_level import CHARACTER_OF, to_text
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import byte_level
@@ -13,7 +14,7 @@ from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
 
 
-def train_characters(texts: Iterable[str], *, vocab_size: int = 1024, min_frequency: int = 2) -> Tokenizer:
+def train_characters(texts: Iterable[str], *, vocab_size: Count = 1024, min_frequency: Natural = 2) -> Tokenizer:
     """Every frequent character a token, the commonest first; rare ones are written in bytes, so nothing is unknown.
 
     Between bytes and words: no spelling is hidden from the model, at four or five times the tokens of BPE. Special

@@ -8,6 +8,8 @@ import tokenizers
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
 
+MAKERS = ("tokenizer", "corpus", "pretrain", "instruct")  # jobs whose runs hold a tokenizer.json
+
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """Open `path`, a tokenizer.json or a directory that holds one.
@@ -19,9 +21,10 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     path = Path(path)
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
+        maker = next((part for part in reversed(path.parts[:-1]) if part in MAKERS), "tokenizer")
         raise ValueError(
-            f"there is no tokenizer at {path}: train one with `lm tokenizer`, or give a tokenizer.json, or the "
-            "directory of a run that has one, as outputs/pretrain/default"
+            f"there is no tokenizer at {path}: `lm {maker}` makes it; or give a tokenizer.json, or the directory of "
+            "a run that has one, as outputs/pretrain/default"
         )
     try:
         content = file.read_text(encoding="utf-8")

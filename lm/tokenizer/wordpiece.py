@@ -13,6 +13,7 @@ from math import log
 from tokenizers import AddedToken, decoders, models
 from tokenizers import Tokenizer as Backend
 
+from lm.bounds import Count, Natural
 from lm.progress import bar
 from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
@@ -27,7 +28,7 @@ UNUSED = "‧unknown‧"  # the model of `tokenizers` must name one; with all by
 
 
 def train_wordpiece(
-    texts: Iterable[str], *, vocab_size: int = 4096, pattern: str = GPT4, min_frequency: int = 2
+    texts: Iterable[str], *, vocab_size: Count = 4096, pattern: str = GPT4, min_frequency: Natural = 2
 ) -> Tokenizer:
     """Merge the pair that raises the likelihood of the text most, again and again (Schuster and Nakajima 2012).
 

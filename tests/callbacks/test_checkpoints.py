@@ -5,7 +5,6 @@ import csv
 import pytest
 import torch
 
-from lm.callbacks import Checkpoints
 from training_runs import make_corpus, pretraining, run
 
 
@@ -54,8 +53,3 @@ def test_without_held_out_rows_last_is_the_end_and_there_is_no_best(corpus, tmp_
     assert not validations(directory)
     assert saved(directory, "last")["global_step"] == 12
     assert not (directory / "checkpoints" / "best.ckpt").exists()
-
-
-def test_saving_never_is_refused_in_words():
-    with pytest.raises(ValueError, match=r"callbacks\.checkpoints\.every=0: must be at least 1 step"):
-        Checkpoints(every=0)

@@ -12,9 +12,9 @@ from lm.callbacks.interruption import CAUGHT
 def training():
     before = {number: signal.getsignal(number) for number in CAUGHT}
     interruption = Interruption()
-    interruption.on_train_start(None, None)
-    yield interruption
-    interruption.on_train_end(None, None)
+    with interruption.caught():
+        interruption.on_train_start(None, None)
+        yield interruption
     assert {number: signal.getsignal(number) for number in CAUGHT} == before
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-import zstandard
+import pyzstd
 
 from lm.data.records import field_of, kind_of, read_records
 
@@ -33,7 +33,7 @@ def test_the_content_decides_and_not_the_name(tmp_path):
 
 
 @pytest.mark.parametrize("text", [LINES, json.dumps(RECORDS, indent=1)])
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+@pytest.mark.parametrize("pack", [gzip.compress, pyzstd.compress])
 def test_packed_files_read_the_same(tmp_path, text, pack):
     name = "a.json.gz" if pack is gzip.compress else "a.json.zst"
     records = list(read_records(written(tmp_path / name, pack(text.encode()))))

@@ -57,7 +57,7 @@ def test_what_would_miscount_bytes_is_refused(tmp_path, changes, message):
 
 
 def test_a_missing_or_broken_file_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"no tokenizer at .*nowhere: train one with `lm tokenizer`"):
+    with pytest.raises(ValueError, match=r"no tokenizer at .*nowhere: `lm tokenizer` makes it"):
         load_tokenizer(tmp_path / "nowhere")
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match=r"tokenizer\.json is not a tokenizer\.json"):

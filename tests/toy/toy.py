@@ -99,6 +99,8 @@ def train(
             Path("nowhere.txt").read_text()
         case "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
+        case "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
         case "saved":
             raise Interrupted(signal.SIGTERM, "saved at step 3")
     loss = learning_rate * model.dim * (seed + 1)
