@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import ZipFile
 
 import torch
 from lightning import Trainer
@@ -31,7 +32,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:
         with undamaged(path, "remove it to go on without it, or set run.restart=true to start again"):
+            check_whole(path)
             return super().load_checkpoint(path, **options)
+
+
+def check_whole(path: str | Path) -> None:
+    """Raise where the file is not bit for bit what was written: torch keeps checksums, but does not look at them."""
+    with ZipFile(path) as file:
+        if damaged := file.testzip():
+            raise ValueError(f"its {damaged} is not what was written")
 
 
 def checkpoint_path(directory: str | Path, which: str) -> Path:
@@ -85,11 +94,14 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
         )
     model = build(description)
     file = checkpoint_path(directory, which)
+    if not file.exists() and file.relative_to(directory).as_posix() in Run.made(directory):
+        raise ValueError(f"{file} is missing, though its run made it: copy it anew, or ask for the other one by which=")
     file = file if file.exists() else checkpoint_path(directory, "last")
     if not file.exists():
         raise ValueError(f"{directory} has no checkpoint yet: finish its run first")
     prefix = "model."  # the objective holds the network under this name
     with undamaged(file, "finish its run again, or copy it anew"):
+        check_whole(file)
         weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(
             {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

@@ -18,7 +18,7 @@ from lm.failure import INTERRUPTED, MISTAKE, tell
 from lm.faults import did_you_mean
 from lm.listing import describe_job, list_jobs
 from lm.outline import config_directory, jobs
-from lm.ranks import is_first_process
+from lm.ranks import end_with_parent, is_first_process
 from lm.run import Interrupted
 
 RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
@@ -75,6 +75,7 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
         case ["_rank", config]:
             from lm.calling import call_job
 
+            end_with_parent()
             call_job(json.loads(Path(config).read_bytes()))
             return 0
         case ["--version"]:
@@ -83,6 +84,8 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
     options = _parser().parse_intermixed_args(arguments)
     places = [directory, *([options.config_dir] if options.config_dir else [])]
     known = jobs(places)
+    if options.words[:1] == ["help"] and "help" not in known:
+        options.words, options.help = options.words[1:], True
     if options.config_dir and not options.config_dir.is_dir():
         raise ValueError(f"--config-dir={options.config_dir}: there is no such directory")
     if options.completion:
@@ -114,23 +117,25 @@ def _parser() -> _Parser:
 
 def _run(options: Namespace, directory: Path) -> int:
     from lm.calling import SweepFailed, run_one
-    from lm.config import REFUSALS, Composition, refusal_in_words
+    from lm.config import REFUSALS, Composition, faults_of, readable, refusal_in_words
 
     job, *overrides = options.words
+    if options.cfg and options.multirun:
+        raise ValueError("--cfg shows the config of one run: leave out -m, and give each key one value")
     composition = Composition(job, directory=directory, extra=options.config_dir)
-    overrides = [composition.readable(each, multirun=options.multirun) for each in overrides]
+    overrides = [readable(composition, each, multirun=options.multirun) for each in overrides]
     faults = []
     try:
         if options.cfg:
             composition.show(overrides, options.cfg, package=options.package, resolve=options.resolve)
             return 0
-        faults = composition.faults(overrides, multirun=options.multirun)
+        faults = faults_of(composition, overrides, multirun=options.multirun)
         if not faults:
             composition.run(run_one, overrides, multirun=options.multirun)
     except BrokenPipeError:
         raise  # no file of the config, but a reader that has gone
     except REFUSALS as error:
-        faults = composition.faults(overrides, multirun=options.multirun) or [refusal_in_words(error)]
+        faults = faults_of(composition, overrides, multirun=options.multirun) or [refusal_in_words(error)]
     except SweepFailed as failed:
         return failed.code
     for fault in faults:

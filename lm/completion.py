@@ -7,6 +7,7 @@ from pathlib import Path
 from lm.outline import jobs, options, outline
 
 CONFIG_DIR = ("--config-dir", "-cd")
+FLAGS = ("--help", "--multirun", "--config-dir", "--cfg", "--package", "--resolve", "--version", "--completion")
 # Each shell hands over the words before the one at the cursor, then that one, perhaps empty.
 SCRIPTS = {
     "bash": r"""
@@ -39,6 +40,8 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
     if before and before[-1] in CONFIG_DIR:
         return []  # the shell knows its directories
     places = [directory, *_config_directories(before)]
+    if current.startswith("-"):
+        return [f"{flag} " for flag in FLAGS if flag.startswith(current)]
     plain = [word for word in before if not word.startswith("-") and Path(word) not in places]
     if not plain:
         return [f"{job} " for job in jobs(places) if job.startswith(current)]
@@ -46,7 +49,7 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
     found = outline(plain[0], places, chosen)
     name, equals, _ = current.partition("=")
     if equals and name in found.groups:
-        offered = [f"{name}={option} " for option in options(name.partition("@")[0], places)]
+        offered = [f"{name}={option} " for option in options(name.partition("@")[0], places, job=plain[0])]
     else:
         offered = [f"{each}=" for each in dict.fromkeys([*found.groups, *found.own, *found.inherited])]
     return [each for each in offered if each.startswith(current) and each != current]

@@ -1,5 +1,6 @@
 """How an end that is no success is told: a user's mistake in a line, ours with its traceback."""
 
+import errno
 import os
 import sys
 import traceback
@@ -10,12 +11,14 @@ from lm.ranks import is_first_process
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
 UNREAD = 141  # what a shell makes of SIGPIPE
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def tell(error: BaseException) -> int:
     """Print what went wrong and give the exit code; with LM_DEBUG=1 a user's mistake has a traceback too."""
     if isinstance(error, BrokenPipeError) and _reader_has_gone():
         return UNREAD
+    error = _full_disk(error) or error
     mistake = _is_users(error)
     if not mistake or os.environ.get("LM_DEBUG"):
         traceback.print_exception(error)
@@ -35,6 +38,17 @@ def _reader_has_gone() -> bool:
     return False
 
 
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """What began it where the disk is full: writers fail once more as they close, with stranger words."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # who raises an error again from another one ties a loop
+        if isinstance(error, OSError) and error.errno in FULL:
+            return error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def _is_users(error: BaseException) -> bool:
     """Our ValueErrors are written for the user; those from deep inside a library mean a bug of ours.
 
@@ -44,6 +58,8 @@ def _is_users(error: BaseException) -> bool:
     if isinstance(error, ImportError):
         return bool(remedy(error))
     raised_in = [_package(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
     if isinstance(error, OSError):
         raised_in = [package for package in raised_in if package not in sys.stdlib_module_names]
         return bool(raised_in) and raised_in[-1] == "lm" and (not error.errno or error.filename is not None)
@@ -55,6 +71,8 @@ def _package(frame: FrameType) -> str:
 
 
 def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"{error.strerror}: nothing half-written is kept; make room, then the same command goes on"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, ImportError):

@@ -36,8 +36,8 @@ def describe_job(job: str, places: Sequence[Path]) -> str:
         lines.append(f"  {name}={'null' if option is None else option}")
         if group not in shown:
             current = option if isinstance(option, list) else [option]
-            marks = {each: "*" if each in current else " " for each in options(group, places)}
-            told = {f"{marks[each]} {each}": line for each, line in options(group, places).items()}
+            marks = {each: "*" if each in current else " " for each in options(group, places, job=job)}
+            told = {f"{marks[each]} {each}": line for each, line in options(group, places, job=job).items()}
             lines += _columns(told, indent=4)
         shown.add(group)
     if found.own:

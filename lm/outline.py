@@ -14,10 +14,15 @@ def config_directory() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[1] / "conf"
 
 
-def options(group: str, places: Sequence[Path]) -> dict[str, str]:
-    """Each option of a group with what its first comment says; a _file is a part of others."""
+def options(group: str, places: Sequence[Path], *, job: str | None = None) -> dict[str, str]:
+    """Each option of a group with what its first comment says; a _file is a part of others.
+
+    One that says `lm JOB …` is for that job alone, as an experiment is.
+    """
     files = [path for place in places for path in place.glob(f"{group}/*.yaml") if path.name[0] not in "_."]
-    return dict(sorted((path.stem, headline(path)) for path in reversed(files)))
+    found = dict(sorted((path.stem, headline(path)) for path in reversed(files)))
+    others = re.compile(rf"lm (?!{job} )") if job else None
+    return {name: told for name, told in found.items() if not others or not others.match(told)}
 
 
 def jobs(places: Sequence[Path]) -> dict[str, str]:

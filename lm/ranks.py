@@ -1,6 +1,8 @@
 """Which process of a run this is, and how its sister processes are started."""
 
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,12 @@ LEFT_BEHIND = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_S
 def is_first_process() -> bool:
     """Whether this process speaks and writes for the run: true in every run of one process."""
     return not any(int(os.environ.get(name) or 0) for name in RANKS)
+
+
+def end_with_parent() -> None:
+    """Let this process, a rank that another launched, not outlive it: killed, that one can tell nobody."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 @contextmanager

@@ -116,6 +116,14 @@ class Run:
             raise ValueError(f"run {directory} is not finished: the command that began it goes on with it")
         return manifest["fingerprint"]
 
+    @staticmethod
+    def made(directory: str | Path) -> set[str]:
+        """The files that a finished run recorded as made, by their path inside it; none before."""
+        try:
+            return set(read_manifest(directory).get("outputs", ()))
+        except FileNotFoundError:  # weights that somebody copied without
+            return set()
+
     def _settle(self) -> None:
         """Take the directory and its manifest for this config, once."""
         if not is_first_process():
@@ -139,15 +147,21 @@ class Run:
 
     def _recorded(self) -> dict:
         """The manifest, unless all there is of the run is its books: one that was refused at once binds nobody."""
+        made = [path for path in self._own() if path.name not in BOOKS and not path.name.startswith(".")]
+        if made and not (self.directory / MANIFEST).exists():
+            raise ValueError(
+                f"{self.directory} holds {made[0].name} but no {MANIFEST}, so nothing says what it was made from: move "
+                "it away, or set run.name to another name"
+            )
         if not (self.directory / MANIFEST).exists():
             return {}
         manifest = read_manifest(self.directory)
-        made = any(path.name not in BOOKS for path in self._own())
         return manifest if made or manifest["state"] == "complete" else {}
 
     def _own(self) -> list[Path]:
         """What lies in the directory, without the runs below it: a sweep's."""
-        return [path for path in self.directory.iterdir() if not (path.is_dir() and any(path.rglob(MANIFEST)))]
+        there = self.directory.iterdir() if self.directory.is_dir() else ()
+        return [path for path in there if not (path.is_dir() and any(path.rglob(MANIFEST)))]
 
     def _claim(self) -> None:
         """Lock the directory against a second process.

@@ -56,8 +56,11 @@ def test_best_is_loaded_unless_last_is_asked_for(trained):
     assert same(load_model(str(trained), which="last"), last)
 
 
-def test_without_a_best_the_last_is_loaded(copied):
+def test_without_a_best_the_last_is_loaded_unless_the_run_made_one(copied):
     (copied / "checkpoints" / "best.ckpt").unlink()
+    with pytest.raises(ValueError, match=r"best\.ckpt is missing, though its run made it"):
+        load_model(str(copied))
+    (copied / "manifest.json").unlink()
     assert same(load_model(str(copied)), weights(copied, "last"))
 
 
@@ -78,7 +81,17 @@ def test_a_torn_file_beside_the_checkpoints_is_never_picked_up(copied):
     whole = (copied / "checkpoints" / "best.ckpt").read_bytes()
     (copied / "checkpoints" / ".best.0123abcd.ckpt").write_bytes(whole[:100])
     (copied / "checkpoints" / "best.ckpt").unlink()
+    (copied / "manifest.json").unlink()  # which says that there was one
     assert same(load_model(str(copied)), weights(copied, "last"))
+
+
+def test_one_flipped_bit_in_the_weights_is_told(copied):
+    file = copied / "checkpoints" / "best.ckpt"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"best\.ckpt is damaged .*is not what was written.*copy it anew"):
+        load_model(str(copied))
 
 
 def test_a_write_that_fails_leaves_the_earlier_checkpoint(tmp_path):
@@ -124,6 +137,7 @@ def test_what_is_no_model_is_refused_with_what_to_give(name, message, tmp_path):
 
 def test_a_run_that_has_saved_nothing_yet_is_refused(copied):
     shutil.rmtree(copied / "checkpoints")
+    (copied / "manifest.json").unlink()
     with pytest.raises(ValueError, match="has no checkpoint yet: finish its run first"):
         load_model(str(copied))
 

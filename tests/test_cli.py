@@ -97,6 +97,20 @@ def test_help_without_a_job_is_the_list_of_jobs(asking: list[str], lm: Command) 
     assert lm().code == 0
 
 
+def test_help_of_a_job_may_be_asked_for_in_words(lm: Command) -> None:
+    assert lm("help", "train") == lm("train", "--help")
+    assert lm("help") == lm()
+
+
+def test_an_experiment_of_another_job_is_not_offered(tmp_path: Path, lm: Command) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "wide.yaml").write_text("# lm train experiment=wide: wider\n# @package _global_\n")
+    (tmp_path / "experiment" / "deep.yaml").write_text("# lm both experiment=deep: deeper\n# @package _global_\n")
+    said = lm("train", "--help", "--config-dir", str(tmp_path))
+    assert "lm train experiment=wide: wider" in said.out
+    assert "deep" not in said.out
+
+
 def test_help_of_a_job_tells_its_groups_options_and_keys(lm: Command) -> None:
     said = lm("train", "--help")
     assert said.code == 0
@@ -213,6 +227,12 @@ def test_a_bug_of_ours_has_a_traceback_and_ends_with_1(behave: str, told: str, t
     assert said.err.startswith("Traceback")
     assert told in said.err
     assert said.code == 1
+
+
+def test_a_full_disk_is_no_bug_even_where_a_writer_complains_once_more_as_it_closes(train: Command) -> None:
+    said = train("behave=full_disk")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "No space left on device: nothing half-written is kept" in said.err
 
 
 def test_the_real_command_ends_with_1_after_a_bug(tmp_path: Path) -> None:
@@ -371,12 +391,17 @@ def test_a_typo_in_a_file_of_the_users_own_is_refused_by_its_full_key(tmp_path: 
 
 def test_a_sweep_makes_one_directory_an_override(lm: Command) -> None:
     said = lm("train", "-m", "data.path=x", "run.name=tune", "seed=1,2", "model=small,big")
-    names = {f"data.path=x,seed={seed},model={model}" for seed in (1, 2) for model in ("small", "big")}
+    names = {f"seed={seed},model={model}" for seed in (1, 2) for model in ("small", "big")}
     assert runs("outputs/train/tune") == names
     assert {path.name for path in Path("outputs/train/tune").iterdir()} == names | {"multirun.yaml"}
-    config = json.loads(Path("outputs/train/tune/data.path=x,seed=2,model=big/config.json").read_text())
+    config = json.loads(Path("outputs/train/tune/seed=2,model=big/config.json").read_text())
     assert (config["seed"], config["model"]["dim"]) == (2, 64)
     assert (said.code, said.err) == (0, "")
+
+
+def test_a_sweep_of_one_value_is_named_by_all_that_was_typed(train: Command) -> None:
+    train("-m", "seed=3")
+    assert runs("outputs/train/default") == {"data.path=x,seed=3"}
 
 
 def test_a_sweep_again_has_nothing_to_do(train: Command) -> None:

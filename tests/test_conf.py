@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from lm.config import Composition, config_directory
+from lm.config import Composition, config_directory, faults_of
 from lm.outline import headline, jobs, options, outline
 
 CONF = config_directory()
@@ -46,7 +46,7 @@ def _within(job: str, named: str, option: str) -> list[str]:
 
 @pytest.mark.parametrize(("job", "chosen"), combinations(), ids=lambda value: " ".join(value) or "-")
 def test_every_job_with_every_option_composes_and_fits_its_signatures(job: str, chosen: tuple[str, ...]) -> None:
-    faults = Composition(job, directory=CONF).faults(list(chosen), multirun=False)
+    faults = faults_of(Composition(job, directory=CONF), list(chosen), multirun=False)
     assert [fault for fault in map(str, faults) if not MUST_BE_GIVEN.search(fault)] == []
 
 
@@ -107,5 +107,5 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
     ],
 )
 def test_typos_in_the_real_jobs_are_refused_with_what_was_meant(job: str, override: str, meant: str) -> None:
-    faults = [*map(str, Composition(job, directory=CONF).faults(override.split(), multirun=False))]
+    faults = [*map(str, faults_of(Composition(job, directory=CONF), override.split(), multirun=False))]
     assert any(meant in fault for fault in faults), faults

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.config import Composition, build, check, plain
+from lm.config import Composition, build, check, faults_of, plain, readable
 from lm.faults import Fault
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
@@ -23,7 +23,9 @@ TRAIN = {"_target_": "toy.train", "run": RUN, "model": MODEL, "data": {"_target_
 def told(*overrides: str, job: str = "train", extra: Path | None = None, multirun: bool = False) -> list[str]:
     """The faults of a command line on the toy jobs."""
     given = ["data.path=x", *overrides] if job == "train" else [*overrides]
-    return [str(fault) for fault in Composition(job, directory=toy.CONF, extra=extra).faults(given, multirun=multirun)]
+    return [
+        str(fault) for fault in faults_of(Composition(job, directory=toy.CONF, extra=extra), given, multirun=multirun)
+    ]
 
 
 def of(**changed: object) -> list[str]:
@@ -118,6 +120,12 @@ def test_all_faults_are_told_at_once() -> None:
     faults = told("modle=1", "model.dim=abc", "model=bigg", "seed=1.5", "a=[1", "data.path=???", "model.hedas=1")
     keys = {fault.split(":")[0] for fault in faults}
     assert keys == {"modle", "model.dim", "model=bigg", "seed", "a=[1", "data.path", "model.hedas"}
+
+
+def test_an_experiment_that_is_not_for_the_whole_config_is_told(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("learning_rate: 0.1\n")
+    assert told("experiment=mine", extra=tmp_path) == ["experiment=mine: its first line must be # @package _global_"]
 
 
 def test_typos_in_an_experiment_are_refused_though_hydra_takes_them() -> None:
@@ -262,13 +270,13 @@ def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: 
 )
 def test_text_need_not_follow_hydras_grammar(text: str) -> None:
     composition = Composition("train", directory=toy.CONF)
-    read = composition.readable(f"behave={text}")
+    read = readable(composition, f"behave={text}")
     assert composition.compose(["data.path=x", read]).behave == text
 
 
 @pytest.mark.parametrize("typed", ["seed=1", "behave='a, b'", "model.dim=4,8", "model=[small]", "~model", "seed"])
 def test_what_hydra_reads_is_left_as_it_is(typed: str) -> None:
-    assert Composition("train", directory=toy.CONF).readable(typed) == typed
+    assert readable(Composition("train", directory=toy.CONF), typed) == typed
 
 
 @pytest.mark.parametrize(
@@ -276,16 +284,16 @@ def test_what_hydra_reads_is_left_as_it_is(typed: str) -> None:
 )
 def test_a_text_stays_what_was_typed(text: str) -> None:
     composition = Composition("train", directory=toy.CONF)
-    read = composition.readable(f"behave={text}")
+    read = readable(composition, f"behave={text}")
     assert composition.compose(["data.path=x", read]).behave == text
 
 
 def test_numbers_and_sweeps_that_are_meant_stay_what_they_are() -> None:
     composition = Composition("train", directory=toy.CONF)
     for typed in ("seed=42", "behave=null", "behave=a,b", "behave='a, b'", "model.dim=8", "model=small"):
-        assert composition.readable(typed) == typed
-    assert composition.readable("behave=bug, well", multirun=True) == "behave=bug, well"
-    assert composition.readable("behave=42", multirun=True) == "behave=42"
+        assert readable(composition, typed) == typed
+    assert readable(composition, "behave=bug, well", multirun=True) == "behave=bug, well"
+    assert readable(composition, "behave=42", multirun=True) == "behave=42"
 
 
 def test_a_key_that_comes_with_a_chosen_option_is_no_fault_beside_another() -> None:

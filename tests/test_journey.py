@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.config import Composition, config_directory
+from lm.config import Composition, config_directory, faults_of
 from lm.manifest import read_manifest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -153,7 +153,7 @@ def test_every_command_of_the_readme_composes(command):
     words = shlex.split(command)[1:]
     flags = [word for word in words if word in ("-m", "--help")]
     job, *overrides = [word for word in words if word not in flags]
-    faults = Composition(job, directory=config_directory()).faults(overrides, multirun="-m" in flags)
+    faults = faults_of(Composition(job, directory=config_directory()), overrides, multirun="-m" in flags)
     missing = [fault for fault in faults if "does not exist" not in str(fault)]
     assert missing == []
 
@@ -166,8 +166,9 @@ def test_the_readme_has_the_two_command_lines_and_is_short():
     assert len(commands()) >= 12
 
 
-def test_the_readme_has_a_line_for_every_file_of_the_package():
-    text, root = README.read_text(encoding="utf-8"), README.parent / "lm"
-    files = [path.relative_to(root).as_posix() for path in root.rglob("*.py") if path.name != "__init__.py"]
-    named = {match[1] for match in re.finditer(r"^ +([\w/]+\.py) ", text, re.MULTILINE)}
-    assert sorted(files) == sorted(named)
+def test_the_readme_says_of_every_file_of_the_package_what_it_is():
+    tree = README.read_text(encoding="utf-8").partition("## The tree")[2].partition("## ")[0]
+    files = [path for path in (README.parent / "lm").rglob("*.py") if path.name != "__init__.py"]
+    folders = re.findall(r"^(lm/(?:\w+/)?)\n((?:  .*\n)+)", tree, re.MULTILINE)
+    named = [folder + name for folder, lines in folders for name in re.findall(r"(\w+\.py)\s", lines)]
+    assert sorted(named) == sorted(path.relative_to(README.parent).as_posix() for path in files)

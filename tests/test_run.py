@@ -146,6 +146,13 @@ def test_restart_does_not_empty_what_is_no_run(tmp_path: Path) -> None:
     assert (tmp_path / "train" / "a" / "thesis.tex").exists()
 
 
+def test_what_lost_its_manifest_is_not_gone_on_with(tmp_path: Path) -> None:
+    run = completed(tmp_path)
+    (run.directory / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"holds out but no manifest\.json.*move it away"):
+        opened(tmp_path).finished({})
+
+
 def test_changed_inputs_are_refused_by_name(tmp_path: Path) -> None:
     completed(tmp_path, {"corpus": "old", "tokenizer": "t"})
     with pytest.raises(ValueError, match=r"corpus \(old → new\).*run\.restart=true"):

@@ -10,7 +10,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Count
 from lm.callbacks.final_validation import validation_follows
-from lm.checkpoint import checkpoint_path, save
+from lm.checkpoint import check_whole, checkpoint_path, save
+from lm.files import undamaged
 
 
 class Checkpoints(Callback):
@@ -28,6 +29,10 @@ class Checkpoints(Callback):
             directory.mkdir(parents=True, exist_ok=True)
             for torn in directory.glob(".*.ckpt"):  # of a writer that was killed
                 torn.unlink()
+            if self.best < math.inf:
+                best = checkpoint_path(trainer.default_root_dir, "best")
+                with undamaged(best, "copy it back, or set run.restart=true: the run cannot be finished without it"):
+                    check_whole(best)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         step = trainer.global_step

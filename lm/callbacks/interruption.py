@@ -26,13 +26,22 @@ class Interruption(Callback):
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Note signals from here, long before the first step, until Lightning has put back what it found."""
+        """Note signals from here, long before the first step, until Lightning has put back what it found.
+
+        They are held back until `setup`: ranks launched in between inherit that, and so do not die of a signal that
+        comes before they can note it, upon which Lightning would kill the whole job.
+        """
         before = {number: signal.signal(number, self._note) for number in CAUGHT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
             yield
         finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def setup(self, trainer, pl_module, stage: str) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
 
     def on_train_start(self, trainer, pl_module) -> None:
         for number in (signal.SIGTERM, signal.SIGUSR1):  # which Lightning has just taken for itself

@@ -10,14 +10,14 @@ from lm.progress import bar
 class Progress(Callback):
     """A bar of steps with the loss and, once validated, bits per byte."""
 
-    def __init__(self, *, every: Count = 10):
+    def __init__(self, *, every: Count = 10, label: str = "train"):
         self.every = every  # steps between reads of the loss, each of which waits for the device
+        self.label = label
         self._bar = None
         self._shown: dict[str, str] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        label = trainer.default_root_dir.split("/")[-2] if "/" in trainer.default_root_dir else "train"
-        self._bar = bar(trainer.max_steps, label=label, unit="steps", done=trainer.global_step)
+        self._bar = bar(trainer.max_steps, label=self.label, unit="steps", done=trainer.global_step)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:

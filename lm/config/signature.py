@@ -1,5 +1,6 @@
 """A plain config held against what it calls: constructors are the schema, ours and the libraries'."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
@@ -45,7 +46,7 @@ def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dic
     unknown = _unknown(node, named, open_ended=open_ended)
     for each in unknown:
         meant = did_you_mean(each, named)
-        if nearest(each, named) is None and (deeper := nearest(each, below := _below(node))):
+        if nearest(each, named) is None and (deeper := nearest(each, below := _below(node, without=unknown))):
             meant = f"; did you mean {_join(key, below[deeper])}?"
         faults.append(Fault(_join(key, each), f"unknown key of {name}{meant}"))
     if not partial:
@@ -72,10 +73,12 @@ def _unknown(node: dict, named: list[str], *, open_ended: bool) -> list[str]:
     return [each for each in keys if not open_ended or get_close_matches(each, free, cutoff=0.8)]
 
 
-def _below(node: dict, path: str = "") -> dict[str, str]:
+def _below(node: dict, path: str = "", *, without: Sequence[str] = ()) -> dict[str, str]:
     """The keys of the parts of a node, each with its way there, which is easily left out."""
     found: dict[str, str] = {}
     for key, value in node.items():
+        if key in without:
+            continue
         if path and key not in SPECIAL:
             found.setdefault(key, _join(path, key))
         if isinstance(value, dict):

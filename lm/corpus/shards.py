@@ -42,7 +42,10 @@ class Shards:
                 "again under another run.name with tokenizer.path=…"
             )
         self.fingerprint: str = hash_json(index)
-        self.streams = {kind: TokenStream(path, entry["shards"], dtype=dtype) for kind, entry in entries.items()}
+        self.streams = {
+            kind: TokenStream(path, entry["shards"], dtype=dtype, vocab_size=self.vocab_size)
+            for kind, entry in entries.items()
+        }
         self.kinds = list(self.streams)
 
     @property
@@ -61,9 +64,9 @@ class TokenStream:
     end_of_document. Opened files are not pickled, so a stream may go to worker processes.
     """
 
-    def __init__(self, directory: Path, shards: list[dict], *, dtype: np.dtype):
+    def __init__(self, directory: Path, shards: list[dict], *, dtype: np.dtype, vocab_size: int):
         self.paths = [directory / f"{shard['name']}.bin" for shard in shards]
-        self.dtype = dtype
+        self.dtype, self.vocab_size = dtype, vocab_size
         for path, shard in zip(self.paths, shards, strict=True):
             size = path.stat().st_size if path.is_file() else -1
             if size != shard["entries"] * dtype.itemsize:
@@ -110,6 +113,9 @@ class TokenStream:
         while start < stop:
             begin, end = int(self._ends[file - 1]) if file else 0, int(self._ends[file])
             parts.append(self._open(file)[start - begin : min(stop, end) - begin].astype(np.int64))
+            if (highest := parts[-1].max()) >= self.vocab_size:
+                told = f"id {highest} of a vocabulary of {self.vocab_size}"
+                raise ValueError(f"{self.paths[file]} is damaged ({told}): {AGAIN}")
             start, file = min(stop, end), file + 1
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 

@@ -73,6 +73,11 @@ def exact_shares(weights: Sequence[float]) -> list[Fraction]:
     shares = [fraction / sum(fractions) for fraction in fractions]
     if lcm(*(share.denominator for share in shares)) <= LONGEST_PERIOD:
         return shares
+    if tiny := [weight for weight, share in zip(weights, shares, strict=True) if 0 < share < 1 / LONGEST_PERIOD]:
+        raise ValueError(
+            f"data.weights: {tiny[0]:g} is less than a millionth of them all, one row in {LONGEST_PERIOD}: leave that "
+            "source out, or raise its weight"
+        )
     rounded = [round(share * LONGEST_PERIOD) for share in shares]
     rounded[rounded.index(max(rounded))] += LONGEST_PERIOD - sum(rounded)
     return [Fraction(count, LONGEST_PERIOD) for count in rounded]

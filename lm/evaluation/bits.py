@@ -48,7 +48,10 @@ class BitsPerByte:
 
     def fingerprint(self) -> str:
         """Hash of the text that is measured on."""
-        return Shards(self.path, "validation").fingerprint
+        shards = Shards(self.path, "validation")
+        if not shards.kinds:
+            raise ValueError(f"{self.path} has nothing held out to measure on: `lm corpus split.share=0.05` does")
+        return shards.fingerprint
 
     def table(self, results: dict[str, dict[str, float]]) -> str:
         """The results in words and columns."""

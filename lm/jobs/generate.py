@@ -1,6 +1,7 @@
 """Continue prompts with a trained model."""
 
 from collections.abc import Callable
+from itertools import chain
 
 from lm.generation import Generator, Sampling
 from lm.model import Transformer
@@ -29,8 +30,9 @@ def generate(
     tokens = [[tokenizer.end_of_document, *tokenizer.encode(text)] for text in asked]
     stop = stop or []
     if len(asked) == 1:
-        print(asked[0], end="", flush=True)
-        for piece in generator.stream(tokens[0], sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed):
+        pieces = generator.stream(tokens[0], sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed)
+        first = next(pieces, "")  # what is refused, is refused before anything is printed
+        for piece in chain([asked[0], first], pieces):
             print(piece, end="", flush=True)
         print()
         return

@@ -5,6 +5,7 @@ import csv
 import pytest
 import torch
 
+from lm.manifest import read_manifest
 from training_runs import make_corpus, pretraining, run
 
 
@@ -45,6 +46,15 @@ def test_best_is_the_lowest_validation(diverging):
     lowest = min(losses, key=losses.get)
     assert lowest < 11, "the test wants a run that gets worse"
     assert saved(diverging, "best")["global_step"] == lowest
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-40])])
+def test_a_run_that_has_lost_its_best_is_not_finished_without(damage, corpus, tmp_path):
+    killer = "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 40}"
+    assert run(pretraining(corpus, tmp_path, "run", killer)) != 0
+    damage(tmp_path / "pretrain" / "run" / "checkpoints" / "best.ckpt")
+    assert run(pretraining(corpus, tmp_path, "run")) != 0
+    assert read_manifest(tmp_path / "pretrain" / "run")["state"] == "started"
 
 
 def test_without_held_out_rows_last_is_the_end_and_there_is_no_best(corpus, tmp_path):

@@ -13,6 +13,7 @@ def training():
     before = {number: signal.getsignal(number) for number in CAUGHT}
     interruption = Interruption()
     with interruption.caught():
+        interruption.setup(None, None, "fit")
         interruption.on_train_start(None, None)
         yield interruption
     assert {number: signal.getsignal(number) for number in CAUGHT} == before

@@ -32,7 +32,8 @@ def last_line(text: io.StringIO) -> str:
 
 
 def test_a_resumed_bar_goes_on_in_whole_steps_with_loss_and_bits(shown):
-    progress, module = Progress(every=1), SimpleNamespace(step_loss=2.5, validation={"validation/bits_per_byte": 1.25})
+    progress = Progress(every=1, label="pretrain")
+    module = SimpleNamespace(step_loss=2.5, validation={"validation/bits_per_byte": 1.25})
     progress.on_train_start(trainer(global_step=5), module)
     assert "pretrain" in last_line(shown)
     assert "5/10" in last_line(shown)

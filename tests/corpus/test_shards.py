@@ -143,6 +143,14 @@ def test_a_cut_or_missing_shard_is_refused_by_name(corpus):
     Shards(corpus, "validation")
 
 
+def test_an_id_that_the_vocabulary_has_not_is_told_by_its_file(corpus):
+    path = corpus / "train-code-00001.bin"
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    stream = Shards(corpus).streams["code"]
+    with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(id 65535 of a vocabulary of \d+\)"):
+        stream.read(0, len(stream))
+
+
 def test_a_stream_may_go_to_another_process_without_its_tokens(corpus):
     stream = Shards(corpus).streams["code"]
     whole = stream.read(0, len(stream))

@@ -76,6 +76,12 @@ def test_weights_finer_than_the_period_are_rounded_and_still_sum_to_one():
     assert interleave([Fraction(1, 3), Fraction(2, 3)]).tolist() in ([1, 0, 1], [1, 1, 0], [0, 1, 1])
 
 
+def test_a_weight_that_would_never_be_drawn_is_refused():
+    with pytest.raises(ValueError, match=r"data\.weights: 1e-09 is less than a millionth"):
+        exact_shares([1.0, 1e-9])
+    assert exact_shares([1.0, 0.0]) == [1, 0]
+
+
 def test_bad_weights_are_refused():
     with pytest.raises(ValueError, match="negative"):
         Order(0, [1, 1], weights=[-1, 2])

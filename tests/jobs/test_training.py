@@ -7,6 +7,8 @@ import random
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -237,6 +239,23 @@ def grown(corpus, tmp_path_factory):
     done = lm("pretrain", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS, *more))
     assert done.returncode == 0, done.stderr
     return root / "pretrain" / "run", done
+
+
+def test_a_signal_while_the_other_rank_is_being_started_saves_too(corpus, tmp_path):
+    """Lightning kills a job one of whose ranks has died, and a rank that still imports torch knows no handler."""
+    command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, tmp_path, "run", *EXACT, *TWO_RANKS)]
+    process = subprocess.Popen(
+        [*command, "trainer.devices=2"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        pytest.skip("needs Linux, which tells children")
+    while process.poll() is None and not children.read_text():
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, told
+    assert "saved at step 1 of 12; the same command goes on" in told
 
 
 def test_a_run_goes_on_with_another_number_of_ranks_as_if_nothing_had_happened(grown, one_process):

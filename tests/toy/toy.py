@@ -1,5 +1,6 @@
 """Small jobs and parts without torch, for the tests of the command and the config."""
 
+import errno
 import os
 import signal
 from abc import ABC, abstractmethod
@@ -97,6 +98,11 @@ def train(
             int("twelve")
         case "no file":
             Path("nowhere.txt").read_text()
+        case "full_disk":
+            try:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                raise RuntimeError("unexpected position")  # as torch.save does
         case "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
         case "terminate":
