@@ -157,10 +157,10 @@ def _random(seed: int, row: int) -> torch.Generator:
 
 
 def _seen(replies: list[Reply], logits: Tensor) -> Tensor:
-    """Which tokens each row has held so far (B V)."""
+    """Which tokens each row has held so far (B V), but for those that end it: every row has to end once."""
     seen = torch.zeros_like(logits, dtype=torch.bool)
     for row, reply in enumerate(replies):
-        seen[row, list(reply.seen)] = True
+        seen[row, list(reply.seen.difference(reply.stop_tokens))] = True
     return seen
 
 

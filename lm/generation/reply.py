@@ -67,7 +67,7 @@ class Reply:
         self.left = max_tokens
         self._context = context
         self._text = StopText(stop)
-        self._stop_tokens = frozenset(stop_tokens)
+        self.stop_tokens = frozenset(stop_tokens)
         self._decode_bytes = decode_bytes
 
     def slide(self) -> None:
@@ -82,7 +82,7 @@ class Reply:
         self.seen.add(token)
         self.left -= 1
         piece = ""
-        if token in self._stop_tokens:
+        if token in self.stop_tokens:
             self.reason = "stop_token"
         else:
             piece = self._text.push(self._decode_bytes([token]))

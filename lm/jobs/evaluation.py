@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from lm.checkpoint import weights_fingerprint
 from lm.files import write_atomically
+from lm.manifest import read_manifest
 from lm.model import Transformer
 from lm.run import Run
 from lm.tokenizer import Tokenizer
@@ -27,6 +28,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Print a table for each evaluation and keep all results in results.json."""
     began = perf_counter()
+    _refuse_trained_on(run.config, evaluations)
     asked = {name: evaluation.fingerprint() for name, evaluation in evaluations.items()}
     if run.finished({"tokenizer": tokenizer.fingerprint, **weights_fingerprint(run.config["model"]), **asked}):
         results = run.result
@@ -41,3 +43,20 @@ def evaluate(
         print(f"\n{evaluation.table(results[name])}")
     print(f"\nevaluate    {told} → {run.directory}")
     return results
+
+
+def _refuse_trained_on(config: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> None:
+    """Raise where an evaluation would hold out more than the model's own training did, and so ask what it has learned.
+
+    Smaller shares are part of larger ones, since a split goes by the rank of each item.
+    """
+    directory = config["model"].get("path")
+    trained = read_manifest(directory)["config"] if directory else {}
+    share = ((trained.get("data") or {}).get("split") or {}).get("share")
+    for name, evaluation in evaluations.items():
+        split = getattr(evaluation, "split", None)
+        if share is not None and split is not None and split.share > share:
+            raise ValueError(
+                f"evaluations.{name}.split.share={split.share:g} asks what {directory} was trained on: it held out "
+                f"{share:g}; set evaluations.{name}.split.share={share:g}"
+            )

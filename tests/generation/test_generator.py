@@ -2,11 +2,13 @@
 
 import codecs
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from lm.generation import Generator, Sampling
+from lm.generation.generator import _seen
 from lm.model import Attention, SwiGLU, Transformer
 
 CONTEXT, END = 24, 256
@@ -166,6 +168,12 @@ def test_a_repetition_penalty_makes_tokens_rarer(generator):
 
     assert distinct(1e6) == 60  # a token seen is as good as forbidden, those before the slide as well
     assert distinct(1.0) < 60
+
+
+def test_a_repetition_penalty_spares_what_ends_a_text():
+    """A conversation holds the mark that ends a turn; made rarer, the model would talk on and on."""
+    seen = _seen([SimpleNamespace(seen={1, 5, 7}, stop_tokens=frozenset({7}))], torch.zeros(1, 256))
+    assert seen.nonzero()[:, 1].tolist() == [1, 5]
 
 
 def test_no_dropout_no_gradient_and_the_mode_is_given_back():

@@ -169,6 +169,18 @@ def test_instruction_tuning_goes_on_from_a_run_and_names_it(pretrained, tmp_path
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_what_a_model_was_trained_on_is_not_asked_of_it(pretrained, tmp_path):
+    call_job(instruction(pretrained[0], tmp_path, "tuned", "data.split.share=0.3"))
+    tuned, file = tmp_path / "instruct" / "tuned", tmp_path / "conversations.jsonl"
+    answers = "evaluations.answers"
+    options = ["evaluation@evaluations=answers", f"data/conversations@{answers}.conversations=messages"]
+    keys = [f"{answers}.conversations.path={file}", f"{answers}.max_tokens=2", f"run.root={tmp_path}"]
+    asked = ["evaluate", f"model.path={tuned}", *options, *keys]
+    with pytest.raises(ValueError, match=r"answers\.split\.share=0\.5 asks what .*tuned was trained on.*share=0\.3"):
+        call_job(composed(*asked, f"{answers}.split.share=0.5"))
+    assert call_job(composed(*asked, f"{answers}.split.share=0.3"))["answers"]["all"]["questions"]
+
+
 def test_tuning_the_same_run_on_after_the_model_changed_is_refused(corpus, tmp_path):
     first = pretraining(corpus, tmp_path, "model", "budget.steps=1", "validations=0")
     call_job(first)
