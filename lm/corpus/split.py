@@ -31,6 +31,10 @@ class Split:
         self.share = share
         self.floor = frozenset(floor)
 
+    def trains(self, item: Keyed, *, sample: float = 1.0) -> bool:
+        """Whether it is for training, and among the share `sample` of those; which, the item's key decides."""
+        return not self.held_out(item) and rank(item, salt="sample") < sample
+
     def held_out(self, item: Keyed) -> bool:
         """Whether it is for validation only."""
         place = rank(item)

@@ -1,15 +1,12 @@
 """Train a tokenizer on what a corpus gives to training."""
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Any
 
-from lm.corpus import Source, Split, rank, survey
-from lm.files import hash_file
+from lm.corpus import Source, Split, survey
 from lm.progress import track
 from lm.run import Run
-from lm.tokenizer import Tokenizer
+from lm.tokenizer import Tokenizer, named_files
 
 MEASURED = 2_000_000  # bytes of text by which bytes a token are told
 
@@ -24,7 +21,7 @@ def train_tokenizer(
     """
     if not 0 < sample <= 1:
         raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
-    if run.finished({"corpus": corpus.fingerprint(), **_files(run.config.get("tokenizer", {}))}):
+    if run.finished({"corpus": corpus.fingerprint(), **named_files(run.config.get("tokenizer", {}))}):
         print(f"tokenizer   nothing to do: {run.directory} is complete")
         return
     began = perf_counter()
@@ -35,7 +32,7 @@ def train_tokenizer(
         nonlocal read
         documents = track(corpus, label="tokenizer", unit="document", total=found.total_documents)
         for document in documents:
-            if not split.held_out(document) and rank(document, salt="sample") < sample:
+            if split.trains(document, sample=sample):
                 read += len(document.text.encode())
                 yield document.text
 
@@ -53,13 +50,6 @@ def train_tokenizer(
         f"tokenizer   {trained.vocab_size} tokens, {rate:.2f} bytes a token, {origin} in {seconds:.1f} s "
         f"→ {run.directory}"
     )
-
-
-def _files(node: Mapping[str, Any]) -> dict[str, str]:
-    """The hashes of the files that a `tokenizer` config node names."""
-    paths = {key: Path(node[key]) for key in ("path", "vocabulary", "merges") if node.get(key)}
-    paths = {key: path / "tokenizer.json" if path.is_dir() else path for key, path in paths.items()}
-    return {f"tokenizer.{key}": hash_file(path) for key, path in paths.items() if path.is_file()}
 
 
 def bytes_per_token(tokenizer: Tokenizer, corpus: Source, split: Split) -> float:

@@ -2,9 +2,20 @@
 
 from lm.model.attention import Attention
 from lm.model.cache import Cache
+from lm.model.cost import vocabulary_cost
 from lm.model.feedforward import ReLUSquared, SwiGLU
 from lm.model.initialize import initialize
 from lm.model.position import Rotary
 from lm.model.transformer import Block, Transformer
 
-__all__ = ["Attention", "Block", "Cache", "ReLUSquared", "Rotary", "SwiGLU", "Transformer", "initialize"]
+__all__ = [
+    "Attention",
+    "Block",
+    "Cache",
+    "ReLUSquared",
+    "Rotary",
+    "SwiGLU",
+    "Transformer",
+    "initialize",
+    "vocabulary_cost",
+]

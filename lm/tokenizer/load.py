@@ -1,10 +1,12 @@
 """Open a tokenizer.json, ours or another's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 
+from lm.files import hash_file
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
 
@@ -45,6 +47,13 @@ def completed(content: str) -> Tokenizer:
         backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False) for token in missing])
         content = backend.to_str(pretty=True)
     return Tokenizer(content)
+
+
+def named_files(node: Mapping[str, Any], *, key: str = "tokenizer") -> dict[str, str]:
+    """The hashes of the files that a `tokenizer` config node at `key` names."""
+    paths = {each: Path(node[each]) for each in ("path", "vocabulary", "merges") if node.get(each)}
+    paths = {each: path / "tokenizer.json" if path.is_dir() else path for each, path in paths.items()}
+    return {f"{key}.{each}": hash_file(path) for each, path in paths.items() if path.is_file()}
 
 
 def existing_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:

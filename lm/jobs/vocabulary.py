@@ -1,0 +1,129 @@
+"""Compare vocabularies on the user's own text: what each gives and what it costs."""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from lm.bounds import Count
+from lm.corpus import Source, Split, survey
+from lm.files import write_atomically
+from lm.model import Transformer, vocabulary_cost
+from lm.progress import bar
+from lm.report import vocabulary_page, vocabulary_table, vocabulary_verdict
+from lm.run import Run
+from lm.tokenizer import Tokenizer, existing_tokenizer, load_tokenizer, longest_tokens, measure, named_files
+
+
+class Wanted(NamedTuple):
+    """A tokenizer to compare: the family it is drawn with, and what makes it from texts."""
+
+    family: str
+    make: Callable[..., Tokenizer]
+
+
+def compare_vocabularies(
+    run: Run,
+    corpus: Source,
+    split: Split,
+    model: Callable[..., Transformer],
+    families: Mapping[str, Callable[..., Tokenizer]] | None = None,
+    sizes: list[Count] | None = None,
+    paths: list[str] | None = None,
+    sample: float = 1.0,
+    rare: Count = 10,
+) -> list[dict[str, Any]]:
+    """Train each of `families` at each of `sizes`, open those at `paths`, and measure them all on held-out text.
+
+    A family without a `vocab_size` is made once. Costs are counted for `model`, of which nothing is trained. Each
+    tokenizer is kept in the run as soon as it is made, so a run that was ended goes on with the next.
+    """
+    if not 0 < sample <= 1:
+        raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
+    if not split.share:
+        raise ValueError("split.share=0 holds nothing out to measure vocabularies on: try 0.05")
+    wanted = dict([*_grid(families or {}, sizes or []), *_opened(paths or [])])
+    if not wanted:
+        raise ValueError("there is nothing to compare: give families and sizes, or paths of tokenizers")
+    if run.finished({"corpus": corpus.fingerprint(), **_files(run.config)}):
+        results, told = run.result["vocabularies"], "nothing to do"
+    else:
+        began = perf_counter()
+        results = _compare(run, wanted, corpus, survey(corpus, split)[1], model=model, sample=sample, rare=rare)
+        told = f"{len(results)} tokenizers in {perf_counter() - began:.0f} s"
+        content = {
+            "results.json": json.dumps(results, indent=2, ensure_ascii=False),
+            "report.html": vocabulary_page(results),
+        }
+        for name, text in content.items():
+            write_atomically(run.directory / name, text)
+        outputs = [run.directory / "tokenizers", *(run.directory / name for name in content)]
+        run.finish(outputs=outputs, result={"vocabularies": results})
+    print(f"\n{vocabulary_table(results)}\n\n{vocabulary_verdict(results)}\n\nvocabulary  {told} → {run.directory}")
+    return results
+
+
+def _compare(
+    run: Run,
+    wanted: Mapping[str, Wanted],
+    corpus: Source,
+    split: Split,
+    *,
+    model: Callable[..., Transformer],
+    sample: float,
+    rare: int,
+) -> list[dict[str, Any]]:
+    held_out: dict[str, list[str]] = {}
+    for document in corpus:
+        if split.held_out(document):
+            held_out.setdefault(document.kind, []).append(document.text)
+    results, made = [], {}
+    with bar(len(wanted), label="vocabulary", unit="tokenizers") as shown:
+        for name, (family, make) in wanted.items():
+            file = run.directory / "tokenizers" / f"{name}.json"
+            if not file.exists():
+                make(document.text for document in corpus if split.trains(document, sample=sample)).save(file)
+            tokenizer = load_tokenizer(file)
+            twin = made.setdefault(tokenizer.fingerprint, name)
+            if twin != name:
+                print(f"vocabulary  {name} is {twin} again: the text gives no more tokens")
+                file.unlink()
+                shown.update()
+                continue
+            kinds = {kind: measure(tokenizer, texts, rare=rare) for kind, texts in held_out.items()}
+            overall = measure(tokenizer, (text for texts in held_out.values() for text in texts), rare=rare)
+            cost = vocabulary_cost(model, vocab_size=tokenizer.vocab_size, bytes_per_token=overall["bytes_per_token"])
+            described = {"name": name, "family": family, **overall, **cost}
+            results.append({**described, "kinds": kinds, "longest": longest_tokens(tokenizer)})
+            shown.update()
+    return results
+
+
+def _grid(families: Mapping[str, Callable[..., Tokenizer]], sizes: list[int]) -> Iterator[tuple[str, Wanted]]:
+    for family, make in families.items():
+        if "vocab_size" not in inspect.signature(make).parameters:
+            yield family, Wanted(family, make)
+            continue
+        for size in sizes:
+            yield f"{family}-{size}", Wanted(family, partial(make, vocab_size=size))
+
+
+def _opened(paths: list[str]) -> Iterator[tuple[str, Wanted]]:
+    """Tokenizers that there are, called by the run or the file that they are of; by the whole path if that is twice."""
+    names = [Path(path).name.removesuffix(".json") for path in paths]
+    for path, name in zip(paths, names, strict=True):
+        name = name if names.count(name) == 1 else path.strip("/").replace("/", "-")
+        yield name, Wanted(name, partial(existing_tokenizer, path=path))
+
+
+def _files(config: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of all files that tokenizers are made from."""
+    found: dict[str, str] = {}
+    for name, node in (config.get("families") or {}).items():
+        found |= named_files(node, key=f"families.{name}")
+    for path in config.get("paths") or []:
+        found |= {f"paths.{path}": each for each in named_files({"path": path}).values()}
+    return found

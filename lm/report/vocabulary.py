@@ -1,0 +1,111 @@
+"""Vocabularies side by side: a table, a verdict in words, and a page with plots."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+from lm.report.plots import plots
+
+Result = dict[str, Any]
+
+# heading, what it is, and how it is written
+COLUMNS: list[tuple[str, str, Callable[[Result], str]]] = [
+    ("tokenizer", "family and size asked for", lambda found: found["name"]),
+    ("tokens", "entries of the vocabulary, special tokens included", lambda found: f"{found['vocab_size']}"),
+    ("bytes/token", "of held-out text", lambda found: f"{found['bytes_per_token']:.2f}"),
+    ("tokens/word", "fertility: words are runs of letters and digits", lambda found: _number(found["tokens_per_word"])),
+    ("whole", "share of words that are one token", lambda found: _percent(found["words_whole"])),
+    ("tokens/line", "of held-out text", lambda found: _number(found["tokens_per_line"], 1)),
+    ("unseen", "share of the vocabulary that held-out text never uses", lambda found: _percent(found["never_seen"])),
+    ("rare", "share that it uses less often than `rare`", lambda found: _percent(found["rarely_seen"])),
+    ("Rényi", "efficiency: how evenly the vocabulary is used (Zouhar et al. 2023)", lambda found: _renyi(found)),
+    (
+        "tables",
+        "share of the model's parameters that the vocabulary takes",
+        lambda found: _percent(found["table_share"]),
+    ),
+    ("MFLOP/byte", "to train the model on a byte of text", lambda found: f"{found['flops_per_byte'] / 1e6:.2f}"),
+    ("softmax", "share of that which scores the vocabulary", lambda found: _percent(found["softmax_share"])),
+    ("logits", "memory for the scores of one row in fp32", lambda found: f"{found['logits_bytes'] / 1e6:.1f} MB"),
+    ("fits", "text in one context", lambda found: f"{found['context_bytes']:.0f} B"),
+]
+
+
+def vocabulary_table(results: Sequence[Result]) -> str:
+    """A line a tokenizer."""
+    rows = [[heading for heading, _, _ in COLUMNS], *([write(found) for _, _, write in COLUMNS] for found in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )
+
+
+def vocabulary_verdict(results: Sequence[Result]) -> str:
+    """What the numbers say, and what they cannot say."""
+    dense = max(results, key=lambda found: found["bytes_per_token"])
+    cheap = min(results, key=lambda found: found["flops_per_byte"])
+    told = [
+        f"Cheapest to train on a byte of this text: {cheap['name']}, {cheap['flops_per_byte'] / 1e6:.2f} MFLOP a byte "
+        f"at {cheap['bytes_per_token']:.2f} bytes a token; its tables are {cheap['table_share']:.0%} of the parameters."
+    ]
+    if dense is not cheap:
+        more = dense["flops_per_byte"] / cheap["flops_per_byte"] - 1
+        told.append(
+            f"Shortest sequences: {dense['name']}, {dense['bytes_per_token']:.2f} bytes a token, for {more:.0%} more "
+            f"arithmetic a byte; {dense['softmax_share']:.0%} of it scores the vocabulary, of which held-out text "
+            f"never uses {dense['never_seen']:.0%}."
+        )
+    told.append("Which of them learns most from the same text, only training tells.")
+    return "\n".join(told)
+
+
+def vocabulary_page(results: Sequence[Result]) -> str:
+    """One HTML page that needs nothing else: the verdict, plots by size, the table with what its columns mean."""
+    heads = "".join(f"<th title='{escape(meaning)}'>{escape(heading)}</th>" for heading, meaning, _ in COLUMNS)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(write(found))}</td>' for _, _, write in COLUMNS)}</tr>" for found in results
+    )
+    kinds = list(results[0]["kinds"])
+    kind_heads = "".join(f"<th>{escape(kind)}</th>" for kind in kinds)
+    by_kind = "".join(
+        f"<tr><td>{escape(found['name'])}</td>"
+        + "".join(f"<td>{found['kinds'][kind]['bytes_per_token']:.2f}</td>" for kind in kinds)
+        + f"<td class='text'>{escape(' '.join(map(repr, found['longest'])))}</td></tr>"
+        for found in results
+    )
+    meanings = "".join(f"<dt>{escape(heading)}</dt><dd>{escape(meaning)}</dd>" for heading, meaning, _ in COLUMNS)
+    size = results[0]["bytes"]
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Vocabularies</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222 }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }}
+th, td {{ padding: .2em .6em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }}
+th:first-child, td:first-child, td.text {{ text-align: left }}
+td.text {{ font-family: monospace; white-space: pre-wrap }}
+svg {{ max-width: 100%; height: auto }} dt {{ font-weight: bold; float: left; width: 8em }}
+</style>
+<h1>{len(results)} vocabularies on {size / 1e6:.2f} MB of held-out text</h1>
+<p>{"<br>".join(map(escape, vocabulary_verdict(results).splitlines()))}</p>
+{plots(results)}
+<table><tr>{heads}</tr>{rows}</table>
+<dl>{meanings}</dl>
+<h2>Bytes a token by kind of text, and the longest tokens</h2>
+<table><tr><th>tokenizer</th>{kind_heads}<th style='text-align: left'>longest</th></tr>{by_kind}</table>
+</html>
+"""
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _renyi(found: Result) -> str:
+    return f"{found['renyi_efficiency']:.3f}"

@@ -1,0 +1,118 @@
+"""Vocabularies are trained, measured on what they have not seen, compared in words and numbers, and kept."""
+
+import json
+
+import pytest
+
+from lm.calling import call_job
+from lm.tokenizer import load_tokenizer, train_bpe
+from training_runs import composed, documents
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "a.txt"
+    path.write_text("\n\n\n".join(document.text for document in documents()))
+    return path
+
+
+def comparison(text, root, *overrides: str) -> dict:
+    corpus = ["corpus=text", f"corpus.path={text}", "corpus.separator='\\n\\n\\n'", "split.share=0.2"]
+    return composed("vocabulary", f"run.root={root}", *corpus, "model=nano", "sizes=[290,305]", *overrides)
+
+
+def test_each_family_is_made_at_each_size_and_measured_on_held_out_text(text, tmp_path, capsys):
+    results = call_job(comparison(text, tmp_path, "+tokenizer@families.bytes=bytes"))
+    assert [found["name"] for found in results] == ["bpe-290", "bpe-305", "bytes"]
+    assert [found["vocab_size"] for found in results] == [290, 305, 262]
+    directory = tmp_path / "vocabulary" / "default"
+    assert json.loads((directory / "results.json").read_text()) == results
+    for found in results:
+        tokenizer = load_tokenizer(directory / "tokenizers" / f"{found['name']}.json")
+        assert tokenizer.vocab_size == found["vocab_size"]
+        assert found["bytes"] < 0.5 * text.stat().st_size, "only what is held out"
+    assert results[0]["bytes_per_token"] < results[1]["bytes_per_token"]
+    told = capsys.readouterr().out
+    for found in results:
+        assert f"{found['bytes_per_token']:.2f}" in told
+    assert "Cheapest to train on a byte of this text: bpe-305" in told
+
+
+def test_what_is_made_is_what_lm_tokenizer_makes(text, tmp_path):
+    call_job(comparison(text, tmp_path))
+    options = ["corpus=text", f"corpus.path={text}", "corpus.separator='\\n\\n\\n'", "split.share=0.2"]
+    call_job(composed("tokenizer", f"run.root={tmp_path}", *options, "tokenizer.vocab_size=305"))
+    made = [tmp_path / "vocabulary" / "default" / "tokenizers" / "bpe-305.json", tmp_path / "tokenizer" / "default"]
+    assert len({load_tokenizer(path).fingerprint for path in made}) == 1
+
+
+def test_an_ended_comparison_goes_on_with_what_is_missing(text, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lm.jobs.vocabulary.longest_tokens", fail)  # after the first is kept
+        with pytest.raises(KeyboardInterrupt):
+            call_job(comparison(text, tmp_path))
+    kept = tmp_path / "vocabulary" / "default" / "tokenizers" / "bpe-290.json"
+    before = kept.stat().st_mtime_ns
+    assert len(call_job(comparison(text, tmp_path))) == 2
+    assert kept.stat().st_mtime_ns == before
+    call_job(comparison(text, tmp_path))
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_tokenizers_that_there_are_are_measured_as_they_are(text, tmp_path):
+    for name in ("a", "b"):
+        train_bpe([text.read_text()], vocab_size=310).save(tmp_path / name / "tokenizer.json")
+    files = f"paths=[{tmp_path}/a,{tmp_path}/b/tokenizer.json]"
+    results = call_job(comparison(text, tmp_path, files, "sizes=[]"))
+    assert [(found["name"], found["vocab_size"]) for found in results] == [("a", 310)]  # b is a again
+
+
+def test_a_changed_tokenizer_is_not_taken_for_the_one_measured(text, tmp_path):
+    path = tmp_path / "a" / "tokenizer.json"
+    train_bpe([text.read_text()], vocab_size=310).save(path)
+    call_job(comparison(text, tmp_path, f"paths=[{path}]"))
+    train_bpe([text.read_text()], vocab_size=311).save(path)
+    with pytest.raises(ValueError, match="was made from other inputs"):
+        call_job(comparison(text, tmp_path, f"paths=[{path}]"))
+
+
+def test_a_size_that_the_text_cannot_fill_is_not_told_twice(text, tmp_path, capsys):
+    results = call_job(comparison(text, tmp_path, "sizes=[5000,6000]"))
+    assert [found["name"] for found in results] == ["bpe-5000"]
+    assert results[0]["vocab_size"] < 5000
+    assert "bpe-6000 is bpe-5000 again" in capsys.readouterr().out
+
+
+def test_the_page_stands_alone(text, tmp_path):
+    call_job(comparison(text, tmp_path, "+tokenizer@families.bytes=bytes"))
+    page = (tmp_path / "vocabulary" / "default" / "report.html").read_text()
+    assert page.count("<svg") == 1
+    assert "bpe-305" in page
+    for loading in ("src=", "<script", "@import", "<link"):
+        assert loading not in page
+
+
+def test_the_same_numbers_give_the_same_page(text, tmp_path):
+    pages = []
+    for name in ("a", "b"):
+        call_job(comparison(text, tmp_path, f"run.name={name}"))
+        pages.append((tmp_path / "vocabulary" / name / "report.html").read_text())
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("sizes=[]", "there is nothing to compare"),
+        ("split.share=0", "holds nothing out to measure"),
+        ("sample=0", "sample 0 is not a share"),
+        ("sizes=[100]", "tokenizer.vocab_size 100 is too small"),
+        ("paths=[nowhere]", "there is no tokenizer at nowhere"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_words(override, told, text, tmp_path):
+    with pytest.raises(ValueError, match=told):
+        call_job(comparison(text, tmp_path, override))

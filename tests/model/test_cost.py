@@ -1,0 +1,43 @@
+"""What a model costs is what building and running it shows."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from lm.model import Attention, SwiGLU, Transformer, vocabulary_cost
+
+SIZES = {"context": 24, "dim": 32, "layers": 3}
+
+
+def factory(tied: bool) -> partial:
+    attention = partial(Attention, heads=4, key_value_heads=2)
+    return partial(Transformer, **SIZES, attention=attention, feedforward=SwiGLU, tie_embeddings=tied)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_parameters_and_arithmetic_are_those_of_the_model(tied):
+    cost = vocabulary_cost(factory(tied), vocab_size=100, bytes_per_token=2.5)
+    model = factory(tied)(vocab_size=100)
+    assert cost["parameters"] == sum(weight.numel() for weight in model.parameters())
+    assert cost["table_share"] == 100 * 32 * (1 if tied else 2) / cost["parameters"]
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, SIZES["context"], dtype=torch.long))
+    counts = counter.get_flop_counts()["Global"]
+    attended = counts[torch.ops.aten.bmm]
+    assert attended, "the test wants to tell attention apart"
+    forward = sum(counts.values()) - attended / 2  # a causal mask leaves half of it to do
+    assert cost["flops_per_byte"] == pytest.approx(3 * forward / SIZES["context"] / 2.5)
+
+
+def test_what_fits_and_what_logits_take_go_with_the_context():
+    cost = vocabulary_cost(factory(True), vocab_size=1000, bytes_per_token=4.0)
+    assert cost["context_bytes"] == 24 * 4
+    assert cost["logits_bytes"] == 24 * 1000 * 4
+
+
+def test_nothing_is_allocated():
+    huge = vocabulary_cost(factory(True), vocab_size=10**12, bytes_per_token=4.0)
+    assert huge["softmax_share"] > 0.999

@@ -1,0 +1,82 @@
+"""What is measured of a vocabulary is what counting by hand gives."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+
+from lm.tokenizer import byte_tokenizer, longest_tokens, measure, train_bpe
+from lm.tokenizer.measure import renyi_efficiency
+
+WORDS = ["alpha", "beta", "straße", "日本語", "x1", "1234", "🙂", "don't", "__init__", "naïve"]
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    draw = random.Random(0)
+    made = ["".join(w + draw.choice([" ", "\n", "  ", ", "]) for w in draw.choices(WORDS, k=40)) for _ in range(20)]
+    return [*made, "", "…"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(texts):
+    return train_bpe(texts, vocab_size=330)
+
+
+def by_hand(tokenizer, texts) -> dict[str, float]:
+    """Slowly: for each word, the tokens whose bytes overlap its own."""
+    words = whole = pieces = tokens = 0
+    for text in texts:
+        ids, spans, at = tokenizer.encode(text), [], 0
+        for token in ids:
+            size = len(tokenizer.decode_bytes([token]))
+            spans.append((at, at + size))
+            at += size
+        tokens += len(ids)
+        for found in re.finditer(r"\w+", text):
+            begin, end = (len(text[:place].encode()) for place in found.span())
+            overlapping = [span for span in spans if span[0] < end and begin < span[1]]
+            words, pieces, whole = words + 1, pieces + len(overlapping), whole + (len(overlapping) == 1)
+    size = sum(len(text.encode()) for text in texts)
+    return {"bytes_per_token": size / tokens, "tokens_per_word": pieces / words, "words_whole": whole / words}
+
+
+def test_shares_are_those_counted_by_hand(tokenizer, texts):
+    found = measure(tokenizer, texts)
+    for name, value in by_hand(tokenizer, texts).items():
+        assert found[name] == pytest.approx(value, rel=1e-12), name
+    assert 0 < found["words_whole"] < 1, "the test wants words of both sorts"
+
+
+def test_bytes_are_one_token_each(texts):
+    found = measure(byte_tokenizer([]), texts)
+    assert found["bytes_per_token"] == 1
+    assert found["digits_per_token"] == 1
+    assert found["tokens"] == found["bytes"] == sum(len(text.encode()) for text in texts)
+
+
+def test_tokens_that_a_text_never_or_rarely_uses_are_shares_of_what_it_could_use():
+    found = measure(byte_tokenizer([]), ["aaaaaaaaaaab"], rare=5)
+    assert found["never_seen"] == 254 / 256
+    assert found["rarely_seen"] == 255 / 256
+
+
+def test_an_even_use_is_of_efficiency_1_and_one_token_alone_of_0():
+    assert renyi_efficiency(np.full(64, 7)) == pytest.approx(1)
+    assert renyi_efficiency(np.eye(64)[0]) == pytest.approx(0)
+    chances = np.array([0.5, 0.3, 0.2])
+    expected = np.log((chances**2.5).sum()) / (1 - 2.5) / np.log(3)
+    assert renyi_efficiency(np.array([5, 3, 2])) == pytest.approx(expected)
+
+
+def test_the_longest_are_told_as_text(tokenizer):
+    longest = longest_tokens(tokenizer, count=3)
+    sizes = [len(text.encode()) for text in longest]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == tokenizer.token_bytes.max()
+
+
+def test_without_text_there_is_nothing_to_measure(tokenizer):
+    with pytest.raises(ValueError, match="there is no text to measure a tokenizer on"):
+        measure(tokenizer, ["", ""])
