@@ -19,7 +19,8 @@ from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import GPT4, byte_level
 from lm.tokenizer.special import SPECIAL_TOKENS
-from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
+from lm.tokenizer.tokenizer import Tokenizer
+from lm.tokenizer.words import count_words
 
 Pair = tuple[str, str]
 # Marks what stands within a word, as BERT's ##. It is no character of the byte alphabet, so no text looks like a mark.
@@ -28,7 +29,12 @@ UNUSED = "‧unknown‧"  # the model of `tokenizers` must name one; with all by
 
 
 def train_wordpiece(
-    texts: Iterable[str], *, vocab_size: Count = 4096, pattern: str = GPT4, min_frequency: Natural = 2
+    texts: Iterable[str],
+    *,
+    vocab_size: Count = 4096,
+    pattern: str = GPT4,
+    min_frequency: Natural = 2,
+    max_words: Count = 500_000,
 ) -> Tokenizer:
     """Merge the pair that raises the likelihood of the text most, again and again (Schuster and Nakajima 2012).
 
@@ -36,7 +42,7 @@ def train_wordpiece(
     a pair occurs, weighted by how much more often than chance. (Without the factor count(ab), as it is often told, rare
     bytes that only occur together fill the vocabulary: 1.06 bytes a token of Python source where this gives 3.45.) Over
     bytes, as BPE here, so nothing is unknown; in a word, the longest entry that fits is taken from the left. Memory
-    grows with the distinct words.
+    grows with the distinct words, of which the `max_words` commonest are learned from.
     """
     letters = [CHARACTER_OF[byte] for byte in range(256)]
     least = len(SPECIAL_TOKENS) + 2 * len(letters) + 1
@@ -45,7 +51,7 @@ def train_wordpiece(
             f"tokenizer.vocab_size {vocab_size} is too small: {len(letters)} bytes at the start of a word and within, "
             f"and {len(SPECIAL_TOKENS) + 1} special tokens need {least}, and merges come on top; try 4096"
         )
-    words = _words(texts, pattern)
+    words = count_words(texts, pattern, most=max_words)
     entries = [UNUSED, *letters, *(WITHIN + letter for letter in letters)]
     entries += _merge(words, wanted=vocab_size - least, min_frequency=min_frequency)
     backend = Backend(
@@ -60,17 +66,6 @@ def train_wordpiece(
     backend.add_special_tokens([AddedToken(UNUSED, special=True, normalized=False)])
     backend.decoder = decoders.Sequence([decoders.Replace(WITHIN, ""), decoders.ByteLevel()])
     return completed(backend.to_str(pretty=True))
-
-
-def _words(texts: Iterable[str], pattern: str) -> Counter[str]:
-    """How often each piece of the split occurs, written in the byte alphabet."""
-    cut, words = byte_level(pattern), Counter()
-    for text in texts:
-        refuse_unencodable([text])
-        words.update(word for word, _ in cut.pre_tokenize_str(text))
-    if not words:
-        raise ValueError("there is no text to train a tokenizer on: every document is empty or there are none")
-    return words
 
 
 class _Pairs:

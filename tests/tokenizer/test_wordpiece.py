@@ -11,7 +11,8 @@ import pytest
 
 from lm.tokenizer import load_tokenizer, train_wordpiece
 from lm.tokenizer.special import SPECIAL_TOKENS
-from lm.tokenizer.wordpiece import WITHIN, _merge, _words
+from lm.tokenizer.wordpiece import WITHIN, _merge
+from lm.tokenizer.words import count_words
 
 TEXTS = [f"the {word} of the {word}s is number {i} aaa aaaa\n" for i in range(50) for word in ("tree", "river", "été")]
 LEAST = 2 * 256 + len(SPECIAL_TOKENS) + 1
@@ -52,7 +53,7 @@ def naive(words: Counter[str], wanted: int, least: int) -> list[str]:
 
 
 def test_the_merges_are_those_that_counting_anew_gives():
-    words = _words(TEXTS, r"\p{L}+| ?\S+|\s+")
+    words = count_words(TEXTS, r"\p{L}+| ?\S+|\s+", most=10_000)
     assert [*_merge(words, wanted=60, min_frequency=2)] == naive(words, 60, 2)
     assert [*_merge(words, wanted=10_000, min_frequency=30)] == naive(words, 10_000, 30)
 

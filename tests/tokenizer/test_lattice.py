@@ -1,0 +1,99 @@
+"""All ways to write a word, counted at once, are those that writing them out one by one gives."""
+
+import random
+from math import exp, log
+
+import numpy as np
+import pytest
+import torch
+
+from lm.tokenizer.lattice import Lattice
+from lm.tokenizer.unigram import _digamma, _seeds
+
+WORDS = [b"abab", b"a", b"babaab", b"cc", b"abcabcab", b"aaaaaaaaa"]
+TIMES = [3.0, 1.0, 2.0, 5.0, 1.0, 4.0]
+
+
+def laid_out(words: list[bytes], times: list[float], longest: int = 4):
+    """The lattice of words over every substring that occurs twice, its pieces, and chances for them."""
+    lengths = np.array([len(word) for word in words])
+    data, starts = np.frombuffer(b"".join(words), dtype=np.uint8), np.cumsum(lengths) - lengths
+    table, first, size, counts = _seeds(
+        data, starts, lengths, np.array(times), seed_size=10_000, min_frequency=2, max_piece=longest
+    )
+    pieces = [
+        bytes([piece]) if piece < 256 else data[first[piece] :][: size[piece]].tobytes() for piece in range(len(size))
+    ]
+    draw = random.Random(0)
+    scores = np.array([log(draw.uniform(0.01, 0.2)) for _ in pieces])
+    return Lattice(table, starts, lengths, np.array(times)), pieces, scores, counts
+
+
+def ways(word: bytes, known: dict[bytes, float]):
+    """Every way to write the word, with its log chance."""
+    if not word:
+        yield [], 0.0
+    for cut in range(1, len(word) + 1):
+        if word[:cut] in known:
+            for rest, score in ways(word[cut:], known):
+                yield [word[:cut], *rest], known[word[:cut]] + score
+
+
+def test_expected_counts_and_likelihood_are_sums_over_all_ways():
+    lattice, pieces, scores, _ = laid_out(WORDS, TIMES)
+    known, likelihood = dict(zip(pieces, scores.tolist(), strict=True)), 0.0
+    expected = dict.fromkeys(pieces, 0.0)
+    for word, times in zip(WORDS, TIMES, strict=True):
+        found = list(ways(word, known))
+        whole = sum(exp(score) for _, score in found)
+        likelihood += times * log(whole)
+        for way, score in found:
+            for piece in way:
+                expected[piece] += times * exp(score) / whole
+    counts, total = lattice.expected(scores)
+    assert total == pytest.approx(likelihood, rel=1e-12)
+    np.testing.assert_allclose(counts, [expected[piece] for piece in pieces], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_best_way_is_the_likeliest_of_all(whole):
+    lattice, pieces, scores, _ = laid_out(WORDS, TIMES)
+    known = dict(zip(pieces, scores.tolist(), strict=True))
+    for chosen, paths in lattice.best(scores, whole=whole):
+        for number, path in zip(chosen, paths, strict=True):
+            word = WORDS[number]
+            found = [(score, way) for way, score in ways(word, known) if whole or len(way) > 1]
+            written = [pieces[piece] for piece in path[::-1] if piece >= 0]
+            assert written == (max(found)[1] if found else [])
+
+
+def test_work_in_chunks_changes_nothing(monkeypatch):
+    lattice, _, scores, _ = laid_out(WORDS, TIMES)
+    counts, used = lattice.expected(scores)[0], lattice.used(scores)
+    monkeypatch.setattr("lm.tokenizer.lattice.CELLS", 1)
+    np.testing.assert_allclose(lattice.expected(scores)[0], counts, rtol=1e-12)
+    np.testing.assert_array_equal(lattice.used(scores), used)
+
+
+def test_seeds_are_the_substrings_that_are_not_always_followed_by_the_same_byte():
+    _, pieces, _, counts = laid_out(WORDS, TIMES, longest=3)
+    naive: dict[bytes, float] = {}
+    for word, times in zip(WORDS, TIMES, strict=True):
+        for begin in range(len(word)):
+            for end in range(begin + 2, min(len(word), begin + 3) + 1):
+                naive[word[begin:end]] = naive.get(word[begin:end], 0) + times
+    wanted = {
+        piece: count
+        for piece, count in naive.items()
+        if count >= 2 and not any(naive.get(piece + bytes([byte])) == count for byte in range(256))
+    }
+    assert dict(zip(pieces[256:], counts[256:].tolist(), strict=True)) == wanted
+    saved = [-len(piece) * wanted[piece] for piece in pieces[256:]]
+    assert saved == sorted(saved)
+
+
+def test_digamma_is_that_of_torch():
+    values = np.concatenate([np.geomspace(1e-3, 1e9, 200), [0.5, 1.0, 10.0]])
+    np.testing.assert_allclose(
+        _digamma(values), torch.digamma(torch.from_numpy(values)).numpy(), rtol=1e-11, atol=1e-11
+    )

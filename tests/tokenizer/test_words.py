@@ -1,0 +1,46 @@
+"""Words are counted as they are, in memory that does not grow with the text, and what that costs is told."""
+
+import random
+import tracemalloc
+from collections import Counter
+
+from lm.tokenizer.byte_level import to_bytes
+from lm.tokenizer.words import count_words
+
+PATTERN = r"\S+|\s+"
+
+
+def test_counts_are_those_of_splitting_by_hand(capsys):
+    texts = ["a bb a", "été a", "", " "]
+    counted = {to_bytes(word).decode(): count for word, count in count_words(texts, PATTERN, most=100).items()}
+    assert counted == {"a": 3, "bb": 1, "été": 1, " ": 4}
+    assert not capsys.readouterr().out
+
+
+def test_the_commonest_are_kept_and_what_was_dropped_is_told(capsys):
+    common = [f"c{number} " * 9 for number in range(5)]
+    texts = [text for number in range(300) for text in (*common, f"r{number} ")]
+    words = count_words(texts, PATTERN, most=6)
+    assert set(words) == {*(f"c{number}" for number in range(5)), "Ġ"}
+    assert all(words[f"c{number}"] == 2700 for number in range(5))
+    told = capsys.readouterr().out
+    assert "the 6 commonest words were learned from; the others are 1.09% of the text's words" in told
+
+
+def test_memory_does_not_grow_with_the_text():
+    def texts(count: int):
+        draw = random.Random(0)
+        return (" ".join(str(draw.random()) for _ in range(100)) for _ in range(count))
+
+    peaks = []
+    for count in (40, 400):
+        tracemalloc.start()
+        assert len(count_words(texts(count), PATTERN, most=500)) == 500
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_a_run_without_a_cut_is_counted_in_parts():
+    words = count_words(["x" * 600], PATTERN, most=10)
+    assert words == Counter({"x" * 256: 2, "x" * 88: 1})
