@@ -1,5 +1,6 @@
 """Text to token shards: sources of documents, what is held out, and memory-mapped streams of their tokens."""
 
+from lm.corpus.aligned import Aligned, Editions, SentencePairs
 from lm.corpus.document import Document, Source
 from lm.corpus.jsonl import JsonlSource
 from lm.corpus.python import PythonSource
@@ -10,9 +11,12 @@ from lm.corpus.text import TextSource
 from lm.corpus.writer import write_shards
 
 __all__ = [
+    "Aligned",
     "Document",
+    "Editions",
     "JsonlSource",
     "PythonSource",
+    "SentencePairs",
     "Shards",
     "Source",
     "Split",

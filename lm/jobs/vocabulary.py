@@ -9,13 +9,13 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from lm.bounds import Count
-from lm.corpus import Source, Split, survey
+from lm.corpus import Aligned, Source, Split, survey
 from lm.files import write_atomically
 from lm.model import Transformer, vocabulary_cost
 from lm.progress import bar
-from lm.report import vocabulary_page, vocabulary_table, vocabulary_verdict
+from lm.report import premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 from lm.run import Run
-from lm.tokenizer import Tokenizer, existing_tokenizer, load_tokenizer, longest_tokens, measure, named_files
+from lm.tokenizer import Tokenizer, existing_tokenizer, load_tokenizer, longest_tokens, measure, named_files, premium
 
 
 class Wanted(NamedTuple):
@@ -33,12 +33,14 @@ def compare_vocabularies(
     families: Mapping[str, Callable[..., Tokenizer]] | None = None,
     sizes: list[Count] | None = None,
     paths: list[str] | None = None,
+    aligned: Aligned | None = None,
     sample: float = 1.0,
     rare: Count = 10,
 ) -> list[dict[str, Any]]:
     """Train each of `families` at each of `sizes`, open those at `paths`, and measure them all on held-out text.
 
-    A family without a `vocab_size` is made once. Costs are counted for `model`, of which nothing is trained. Each
+    With `aligned` texts, also by what each language pays for the same content. A family without a `vocab_size` is made
+    once. Costs are counted for `model`, of which nothing is trained. Each
     tokenizer is kept in the run as soon as it is made, so a run that was ended goes on with the next.
     """
     if not 0 < sample <= 1:
@@ -48,11 +50,14 @@ def compare_vocabularies(
     wanted = dict([*_grid(families or {}, sizes or []), *_opened(paths or [])])
     if not wanted:
         raise ValueError("there is nothing to compare: give families and sizes, or paths of tokenizers")
-    if run.finished({"corpus": corpus.fingerprint(), **_files(run.config)}):
+    translations = {"aligned": aligned.fingerprint()} if aligned else {}
+    if run.finished({"corpus": corpus.fingerprint(), **_files(run.config), **translations}):
         results, told = run.result["vocabularies"], "nothing to do"
     else:
         began = perf_counter()
-        results = _compare(run, wanted, corpus, survey(corpus, split)[1], model=model, sample=sample, rare=rare)
+        languages = list(aligned or [])
+        split = survey(corpus, split)[1]
+        results = _compare(run, wanted, corpus, split, languages, model=model, sample=sample, rare=rare)
         told = f"{len(results)} tokenizers in {perf_counter() - began:.0f} s"
         content = {
             "results.json": json.dumps(results, indent=2, ensure_ascii=False),
@@ -62,7 +67,8 @@ def compare_vocabularies(
             write_atomically(run.directory / name, text)
         outputs = [run.directory / "tokenizers", *(run.directory / name for name in content)]
         run.finish(outputs=outputs, result={"vocabularies": results})
-    print(f"\n{vocabulary_table(results)}\n\n{vocabulary_verdict(results)}\n\nvocabulary  {told} → {run.directory}")
+    parts = [vocabulary_table(results), premium_table(results), vocabulary_verdict(results)]
+    print("", *filter(None, parts), f"vocabulary  {told} → {run.directory}", sep="\n\n")
     return results
 
 
@@ -71,6 +77,7 @@ def _compare(
     wanted: Mapping[str, Wanted],
     corpus: Source,
     split: Split,
+    languages: list[tuple[str, list[str], list[str]]],
     *,
     model: Callable[..., Transformer],
     sample: float,
@@ -97,7 +104,8 @@ def _compare(
             overall = measure(tokenizer, (text for texts in held_out.values() for text in texts), rare=rare)
             cost = vocabulary_cost(model, vocab_size=tokenizer.vocab_size, bytes_per_token=overall["bytes_per_token"])
             described = {"name": name, "family": family, **overall, **cost}
-            results.append({**described, "kinds": kinds, "longest": longest_tokens(tokenizer)})
+            paid = {language: premium(tokenizer, *sides) for language, *sides in languages}
+            results.append({**described, "kinds": kinds, "languages": paid, "longest": longest_tokens(tokenizer)})
             shown.update()
     return results
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from html import escape
+from statistics import median
 from typing import Any
 
 from lm.report.plots import plots
@@ -41,6 +42,22 @@ def vocabulary_table(results: Sequence[Result]) -> str:
         )
         for row in rows
     )
+
+
+def premium_table(results: Sequence[Result]) -> str:
+    """By tokenizer, what languages pay in tokens for the same content; empty where nothing was aligned."""
+    if not results[0]["languages"]:
+        return ""
+    name = max(len("tokens for the same"), *(len(found["name"]) for found in results))
+    lines = [f"{'tokens for the same':<{name}}  median   least            most"]
+    for found in results:
+        paid = sorted((numbers["tokens"], language) for language, numbers in found["languages"].items())
+        (least, cheap), (most, dear) = paid[0], paid[-1]
+        told = f"{cheap} {least:.2f}×"
+        lines.append(
+            f"{found['name']:<{name}}  {median(each for each, _ in paid):5.2f}×  {told:<15}  {dear} {most:.2f}×"
+        )
+    return "\n".join(lines)
 
 
 def vocabulary_verdict(results: Sequence[Result]) -> str:
@@ -95,8 +112,29 @@ svg {{ max-width: 100%; height: auto }} dt {{ font-weight: bold; float: left; wi
 <dl>{meanings}</dl>
 <h2>Bytes a token by kind of text, and the longest tokens</h2>
 <table><tr><th>tokenizer</th>{kind_heads}<th style='text-align: left'>longest</th></tr>{by_kind}</table>
+{_premiums(results)}
 </html>
 """
+
+
+def _premiums(results: Sequence[Result]) -> str:
+    """Languages × tokenizers, those that pay most first; nothing where nothing was aligned."""
+    languages = results[0]["languages"]
+    if not languages:
+        return ""
+    heads = "".join(f"<th>{escape(found['name'])}</th>" for found in results)
+    order = sorted(languages, key=lambda language: -median(found["languages"][language]["tokens"] for found in results))
+    rows = "".join(
+        f"<tr><td>{escape(language)}</td><td>{languages[language]['bytes']:.2f}</td>"
+        + "".join(f"<td>{found['languages'][language]['tokens']:.2f}</td>" for found in results)
+        + "</tr>"
+        for language in order
+    )
+    return (
+        "<h2>Tokens for the same content, over those of the reference language</h2>"
+        "<p>1 is the same price; bytes are what UTF-8 alone makes of it.</p>"
+        f"<table><tr><th>language</th><th>bytes</th>{heads}</tr>{rows}</table>"
+    )
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -62,6 +62,18 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> di
     }
 
 
+def premium(tokenizer: Tokenizer, texts: Sequence[str], reference: Sequence[str]) -> dict[str, float]:
+    """What a language pays for the same content: its tokens over those of the reference, and its bytes over theirs.
+
+    Petrov et al. 2023 (arXiv:2305.15425): the same service at a multiple of the price, and of the context.
+    """
+    theirs, ours = (sum(map(len, tokenizer.encode_batch(each))) for each in (texts, reference))
+    sizes = [sum(len(text.encode()) for text in each) for each in (texts, reference)]
+    if not theirs or not ours:
+        raise ValueError("there is no text in one of the languages, so nothing to hold against the other")
+    return {"texts": len(texts), "tokens": theirs / ours, "bytes": sizes[0] / sizes[1]}
+
+
 def renyi_efficiency(counts: np.ndarray, *, alpha: float = ALPHA) -> float:
     """How evenly a vocabulary is used: Rényi entropy over its maximum, log V (Zouhar et al. 2023); 1 is even."""
     chances = counts / counts.sum()

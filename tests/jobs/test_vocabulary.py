@@ -86,6 +86,24 @@ def test_a_size_that_the_text_cannot_fill_is_not_told_twice(text, tmp_path, caps
     assert "bpe-6000 is bpe-5000 again" in capsys.readouterr().out
 
 
+def test_with_aligned_texts_it_says_what_each_language_pays(text, tmp_path, capsys):
+    for language, said in {"en": "alpha beta gamma", "fr": "alpha bêta gamma", "el": "άλφα βήτα γάμμα"}.items():
+        (tmp_path / f"book.{language}.txt").write_text(said)
+    options = ["aligned=editions", f"aligned.path='{tmp_path}/book.{{language}}.txt'"]
+    results = call_job(comparison(text, tmp_path, *options, "+tokenizer@families.bytes=bytes"))
+    paid = {found["name"]: found["languages"] for found in results}
+    assert set(paid["bytes"]) == {"fr", "el"}
+    assert paid["bytes"]["el"]["tokens"] == paid["bytes"]["el"]["bytes"] == 28 / 16
+    assert paid["bpe-305"]["el"]["tokens"] > paid["bpe-305"]["fr"]["tokens"] > 1
+    told = capsys.readouterr().out
+    assert f"el {paid['bpe-305']['el']['tokens']:.2f}×" in told
+    page = (tmp_path / "vocabulary" / "default" / "report.html").read_text()
+    assert "<td>el</td><td>1.75</td>" in page
+    (tmp_path / "book.el.txt").write_text("άλφα")
+    with pytest.raises(ValueError, match="was made from other inputs: aligned"):
+        call_job(comparison(text, tmp_path, *options, "+tokenizer@families.bytes=bytes"))
+
+
 def test_the_page_stands_alone(text, tmp_path):
     call_job(comparison(text, tmp_path, "+tokenizer@families.bytes=bytes"))
     page = (tmp_path / "vocabulary" / "default" / "report.html").read_text()

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from lm.tokenizer import byte_tokenizer, longest_tokens, measure, train_bpe
+from lm.tokenizer import byte_tokenizer, longest_tokens, measure, premium, train_bpe
 from lm.tokenizer.measure import renyi_efficiency
 
 WORDS = ["alpha", "beta", "straße", "日本語", "x1", "1234", "🙂", "don't", "__init__", "naïve"]
@@ -68,6 +68,15 @@ def test_an_even_use_is_of_efficiency_1_and_one_token_alone_of_0():
     chances = np.array([0.5, 0.3, 0.2])
     expected = np.log((chances**2.5).sum()) / (1 - 2.5) / np.log(3)
     assert renyi_efficiency(np.array([5, 3, 2])) == pytest.approx(expected)
+
+
+def test_a_language_pays_what_its_tokens_are_over_those_of_the_reference():
+    paid = premium(byte_tokenizer([]), ["日本", "語"], ["Japan", "ese"])
+    assert paid == {"texts": 2, "tokens": 9 / 8, "bytes": 9 / 8}
+    merged = train_bpe(["Japanese " * 50], vocab_size=280)
+    assert premium(merged, ["日本語"], ["Japanese"]) == {"texts": 1, "tokens": 9.0, "bytes": 9 / 8}
+    with pytest.raises(ValueError, match="no text in one of the languages"):
+        premium(merged, ["a"], [""])
 
 
 def test_the_longest_are_told_as_text(tokenizer):
