@@ -28,7 +28,7 @@ def prepare_corpus(
         if kinds
     )
     notes = f" ({'; '.join(corpus.notes)})" if corpus.notes else ""
-    print(f"corpus      {told} in {seconds:.1f} s{notes} → {run.directory}")
+    print(f"corpus      {told} in {seconds:.1f} s by {tokenizer.engine}{notes} → {run.directory}")
 
 
 def _in_words(kind: str, counts: dict[str, int]) -> str:
