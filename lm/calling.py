@@ -1,6 +1,6 @@
 """A job called with the parts that its config describes: alone, in a sweep, or as a stage of another job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -48,12 +48,15 @@ def sweep_name(overrides: Sequence[str]) -> str:
     return f"{name[:50]}…{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def call_job(node: dict) -> Any:
+def call_job(node: dict, changes: Mapping[str, Any] | None = None) -> Any:
     """Open the run of a job's plain config, build the job's parts and call it; give back what it returns.
 
-    A part that is a job itself arrives as a function without arguments and is built when called: the later
-    stages of a pipeline read what its earlier ones made.
+    A part that is a job itself arrives as a function and is built when called: the later stages of a pipeline read what
+    its earlier ones made. Called with `changes` (dotted key → plain value), it is the job with those: a job that
+    compares calls another many times.
     """
+    for key, value in (changes or {}).items():
+        node = _changed(node, key.split("."), value)
     function, complaint = locate(node["_target_"])
     if complaint:
         raise ValueError(f"_target_: {complaint}")
@@ -67,6 +70,12 @@ def call_job(node: dict) -> Any:
             return function(run=run, **_parts(parts))
     finally:
         run.close()
+
+
+def _changed(node: dict, path: list[str], value: Any) -> dict:
+    """The node with another value at a key; nothing that it shares with the first is touched."""
+    first, *rest = path
+    return {**node, first: _changed(node.get(first) or {}, rest, value) if rest else value}
 
 
 def _parts(node: dict) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from lm.bounds import Count
+from lm.bounds import Count, Positive
 from lm.corpus import Aligned, Source, Split, survey
 from lm.files import write_atomically
+from lm.jobs.learning import learn
 from lm.model import Transformer, vocabulary_cost
 from lm.progress import bar
-from lm.report import premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
+from lm.report import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 from lm.run import Run
 from lm.tokenizer import Tokenizer, existing_tokenizer, load_tokenizer, longest_tokens, measure, named_files, premium
 
@@ -34,6 +35,12 @@ def compare_vocabularies(
     sizes: list[Count] | None = None,
     paths: list[str] | None = None,
     aligned: Aligned | None = None,
+    prepare: Callable[..., Any] | None = None,
+    pretrain: Callable[..., Any] | None = None,
+    train: bool = False,
+    seeds: Count = 3,
+    megabytes: Positive = 2.0,
+    batch_tokens: Count = 4096,
     sample: float = 1.0,
     rare: Count = 10,
 ) -> list[dict[str, Any]]:
@@ -42,6 +49,8 @@ def compare_vocabularies(
     With `aligned` texts, also by what each language pays for the same content. A family without a `vocab_size` is made
     once. Costs are counted for `model`, of which nothing is trained. Each
     tokenizer is kept in the run as soon as it is made, so a run that was ended goes on with the next.
+
+    With `train`, the jobs `prepare` and `pretrain` make a model with each as well, `seeds` times: see `learn`.
     """
     if not 0 < sample <= 1:
         raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
@@ -58,6 +67,18 @@ def compare_vocabularies(
         languages = list(aligned or [])
         split = survey(corpus, split)[1]
         results = _compare(run, wanted, corpus, split, languages, model=model, sample=sample, rare=rare)
+        if train:
+            learned = learn(
+                results,
+                run.directory,
+                prepare=prepare,
+                pretrain=pretrain,
+                batch_tokens=batch_tokens,
+                megabytes=megabytes,
+                seeds=seeds,
+                restart=run.restart,
+            )
+            results = [{**found, "learned": learned[found["name"]]} for found in results]
         told = f"{len(results)} tokenizers in {perf_counter() - began:.0f} s"
         content = {
             "results.json": json.dumps(results, indent=2, ensure_ascii=False),
@@ -67,7 +88,8 @@ def compare_vocabularies(
             write_atomically(run.directory / name, text)
         outputs = [run.directory / "tokenizers", *(run.directory / name for name in content)]
         run.finish(outputs=outputs, result={"vocabularies": results})
-    parts = [vocabulary_table(results), premium_table(results), vocabulary_verdict(results)]
+    tables = [vocabulary_table(results), premium_table(results), learning_table(results)]
+    parts = [*tables, vocabulary_verdict(results)]
     print("", *filter(None, parts), f"vocabulary  {told} → {run.directory}", sep="\n\n")
     return results
 

@@ -60,6 +60,22 @@ def premium_table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+def learning_table(results: Sequence[Result]) -> str:
+    """By tokenizer, bits per byte after equal text and after equal arithmetic; empty where nothing was trained."""
+    if "learned" not in results[0]:
+        return ""
+    name = max(len("bits per byte after"), *(len(found["name"]) for found in results))
+    lines = [f"{'bits per byte after':<{name}}  equal text      (steps)  equal FLOPs     (steps)"]
+    for found in results:
+        cells = [f"{_bits(each):<14}  {each['steps']:>7}" for each in found["learned"].values()]
+        lines.append(f"{found['name']:<{name}}  {'  '.join(cells)}")
+    return "\n".join(lines)
+
+
+def _bits(learned: dict[str, Any]) -> str:
+    return f"{learned['mean']:.3f}" + ("" if learned["half_width"] is None else f" ± {learned['half_width']:.3f}")
+
+
 def vocabulary_verdict(results: Sequence[Result]) -> str:
     """What the numbers say, and what they cannot say."""
     dense = max(results, key=lambda found: found["bytes_per_token"])
@@ -75,8 +91,31 @@ def vocabulary_verdict(results: Sequence[Result]) -> str:
             f"arithmetic a byte; {dense['softmax_share']:.0%} of it scores the vocabulary, of which held-out text "
             f"never uses {dense['never_seen']:.0%}."
         )
-    told.append("Which of them learns most from the same text, only training tells.")
+    if "learned" not in results[0]:
+        told.append("Which of them learns most from the same text, only training tells: train=true.")
+    for equal, words in (
+        {"bytes": "the same text", "flops": "the same arithmetic"}.items() if "learned" in results[0] else ()
+    ):
+        told.append(_best(results, equal, words))
     return "\n".join(told)
+
+
+def _best(results: Sequence[Result], equal: str, words: str) -> str:
+    """Who learns most, and from whom that cannot be told apart."""
+    ranked = sorted(results, key=lambda found: found["learned"][equal]["mean"])
+    first = ranked[0]["learned"][equal]
+    told = f"Learns most from {words}: {ranked[0]['name']}, {_bits(first)} bits a byte"
+    if first["half_width"] is None:
+        return f"{told}; with one seed, nothing says how sure that is."
+    close = [
+        found["name"]
+        for found in ranked[1:]
+        if found["learned"][equal]["mean"] - found["learned"][equal]["half_width"]
+        <= first["mean"] + first["half_width"]
+    ]
+    return (
+        f"{told}; {', '.join(close) + ' may be as good' if close else 'clearly better than the next'} (95 % intervals)."
+    )
 
 
 def vocabulary_page(results: Sequence[Result]) -> str:
@@ -108,6 +147,7 @@ svg {{ max-width: 100%; height: auto }} dt {{ font-weight: bold; float: left; wi
 <h1>{len(results)} vocabularies on {size / 1e6:.2f} MB of held-out text</h1>
 <p>{"<br>".join(map(escape, vocabulary_verdict(results).splitlines()))}</p>
 {plots(results)}
+{f"<pre>{escape(learning_table(results))}</pre>" if "learned" in results[0] else ""}
 <table><tr>{heads}</tr>{rows}</table>
 <dl>{meanings}</dl>
 <h2>Bytes a token by kind of text, and the longest tokens</h2>
