@@ -48,8 +48,9 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
     chosen = dict(word.lstrip("+").split("=", 1) for word in plain[1:] if "=" in word)
     found = outline(plain[0], places, chosen)
     name, equals, _ = current.partition("=")
-    if equals and name in found.groups:
-        offered = [f"{name}={option} " for option in options(name.partition("@")[0], places, job=plain[0])]
+    choices = options(name.lstrip("+").partition("@")[0], places, job=plain[0]) if equals else {}
+    if choices and (name in found.groups or name.startswith("+")):
+        offered = [f"{name}={option} " for option in choices]
     else:
         offered = [f"{each}=" for each in dict.fromkeys([*found.groups, *found.own, *found.inherited])]
     return [each for each in offered if each.startswith(current) and each != current]

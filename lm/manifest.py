@@ -9,7 +9,17 @@ MANIFEST = "manifest.json"
 WAY_OUT = "set run.name to another name to keep both, or run.restart=true to remove it and start again"
 PACKAGES = ("lm", "torch", "lightning", "tokenizers", "numpy", "hydra-core")
 # Keys that say how a run is carried out, not what it makes: they may change when it goes on.
-FREE = ("run", "show", "trainer", "logger", "callbacks", "compute.threads", "budget.rows_per_device", "data.workers")
+FREE = (
+    "run",
+    "show",
+    "trainer",
+    "logger",
+    "callbacks",
+    "compute.threads",
+    "budget.rows_per_device",
+    "data.workers",
+    "data.verify",
+)
 
 
 def read_manifest(directory: str | Path) -> dict:

@@ -59,6 +59,10 @@ def test_a_stage_of_a_pipeline_has_its_groups_and_keys_under_its_name() -> None:
     assert offered("both", "model@first.model=s") == ["model@first.model=small "]
 
 
+def test_options_of_a_group_that_is_added_are_offered() -> None:
+    assert "+model@other=small " in offered("train", "+model@other=")
+
+
 def test_flags_are_offered_after_a_dash() -> None:
     assert offered("train", "--mul") == ["--multirun "]
 

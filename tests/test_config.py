@@ -122,6 +122,17 @@ def test_all_faults_are_told_at_once() -> None:
     assert keys == {"modle", "model.dim", "model=bigg", "seed", "a=[1", "data.path", "model.hedas"}
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("'seed=1'", "'seed=1': leave out the quotes around it"),
+        ("model@other=small", "model@other=small: lm train has no such choice; to add it, write +model@other=small"),
+    ],
+)
+def test_what_only_lacks_or_has_a_mark_too_much_is_told_so(typed: str, expected: str) -> None:
+    assert told(typed) == [expected]
+
+
 def test_an_experiment_that_is_not_for_the_whole_config_is_told(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("learning_rate: 0.1\n")

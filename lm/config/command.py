@@ -21,7 +21,13 @@ def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: b
         try:
             parsed += composition.parse([text])
         except OverrideParseException as error:
-            found.append(Fault(text, f"is not key=value as Hydra reads it: {first_line(error)}"))
+            quoted = text[:1] in ("'", '"')
+            told = (
+                "leave out the quotes around it"
+                if quoted
+                else f"is not key=value as Hydra reads it: {first_line(error)}"
+            )
+            found.append(Fault(text, told))
     for variant in _variants(parsed):
         found += _faults_of_one(composition, variant)
     if not multirun and not composition.sweeps:
@@ -117,7 +123,9 @@ def _mended(composition: Composition, override: Override, chosen: list[str], fau
         faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
         near = nearest(str(override.value()), options)
         return [f"{override.get_key_element()}={near}"] if near else []
-    if options and key not in groups:
+    if options and "@" in override.get_key_element() and not override.is_add():
+        faults.append(Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}"))
+    elif options and key not in groups:
         faults.append(Fault(text, f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"))
     else:
         faults.append(Fault(text, refusal_in_words(refusal)))

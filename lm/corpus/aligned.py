@@ -42,7 +42,7 @@ class SentencePairs(Aligned):
             for name, stream in open_members(file):
                 found = PAIR.fullmatch(Path(name).name)
                 if found and self.reference in (found["one"], found["other"]):
-                    lines = b"".join(stream).decode("utf-8", errors="replace").splitlines()
+                    lines = _lines(b"".join(stream).decode("utf-8", errors="replace"))
                     read.setdefault(found.group("stem", "one", "other"), {})[found["language"]] = lines
         languages: dict[str, tuple[list[str], list[str]]] = {}
         for (stem, one, other), sides in sorted(read.items()):
@@ -65,6 +65,9 @@ class SentencePairs(Aligned):
                 f"{self.reference}, or set aligned.reference"
             )
         for language, (theirs, ours) in sorted(languages.items()):
+            for name, side in ((language, theirs), (self.reference, ours)):
+                if not any(map(str.strip, side)):
+                    raise ValueError(f"aligned.path: of {language}-{self.reference}, {name} has no text in it")
             yield language, theirs, ours
 
 
@@ -97,4 +100,12 @@ class Editions(Aligned):
 
 
 def _read(file: Path) -> str:
-    return "".join(b"".join(stream).decode("utf-8", errors="replace") for _, stream in open_members(file))
+    text = "".join(b"".join(stream).decode("utf-8", errors="replace") for _, stream in open_members(file))
+    if not text.strip():
+        raise ValueError(f"aligned.path: {file} has no text in it")
+    return text
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as the file has them; Python's own would also end at marks that stand inside a sentence."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []

@@ -57,6 +57,11 @@ def survey(source: Source, split: Split) -> tuple[Survey, Split]:
     for kind, ranks in trained.items():
         if ranks <= split.floor:
             count = found.documents[kind]
+            if count > 1 and len({*ranks, lowest[kind]}) == 1:
+                raise ValueError(
+                    f"the corpus has {count} {kind} documents that all say the same, or share one group, so they can "
+                    "only be held out together: give other text, or hold out nothing with split.share=0"
+                )
             raise ValueError(
                 f"the corpus has {count} {kind} document{'s' * (count > 1)}, all of which would be held out: "
                 "let a separator (corpus.separator) or a part size (corpus.part_size) make more of them, or "

@@ -14,6 +14,7 @@ from lm.data.batches import Row, RowSource
 from lm.data.module import RowDataModule
 from lm.data.packing import Rows
 from lm.files import hash_json
+from lm.ranks import is_first_process
 from lm.tokenizer import Tokenizer
 
 
@@ -84,7 +85,8 @@ class PretrainingData(RowDataModule):
     `path` is one corpus or several; the sources that `weights` speaks of are their kinds, as `code`, or
     `corpus/code` where there are several corpora. `separate_documents=false` lets documents in a row see each other,
     as GPT-2 was trained: a little faster, and a leak. `validation_rows` bounds what is measured while training, spread
-    evenly over the held-out rows; `lm evaluate` measures all of them.
+    evenly over the held-out rows; `lm evaluate` measures all of them. With `verify` the shards are first held against
+    the hashes that their writer recorded.
     """
 
     def __init__(
@@ -97,10 +99,12 @@ class PretrainingData(RowDataModule):
         max_epochs: Positive | None = None,
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
+        verify: bool = True,
     ):
         super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
         self.packing, self.separate, self.validation_rows = packing, separate_documents, validation_rows
+        self.verify = verify
         names = [path.name for path in self.paths]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(
@@ -114,6 +118,9 @@ class PretrainingData(RowDataModule):
         self.sources, validation, self.kinds = {}, [], []
         for path in self.paths:
             training, held_out = (Shards(path, split, tokenizer=tokenizer) for split in ("train", "validation"))
+            if self.verify and is_first_process():
+                training.check_whole()
+                held_out.check_whole()
             prefix = f"{path.name}/" if several else ""
             for kind, stream in training.streams.items():
                 rows = self.packing(np.diff(stream.bounds), context)

@@ -32,6 +32,7 @@ class BitsPerByte:
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, dict[str, float]]:
         """By kind: bytes, bits per byte of the model, of gzip and of xz."""
         shards = Shards(self.path, "validation", tokenizer=tokenizer)
+        shards.check_whole()
         total = sum(stream.tokens for stream in shards.streams.values())
         results = {}
         with bar(total, label="evaluate", unit="tokens") as progress:

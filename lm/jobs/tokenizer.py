@@ -46,8 +46,9 @@ def train_tokenizer(
         result={"vocab_size": trained.vocab_size, "bytes_per_token": rate, "bytes": read, "seconds": seconds},
     )
     origin = f"from {read / 1e6:.1f} MB" if read else "as it was"
+    notes = f" ({'; '.join(corpus.notes)})" if read and corpus.notes else ""
     print(
-        f"tokenizer   {trained.vocab_size} tokens, {rate:.2f} bytes a token, {origin} in {seconds:.1f} s "
+        f"tokenizer   {trained.vocab_size} tokens, {rate:.2f} bytes a token, {origin} in {seconds:.1f} s{notes} "
         f"→ {run.directory}"
     )
 

@@ -79,7 +79,8 @@ def compare_vocabularies(
                 restart=run.restart,
             )
             results = [{**found, "learned": learned[found["name"]]} for found in results]
-        told = f"{len(results)} tokenizers in {perf_counter() - began:.0f} s"
+        notes = f" ({'; '.join(corpus.notes)})" if corpus.notes else ""
+        told = f"{len(results)} tokenizers in {perf_counter() - began:.0f} s{notes}"
         content = {
             "results.json": json.dumps(results, indent=2, ensure_ascii=False),
             "report.html": vocabulary_page(results),
@@ -113,9 +114,12 @@ def _compare(
     with bar(len(wanted), label="vocabulary", unit="tokenizers") as shown:
         for name, (family, make) in wanted.items():
             file = run.directory / "tokenizers" / f"{name}.json"
-            if not file.exists():
-                make(document.text for document in corpus if split.trains(document, sample=sample)).save(file)
-            tokenizer = load_tokenizer(file)
+            try:
+                tokenizer = load_tokenizer(file)  # of a run that was ended, unless it was not yet, or is damaged
+            except ValueError:
+                texts = (document.text for document in corpus if split.trains(document, sample=sample))
+                tokenizer = _make(name, make, texts)
+                tokenizer.save(file)
             twin = made.setdefault(tokenizer.fingerprint, name)
             if twin != name:
                 print(f"vocabulary  {name} is {twin} again: the text gives no more tokens")
@@ -130,6 +134,14 @@ def _compare(
             results.append({**described, "kinds": kinds, "languages": paid, "longest": longest_tokens(tokenizer)})
             shown.update()
     return results
+
+
+def _make(name: str, make: Callable[..., Tokenizer], texts: Iterator[str]) -> Tokenizer:
+    """A tokenizer; what its trainer refuses is told with the family and size that it was asked for."""
+    try:
+        return make(texts)
+    except ValueError as error:
+        raise ValueError(f"families and sizes, {name}: {error}") from None
 
 
 def _grid(families: Mapping[str, Callable[..., Tokenizer]], sizes: list[int]) -> Iterator[tuple[str, Wanted]]:

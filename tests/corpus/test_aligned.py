@@ -53,6 +53,23 @@ def test_sides_that_do_not_match_are_refused_by_name(tmp_path):
         list(SentencePairs(str(packed(SIDES, tmp_path / "c.tar.gz")), reference="jpn"))
 
 
+def test_lines_end_where_the_file_ends_them(tmp_path):
+    sides = {"x.deu-eng.deu": "eins\r\nzwei\r\n", "x.deu-eng.eng": "one\ntwo\u2028three"}
+    assert list(SentencePairs(str(packed(sides, tmp_path / "a.tar.gz")))) == [
+        ("deu", ["eins", "zwei"], ["one", "two\u2028three"])
+    ]
+
+
+def test_a_side_without_text_is_told_by_its_language(tmp_path):
+    sides = {**SIDES, "x.eng-fra.fra": "\n"}
+    with pytest.raises(ValueError, match="of fra-eng, fra has no text in it"):
+        list(SentencePairs(str(packed(sides, tmp_path / "a.tar.gz"))))
+    (tmp_path / "b.en.txt").write_text("one")
+    (tmp_path / "b.de.txt").write_text("")
+    with pytest.raises(ValueError, match=r"b\.de\.txt has no text in it"):
+        list(Editions(f"{tmp_path}/b.{{language}}.txt"))
+
+
 def test_editions_are_told_apart_by_the_name_of_the_file(tmp_path):
     for language, text in {"en": "one", "de": "eins", "zh_CN": "一"}.items():
         (tmp_path / f"book.{language}.txt.gz").write_bytes(gzip.compress(text.encode()))

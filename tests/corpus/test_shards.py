@@ -151,6 +151,18 @@ def test_an_id_that_the_vocabulary_has_not_is_told_by_its_file(corpus):
         stream.read(0, len(stream))
 
 
+@pytest.mark.parametrize("place", [0, 7, -1])
+def test_one_changed_byte_is_told_by_its_file(place, corpus):
+    Shards(corpus).check_whole()
+    path = corpus / "train-code-00001.bin"
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(it is not what was written\)"):
+        Shards(corpus).check_whole()
+    Shards(corpus, "validation").check_whole()
+
+
 def test_a_stream_may_go_to_another_process_without_its_tokens(corpus):
     stream = Shards(corpus).streams["code"]
     whole = stream.read(0, len(stream))

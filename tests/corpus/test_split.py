@@ -87,3 +87,9 @@ def test_bad_inputs_are_refused_in_words():
         survey(Listed(*documents(3, kind="a/b")), Split())
     with pytest.raises(ValueError, match=r"more than 100 kinds .*corpus.kind_field"):
         survey(Listed(*(Document(str(i), str(i), f"k{i}") for i in range(200))), Split())
+
+
+def test_copies_of_one_document_are_told_as_such():
+    copies = Listed(*(Document("the same", f"{number}") for number in range(100)))
+    with pytest.raises(ValueError, match="100 prose documents that all say the same"):
+        survey(copies, Split(0.05))

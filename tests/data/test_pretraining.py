@@ -243,3 +243,15 @@ def test_rows_to_be_trained_on_can_be_looked_at(corpus, tokenizer, capsys):
     shown = capsys.readouterr().out
     assert shown.count("targets supervised") == 4
     assert "<document>[[" in shown
+
+
+def test_a_damaged_shard_is_not_trained_on_unless_it_is_not_looked_at(tmp_path, tokenizer):
+    path = make_corpus(tmp_path / "corpus")
+    shard = next(path.glob("train-code-*.bin"))
+    shard.write_bytes(bytes(shard.stat().st_size))
+    tokenizer = load_tokenizer(path)
+    with pytest.raises(
+        ValueError, match=rf"{shard.name} is damaged \(it is not what was written\): make the corpus anew"
+    ):
+        opened(path, tokenizer)
+    opened(path, tokenizer, verify=False)

@@ -62,6 +62,15 @@ def test_an_ended_comparison_goes_on_with_what_is_missing(text, tmp_path, monkey
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_a_damaged_tokenizer_of_the_run_is_made_anew(text, tmp_path):
+    results = call_job(comparison(text, tmp_path))
+    kept = tmp_path / "vocabulary" / "default" / "tokenizers" / "bpe-290.json"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:1000])
+    assert call_job(comparison(text, tmp_path)) == results
+    assert kept.read_bytes() == whole
+
+
 def test_tokenizers_that_there_are_are_measured_as_they_are(text, tmp_path):
     for name in ("a", "b"):
         train_bpe([text.read_text()], vocab_size=310).save(tmp_path / name / "tokenizer.json")
@@ -127,7 +136,7 @@ def test_the_same_numbers_give_the_same_page(text, tmp_path):
         ("sizes=[]", "there is nothing to compare"),
         ("split.share=0", "holds nothing out to measure"),
         ("sample=0", "sample 0 is not a share"),
-        ("sizes=[100]", "tokenizer.vocab_size 100 is too small"),
+        ("sizes=[100]", "families and sizes, bpe-100: tokenizer.vocab_size 100 is too small"),
         ("paths=[nowhere]", "there is no tokenizer at nowhere"),
     ],
 )
