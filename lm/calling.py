@@ -1,6 +1,7 @@
 """A job called with the parts that its config describes: alone, in a sweep, or as a stage of another job."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -13,12 +14,11 @@ from lm.ranks import launches
 from lm.run import Run
 
 
-class SweepFailed(Exception):  # noqa: N818 (says what happened, not what is wrong)
-    """A job of a sweep failed and has told why; Hydra goes on with the others and raises this at the end."""
+@dataclass(frozen=True)
+class Failed:
+    """What a job of a sweep gives back that failed and has told why: raised, Hydra would tell it in its own words."""
 
-    def __init__(self, code: int):
-        super().__init__(code)
-        self.code = code
+    code: int
 
 
 def run_one(config: DictConfig) -> Any:
@@ -36,7 +36,9 @@ def run_one(config: DictConfig) -> Any:
         return call_job(node)
     except Exception as error:
         code = tell(error)
-        raise SystemExit(code) if swept is None else SweepFailed(code) from None
+        if swept is None:
+            raise SystemExit(code) from None
+        return Failed(code)
 
 
 def sweep_name(overrides: Sequence[str]) -> str:

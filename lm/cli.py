@@ -116,7 +116,7 @@ def _parser() -> _Parser:
 
 
 def _run(options: Namespace, directory: Path) -> int:
-    from lm.calling import SweepFailed, run_one
+    from lm.calling import Failed, run_one
     from lm.config import REFUSALS, Composition, faults_of, readable, refusal_in_words
 
     job, *overrides = options.words
@@ -131,13 +131,17 @@ def _run(options: Namespace, directory: Path) -> int:
             return 0
         faults = faults_of(composition, overrides, multirun=options.multirun)
         if not faults:
-            composition.run(run_one, overrides, multirun=options.multirun)
+            results = composition.run(run_one, overrides, multirun=options.multirun)
+            failed = [each.code for each in results if isinstance(each, Failed)]
+            if failed:
+                print(
+                    f"error: {len(failed)} of {len(results)} jobs of the sweep failed, as told above", file=sys.stderr
+                )
+            return failed[0] if failed else 0
     except BrokenPipeError:
         raise  # no file of the config, but a reader that has gone
     except REFUSALS as error:
         faults = faults_of(composition, overrides, multirun=options.multirun) or [refusal_in_words(error)]
-    except SweepFailed as failed:
-        return failed.code
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:

@@ -420,6 +420,9 @@ def test_a_job_of_a_sweep_that_fails_is_told_and_the_others_are_run(failing: str
     assert said.code == code
     assert said.out.count("10 steps") == (2 if code == 1 else 4)
     assert said.err.count("a bug of ours\n" if code == 1 else "must lie inside") >= 2
+    told = said.err.splitlines()[-1]
+    assert told == f"error: 2 of {4 if code == 1 else 6} jobs of the sweep failed, as told above"
+    assert "Error executing job" not in said.err
 
 
 def test_a_sweep_refuses_a_typo_in_any_value_before_the_first_job_runs(train: Command) -> None:

@@ -66,11 +66,13 @@ class Composition:
         self.sweeps = config.hydra.mode == RunMode.MULTIRUN
         return config
 
-    def run(self, task: Callable[[DictConfig], Any], overrides: Sequence[str], *, multirun: bool) -> None:
-        """Hand over to Hydra: its sweeper and launcher, or `task` here and now."""
+    def run(self, task: Callable[[DictConfig], Any], overrides: Sequence[str], *, multirun: bool) -> list[Any]:
+        """Hand over to Hydra: its sweeper and launcher, or `task` here and now. What each job of a sweep gave back."""
         multirun = multirun or self.sweeps
         run, mode = (self.hydra.multirun, "MULTIRUN") if multirun else (self.hydra.run, "RUN")
-        run(self.job, task, [*SETTINGS, *self._constant(overrides), *overrides, f"hydra.mode={mode}"])
+        done = run(self.job, task, [*SETTINGS, *self._constant(overrides), *overrides, f"hydra.mode={mode}"])
+        batches = done if multirun and isinstance(done, list) else []  # a sweeper that optimises gives back nothing
+        return [job.return_value for batch in batches for job in batch]
 
     def show(self, overrides: Sequence[str], kind: str, *, package: str | None, resolve: bool) -> None:
         """Print the composed config: of the job, of Hydra, or all."""

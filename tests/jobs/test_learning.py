@@ -17,7 +17,7 @@ def config(tmp_path_factory):
     (root / "a.txt").write_text("\n\n\n".join(document.text for document in documents()))
     corpus = ["corpus=text", f"corpus.path={root}/a.txt", "corpus.separator='\\n\\n\\n'", "split.share=0.2"]
     model = ["model=nano", "model.context=32", "batch_tokens=128", "sizes=[280,300]", "+tokenizer@families.bytes=bytes"]
-    stage = ["pretrain.compute.threads=1", "pretrain.compute.precision=32-true"]
+    stage = ["pretrain.compute.threads=1"]
     train = ["train=true", "seeds=2", "megabytes=0.004", *stage]
     return composed("vocabulary", f"run.root={root}", *corpus, *model, *train), root / "vocabulary" / "default"
 
