@@ -81,11 +81,11 @@ class Editions(Aligned):
     def __init__(self, path: str, *, reference: str = "en"):
         if path.count("{language}") != 1:
             raise ValueError(f"aligned.path {path}: write {{language}} where the file's name has the language, once")
-        before, after = path.split("{language}")
+        before, after = str(Path(path).expanduser()).split("{language}")
         self.reference = reference
         self.files = find_files(f"{before}*{after}", key="aligned.path")
-        names = re.compile(re.escape(Path(before + "x").name[:-1]) + r"([\w-]+)" + re.escape(after))
-        self.names = {found[1]: file for file in self.files if (found := names.fullmatch(file.name))}
+        names = re.compile(re.escape(before) + r"([\w-]+)" + re.escape(after))
+        self.names = {found[1]: file for file in self.files if (found := names.fullmatch(str(file)))}
         if reference not in self.names:
             raise ValueError(
                 f"aligned.reference={reference}: there is no {path.replace('{language}', reference)}; "

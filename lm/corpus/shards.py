@@ -30,11 +30,13 @@ class Shards:
             raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
         with undamaged(path / INDEX, AGAIN):
             index = json.loads((path / INDEX).read_text(encoding="utf-8"))
-            version, entries, dtype = index["version"], index["splits"][split], np.dtype(index["dtype"])
+            version = index["version"]
+        if version != VERSION:
+            raise ValueError(f"{path} was written by another version of lm: {AGAIN}")
+        with undamaged(path / INDEX, AGAIN):
+            entries, dtype = index["splits"][split], np.dtype(index["dtype"])
             self.tokenizer_fingerprint: str = index["tokenizer"]
             self.vocab_size: int = index["vocab_size"]
-        if version != VERSION:
-            raise ValueError(f"{path} was written by another version of lm: prepare it again with `lm corpus`")
         if tokenizer is not None and tokenizer.fingerprint != self.tokenizer_fingerprint:
             raise ValueError(
                 f"the corpus at {path} was made with another tokenizer ({self.vocab_size} tokens, "

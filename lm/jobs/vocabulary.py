@@ -47,16 +47,19 @@ def compare_vocabularies(
     """Train each of `families` at each of `sizes`, open those at `paths`, and measure them all on held-out text.
 
     With `aligned` texts, also by what each language pays for the same content. A family without a `vocab_size` is made
-    once. Costs are counted for `model`, of which nothing is trained. Each
-    tokenizer is kept in the run as soon as it is made, so a run that was ended goes on with the next.
-
-    With `train`, the jobs `prepare` and `pretrain` make a model with each as well, `seeds` times: see `learn`.
+    once. Costs are counted for `model`, of which nothing is trained. Each tokenizer is kept in the run as soon as it is
+    made, so a run that was ended goes on with the next. With `train`, the jobs `prepare` and `pretrain` make a model
+    with each as well, `seeds` times: see `learn`.
     """
     if not 0 < sample <= 1:
         raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
     if not split.share:
         raise ValueError("split.share=0 holds nothing out to measure vocabularies on: try 0.05")
-    wanted = dict([*_grid(families or {}, sizes or []), *_opened(paths or [])])
+    named = [*_grid(families or {}, sizes or []), *_opened(paths or [])]
+    wanted = dict(named)
+    if len(wanted) < len(named):
+        twice = next(name for name in wanted if [each for each, _ in named].count(name) > 1)
+        raise ValueError(f"two of the tokenizers would be called {twice}: rename a family or a file of paths")
     if not wanted:
         raise ValueError("there is nothing to compare: give families and sizes, or paths of tokenizers")
     translations = {"aligned": aligned.fingerprint()} if aligned else {}
@@ -122,7 +125,7 @@ def _compare(
                 tokenizer.save(file)
             twin = made.setdefault(tokenizer.fingerprint, name)
             if twin != name:
-                print(f"vocabulary  {name} is {twin} again: the text gives no more tokens")
+                print(f"vocabulary  {name} is {twin} again, token for token")
                 file.unlink()
                 shown.update()
                 continue
@@ -155,7 +158,8 @@ def _grid(families: Mapping[str, Callable[..., Tokenizer]], sizes: list[int]) ->
 
 def _opened(paths: list[str]) -> Iterator[tuple[str, Wanted]]:
     """Tokenizers that there are, called by the run or the file that they are of; by the whole path if that is twice."""
-    names = [Path(path).name.removesuffix(".json") for path in paths]
+    files = [Path(path).parent if Path(path).name == "tokenizer.json" else Path(path) for path in paths]
+    names = [file.name.removesuffix(".json") or "tokenizer" for file in files]
     for path, name in zip(paths, names, strict=True):
         name = name if names.count(name) == 1 else path.strip("/").replace("/", "-")
         yield name, Wanted(name, partial(existing_tokenizer, path=path))

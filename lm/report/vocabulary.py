@@ -19,12 +19,12 @@ COLUMNS: list[tuple[str, str, Callable[[Result], str]]] = [
     ("tokens/line", "of held-out text", lambda found: _number(found["tokens_per_line"], 1)),
     ("unseen", "share of the vocabulary that held-out text never uses", lambda found: _percent(found["never_seen"])),
     ("rare", "share that it uses less often than `rare`", lambda found: _percent(found["rarely_seen"])),
-    ("Rényi", "efficiency: how evenly the vocabulary is used (Zouhar et al. 2023)", lambda found: _renyi(found)),
     (
-        "tables",
-        "share of the model's parameters that the vocabulary takes",
-        lambda found: _percent(found["table_share"]),
+        "Rényi",
+        "how evenly the vocabulary is used (Zouhar et al. 2023)",
+        lambda found: _number(found["renyi_efficiency"], 3),
     ),
+    ("tables", "share of the model's parameters in the vocabulary", lambda found: _percent(found["table_share"])),
     ("MFLOP/byte", "to train the model on a byte of text", lambda found: f"{found['flops_per_byte'] / 1e6:.2f}"),
     ("softmax", "share of that which scores the vocabulary", lambda found: _percent(found["softmax_share"])),
     ("logits", "memory for the scores of one row in fp32", lambda found: f"{found['logits_bytes'] / 1e6:.1f} MB"),
@@ -91,12 +91,10 @@ def vocabulary_verdict(results: Sequence[Result]) -> str:
             f"arithmetic a byte; {dense['softmax_share']:.0%} of it scores the vocabulary, of which held-out text "
             f"never uses {dense['never_seen']:.0%}."
         )
-    if "learned" not in results[0]:
+    if "learned" in results[0]:
+        told += [_best(results, "bytes", "the same text"), _best(results, "flops", "the same arithmetic")]
+    else:
         told.append("Which of them learns most from the same text, only training tells: train=true.")
-    for equal, words in (
-        {"bytes": "the same text", "flops": "the same arithmetic"}.items() if "learned" in results[0] else ()
-    ):
-        told.append(_best(results, equal, words))
     return "\n".join(told)
 
 
@@ -107,15 +105,11 @@ def _best(results: Sequence[Result], equal: str, words: str) -> str:
     told = f"Learns most from {words}: {ranked[0]['name']}, {_bits(first)} bits a byte"
     if first["half_width"] is None:
         return f"{told}; with one seed, nothing says how sure that is."
-    close = [
-        found["name"]
-        for found in ranked[1:]
-        if found["learned"][equal]["mean"] - found["learned"][equal]["half_width"]
-        <= first["mean"] + first["half_width"]
-    ]
-    return (
-        f"{told}; {', '.join(close) + ' may be as good' if close else 'clearly better than the next'} (95 % intervals)."
-    )
+    within = first["mean"] + first["half_width"]
+    others = {found["name"]: found["learned"][equal] for found in ranked[1:]}
+    close = [name for name, found in others.items() if found["mean"] - found["half_width"] <= within]
+    rest = f"{', '.join(close)} may be as good" if close else "clearly better than the next"
+    return f"{told}; {rest} (95 % intervals)."
 
 
 def vocabulary_page(results: Sequence[Result]) -> str:
@@ -125,10 +119,14 @@ def vocabulary_page(results: Sequence[Result]) -> str:
         f"<tr>{''.join(f'<td>{escape(write(found))}</td>' for _, _, write in COLUMNS)}</tr>" for found in results
     )
     kinds = list(results[0]["kinds"])
-    kind_heads = "".join(f"<th>{escape(kind)}</th>" for kind in kinds)
+    kind_heads = "".join(
+        f"<th>{escape(kind)}</th>" for kind in [*kinds, "digits/token", "blanks/token", "entropy (bits/token)"]
+    )
     by_kind = "".join(
         f"<tr><td>{escape(found['name'])}</td>"
         + "".join(f"<td>{found['kinds'][kind]['bytes_per_token']:.2f}</td>" for kind in kinds)
+        + f"<td>{_number(found['digits_per_token'])}</td><td>{_number(found['blanks_per_token'])}</td>"
+        + f"<td>{found['entropy']:.2f}</td>"
         + f"<td class='text'>{escape(' '.join(map(repr, found['longest'])))}</td></tr>"
         for found in results
     )
@@ -183,7 +181,3 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
-
-
-def _renyi(found: Result) -> str:
-    return f"{found['renyi_efficiency']:.3f}"

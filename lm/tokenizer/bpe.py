@@ -10,6 +10,7 @@ from lm.bounds import Count, Natural
 from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
 
@@ -29,12 +30,7 @@ def train_bpe(
     `vocab_size` gives a smaller vocabulary; see `vocab_size` of the result.
     """
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    least = len(SPECIAL_TOKENS) + len(alphabet)
-    if vocab_size < least:
-        raise ValueError(
-            f"tokenizer.vocab_size {vocab_size} is too small: {len(alphabet)} bytes and "
-            f"{len(SPECIAL_TOKENS)} special tokens need {least}, and merges come on top; try 4096"
-        )
+    check_size(vocab_size, alphabet=len(alphabet), of="256 bytes", on_top="merges")
     backend = Backend(models.BPE())
     backend.pre_tokenizer = byte_level(pattern)
     backend.decoder = decoders.ByteLevel()
@@ -53,12 +49,7 @@ def train_bpe(
     if not seen.any:
         raise ValueError("there is no text to train a tokenizer on: every document is empty or there are none")
     trained = Tokenizer(backend.to_str(pretty=True))
-    if trained.vocab_size < vocab_size:
-        print(
-            f"tokenizer   no more than {trained.vocab_size} of {vocab_size} tokens: the text has no further "
-            f"pairs that occur {min_frequency} times"
-        )
-    return trained
+    return tell_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pairs")
 
 
 def byte_tokenizer(texts: Iterable[str]) -> Tokenizer:

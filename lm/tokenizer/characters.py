@@ -10,6 +10,7 @@ from lm.bounds import Count, Natural
 from lm.tokenizer.byte_level import CHARACTER_OF, to_text
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import byte_level
+from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
 
@@ -20,12 +21,7 @@ def train_characters(texts: Iterable[str], *, vocab_size: Count = 1024, min_freq
     Between bytes and words: no spelling is hidden from the model, at four or five times the tokens of BPE. Special
     tokens and single bytes count into `vocab_size`.
     """
-    least = len(SPECIAL_TOKENS) + len(CHARACTER_OF)
-    if vocab_size < least:
-        raise ValueError(
-            f"tokenizer.vocab_size {vocab_size} is too small: {len(CHARACTER_OF)} bytes and {len(SPECIAL_TOKENS)} "
-            f"special tokens need {least}, and characters come on top; try 1024"
-        )
+    check_size(vocab_size, alphabet=256, of="256 bytes", on_top="characters")
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
@@ -33,11 +29,13 @@ def train_characters(texts: Iterable[str], *, vocab_size: Count = 1024, min_freq
         raise ValueError("there is no text to train a tokenizer on: every document is empty or there are none")
     refuse_unencodable(counts)
     frequent = [character for character, count in counts.items() if count >= min_frequency and not character.isascii()]
-    chosen = sorted(frequent, key=lambda character: (-counts[character], character))[: vocab_size - least]
+    room = vocab_size - len(SPECIAL_TOKENS) - 256
+    chosen = sorted(frequent, key=lambda character: (-counts[character], character))[:room]
     entries = [*(CHARACTER_OF[byte] for byte in range(256)), *(to_text(character.encode()) for character in chosen)]
     vocabulary = {entry: number for number, entry in enumerate(entries)}
     # A piece that is an entry is taken whole; the bytes of any other stay apart, as there are no merges.
     backend = Backend(models.BPE(vocabulary, [], ignore_merges=True))
     backend.pre_tokenizer = byte_level(r"[\s\S]")
     backend.decoder = decoders.ByteLevel()
-    return completed(backend.to_str(pretty=True))
+    trained = completed(backend.to_str(pretty=True))
+    return tell_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="characters")

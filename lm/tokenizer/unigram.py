@@ -16,6 +16,7 @@ from lm.tokenizer.byte_level import to_bytes, to_text
 from lm.tokenizer.lattice import Lattice
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import count_words
@@ -43,12 +44,7 @@ def train_unigram(
     so on until `vocab_size` are left. Text is then written in its likeliest way. Over bytes, as BPE here, so nothing is
     unknown. Pieces have at most `max_piece` bytes.
     """
-    least = len(SPECIAL_TOKENS) + 256
-    if vocab_size < least:
-        raise ValueError(
-            f"tokenizer.vocab_size {vocab_size} is too small: 256 bytes and {len(SPECIAL_TOKENS)} special tokens need "
-            f"{least}, and pieces come on top; try 4096"
-        )
+    check_size(vocab_size, alphabet=256, of="256 bytes", on_top="pieces")
     words = count_words(texts, pattern, most=max_words)
     wanted = vocab_size - len(SPECIAL_TOKENS)
     pieces, scores = _fit(
@@ -64,12 +60,7 @@ def train_unigram(
     backend.pre_tokenizer = byte_level(pattern)
     backend.decoder = decoders.ByteLevel()
     trained = completed(backend.to_str(pretty=True))
-    if trained.vocab_size < vocab_size:
-        print(
-            f"tokenizer   no more than {trained.vocab_size} of {vocab_size} tokens: the text has no further "
-            f"pieces that occur {min_frequency} times"
-        )
-    return trained
+    return tell_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pieces")
 
 
 def _fit(

@@ -18,6 +18,7 @@ from lm.progress import bar
 from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
 from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import count_words
@@ -45,15 +46,11 @@ def train_wordpiece(
     grows with the distinct words, of which the `max_words` commonest are learned from.
     """
     letters = [CHARACTER_OF[byte] for byte in range(256)]
-    least = len(SPECIAL_TOKENS) + 2 * len(letters) + 1
-    if vocab_size < least:
-        raise ValueError(
-            f"tokenizer.vocab_size {vocab_size} is too small: {len(letters)} bytes at the start of a word and within, "
-            f"and {len(SPECIAL_TOKENS) + 1} special tokens need {least}, and merges come on top; try 4096"
-        )
+    alphabet = 2 * len(letters) + 1
+    check_size(vocab_size, alphabet=alphabet, of="256 bytes at the start of a word and within", on_top="merges")
     words = count_words(texts, pattern, most=max_words)
     entries = [UNUSED, *letters, *(WITHIN + letter for letter in letters)]
-    entries += _merge(words, wanted=vocab_size - least, min_frequency=min_frequency)
+    entries += _merge(words, wanted=vocab_size - len(SPECIAL_TOKENS) - alphabet, min_frequency=min_frequency)
     backend = Backend(
         models.WordPiece(
             {entry: number for number, entry in enumerate(entries)},
@@ -65,7 +62,8 @@ def train_wordpiece(
     backend.pre_tokenizer = byte_level(pattern)
     backend.add_special_tokens([AddedToken(UNUSED, special=True, normalized=False)])
     backend.decoder = decoders.Sequence([decoders.Replace(WITHIN, ""), decoders.ByteLevel()])
-    return completed(backend.to_str(pretty=True))
+    trained = completed(backend.to_str(pretty=True))
+    return tell_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pairs")
 
 
 class _Pairs:

@@ -26,8 +26,8 @@ def count_words(texts: Iterable[str], pattern: str, *, most: int) -> Counter[str
                 words[word] += 1
             else:
                 words.update(word[place : place + LONGEST] for place in range(0, len(word), LONGEST))
-        if len(words) > 2 * most:
-            forgotten += _forget(words, most)
+            if len(words) > 2 * most:
+                forgotten += _forget(words, most)
     if not words:
         raise ValueError("there is no text to train a tokenizer on: every document is empty or there are none")
     if len(words) > most:

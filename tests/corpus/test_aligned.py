@@ -84,6 +84,13 @@ def test_editions_are_told_apart_by_the_name_of_the_file(tmp_path):
         Editions(f"{tmp_path}/book.en.txt.gz")
 
 
+def test_a_language_may_be_a_folder(tmp_path):
+    for language in ("en", "de"):
+        (tmp_path / language).mkdir()
+        (tmp_path / language / "book.txt").write_text(language)
+    assert list(Editions(f"{tmp_path}/{{language}}/book.txt")) == [("de", ["de"], ["en"])]
+
+
 def test_a_changed_file_changes_the_fingerprint(tmp_path):
     path = packed(SIDES, tmp_path / "a.tar.gz")
     before = SentencePairs(str(path)).fingerprint()

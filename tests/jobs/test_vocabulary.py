@@ -79,6 +79,13 @@ def test_tokenizers_that_there_are_are_measured_as_they_are(text, tmp_path):
     assert [(found["name"], found["vocab_size"]) for found in results] == [("a", 310)]  # b is a again
 
 
+def test_none_takes_the_place_of_another_of_its_name(text, tmp_path):
+    path = tmp_path / "bpe-290.json"
+    train_bpe([text.read_text()], vocab_size=310).save(path)
+    with pytest.raises(ValueError, match="two of the tokenizers would be called bpe-290"):
+        call_job(comparison(text, tmp_path, f"paths=[{path}]"))
+
+
 def test_a_changed_tokenizer_is_not_taken_for_the_one_measured(text, tmp_path):
     path = tmp_path / "a" / "tokenizer.json"
     train_bpe([text.read_text()], vocab_size=310).save(path)
