@@ -18,7 +18,7 @@ from lm.failure import INTERRUPTED, MISTAKE, tell
 from lm.faults import did_you_mean
 from lm.listing import describe_job, list_jobs
 from lm.outline import config_directory, jobs
-from lm.ranks import end_with_parent, is_first_process
+from lm.ranks import end_with, is_first_process
 from lm.run import Interrupted
 
 RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
@@ -72,10 +72,10 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
             for each in candidates(words, directory):
                 print(each)
             return 0
-        case ["_rank", config]:
+        case ["_rank", config, launcher]:
             from lm.calling import call_job
 
-            end_with_parent()
+            end_with(int(launcher))
             call_job(json.loads(Path(config).read_bytes()))
             return 0
         case ["--version"]:

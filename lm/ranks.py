@@ -19,10 +19,12 @@ def is_first_process() -> bool:
     return not any(int(os.environ.get(name) or 0) for name in RANKS)
 
 
-def end_with_parent() -> None:
-    """Let this process, a rank that another launched, not outlive it: killed, that one can tell nobody."""
+def end_with(parent: int) -> None:
+    """Let this process, a rank that `parent` launched, not outlive it: killed, that one can tell nobody."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it was killed before this came to be asked
+        raise SystemExit(128 + signal.SIGKILL)
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def launches(config: Path) -> Iterator[None]:
     command, spec = sys.argv, main.__spec__
     grouped = _in_group()
     environment = {name: os.environ.get(name) for name in LEFT_BEHIND}
-    sys.argv = [str(Path(__file__).with_name("__main__.py")), "_rank", str(config.absolute())]
+    sys.argv = [str(Path(__file__).with_name("__main__.py")), "_rank", str(config.absolute()), str(os.getpid())]
     main.__spec__ = None  # else Lightning prefers `python -m <whatever started us>` to sys.argv[0]
     try:
         yield

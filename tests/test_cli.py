@@ -329,12 +329,16 @@ def test_a_pipeline_runs_its_stages_with_their_own_parts(lm: Command) -> None:
 
 def test_another_rank_runs_what_the_first_has_frozen(train: Command, lm: Command) -> None:
     train("seed=7", "run.name=frozen")
-    assert "nothing to do: outputs/train/frozen" in lm("_rank", "outputs/train/frozen/config.json").out
+    assert (
+        "nothing to do: outputs/train/frozen" in lm("_rank", "outputs/train/frozen/config.json", str(os.getppid())).out
+    )
 
 
 def test_what_another_rank_refuses_is_told_as_its_own(lm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert lm("_rank", "gone.json") == Said(2, "", "another rank: error: gone.json: No such file or directory\n")
+    assert lm("_rank", "gone.json", str(os.getppid())) == Said(
+        2, "", "another rank: error: gone.json: No such file or directory\n"
+    )
 
 
 # the config shown, and the user's own

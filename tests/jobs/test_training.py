@@ -253,9 +253,9 @@ def grown(corpus, tmp_path_factory):
     return root / "pretrain" / "run", done
 
 
-def test_a_signal_while_the_other_rank_is_being_started_saves_too(corpus, tmp_path):
-    """Lightning kills a job one of whose ranks has died, and a rank that still imports torch knows no handler."""
-    command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, tmp_path, "run", *EXACT, *TWO_RANKS)]
+def launching(corpus, root) -> tuple[subprocess.Popen, int]:
+    """A run on two ranks at the moment when it has started the second, and the process of that one."""
+    command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS)]
     process = subprocess.Popen(
         [*command, "trainer.devices=2"], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -264,10 +264,29 @@ def test_a_signal_while_the_other_rank_is_being_started_saves_too(corpus, tmp_pa
         pytest.skip("needs Linux, which tells children")
     while process.poll() is None and not children.read_text():
         time.sleep(0.05)
+    return process, int(children.read_text().split()[0])
+
+
+def test_a_signal_while_the_other_rank_is_being_started_saves_too(corpus, tmp_path):
+    """Lightning kills a job one of whose ranks has died, and a rank that still imports torch knows no handler."""
+    process, _ = launching(corpus, tmp_path)
     os.killpg(process.pid, signal.SIGTERM)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, told
     assert "saved at step 1 of 12; the same command goes on" in told
+
+
+@pytest.mark.parametrize("seconds", [0, 4])
+def test_a_rank_does_not_outlive_the_killed_process_that_launched_it(seconds, corpus, tmp_path):
+    process, child = launching(corpus, tmp_path)
+    time.sleep(seconds)
+    process.kill()
+    for _ in range(400):
+        if not Path(f"/proc/{child}").exists() or "\nState:\tZ" in Path(f"/proc/{child}/status").read_text():
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("it goes on alone")
 
 
 def test_a_run_goes_on_with_another_number_of_ranks_as_if_nothing_had_happened(grown, one_process):
