@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lm.tokenizer.lattice import Lattice
-from lm.tokenizer.unigram import _digamma, _seeds
+from lm.tokenizer.unigram import _digamma, _pruned, _seeds
 
 WORDS = [b"abab", b"a", b"babaab", b"cc", b"abcabcab", b"aaaaaaaaa"]
 TIMES = [3.0, 1.0, 2.0, 5.0, 1.0, 4.0]
@@ -90,6 +90,29 @@ def test_seeds_are_the_substrings_that_are_not_always_followed_by_the_same_byte(
     assert dict(zip(pieces[256:], counts[256:].tolist(), strict=True)) == wanted
     saved = [-len(piece) * wanted[piece] for piece in pieces[256:]]
     assert saved == sorted(saved)
+
+
+def test_what_is_pruned_is_what_the_text_would_lose_least_by():
+    """By hand: each piece's own log chance against that of the best way to write it by others."""
+    lattice, pieces, scores, _ = laid_out(WORDS, TIMES)
+    data = b"".join(WORDS)
+    size = np.array([len(piece) for piece in pieces])
+    first = np.array([number if len(piece) == 1 else data.index(piece) for number, piece in enumerate(pieces)])
+    known = dict(zip(pieces, scores.tolist(), strict=True))
+    used = dict.fromkeys(pieces, 0.0)
+    for word, times in zip(WORDS, TIMES, strict=True):
+        for piece in max((score, way) for way, score in ways(word, known))[1]:
+            used[piece] += times
+    total, lost = sum(used.values()), {}
+    for piece in pieces[256:]:
+        mine = used[piece]
+        _, others = max((score, way) for way, score in ways(piece, known) if len(way) > 1)
+        instead = sum(log((used[other] + mine) / (total + mine * (len(others) - 1))) for other in others if mine)
+        lost[piece] = mine * (log(mine / total) - instead) if mine else -float("inf")
+    ranked = sorted(lost, key=lambda piece: -lost[piece])
+    assert lost[ranked[2]] > lost[ranked[3]], "the test wants no tie at the cut"
+    left = _pruned(scores, lattice, lattice.pieces, first, size, keep=256 + 3)
+    assert {pieces[number] for number in np.flatnonzero(np.isfinite(left)) if number >= 256} == set(ranked[:3])
 
 
 def test_digamma_is_that_of_torch():
