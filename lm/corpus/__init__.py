@@ -1,7 +1,7 @@
 """Text to token shards: sources of documents, what is held out, and memory-mapped streams of their tokens."""
 
 from lm.corpus.aligned import Aligned, Editions, SentencePairs
-from lm.corpus.document import Document, Source
+from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.jsonl import JsonlSource
 from lm.corpus.python import PythonSource
 from lm.corpus.shards import Shards, TokenStream
@@ -13,6 +13,7 @@ from lm.corpus.writer import write_shards
 __all__ = [
     "Aligned",
     "Document",
+    "Dropped",
     "Editions",
     "JsonlSource",
     "PythonSource",

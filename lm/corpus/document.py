@@ -10,7 +10,7 @@ class Document:
     """A text that stands for itself: tokens of another document are never its context.
 
     `kind` is what is measured apart, as code and prose. Documents that share text share a `group`, and are
-    held out together; "" is a group of its own.
+    held out together; "" is a group of its own. `language` is a code such as `en`, "" where nobody has said.
     """
 
     text: str
@@ -18,11 +18,21 @@ class Document:
     kind: str = "prose"
     group: str = ""
     source: str = ""
+    language: str = ""
 
     @property
     def key(self) -> str:
         """What it is held out by."""
         return self.group or self.text
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Why a filter leaves a document out: `reason` is one of few, by which such documents are counted; `detail` says what
+    was found in this one."""
+
+    reason: str
+    detail: str = ""
 
 
 class Source(ABC):

@@ -1,0 +1,2 @@
+"""What becomes of a document before it is learned from: each a callable that gives it back, changed or not, or says why
+it is dropped."""
