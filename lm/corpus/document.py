@@ -28,8 +28,10 @@ class Document:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a filter leaves a document out: `reason` is one of few, by which such documents are counted; `detail` says what
-    was found in this one."""
+    """Why a filter leaves a document out.
+
+    `reason` is one of few, by which such documents are counted; `detail` says what was found in this one.
+    """
 
     reason: str
     detail: str = ""

@@ -7,7 +7,6 @@ The trainer of `tokenizers` merges by frequency, which is BPE under another name
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from math import log
 
 from tokenizers import AddedToken, decoders, models
@@ -17,6 +16,7 @@ from lm.bounds import Count, Natural
 from lm.progress import bar
 from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
+from lm.tokenizer.merging import Neighbours
 from lm.tokenizer.pattern import GPT4, byte_level
 from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
@@ -66,85 +66,9 @@ def train_wordpiece(
     return tell_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pairs")
 
 
-class _Pairs:
-    """Counts of symbols and of neighbours over all words, kept while merging, and a heap of the best pairs."""
-
-    def __init__(self, words: Counter[str], min_frequency: int):
-        self.least = min_frequency
-        ordered = sorted(words.items())
-        self.words = [[word[0], *(WITHIN + letter for letter in word[1:])] for word, _ in ordered]
-        self.times = [count for _, count in ordered]
-        self.symbols: Counter[str] = Counter()
-        self.pairs: Counter[Pair] = Counter()
-        self.places: dict[Pair, set[int]] = defaultdict(set)  # words that hold, or once held, a pair
-        self.beside: dict[str, set[Pair]] = defaultdict(set)  # pairs that a symbol is part of
-        for number in range(len(self.words)):
-            self._count(number, 1)
-        self.total = self.symbols.total()
-        self.heap: list[tuple[float, Pair]] = []
-        self._push(self.pairs)
-
-    def best(self) -> Pair | None:
-        """The pair of highest score, the first by name among equals; None when none occurs often enough."""
-        while self.heap:
-            score, pair = heapq.heappop(self.heap)
-            if self.pairs[pair] >= self.least and score == self._score(pair):
-                return pair
-        return None
-
-    def merge(self, pair: Pair) -> str:
-        """Make one symbol of a pair wherever it stands."""
-        left, right = pair
-        merged = left + right.removeprefix(WITHIN)
-        touched: set[Pair] = set()
-        for number in sorted(self.places.pop(pair)):
-            touched.update(self._count(number, -1))
-            self.words[number] = list(_joined(self.words[number], left, right, merged))
-            touched.update(self._count(number, 1))
-        for symbol in (left, right, merged):  # whose counts have changed, and with them every score beside
-            touched |= self.beside[symbol]
-        self._push(touched)
-        return merged
-
-    def _count(self, number: int, sign: int) -> list[Pair]:
-        """Add or take away all that a word holds; give back its pairs."""
-        word, times = self.words[number], sign * self.times[number]
-        for symbol in word:
-            self.symbols[symbol] += times
-        found = [*pairwise(word)]
-        for pair in found:
-            self.pairs[pair] += times
-            if sign > 0:
-                self.places[pair].add(number)
-                self.beside[pair[0]].add(pair)
-                self.beside[pair[1]].add(pair)
-        return found
-
-    def _push(self, pairs: Iterable[Pair]) -> None:
-        for pair in pairs:
-            if self.pairs[pair] >= self.least:
-                heapq.heappush(self.heap, (self._score(pair), pair))
-
-    def _score(self, pair: Pair) -> float:
-        """Less what the likelihood gains (nats): a heap gives the lowest first."""
-        count = self.pairs[pair]
-        return -count * log(count * self.total / (self.symbols[pair[0]] * self.symbols[pair[1]]))
-
-
-def _joined(word: list[str], left: str, right: str, merged: str) -> Iterator[str]:
-    place = 0
-    while place < len(word):
-        if word[place] == left and place + 1 < len(word) and word[place + 1] == right:
-            yield merged
-            place += 2
-        else:
-            yield word[place]
-            place += 1
-
-
 def _merge(words: Counter[str], *, wanted: int, min_frequency: int) -> Iterator[str]:
     """Up to that many merged symbols, in the order in which they are made."""
-    pairs, made = _Pairs(words, min_frequency), set()
+    pairs, made = _Likeliest(words, min_frequency), set()
     with bar(wanted, label="tokenizer", unit="merges") as shown:
         while len(made) < wanted and (pair := pairs.best()):
             merged = pairs.merge(pair)
@@ -152,3 +76,47 @@ def _merge(words: Counter[str], *, wanted: int, min_frequency: int) -> Iterator[
                 made.add(merged)
                 shown.update()
                 yield merged
+
+
+class _Likeliest:
+    """Pairs by what merging them gains, in a heap."""
+
+    def __init__(self, words: Counter[str], min_frequency: int):
+        self.least = max(1, min_frequency)
+        self.text = Neighbours(
+            ([word[0], *(WITHIN + letter for letter in word[1:])], count) for word, count in words.items()
+        )
+        self.total = sum(self.text.symbols.values())
+        self.beside: dict[str, set[Pair]] = defaultdict(set)  # pairs that a symbol is part of
+        self.heap: list[tuple[float, Pair]] = []
+        self._push(self.text.pairs)
+
+    def best(self) -> Pair | None:
+        """The pair of highest score, the first by name among equals; None when none occurs often enough."""
+        while self.heap:
+            score, pair = heapq.heappop(self.heap)
+            if self.text.pairs[pair] >= self.least and score == self._score(pair):
+                return pair
+        return None
+
+    def merge(self, pair: Pair) -> str:
+        """Make one symbol of a pair wherever it stands."""
+        left, right = pair
+        merged = left + right.removeprefix(WITHIN)
+        touched = set(self.text.merge(pair, merged))
+        for symbol in (left, right, merged):  # whose counts have changed, and with them every score beside
+            touched |= self.beside[symbol]
+        self._push(touched)
+        return merged
+
+    def _push(self, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            if self.text.pairs[pair] >= self.least:
+                heapq.heappush(self.heap, (self._score(pair), pair))
+                for symbol in pair:
+                    self.beside[symbol].add(pair)
+
+    def _score(self, pair: Pair) -> float:
+        """Less what the likelihood gains (nats): a heap gives the lowest first."""
+        count = self.text.pairs[pair]
+        return -count * log(count * self.total / (self.text.symbols[pair[0]] * self.text.symbols[pair[1]]))

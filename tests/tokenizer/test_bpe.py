@@ -1,6 +1,11 @@
 """Training is deterministic, and refuses what it cannot do."""
 
+import json
+import random
+
 import pytest
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers, trainers
 
 from lm.config import Composition, config_directory
 from lm.tokenizer import byte_tokenizer, train_bpe
@@ -14,6 +19,26 @@ def test_the_same_texts_give_the_same_tokenizer():
     first, second = (train_bpe(iter(TEXTS), vocab_size=320) for _ in range(2))
     assert first.content == second.content
     assert first.fingerprint == second.fingerprint != train_bpe(TEXTS, vocab_size=319).fingerprint
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_vocabulary_is_that_of_the_trainer_of_tokenizers_to_the_letter(seed):
+    draw = random.Random(seed)
+    words = ["".join(draw.choices("abcdeé \n.=1", k=draw.randint(1, 12))) for _ in range(300)]
+    texts = [" ".join(draw.choices(words, k=40)) + "=" * draw.randint(1, 40) for _ in range(40)]
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = byte_level(GPT4)
+    trainer = trainers.BpeTrainer(
+        vocab_size=700,
+        min_frequency=2 + seed % 2,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    trained = train_bpe(texts, vocab_size=700, min_frequency=2 + seed % 2)
+    assert trained.vocab_size > 400
+    assert json.loads(trained.content)["model"] == json.loads(backend.to_str())["model"]
 
 
 def test_a_vocabulary_too_small_for_all_bytes_is_refused():
@@ -37,6 +62,8 @@ def test_no_text_is_refused(texts):
 def test_a_broken_pattern_is_refused():
     with pytest.raises(ValueError, match=r"tokenizer.pattern '\(' is not a regular expression"):
         train_bpe(TEXTS, pattern="(")
+    with pytest.raises(ValueError, match=r"tokenizer.pattern '\[a-z\]\*' also matches nothing"):
+        train_bpe(TEXTS, pattern="[a-z]*")
 
 
 def test_a_lone_surrogate_in_training_text_is_refused():

@@ -3,8 +3,14 @@
 import random
 import tracemalloc
 from collections import Counter
+from unicodedata import category
 
+import pytest
+
+from lm.tokenizer import words
 from lm.tokenizer.byte_level import to_bytes
+from lm.tokenizer.engine import _mixed
+from lm.tokenizer.pattern import GPT4, byte_level
 from lm.tokenizer.words import count_words
 
 PATTERN = r"\S+|\s+"
@@ -20,9 +26,9 @@ def test_counts_are_those_of_splitting_by_hand(capsys):
 def test_the_commonest_are_kept_and_what_was_dropped_is_told(capsys):
     common = [f"c{number} " * 9 for number in range(5)]
     texts = [text for number in range(300) for text in (*common, f"r{number} ")]
-    words = count_words(texts, PATTERN, most=6)
-    assert set(words) == {*(f"c{number}" for number in range(5)), "Ġ"}
-    assert all(words[f"c{number}"] == 2700 for number in range(5))
+    found = count_words(texts, PATTERN, most=6)
+    assert set(found) == {*(f"c{number}" for number in range(5)), "Ġ"}
+    assert all(found[f"c{number}"] == 2700 for number in range(5))
     told = capsys.readouterr().out
     assert "the 6 commonest words were learned from; the others are 1.09% of the text's words" in told
 
@@ -41,6 +47,25 @@ def test_memory_does_not_grow_with_the_text():
     assert peaks[1] < 2 * peaks[0], "of ten times the text"
 
 
+@pytest.mark.parametrize("block", [1, 7, 100])
+@pytest.mark.parametrize("pattern", [GPT4, r"[a-z]+", r"(a|b)+| "])
+def test_a_text_of_many_blocks_is_cut_as_one(pattern, block, monkeypatch):
+    draw = random.Random(block)
+    text = "".join(draw.choices("ab 12\n.\tdon't été", k=2000)) + " " * 30 + "c" * 50
+    whole = Counter(word for word, _ in byte_level(pattern).pre_tokenize_str(text))
+    monkeypatch.setattr(words, "BLOCK", block)
+    assert count_words([text], pattern, most=10_000) == whole
+
+
+def test_both_libraries_cut_every_script_alike():
+    draw = random.Random(0)
+    texts = ["".join(c for c in text if category(c) != "Cn") for text in _mixed(draw, 3000)]  # those both know
+    for pattern in (GPT4, r" ?\S+|\s+(?!\S)|\s+"):
+        cut = byte_level(pattern)
+        counted = Counter(word for text in texts for word, _ in cut.pre_tokenize_str(text))
+        assert count_words(texts, pattern, most=1_000_000) == counted
+
+
 def test_a_run_without_a_cut_is_counted_in_parts():
-    words = count_words(["x" * 600], PATTERN, most=10)
-    assert words == Counter({"x" * 256: 2, "x" * 88: 1})
+    found = count_words(["x" * 600], PATTERN, most=10)
+    assert found == Counter({"x" * 256: 2, "x" * 88: 1})
