@@ -148,7 +148,8 @@ def certify(encoded: Encoded, conversation: Conversation, tokenizer: Tokenizer) 
             raise ValueError(f"{place}, answer {number}: its end of turn is not supervised, so it would never stop")
         if stray := special.intersection(words):
             raise ValueError(f"{place}, answer {number}: special token {min(stray)} is supervised inside it")
-        if tokenizer.decode_bytes(words) != answer.encode():
+        whole = tokenizer.prefix + tokenizer.normalize(answer).encode()
+        if tokenizer.decode_bytes(words, after=words[0] if words else None) != whole:
             said = tokenizer.decode(words)
             raise ValueError(f"{place}, answer {number}: {_short(said)} is supervised where {_short(answer)} is said")
     roles = {token: role for role, token in tokenizer.role_tokens.items()}

@@ -210,6 +210,11 @@ def test_a_target_that_takes_any_key_still_refuses_a_near_miss() -> None:
     assert of(logger=part("toy.Open", project="x", projects="y")) == []
 
 
+def test_a_class_written_in_rust_wants_no_self() -> None:
+    assert of(logger=part("toy.Open", it=part("tokenizers.normalizers.Strip", left=False))) == []
+    assert "did you mean left?" in of(logger=part("toy.Open", it=part("tokenizers.normalizers.Strip", lefft=False)))[0]
+
+
 def test_library_classes_are_held_against_their_signatures() -> None:
     def trainer(**keys: object) -> list[str]:
         return of(logger=part("toy.Open", it=part("lightning.Trainer", **keys)))

@@ -7,6 +7,7 @@ import pytest
 
 from lm.conversation import Conversation, Encoded, Message, RoleTokens, certify
 from lm.tokenizer import train_bpe
+from spaced import spaced_tokenizer
 
 PIECES = [
     "what", " does", " do", "?", "\n", "  ", "é", "日本", "🙂", "<|user|>", "<|end_of_turn|>", "<|assistant|>",
@@ -14,8 +15,10 @@ PIECES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def tokenizer():
+@pytest.fixture(scope="module", params=["bytes", "a space before every text"])
+def tokenizer(request):
+    if request.param != "bytes":
+        return spaced_tokenizer()
     return train_bpe(["what does this do? it returns what it is given: def f(x):\n    return x\n"] * 4, vocab_size=300)
 
 
@@ -53,11 +56,15 @@ def test_supervised_are_the_answers_and_their_ends_of_turn_only(tokenizer):
         encoded = RoleTokens().encode(conversation, tokenizer)
         certify(encoded, conversation, tokenizer)
         chosen = [token for token, counts in zip(encoded.tokens, encoded.supervised, strict=True) if counts]
-        answers = [message.content for message in conversation.messages if message.role == "assistant"]
+        answers = [m.content for m in conversation.messages if m.role == "assistant"]
         said, ends = [], 0
         for token in chosen:  # independently of the certificate
-            said.append(b"\xff" if token == tokenizer.end_of_turn else tokenizer.decode_bytes([token]))
+            begins = not said or said[-1] == b"\xff"
+            words = tokenizer.decode_bytes([token], after=None if begins else chosen[len(said) - 1])
+            said.append(b"\xff" if token == tokenizer.end_of_turn else words)
             ends += token == tokenizer.end_of_turn
+        bytes_of_targets = tokenizer.token_bytes[chosen].sum()
+        assert bytes_of_targets == sum(len(answer.encode()) for answer in answers)
         assert b"".join(said) == b"".join(answer.encode() + b"\xff" for answer in answers)
         assert ends == len(answers)
 

@@ -65,5 +65,7 @@ def signature(target: Any) -> Signature | None:
             each.replace(annotation=Parameter.empty) if isinstance(each.annotation, str) else each
             for each in found.parameters.values()
         ]
+        if inspect.isclass(target) and plain and plain[0].name == "self":  # as classes written in Rust show themselves
+            plain = plain[1:]
         return found.replace(parameters=plain)
     return None

@@ -45,6 +45,7 @@ class Shards:
                 "again under another run.name with tokenizer.path=…"
             )
         self.fingerprint: str = hash_json(index)
+        self.lost: int = sum(entry.get("lost", 0) for entry in entries.values())  # bytes that do not come back
         self._hashes = {
             path / f"{shard['name']}.bin": shard["hash"] for entry in entries.values() for shard in entry["shards"]
         }

@@ -73,8 +73,8 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def _encode(batch: list[Document], tokenizer: Tokenizer) -> list[list[int]]:
-    """Ids of each document; one larger than a batch goes part by part, as memory allows."""
-    if len(batch) > 1:
+    """Ids of each document; one larger than a batch goes part by part, as memory allows, if the whole is its parts."""
+    if len(batch) > 1 or not tokenizer.exact:
         return tokenizer.encode_batch([document.text for document in batch])
     return [[token for part in _parts(batch[0].text) for token in tokenizer.encode(part)]]
 
@@ -98,16 +98,17 @@ class StreamWriter:
         self.dtype = dtype_for(tokenizer.vocab_size)
         self.files: list[Path] = []
         self.shards: list[dict] = []
+        self.lost = 0  # bytes of what the tokenizer does not give back
         self._open_shard()
 
     def add(self, document: Document, ids: list[int]) -> None:
         """Append a document."""
-        size = len(document.text.encode())
-        counted = int(self.tokenizer.token_bytes[ids].sum()) if ids else 0
+        size = len(self.tokenizer.normalize(document.text).encode())
+        counted = int(self.tokenizer.token_bytes[ids].sum()) - len(self.tokenizer.prefix) if ids else 0
         if counted != size:
             raise ValueError(
-                f"document {document.id!r} has {size} bytes and its tokens stand for {counted}: this "
-                "tokenizer changes text, and bits per byte would be wrong; take one trained by `lm tokenizer`"
+                f"document {document.id!r} has {size} bytes and its tokens stand for {counted}: bits per "
+                "byte would be wrong; take a tokenizer trained by `lm tokenizer`"
             )
         if self._entries >= self.shard_tokens:
             self._close_shard()
@@ -115,12 +116,13 @@ class StreamWriter:
         self._write([self.tokenizer.end_of_document, *ids])
         self._tokens.append(len(ids))
         self._bytes.append(size)
+        self.lost += self.tokenizer.lost(document.text)
         self._ids.append(document.id.replace("\0", "�"))
 
     def summary(self) -> dict:
         """Counts and shards, for corpus.json. Each document's end counts as a token."""
         totals = {name: sum(shard[name] for shard in self.shards) for name in ("documents", "tokens", "bytes")}
-        return totals | {"shards": self.shards}
+        return totals | {"lost": self.lost, "shards": self.shards}
 
     def __enter__(self) -> "StreamWriter":
         return self

@@ -57,7 +57,7 @@ class Reply:
         max_tokens: int,
         stop: Sequence[str],
         stop_tokens: Sequence[int],
-        decode_bytes: Callable[[Sequence[int]], bytes],
+        decode_bytes: Callable[..., bytes],
     ) -> None:
         self.window = list(prompt)[-context:]  # what the model sees
         self.seen = set(prompt)  # what a repetition would repeat
@@ -77,6 +77,7 @@ class Reply:
 
     def take(self, token: int) -> str:
         """Add the token the model picked; return the text it lets through."""
+        before = self.window[-1]
         self.window.append(token)
         self.tokens.append(token)
         self.seen.add(token)
@@ -85,7 +86,7 @@ class Reply:
         if token in self.stop_tokens:
             self.reason = "stop_token"
         else:
-            piece = self._text.push(self._decode_bytes([token]))
+            piece = self._text.push(self._decode_bytes([token], after=before))
             if self._text.stopped:
                 self.reason = "stop_string"
             elif self.left == 0:

@@ -20,14 +20,18 @@ def prepare_corpus(
     documents = track(corpus, label="corpus", unit="document", total=found.total_documents)
     outputs = write_shards(documents, run.directory, tokenizer=tokenizer, split=split, shard_tokens=shard_tokens)
     seconds = perf_counter() - began
-    counts = {name: Shards(run.directory, name).counts for name in ("train", "validation")}
-    run.finish(outputs=outputs, result={**counts, "notes": list(corpus.notes), "seconds": seconds})
+    written = {name: Shards(run.directory, name) for name in ("train", "validation")}
+    counts = {name: shards.counts for name, shards in written.items()}
+    told_of = list(corpus.notes)
+    if lost := sum(shards.lost for shards in written.values()):
+        told_of.append(f"{lost / found.total_bytes:.2%} of the bytes do not come back from this tokenizer")
+    run.finish(outputs=outputs, result={**counts, "notes": told_of, "seconds": seconds})
     told = "; ".join(
         f"{name} " + ", ".join(_in_words(kind, numbers) for kind, numbers in kinds.items())
         for name, kinds in counts.items()
         if kinds
     )
-    notes = f" ({'; '.join(corpus.notes)})" if corpus.notes else ""
+    notes = f" ({'; '.join(told_of)})" if told_of else ""
     print(f"corpus      {told} in {seconds:.1f} s by {tokenizer.engine}{notes} → {run.directory}")
 
 

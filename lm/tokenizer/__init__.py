@@ -5,12 +5,13 @@ from lm.tokenizer.characters import train_characters
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files
 from lm.tokenizer.measure import longest_tokens, measure, premium
+from lm.tokenizer.sentencepiece import sentencepiece_tokenizer
 from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.unigram import train_unigram
 from lm.tokenizer.wordpiece import train_wordpiece
 
 __all__ = [
     "Tokenizer", "byte_tokenizer", "existing_tokenizer", "gpt2_tokenizer", "load_tokenizer", "longest_tokens",
-    "measure", "named_files", "premium", "tiktoken_tokenizer", "train_bpe", "train_characters", "train_unigram",
-    "train_wordpiece",
+    "measure", "named_files", "premium", "sentencepiece_tokenizer", "tiktoken_tokenizer", "train_bpe",
+    "train_characters", "train_unigram", "train_wordpiece",
 ]  # fmt: skip

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from tokenizers import AddedToken, decoders, models
 from tokenizers import Tokenizer as Backend
+from tokenizers.normalizers import Normalizer
 
 from lm.bounds import Count, Natural
 from lm.progress import bar
 from lm.tokenizer.byte_level import BYTE_OF, CHARACTER_OF
 from lm.tokenizer.load import completed
 from lm.tokenizer.merging import Neighbours
-from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.pattern import GPT4, byte_level, normalized
 from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
@@ -26,6 +27,7 @@ def train_bpe(
     pattern: str = GPT4,
     min_frequency: Natural = 2,
     max_words: Count = 500_000,
+    normalizer: Normalizer | None = None,
 ) -> Tokenizer:
     """Merge the commonest pair of neighbours, again and again (Sennrich et al. 2016), over bytes: nothing is
     unknown.
@@ -38,11 +40,12 @@ def train_bpe(
     """
     alphabet = sorted(BYTE_OF)
     check_size(vocab_size, alphabet=len(alphabet), of="256 bytes", on_top="merges")
-    words = count_words(texts, pattern, most=max_words)
+    words = count_words(normalized(texts, normalizer), pattern, most=max_words)
     entries = [*SPECIAL_TOKENS, *alphabet]
     merges = _merge(words, entries, vocab_size=vocab_size, least=max(1, min_frequency))
     backend = Backend(models.BPE({entry: number for number, entry in enumerate(entries)}, merges))
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
+    backend.normalizer = normalizer
     backend.pre_tokenizer = byte_level(pattern)
     backend.decoder = decoders.ByteLevel()
     trained = Tokenizer(backend.to_str(pretty=True))

@@ -18,17 +18,20 @@ LONGEST = 10
 def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> dict[str, Any]:
     """Sizes and shares over all of `texts`; tokens seen fewer than `rare` times count as rare.
 
+    Lost is what does not come back, as where a normaliser replaces characters.
     Words are runs of letters and digits, so in languages that do not space them a word is a phrase.
     """
     counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     total = dict.fromkeys(("bytes", "characters", "lines", "words", "whole", "word_tokens", "number_tokens"), 0)
-    total |= {"digits": 0, "blanks": 0, "blank_tokens": 0}
+    total |= {"digits": 0, "blanks": 0, "blank_tokens": 0, "lost": 0}
     for text in texts:
         ids = np.array(tokenizer.encode(text), dtype=np.int64)
         counts += np.bincount(ids, minlength=len(counts))
-        ends = np.cumsum(tokenizer.token_bytes[ids])
+        total["bytes"] += len(text.encode())
+        total["lost"] += tokenizer.lost(text)
+        text = tokenizer.normalize(text)
+        ends = np.cumsum(tokenizer.token_bytes[ids]) - len(tokenizer.prefix)
         places = _byte_places(text)
-        total["bytes"] += int(places[-1])
         total["characters"] += len(text)
         total["lines"] += len(text.splitlines())
         within = _tokens_within(ends, places, WORD.finditer(text))
@@ -50,6 +53,7 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> di
         "tokens": tokens,
         "bytes_per_token": total["bytes"] / tokens,
         "characters_per_token": total["characters"] / tokens,
+        "lost": total["lost"] / total["bytes"],
         "tokens_per_word": _share(total["word_tokens"], total["words"]),
         "words_whole": _share(total["whole"], total["words"]),
         "tokens_per_line": _share(tokens, total["lines"]),

@@ -1,6 +1,9 @@
-"""How text is split before it is encoded: no token crosses a cut."""
+"""What happens to text before it is encoded: normalised if asked for, then split; no token crosses a cut."""
+
+from collections.abc import Iterable
 
 from tokenizers import Regex, pre_tokenizers
+from tokenizers.normalizers import Normalizer
 
 # The split of GPT-4 (cl100k): contractions, words with the one mark or space before them, up to three digits,
 # punctuation with the line ends after it, line ends, white space but for its last character. Indentation
@@ -25,3 +28,8 @@ def byte_level(pattern: str) -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Sequence(
         [pre_tokenizers.Split(regex, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
+
+
+def normalized(texts: Iterable[str], normalizer: Normalizer | None) -> Iterable[str]:
+    """The texts as a tokenizer with this normaliser reads them."""
+    return texts if normalizer is None else map(normalizer.normalize_str, texts)

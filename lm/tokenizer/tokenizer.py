@@ -1,15 +1,16 @@
 """Text to ids and back without loss, every byte counted, and no way for text to reach a special token."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers.models import WordPiece
 
 from lm.files import hash_bytes, write_atomically
-from lm.tokenizer.byte_level import BYTE_OF, to_bytes
+from lm.tokenizer.bytes_of import BLANK, bytes_of
 from lm.tokenizer.engine import Encode, fast_engine
 from lm.tokenizer.special import END_OF_DOCUMENT, END_OF_TURN, PADDING, ROLES, SPECIAL_TOKENS
 
@@ -19,7 +20,12 @@ PROBE = "A é e\u0301 ﬁ Ⅳ  two\t\r\n \n x\u00a0\u200b\x00日本語 🙂 <|us
 
 
 class Tokenizer:
-    """A byte-level vocabulary with our special tokens, over a `tokenizers.Tokenizer`.
+    """A vocabulary that can write any text, with our special tokens, over a `tokenizers.Tokenizer`.
+
+    Ids give back, byte for byte, the text as the tokenizer reads it: `normalize(text)`, which is the text itself for
+    all that `lm tokenizer` trains unless told otherwise. `prefix` is what SentencePiece puts before every text, a
+    space, and takes away again. In `token_bytes` the tokens that end a text have the bytes of the prefix less, so that
+    the sum over a text and its end is the number of its bytes.
 
     `content` is the tokenizer.json it came from, kept to the letter, so that what is saved, copied and
     fingerprinted stays the same whatever the version of `tokenizers`.
@@ -41,15 +47,42 @@ class Tokenizer:
         self.padding: int = self._backend.token_to_id(PADDING)
         self.end_of_turn: int = self._backend.token_to_id(END_OF_TURN)
         self.role_tokens: dict[str, int] = {role: self._backend.token_to_id(token) for role, token in ROLES.items()}
-        self._pieces = _pieces(self._backend)
+        self._blanks = bool(json.loads(content)["model"].get("byte_fallback"))  # written as SentencePiece does
+        self._pieces = bytes_of(self._backend, blanks=self._blanks)
         self.vocab_size: int = len(self._pieces)
+        self.prefix = self._read("x").removesuffix("x").encode()
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
-        if self.decode_bytes(self.encode(PROBE)) != PROBE.encode():
+        self.token_bytes[[self.end_of_document, self.end_of_turn]] -= len(self.prefix)
+        self._special = {number for number, token in self._backend.get_added_tokens_decoder().items() if token.special}
+        if self.decode_bytes(self.encode(PROBE)) != self.normalize(PROBE).encode():
             raise ValueError(
-                "this tokenizer does not give back the text it encodes (it normalises, adds a space or drops "
-                "bytes), so bytes could not be counted: use one without a normaliser and with "
-                "add_prefix_space false"
+                "this tokenizer does not give back the text that it reads (it drops bytes, or splits with a space "
+                "added, as add_prefix_space does), so bytes could not be counted: use another, or train one"
             )
+
+    @property
+    def exact(self) -> bool:
+        """Whether it reads every text as it is."""
+        return self._backend.normalizer is None and not self._blanks
+
+    def normalize(self, text: str) -> str:
+        """The text as it is read and comes back."""
+        return text if self.exact else self._read(text).removeprefix(self.prefix.decode())
+
+    def lost(self, text: str) -> int:
+        """Bytes of `text` in characters that do not come back."""
+        read = self.normalize(text)
+        gone = Counter(text) - Counter(read) if read != text else {}
+        return sum(len(character.encode()) * count for character, count in gone.items())
+
+    def _read(self, text: str) -> str:
+        if self._backend.normalizer is not None:
+            text = self._backend.normalizer.normalize_str(text)
+        if self._blanks:
+            if self._backend.pre_tokenizer is not None:  # which may be what writes them
+                text = "".join(piece for piece, _ in self._backend.pre_tokenizer.pre_tokenize_str(text))
+            text = text.replace(BLANK, " ")
+        return text
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, never a special one: `<|user|>` typed by a user is eight characters like others."""
@@ -85,9 +118,15 @@ class Tokenizer:
         """The text of `ids`; special tokens are left out, bytes that are no whole character show as �."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The exact bytes of `ids`; special tokens stand for none."""
-        return b"".join([self._pieces[token] for token in ids])
+    def decode_bytes(self, ids: Iterable[int], *, after: int | None = None) -> bytes:
+        """The exact bytes of `ids`, which follow the token `after`, or begin a text; special tokens stand for none."""
+        if not self.prefix:
+            return b"".join([self._pieces[token] for token in ids])
+        parts, begins = [], after is None or after in self._special
+        for token in ids:
+            parts.append(self._pieces[token].removeprefix(self.prefix) if begins else self._pieces[token])
+            begins = token in self._special
+        return b"".join(parts)
 
     def __reduce__(self):
         return Tokenizer, (self.content,)  # a pickled backend forgets encode_special_tokens
@@ -95,29 +134,6 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         """Write the tokenizer.json, which `tokenizers` and `transformers` open as it is."""
         write_atomically(Path(path), self.content)
-
-
-def _pieces(backend: tokenizers.Tokenizer) -> list[bytes]:
-    """The bytes of each id; none for specials and for ids that nothing uses."""
-    vocabulary = backend.get_vocab(with_added_tokens=True)
-    added = backend.get_added_tokens_decoder()
-    within = backend.model.continuing_subword_prefix if isinstance(backend.model, WordPiece) else ""
-    pieces = [b""] * (max(vocabulary.values()) + 1)
-    for token, number in vocabulary.items():
-        if number in added:  # added tokens are written as they are, not in the byte alphabet
-            pieces[number] = b"" if added[number].special else token.encode()
-            continue
-        piece = to_bytes(token.removeprefix(within))
-        if piece is None:
-            raise ValueError(f"vocabulary entry {token!r} is not byte-level: only byte-level tokenizers are exact")
-        pieces[number] = piece
-    absent = {bytes([byte]) for byte in BYTE_OF.values()} - set(pieces)
-    if absent:
-        raise ValueError(
-            f"the vocabulary lacks {len(absent)} of the 256 single bytes ({sorted(absent)[0]!r} …), "
-            "so some texts could not be written: use a vocabulary that holds them all"
-        )
-    return pieces
 
 
 def refuse_unencodable(texts: Sequence[str]) -> None:

@@ -9,13 +9,14 @@ from math import ceil
 import numpy as np
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models
+from tokenizers.normalizers import Normalizer
 
 from lm.bounds import BelowOne, Count, Natural
 from lm.progress import bar
 from lm.tokenizer.byte_level import to_bytes, to_text
 from lm.tokenizer.lattice import Lattice
 from lm.tokenizer.load import completed
-from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.pattern import GPT4, byte_level, normalized
 from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
@@ -36,6 +37,7 @@ def train_unigram(
     max_piece: Count = 16,
     seed_size: Count = 100_000,
     shrink: BelowOne = 0.75,
+    normalizer: Normalizer | None = None,
 ) -> Tokenizer:
     """Keep the pieces without which the text would become least likely (Kudo 2018, arXiv:1804.10959).
 
@@ -45,7 +47,7 @@ def train_unigram(
     unknown. Pieces have at most `max_piece` bytes.
     """
     check_size(vocab_size, alphabet=256, of="256 bytes", on_top="pieces")
-    words = count_words(texts, pattern, most=max_words)
+    words = count_words(normalized(texts, normalizer), pattern, most=max_words)
     wanted = vocab_size - len(SPECIAL_TOKENS)
     pieces, scores = _fit(
         sorted((to_bytes(word), count) for word, count in words.items()),
@@ -57,6 +59,7 @@ def train_unigram(
     )
     order = sorted(range(len(pieces)), key=lambda piece: (-scores[piece], pieces[piece]))
     backend = Backend(models.Unigram([(to_text(pieces[piece]), float(scores[piece])) for piece in order], None, False))
+    backend.normalizer = normalizer
     backend.pre_tokenizer = byte_level(pattern)
     backend.decoder = decoders.ByteLevel()
     trained = completed(backend.to_str(pretty=True))

@@ -11,13 +11,14 @@ from math import log
 
 from tokenizers import AddedToken, decoders, models
 from tokenizers import Tokenizer as Backend
+from tokenizers.normalizers import Normalizer
 
 from lm.bounds import Count, Natural
 from lm.progress import bar
 from lm.tokenizer.byte_level import CHARACTER_OF
 from lm.tokenizer.load import completed
 from lm.tokenizer.merging import Neighbours
-from lm.tokenizer.pattern import GPT4, byte_level
+from lm.tokenizer.pattern import GPT4, byte_level, normalized
 from lm.tokenizer.size import check_size, tell_if_short
 from lm.tokenizer.special import SPECIAL_TOKENS
 from lm.tokenizer.tokenizer import Tokenizer
@@ -36,6 +37,7 @@ def train_wordpiece(
     pattern: str = GPT4,
     min_frequency: Natural = 2,
     max_words: Count = 500_000,
+    normalizer: Normalizer | None = None,
 ) -> Tokenizer:
     """Merge the pair that raises the likelihood of the text most, again and again (Schuster and Nakajima 2012).
 
@@ -48,7 +50,7 @@ def train_wordpiece(
     letters = [CHARACTER_OF[byte] for byte in range(256)]
     alphabet = 2 * len(letters) + 1
     check_size(vocab_size, alphabet=alphabet, of="256 bytes at the start of a word and within", on_top="merges")
-    words = count_words(texts, pattern, most=max_words)
+    words = count_words(normalized(texts, normalizer), pattern, most=max_words)
     entries = [UNUSED, *letters, *(WITHIN + letter for letter in letters)]
     entries += _merge(words, wanted=vocab_size - len(SPECIAL_TOKENS) - alphabet, min_frequency=min_frequency)
     backend = Backend(
@@ -59,6 +61,7 @@ def train_wordpiece(
             max_input_chars_per_word=1_000_000_000,
         )
     )
+    backend.normalizer = normalizer
     backend.pre_tokenizer = byte_level(pattern)
     backend.add_special_tokens([AddedToken(UNUSED, special=True, normalized=False)])
     backend.decoder = decoders.Sequence([decoders.Replace(WITHIN, ""), decoders.ByteLevel()])

@@ -10,16 +10,22 @@ import pytest
 from lm.corpus import Document, Shards, Split, write_shards
 from lm.corpus.layout import dtype_for
 from lm.tokenizer import Tokenizer, train_bpe
+from spaced import spaced_tokenizer
 
 DOCUMENTS = [
-    *(Document(f"def f{i}(x):\n    return x + {i}  # é 🙂\n" * (i % 7), f"c{i}", "code", f"g{i}") for i in range(60)),
+    *(
+        Document(f"def f{i}(x):\n    return x + {i}  # é 🙂\n" * (1 + i % 7), f"c{i}", "code", f"g{i}")
+        for i in range(60)
+    ),
     *(Document(f"About f{i}: it adds {i}.\n", f"p{i}", "prose", f"g{i}") for i in range(60)),
 ]
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return train_bpe((document.text for document in DOCUMENTS), vocab_size=300)
+@pytest.fixture(scope="module", params=["bytes", "a space before every text"])
+def tokenizer(request) -> Tokenizer:
+    if request.param == "bytes":
+        return train_bpe((document.text for document in DOCUMENTS), vocab_size=300)
+    return spaced_tokenizer()
 
 
 @pytest.fixture
@@ -102,12 +108,13 @@ def test_the_fingerprint_is_of_the_content(corpus, tokenizer, tmp_path):
     assert Shards(corpus, "validation").fingerprint == fingerprints[0]
 
 
-def test_a_foreign_tokenizer_is_refused_in_words(corpus):
+def test_a_foreign_tokenizer_is_refused_in_words(corpus, tokenizer):
     other = train_bpe(["quite another text"], vocab_size=270)
-    with pytest.raises(ValueError, match=r"made with another tokenizer \(300 tokens.*than the one given \(2"):
+    made = rf"made with another tokenizer \({tokenizer.vocab_size} tokens.*than the one given \(2"
+    with pytest.raises(ValueError, match=made):
         Shards(corpus, tokenizer=other)
     assert Shards(corpus).tokenizer_fingerprint == Tokenizer((corpus / "tokenizer.json").read_text()).fingerprint
-    assert Shards(corpus).vocab_size == 300
+    assert Shards(corpus).vocab_size == tokenizer.vocab_size
 
 
 @pytest.mark.parametrize("stop", [0, 40, 100])
@@ -179,7 +186,7 @@ def test_ids_take_the_smallest_type_that_holds_them():
 def test_a_tokenizer_that_miscounts_is_caught_at_the_document(tmp_path, tokenizer):
     broken = pickle.loads(pickle.dumps(tokenizer))
     broken.token_bytes = tokenizer.token_bytes * 2
-    with pytest.raises(ValueError, match=r"document 'c1' has \d+ bytes and its tokens stand for"):
+    with pytest.raises(ValueError, match=r"document 'c0' has \d+ bytes and its tokens stand for"):
         write_shards(DOCUMENTS, tmp_path, tokenizer=broken, split=Split(0.2), shard_tokens=500)
     assert not list(tmp_path.glob("*"))
 

@@ -26,7 +26,7 @@ class ByteTokenizer:
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
 
-    def decode_bytes(self, ids) -> bytes:
+    def decode_bytes(self, ids, after=None) -> bytes:
         return bytes(token for token in ids if token < 256)
 
 
@@ -37,7 +37,7 @@ class Babbler:
     end_of_document = 0
     pieces = (b"", b"ab", b"ca", b"\xc3")
 
-    def decode_bytes(self, ids) -> bytes:
+    def decode_bytes(self, ids, after=None) -> bytes:
         return b"".join(self.pieces[token] for token in ids)
 
 

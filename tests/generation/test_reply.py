@@ -3,6 +3,7 @@
 import pytest
 
 from lm.generation.reply import Reply, StopText
+from spaced import spaced_tokenizer
 
 
 def spoken(text: bytes, stop: list[str], size: int) -> tuple[list[str], bool]:
@@ -58,8 +59,12 @@ def test_an_empty_stop_string_is_refused():
         StopText(["end", ""])
 
 
+def read(tokens, after):
+    return bytes(tokens)
+
+
 def reply(prompt, **changes) -> Reply:
-    settings = {"context": 8, "max_tokens": 5, "stop": [], "stop_tokens": [0], "decode_bytes": bytes}
+    settings = {"context": 8, "max_tokens": 5, "stop": [], "stop_tokens": [0], "decode_bytes": read}
     return Reply(prompt, **(settings | changes))
 
 
@@ -79,6 +84,16 @@ def test_a_reply_says_why_it_ended():
         "stop_string": ("stop_string", "a", [*b"abc"]),
         "length": ("length", "ab", [*b"ab"]),
     }
+
+
+@pytest.mark.parametrize(("prompt", "said"), [("role", "ab b"), ("word", " ab b")])
+def test_a_reply_begins_without_the_space_that_every_text_of_the_tokenizer_has(prompt, said):
+    tokenizer = spaced_tokenizer()
+    before = tokenizer.role_tokens["assistant"] if prompt == "role" else tokenizer.encode("a")[0]
+    row = reply([before], max_tokens=9, decode_bytes=tokenizer.decode_bytes, stop_tokens=[tokenizer.end_of_turn])
+    for token in (*tokenizer.encode("ab b"), tokenizer.end_of_turn):
+        row.take(token)
+    assert "".join(row.pieces) == said
 
 
 def test_a_window_slides_only_when_it_outgrows_the_context():

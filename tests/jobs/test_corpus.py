@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import normalizers
 
 from lm.corpus import JsonlSource, Shards, Split, TextSource
 from lm.jobs.corpus import prepare_corpus
@@ -80,6 +81,17 @@ def test_what_a_source_changed_is_told(tmp_path, tokenizer, capsys):
     source = TextSource(str(tmp_path / "t.txt"), part_size=100)
     prepare_corpus(opened(tmp_path), source, tokenizer, Split(0.1))
     assert "no UTF-8" in capsys.readouterr().out
+
+
+def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
+    path = written(tmp_path, ["ﬁne and plain number 7", *(f"text {i}" for i in range(20)), "ﬁ"])
+    tokenizer = train_bpe(["text"] * 9, vocab_size=280, normalizer=normalizers.NFKC())
+    run = opened(tmp_path)
+    prepare_corpus(run, JsonlSource(path, kind_field="kind"), tokenizer, Split(0.2))
+    counts = [count for split in ("train", "validation") for count in Shards(run.directory, split).counts.values()]
+    size = 24 + 3 + sum(len(f"text {i}") for i in range(20))
+    assert sum(count["bytes"] for count in counts) == size - 2, "of what is read: fi has a byte less than the ligature"
+    assert f"{6 / size:.2%} of the bytes do not come back from this tokenizer" in capsys.readouterr().out
 
 
 def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer):

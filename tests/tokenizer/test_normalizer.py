@@ -1,0 +1,67 @@
+"""A tokenizer that changes text says what it reads, counts the bytes of that, and how much is lost."""
+
+import pickle
+
+import pytest
+from tokenizers import normalizers
+
+from lm.config import Composition, build, config_directory, plain
+from lm.tokenizer import load_tokenizer, measure, train_bpe, train_characters, train_unigram, train_wordpiece
+from spaced import spaced_tokenizer
+
+TEXTS = [f"cafe\u0301 number {i} is ﬁne and ² \n" for i in range(60)]
+TRAINERS = {"bpe": train_bpe, "wordpiece": train_wordpiece, "unigram": train_unigram, "characters": train_characters}
+
+
+@pytest.mark.parametrize("family", TRAINERS)
+@pytest.mark.parametrize(("option", "read"), [("nfc", "café ﬁ ²"), ("nfkc", "café fi 2")])
+def test_what_is_read_is_what_comes_back(family, option, read, tmp_path):
+    overrides = [f"tokenizer={family}", f"tokenizer/normalizer={option}", "tokenizer.vocab_size=600"]
+    config = plain(Composition("tokenizer", directory=config_directory()).compose(overrides))
+    tokenizer = build(config["tokenizer"])(TEXTS)
+    text = "cafe\u0301 ﬁ ²"
+    tokenizer.save(tmp_path / "tokenizer.json")
+    for same in (tokenizer, load_tokenizer(tmp_path), pickle.loads(pickle.dumps(tokenizer))):
+        assert same.normalize(text) == same.decode(same.encode(text)) == read
+        assert same.token_bytes[same.encode(text)].sum() == len(read.encode())
+        assert not same.exact
+    assert TRAINERS[family](TEXTS, vocab_size=600).normalize(text) == text
+
+
+def test_a_vocabulary_is_learned_from_what_is_read():
+    tokenizer = train_bpe(TEXTS, vocab_size=600, normalizer=normalizers.NFC())
+    assert len(tokenizer.encode("cafe\u0301")) == 1
+    assert tokenizer.encode("cafe\u0301") == tokenizer.encode("caf\u00e9")
+
+
+def test_what_is_lost_is_counted_in_bytes():
+    tokenizer = train_bpe(TEXTS, vocab_size=600, normalizer=normalizers.NFKC())
+    assert tokenizer.lost("plain text") == 0
+    assert tokenizer.lost("e\u0301") == 3  # e and its accent, in place of which é came
+    assert tokenizer.lost("ﬁ ²²") == 3 + 2 + 2
+    assert train_bpe(TEXTS, vocab_size=600).lost("e\u0301 ﬁ") == 0
+    assert spaced_tokenizer().lost("a▁b") == 3
+    assert measure(tokenizer, ["ﬁ a", "b"])["lost"] == pytest.approx(3 / 6)
+
+
+def test_a_space_before_a_text_is_taken_away_again():
+    tokenizer = spaced_tokenizer()
+    for text in ("ab", " ab", "", "x  y", "\n", "é▁"):
+        ids = tokenizer.encode(text)
+        assert tokenizer.decode(ids) == tokenizer.normalize(text) == text.replace("▁", " ")
+        begun = [tokenizer.end_of_document, *ids, tokenizer.end_of_turn, *ids]
+        assert tokenizer.decode(begun) == 2 * tokenizer.normalize(text)
+        assert tokenizer.decode_bytes(ids, after=tokenizer.role_tokens["assistant"]).decode() == tokenizer.decode(ids)
+    assert tokenizer.decode_bytes(tokenizer.encode("ab"), after=tokenizer.encode("ab")[0]) == b" ab"
+
+
+def test_what_ends_a_text_takes_its_prefix_from_the_count():
+    tokenizer = spaced_tokenizer()
+    ids = [*tokenizer.encode("ab c"), tokenizer.end_of_document, *tokenizer.encode(" b"), tokenizer.end_of_turn]
+    assert tokenizer.token_bytes[ids].sum() == len("ab c") + len(" b")
+
+
+def test_bytes_a_token_are_of_the_text_and_words_where_they_stand():
+    found = measure(spaced_tokenizer(), ["ab ab", "ab"])
+    assert (found["tokens"], found["bytes"], found["words_whole"], found["tokens_per_word"]) == (3, 7, 1, 1)
+    assert found["lost"] == 0

@@ -1,0 +1,92 @@
+"""SentencePiece's models give SentencePiece's ids, and every byte of a text is still counted."""
+
+import io
+import random
+from pathlib import Path
+
+import pytest
+
+from lm.tokenizer import sentencepiece_tokenizer
+from lm.tokenizer.engine import _mixed
+
+FILES = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
+MODELS = ["llama2_tokenizer.model", "mistral_tokenizer.model.v1", "mistral_mistral_instruct_tokenizer_240323.model.v3"]
+PIECES = [*"abcdefgh ABC  \n\t=-_.,'\"0123 \r\x00éßж中🙂▁", "e\u0301", "<s>", "<0x0A>", "    ", "aaa", "\n\n", "[INST]"]
+RUNS = ["a", "aa", " ", "=", "ba", "--", "  "]  # where one piece can be made in several ways
+needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabularies of others are not there")
+
+
+def texts() -> list[str]:
+    draw = random.Random(0)
+    pieces = ["".join(draw.choices(PIECES, k=draw.randrange(60))) for _ in range(1500)]
+    return [*pieces, *("".join(draw.choices(RUNS, k=draw.randrange(60))) for _ in range(700)), *_mixed(draw, 700), ""]
+
+
+def assert_the_same(tokenizer, original) -> None:
+    for text in texts():
+        ids = tokenizer.encode(text)
+        assert ids == original.encode(text), text
+        read = tokenizer.normalize(text)
+        assert tokenizer.decode(ids) == read
+        assert tokenizer.token_bytes[ids].sum() == len(read.encode()) + (len(tokenizer.prefix) if ids else 0)
+
+
+@needs_files
+@pytest.mark.parametrize("file", MODELS)
+def test_llamas_and_mistrals_ids_are_sentencepieces(file):
+    original = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=str(FILES / file))
+    tokenizer = sentencepiece_tokenizer([], path=str(FILES / file))
+    assert_the_same(tokenizer, original)
+    assert tokenizer.prefix == b" "
+    assert tokenizer.encode("hello") == tokenizer.encode_batch(["hello"])[0] != tokenizer.encode(" hello")
+    assert not {*range(3), tokenizer.end_of_turn} & {*tokenizer.encode("<s></s><unk><|end_of_turn|>[INST]")}
+
+
+IDENTITY = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False}
+KINDS = {
+    "as Llama's": IDENTITY,
+    "blanks squeezed": {"normalization_rule_name": "identity"},
+    "no space before": {**IDENTITY, "add_dummy_prefix": False, "user_defined_symbols": ["<0x0A>x", "\n\n"]},
+    "pieces of many words": {**IDENTITY, "split_by_whitespace": False},
+}
+
+
+def trained(path: Path, **options) -> str:
+    trainer = pytest.importorskip("sentencepiece").SentencePieceTrainer
+    draw, model = random.Random(1), io.BytesIO()
+    lines = [" ".join("".join(draw.choices("abcdeé", k=draw.randint(1, 4))) for _ in range(8)) for _ in range(500)]
+    defaults = {"model_type": "bpe", "vocab_size": 400, "byte_fallback": True, "minloglevel": 2}
+    trainer.train(sentence_iterator=iter(lines), model_writer=model, **{**defaults, **options})
+    path.write_bytes(model.getvalue())
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_models_of_every_kind_that_is_read_keep_their_ids(kind, tmp_path):
+    path = trained(tmp_path / "x.model", **KINDS[kind])
+    original = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=path)
+    tokenizer = sentencepiece_tokenizer([], path=path)
+    assert_the_same(tokenizer, original)
+    assert tokenizer.prefix == (b"" if kind == "no space before" else b" ")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"model_type": "unigram"}, "of a kind whose ids could not be kept"),
+        ({"normalization_rule_name": "nmt_nfkc"}, "of a kind whose ids could not be kept"),
+        ({**IDENTITY, "byte_fallback": False, "vocab_size": 100}, "has no byte pieces: .* lost as <unk>"),
+    ],
+)
+def test_a_model_whose_ids_or_bytes_could_not_be_kept_is_refused(options, told, tmp_path):
+    with pytest.raises(ValueError, match=rf"x\.model .*{told}"):
+        sentencepiece_tokenizer([], path=trained(tmp_path / "x.model", **options))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xff\xff", b"#version: 0.2\n", b"\x0a\x03"])
+def test_another_file_is_refused_by_name(content, tmp_path):
+    (tmp_path / "x.model").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.model is not a SentencePiece model"):
+        sentencepiece_tokenizer([], path=str(tmp_path / "x.model"))
+    with pytest.raises(ValueError, match=r"no file .*y\.model"):
+        sentencepiece_tokenizer([], path=str(tmp_path / "y.model"))
