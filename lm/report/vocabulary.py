@@ -91,6 +91,11 @@ def vocabulary_verdict(results: Sequence[Result]) -> str:
             f"arithmetic a byte; {dense['softmax_share']:.0%} of it scores the vocabulary, of which held-out text "
             f"never uses {dense['never_seen']:.0%}."
         )
+    told += [
+        f"{found['name']} does not give back {found['lost']:.2%} of the bytes, so its bits per byte are of another text."
+        for found in results
+        if found["lost"]
+    ]
     if "learned" in results[0]:
         told += [_best(results, "bytes", "the same text"), _best(results, "flops", "the same arithmetic")]
     else:
@@ -120,13 +125,13 @@ def vocabulary_page(results: Sequence[Result]) -> str:
     )
     kinds = list(results[0]["kinds"])
     kind_heads = "".join(
-        f"<th>{escape(kind)}</th>" for kind in [*kinds, "digits/token", "blanks/token", "entropy (bits/token)"]
+        f"<th>{escape(kind)}</th>" for kind in [*kinds, "digits/token", "blanks/token", "entropy (bits/token)", "lost"]
     )
     by_kind = "".join(
         f"<tr><td>{escape(found['name'])}</td>"
         + "".join(f"<td>{found['kinds'][kind]['bytes_per_token']:.2f}</td>" for kind in kinds)
         + f"<td>{_number(found['digits_per_token'])}</td><td>{_number(found['blanks_per_token'])}</td>"
-        + f"<td>{found['entropy']:.2f}</td>"
+        + f"<td>{found['entropy']:.2f}</td><td>{found['lost']:.2%}</td>"
         + f"<td class='text'>{escape(' '.join(map(repr, found['longest'])))}</td></tr>"
         for found in results
     )

@@ -95,6 +95,17 @@ def test_a_changed_tokenizer_is_not_taken_for_the_one_measured(text, tmp_path):
         call_job(comparison(text, tmp_path, f"paths=[{path}]"))
 
 
+def test_a_tokenizer_that_does_not_give_back_all_bytes_is_told(text, tmp_path, capsys):
+    accents = tmp_path / "accents.txt"
+    accents.write_text(text.read_text().replace("e", "e\u0301"))
+    options = ["tokenizer/normalizer@families.bpe.normalizer=nfc", "+tokenizer@families.bytes=bytes"]
+    results = call_job(comparison(accents, tmp_path, *options))
+    assert [found["lost"] > 0 for found in results] == [*[True] * (len(results) - 1), False]
+    told = capsys.readouterr().out
+    assert f"bpe-290 does not give back {results[0]['lost']:.2%} of the bytes" in told
+    assert "bytes does not give back" not in told
+
+
 def test_a_size_that_the_text_cannot_fill_is_not_told_twice(text, tmp_path, capsys):
     results = call_job(comparison(text, tmp_path, "sizes=[5000,6000]"))
     assert [found["name"] for found in results] == ["bpe-5000"]
