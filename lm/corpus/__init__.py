@@ -2,7 +2,11 @@
 
 from lm.corpus.aligned import Aligned, Editions, SentencePairs
 from lm.corpus.document import Document, Dropped, Source
+from lm.corpus.fate import Fate, Filter, Unique, follow
+from lm.corpus.funnel import Funnel
 from lm.corpus.jsonl import JsonlSource
+from lm.corpus.ledger import Ledger
+from lm.corpus.looking import explain_fate, show_fates
 from lm.corpus.python import PythonSource
 from lm.corpus.shards import Shards, TokenStream
 from lm.corpus.split import Split, rank
@@ -15,7 +19,11 @@ __all__ = [
     "Document",
     "Dropped",
     "Editions",
+    "Fate",
+    "Filter",
+    "Funnel",
     "JsonlSource",
+    "Ledger",
     "PythonSource",
     "SentencePairs",
     "Shards",
@@ -24,7 +32,11 @@ __all__ = [
     "Survey",
     "TextSource",
     "TokenStream",
+    "Unique",
+    "explain_fate",
+    "follow",
     "rank",
+    "show_fates",
     "survey",
     "write_shards",
 ]

@@ -52,3 +52,7 @@ class Source(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of everything the documents are made from, without making them."""
+
+    def prepare(self) -> None:
+        """Do what has to be done once before the first reading, which may take long."""
+        return

@@ -36,6 +36,7 @@ def survey(source: Source, split: Split) -> tuple[Survey, Split]:
     A kind in which chance holds none out gives the one of lowest rank, with its group. With a share of 0
     nothing is held out.
     """
+    source.prepare()
     found = Survey()
     lowest: dict[str, float] = {}
     trained: dict[str, set[float]] = {}  # ranks left to training, as many as a floor could take

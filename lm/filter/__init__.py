@@ -1,2 +1,7 @@
 """What becomes of a document before it is learned from: each a callable that gives it back, changed or not, or says why
 it is dropped."""
+
+from lm.filter.duplicates import Duplicates
+from lm.filter.near_duplicates import NearDuplicates
+
+__all__ = ["Duplicates", "NearDuplicates"]

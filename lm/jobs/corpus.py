@@ -1,17 +1,40 @@
 """Turn a source of documents into token shards."""
 
+import json
+from collections.abc import Callable
 from time import perf_counter
 
-from lm.corpus import Shards, Source, Split, survey, write_shards
+from lm.bounds import Natural
+from lm.corpus import Funnel, Shards, Source, Split, explain_fate, show_fates, survey, write_shards
+from lm.files import write_atomically
 from lm.progress import track
 from lm.run import Run
 from lm.tokenizer import Tokenizer
 
 
 def prepare_corpus(
-    run: Run, corpus: Source, tokenizer: Tokenizer, split: Split, shard_tokens: int = 100_000_000
+    run: Run,
+    corpus: Source,
+    tokenizer: Callable[..., Tokenizer],
+    split: Split,
+    shard_tokens: int = 100_000_000,
+    show: Natural = 0,
+    explain: str | None = None,
 ) -> None:
-    """Tokenize every document of a source into memory-mapped shards, training and held-out apart."""
+    """Tokenize every document of a source into memory-mapped shards, training and held-out apart.
+
+    Of a corpus that is a funnel, `show` prints so many documents of each fate, and `explain` what becomes of the one of
+    that id; both make nothing.
+    """
+    if show or explain is not None:
+        if not isinstance(corpus, Funnel):
+            raise ValueError("show and explain are for what filters do: corpus=funnel has them")
+        if show:
+            show_fates(corpus, show)
+        if explain is not None:
+            explain_fate(corpus, explain)
+        return
+    tokenizer = tokenizer()
     if run.finished({"corpus": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint}):
         print(f"corpus      nothing to do: {run.directory} is complete")
         return
@@ -22,6 +45,13 @@ def prepare_corpus(
     seconds = perf_counter() - began
     written = {name: Shards(run.directory, name) for name in ("train", "validation")}
     counts = {name: shards.counts for name, shards in written.items()}
+    if isinstance(corpus, Funnel):
+        funnel = run.directory / "funnel.json"
+        write_atomically(
+            funnel, json.dumps({"steps": corpus.ledger.steps, "shards": counts}, indent=1, ensure_ascii=False)
+        )
+        outputs = [*outputs, funnel]
+        print(corpus.ledger.table())
     told_of = list(corpus.notes)
     if lost := sum(shards.lost for shards in written.values()):
         told_of.append(f"{lost / found.total_bytes:.2%} of the bytes do not come back from this tokenizer")

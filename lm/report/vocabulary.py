@@ -92,7 +92,7 @@ def vocabulary_verdict(results: Sequence[Result]) -> str:
             f"never uses {dense['never_seen']:.0%}."
         )
     told += [
-        f"{found['name']} does not give back {found['lost']:.2%} of the bytes, so its bits per byte are of another text."
+        f"{found['name']} does not give back {found['lost']:.2%} of the bytes: its bits per byte are of another text."
         for found in results
         if found["lost"]
     ]

@@ -44,7 +44,7 @@ def test_every_document_is_in_one_split_and_stays_there_when_others_come(tmp_pat
         folder.mkdir()
         texts = [f"text number {i}" for i in range(count)]
         run = opened(folder)
-        prepare_corpus(run, JsonlSource(written(folder, texts), kind_field="kind"), tokenizer, Split(0.1))
+        prepare_corpus(run, JsonlSource(written(folder, texts), kind_field="kind"), lambda: tokenizer, Split(0.1))
         held[count], trained[count] = (contents(run, split, tokenizer) for split in ("validation", "train"))
         assert not held[count] & trained[count]
         assert held[count] | trained[count] == set(texts)
@@ -56,7 +56,7 @@ def test_the_job_prints_one_line_and_then_has_nothing_to_do(tmp_path, tokenizer,
     path = written(tmp_path, [f"text number {i}" for i in range(100)])
     for _ in range(2):
         run = opened(tmp_path)
-        prepare_corpus(run, JsonlSource(path), tokenizer, Split(0.1))
+        prepare_corpus(run, JsonlSource(path), lambda: tokenizer, Split(0.1))
         run.close()
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("corpus      train prose ")
@@ -71,7 +71,7 @@ def test_the_job_prints_one_line_and_then_has_nothing_to_do(tmp_path, tokenizer,
 def test_every_kind_of_a_tiny_corpus_has_a_held_out_document(tmp_path, tokenizer):
     path = written(tmp_path, [f"text number {i}" for i in range(20)])
     run = opened(tmp_path)
-    prepare_corpus(run, JsonlSource(path, kind_field="kind"), tokenizer, Split(1e-6))
+    prepare_corpus(run, JsonlSource(path, kind_field="kind"), lambda: tokenizer, Split(1e-6))
     counts = Shards(run.directory, "validation").counts
     assert {kind: count["documents"] for kind, count in counts.items()} == {"code": 1, "prose": 1}
 
@@ -79,7 +79,7 @@ def test_every_kind_of_a_tiny_corpus_has_a_held_out_document(tmp_path, tokenizer
 def test_what_a_source_changed_is_told(tmp_path, tokenizer, capsys):
     (tmp_path / "t.txt").write_bytes(b"a few w\xffrds\nmore text\n" * 200)
     source = TextSource(str(tmp_path / "t.txt"), part_size=100)
-    prepare_corpus(opened(tmp_path), source, tokenizer, Split(0.1))
+    prepare_corpus(opened(tmp_path), source, lambda: tokenizer, Split(0.1))
     assert "no UTF-8" in capsys.readouterr().out
 
 
@@ -87,7 +87,7 @@ def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
     path = written(tmp_path, ["ﬁne and plain number 7", *(f"text {i}" for i in range(20)), "ﬁ"])
     tokenizer = train_bpe(["text"] * 9, vocab_size=280, normalizer=normalizers.NFKC())
     run = opened(tmp_path)
-    prepare_corpus(run, JsonlSource(path, kind_field="kind"), tokenizer, Split(0.2))
+    prepare_corpus(run, JsonlSource(path, kind_field="kind"), lambda: tokenizer, Split(0.2))
     counts = [count for split in ("train", "validation") for count in Shards(run.directory, split).counts.values()]
     size = 24 + 3 + sum(len(f"text {i}") for i in range(20))
     assert sum(count["bytes"] for count in counts) == size - 2, "of what is read: fi has a byte less than the ligature"
@@ -100,7 +100,7 @@ def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer
         file.write('\n{"text": "cut off')
     run = opened(tmp_path)
     with pytest.raises(ValueError, match=r"corpus\.jsonl:101 is not JSON"):
-        prepare_corpus(run, JsonlSource(path), tokenizer, Split(0.1))
+        prepare_corpus(run, JsonlSource(path), lambda: tokenizer, Split(0.1))
     assert not list(run.directory.glob("*.bin"))
 
 
@@ -108,6 +108,6 @@ def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer
 def test_real_stories_become_shards_without_loss(tmp_path, tokenizer):
     source = TextSource(str(DATA / "tinystories" / "*.gz"), separator="<|endoftext|>")
     run = opened(tmp_path)
-    prepare_corpus(run, source, tokenizer, Split(0.05))
+    prepare_corpus(run, source, lambda: tokenizer, Split(0.05))
     found = contents(run, "train", tokenizer) | contents(run, "validation", tokenizer)
     assert found == {document.text for document in source}
