@@ -62,4 +62,9 @@ class Store:
 
 def _line(document: Document) -> bytes:
     fields = {name: value for name, value in asdict(document).items() if value}
-    return json.dumps({"text": document.text, **fields}, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    return (
+        json.dumps({"text": document.text, "id": document.id, **fields}, ensure_ascii=False).encode(
+            "utf-8", "surrogatepass"
+        )
+        + b"\n"
+    )

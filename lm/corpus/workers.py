@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ def in_order(work: Callable[[Given], Made], items: Iterable[Given], *, workers: 
     Processes are spawned, not forked: threads of libraries do not survive a fork.
     """
     items = iter(items)
-    first = [item for item, _ in zip(items, range(ALONE), strict=False)]
+    first = list(islice(items, ALONE))
     if workers == 1 or len(first) < ALONE:
         for item in chain(first, items):
             yield item, work(item)

@@ -28,7 +28,7 @@ class NearDuplicates(Unique):
 
     @property
     def threshold(self) -> float:
-        """The overlap at which the chance rises most steeply."""
+        """The overlap at which the chance is about 1 - 1/e."""
         return (1 / self.bands) ** (1 / self.rows)
 
     def chance(self, overlap: float) -> float:

@@ -1,0 +1,86 @@
+"""Duplicates are found, and near duplicates as often as the bands and rows say."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from given import Given
+from lm.corpus import Document, Funnel
+from lm.filter import Duplicates, NearDuplicates
+
+WORDS = [f"word{number}" for number in range(20_000)]
+SIZE = 150  # words of a planted document
+
+
+def key(text: str, **options) -> list[bytes]:
+    return Duplicates(**options).keys(Document(text, ""))
+
+
+def test_case_marks_and_blanks_make_no_difference_unless_asked():
+    same = [
+        "Some text, with 2 lines:\n\nthe end.",
+        "some TEXT with 2 lines -- the end",
+        "_some_ text with 2\tlines the end",
+    ]
+    assert len({*map(tuple, map(key, same))}) == 1
+    assert len({tuple(key(text, exactly=True)) for text in same}) == 3
+    assert key("some text with 3 lines the end") != key(same[0])
+    assert key("été") != key("ete")
+    assert key("!!!") != key("???"), "without a letter the whole text counts"
+
+
+def pair(overlap: float, draw: random.Random) -> tuple[str, str, float]:
+    """Two texts, and how far their sets of words overlap (Jaccard)."""
+    common = round(2 * SIZE * overlap / (1 + overlap))
+    words = draw.sample(WORDS, 2 * SIZE - common)
+    return " ".join(words[:SIZE]), " ".join(words[SIZE - common :]), common / (2 * SIZE - common)
+
+
+def found(step: NearDuplicates, first: str, second: str) -> bool:
+    keys = [step.keys(Document(text, "")) for text in (first, second)]
+    return any(a == b for a, b in zip(*keys, strict=True))
+
+
+@pytest.mark.parametrize(("bands", "rows"), [(14, 8), (20, 5)])
+def test_recall_of_planted_pairs_follows_the_chance_of_bands_and_rows(bands, rows):
+    draw, step = random.Random(0), NearDuplicates(bands=bands, rows=rows, shingle=1)
+    edges = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    total = []
+    for low, high in pairwise(edges):
+        hits, chances = 0, []
+        for _ in range(500):
+            first, second, overlap = pair(draw.uniform(low, high), draw)
+            hits += found(step, first, second)
+            chances.append(step.chance(overlap))
+        total.append((hits, sum(chances)))
+        assert abs(hits - sum(chances)) / 500 < 0.05, (low, high)  # two standard errors and a half
+    hits, expected = map(sum, zip(*total, strict=True))
+    assert abs(hits - expected) / 2500 < 0.02
+
+
+def test_texts_that_share_little_are_not_near():
+    draw, step = random.Random(0), NearDuplicates()
+    texts = [" ".join(draw.choices(WORDS[:500], k=SIZE)) for _ in range(2000)]
+    assert sum(found(step, first, second) for first, second in pairwise(texts)) == 0
+
+
+def test_around_the_threshold_chance_becomes_likely():
+    step = NearDuplicates()
+    assert step.threshold == pytest.approx(0.719, abs=1e-3)
+    assert step.chance(step.threshold) == pytest.approx(0.632, abs=0.02)
+    assert step.chance(0.5) < 0.06 < 0.98 < step.chance(0.85)
+
+
+def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
+    draw = random.Random(0)
+    words = draw.choices(WORDS, k=400)
+    reprint = [*words[:200], "inserted", *words[201:], "at", "the", "end"]
+    documents = [
+        Document(" ".join(words), "first"),
+        Document(" ".join(draw.choices(WORDS, k=400)), "other"),
+        Document(" ".join(reprint).upper(), "reprint"),
+        *(Document(text, text) for text in ("two words", "two worlds", "Two  words!", "", "…")),
+    ]
+    kept = list(Funnel({"x": Given(documents)}, filters={"near": NearDuplicates()}, directory=str(tmp_path), workers=1))
+    assert [document.id for document in kept] == ["first", "other", "two words", "two worlds", "", "…"]

@@ -1,0 +1,28 @@
+"""Filters for tests, where another process can import them."""
+
+from dataclasses import replace
+
+from lm.corpus import Document, Dropped
+
+
+class Letters:
+    """Drop what has few letters."""
+
+    def __init__(self, *, least: int, fails_at: str = ""):
+        self.least, self.fails_at = least, fails_at
+
+    def __call__(self, document: Document) -> Document | Dropped:
+        if document.id == self.fails_at:
+            return 1 // 0
+        count = sum(map(str.isalpha, document.text))
+        return document if count >= self.least else Dropped("too few letters", f"{count} letters")
+
+
+class Shout:
+    """Change every text."""
+
+    def __init__(self, *, path: str | None = None):
+        self.path = path
+
+    def __call__(self, document: Document) -> Document:
+        return replace(document, text=document.text.upper())
