@@ -1,0 +1,71 @@
+"""Whether a text says the same over and over, by lines, paragraphs and runs of words
+(Gopher: Rae et al. 2021, arXiv:2112.11446, table A1). A model that learned such text repeats itself."""
+
+import re
+from collections.abc import Mapping
+
+from lm.bounds import Count, NonNegative, Share
+from lm.corpus import Document, Dropped
+from lm.filter.phrases import phrases
+from lm.filter.repeated import repeated
+from lm.filter.words import words
+
+TOP = {2: 0.20, 3: 0.18, 4: 0.16}
+DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+LINE_ENDS = re.compile(r"\n+")
+PARAGRAPH_ENDS = re.compile(r"\n{2,}")
+
+
+class GopherRepetition:
+    """Each rule drops the whole document. Shares of characters are of the whole text, blanks included, while runs of
+    words are counted without the blanks between them, as in the reference code: a little milder than the paper."""
+
+    def __init__(
+        self,
+        *,
+        max_duplicate_paragraphs: Share = 0.3,
+        max_duplicate_paragraph_characters: Share = 0.2,
+        max_duplicate_lines: Share = 0.3,
+        max_duplicate_line_characters: Share = 0.2,
+        max_top: Mapping[Count, NonNegative] = TOP,
+        max_duplicate: Mapping[Count, NonNegative] = DUPLICATE,
+    ):
+        self.parts = (
+            ("paragraphs", PARAGRAPH_ENDS, max_duplicate_paragraphs, max_duplicate_paragraph_characters),
+            ("lines", LINE_ENDS, max_duplicate_lines, max_duplicate_line_characters),
+        )
+        self.max_top, self.max_duplicate = dict(max_top), dict(max_duplicate)
+        self.longest = max((*max_top, *max_duplicate), default=0)
+
+    def __call__(self, document: Document) -> Document | Dropped:
+        if not document.text.strip():
+            return Dropped("empty")
+        return self._by_parts(document.text) or self._by_phrases(document.text) or document
+
+    def _by_parts(self, text: str) -> Dropped | None:
+        for name, ends, most, most_characters in self.parts:
+            parts = ends.split(text.strip() if ends is PARAGRAPH_ENDS else text)
+            count, characters = repeated(parts)
+            if count / len(parts) > most:
+                return Dropped(f"duplicate {name}", f"{count / len(parts):.1%} of {name}, more than {most:.0%}")
+            share = characters / len(text)
+            if share > most_characters:
+                found = f"{share:.1%} of the text, more than {most_characters:.0%}"
+                return Dropped(f"characters in duplicate {name}", found)
+        return None
+
+    def _by_phrases(self, text: str) -> Dropped | None:
+        for found in phrases(words(text)):
+            length = found.length
+            if length > self.longest:
+                break
+            if length in self.max_top:
+                share, most = found.top_characters() / len(text), self.max_top[length]
+                if share > most:
+                    return Dropped(f"top {length}-gram", f"{share:.1%} of the text, more than {most:.0%}")
+            if length in self.max_duplicate:
+                most = self.max_duplicate[length]
+                share = found.duplicate_characters(limit=most * len(text)) / len(text)
+                if share > most:
+                    return Dropped(f"duplicate {length}-grams", f"{share:.1%} of the text, more than {most:.0%}")
+        return None
