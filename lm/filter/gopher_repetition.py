@@ -30,29 +30,21 @@ class GopherRepetition:
         max_top: Mapping[Count, NonNegative] = TOP,
         max_duplicate: Mapping[Count, NonNegative] = DUPLICATE,
     ):
-        self.parts = (
-            ("paragraphs", PARAGRAPH_ENDS, max_duplicate_paragraphs, max_duplicate_paragraph_characters),
-            ("lines", LINE_ENDS, max_duplicate_lines, max_duplicate_line_characters),
-        )
+        self.paragraphs = max_duplicate_paragraphs, max_duplicate_paragraph_characters
+        self.lines = max_duplicate_lines, max_duplicate_line_characters
         self.max_top, self.max_duplicate = dict(max_top), dict(max_duplicate)
         self.longest = max((*max_top, *max_duplicate), default=0)
 
     def __call__(self, document: Document) -> Document | Dropped:
         if not document.text.strip():
             return Dropped("empty")
-        return self._by_parts(document.text) or self._by_phrases(document.text) or document
-
-    def _by_parts(self, text: str) -> Dropped | None:
-        for name, ends, most, most_characters in self.parts:
-            parts = ends.split(text.strip() if ends is PARAGRAPH_ENDS else text)
-            count, characters = repeated(parts)
-            if count / len(parts) > most:
-                return Dropped(f"duplicate {name}", f"{count / len(parts):.1%} of {name}, more than {most:.0%}")
-            share = characters / len(text)
-            if share > most_characters:
-                found = f"{share:.1%} of the text, more than {most_characters:.0%}"
-                return Dropped(f"characters in duplicate {name}", found)
-        return None
+        text = document.text
+        dropped = (
+            _by_parts("paragraphs", PARAGRAPH_ENDS.split(text.strip()), len(text), *self.paragraphs)
+            or _by_parts("lines", LINE_ENDS.split(text), len(text), *self.lines)
+            or self._by_phrases(text)
+        )
+        return dropped or document
 
     def _by_phrases(self, text: str) -> Dropped | None:
         for found in phrases(words(text)):
@@ -69,3 +61,13 @@ class GopherRepetition:
                 if share > most:
                     return Dropped(f"duplicate {length}-grams", f"{share:.1%} of the text, more than {most:.0%}")
         return None
+
+
+def _by_parts(name: str, parts: list[str], size: int, most: float, most_characters: float) -> Dropped | None:
+    count, characters = repeated(parts)
+    if count / len(parts) > most:
+        return Dropped(f"duplicate {name}", f"{count / len(parts):.1%} of {name}, more than {most:.0%}")
+    if characters / size > most_characters:
+        found = f"{characters / size:.1%} of the text, more than {most_characters:.0%}"
+        return Dropped(f"characters in duplicate {name}", found)
+    return None
