@@ -6,20 +6,26 @@ from itertools import filterfalse
 
 WORD = re.compile(
     r"""
-    \w+                                         # letters and digits, and on from there
+    \w+                                      # letters and digits, and on from there
     (?:
-        (?: [,:/](?=\d)                         #   1,000  10:30  1/2
-          | @                                   #   me@here
-          | \.(?!(?<=[a-z]\.)[A-Z])             #   3.14  U.S.A  here.com, but two words in: end.Begin
-          | ['’](?!(?:[smdt]|ll|re|ve)\b)       #   o'clock
+        (?: [,:/](?=\d)                      #   1,000  10:30  1/2
+          | @                                #   me@here
+          | (?<=[A-Za-z])-(?=\d)             #   COVID-19
+          | (?<=\d)–(?=\d)                   #   1939–1945
+          | \.(?!(?<=[a-z]\.)[A-Z])          #   3.14  U.S.A  here.com, but two words in: end.Begin
+          | ['’](?!(?:[smdt]|ll|re|ve)\b)    #   o'clock
         )\w+
-      | ://\S+                                  #   an address
+      | ://\S+                               #   an address
     )*
-    (?:(?<=\b[A-Z])\.)?                         #   J.
-  | ['’](?:[smdt]|ll|re|ve)\b                   # of it's, don't, we'll
-  | \.\.+ | --+                                 # runs of one mark that are one mark
-  | @[-.,@\w]*[@\w]                             # @name
-  | [^\w\s]                                     # each other mark
+    (?:\.(?:(?<=\b[A-Za-z]\.)               #   J.  e.g.
+          | (?<=\b[MDJS][rst]\.)             #   Dr.
+          | (?<=\bMrs\.)
+       )
+    )?
+  | ['’](?:[smdt]|ll|re|ve)\b                # of it's, don't, we'll
+  | \.\.+ | --+                              # runs of one mark that are one mark
+  | @[-.,@\w]*[@\w]                          # @name
+  | [^\w\s]                                  # each other mark
     """,
     re.VERBOSE,
 )
