@@ -6,6 +6,7 @@ import random
 import re
 import tarfile
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -46,10 +47,10 @@ def _parts(text: str) -> list[str]:
     return [text[place : place + PART] for place in range(0, len(text), PART)]
 
 
-def spoiled(texts: list[str]) -> list[str]:
-    """Each text spoiled in each way, more or less."""
-    draw = random.Random(0)
-    return [change(text, draw) for text in texts for change in SPOILS.values()]
+def spoiled(texts: list[str], *, ways: int) -> list[str]:
+    """Each text spoiled in so many of the ways, in turn, each time more or less."""
+    draw, turn = random.Random(0), cycle(SPOILS.values())
+    return [next(turn)(text, draw) for text in texts for _ in range(ways)]
 
 
 def _sprinkled(text: str, draw: random.Random, pieces: list[str]) -> str:
