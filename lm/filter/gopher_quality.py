@@ -78,9 +78,8 @@ class GopherQuality:
             return Dropped("lines that end in an ellipsis", found)
         letters = (len(plain) + sum(1 for _ in filter(LETTER.search, others))) / total
         if letters < self.min_words_with_letter:
-            return Dropped(
-                "words without a letter", f"{letters:.1%} have one, fewer than {self.min_words_with_letter:.0%}"
-            )
+            found = f"{letters:.1%} of words have one, fewer than {self.min_words_with_letter:.0%}"
+            return Dropped("words without a letter", found)
         found = len(self.stop_words.intersection(plain))
         if found < self.min_stop_words:
             found += len(self.stop_words.intersection(others).difference(plain))
