@@ -67,6 +67,8 @@ class C4Quality:
         if sentences < self.min_sentences:
             return Dropped("too few sentences", f"{sentences} left, fewer than {self.min_sentences}")
         text = "\n".join(kept).strip()
+        if not text:
+            return Dropped("empty", "no line is left")
         return document if text == document.text else replace(document, text=text)
 
     def _cleaned(self, line: str) -> str | None:

@@ -74,6 +74,11 @@ def test_five_sentences_are_enough_on_one_line_or_on_five():
     assert found == Dropped("too few sentences", "3 left, fewer than 5")
 
 
+def test_a_page_of_which_nothing_is_left_is_dropped_even_when_no_sentences_are_asked_for():
+    assert reason("Menu", min_sentences=0) == "empty"
+    assert left("It is one.", "Menu", min_sentences=0) == "It is one."
+
+
 @pytest.mark.parametrize(
     ("line", "sentences"),
     [

@@ -94,6 +94,18 @@ def test_a_run_of_encoded_data_may_have_1024_characters():
     assert reason(PLAIN * 2 + NOISE[:1025], **figures) == "encoded data"
 
 
+def test_half_of_the_text_may_be_encoded_data():
+    text = "(a_b)\n" * 30
+    assert reason(text + NOISE[:180]) is None
+    assert reason(text + NOISE[:181]) == "encoded data"
+
+
+def test_eight_bytes_in_a_row_are_encoded_data_and_seven_are_numbers():
+    for escape in ("\\x4f", "0x4f, ", "4f "):
+        assert reason(f"b = {escape * 8}", min_alphanumeric=0) == "encoded data"
+        assert reason(f"b = {escape * 7}", min_alphanumeric=0) is None
+
+
 def test_a_piece_of_less_than_sixty_characters_is_a_name():
     names = [NOISE[place : place + 59].replace("+", "A").replace("/", "B") for place in range(0, 3000, 59)]
     assert reason(" = 1\n".join(names)) is None

@@ -56,6 +56,13 @@ def test_marks_are_words_where_line_ends_are_counted():
     assert reason("one.\ntwo.\nthree.\nfour.", max_short_lines=1) == "a list"
 
 
+def test_just_three_line_ends_in_ten_words_are_kept():
+    text = "one, two.\nthree, four.\nfive.\nsix"
+    assert reason(text, max_short_lines=1) is None  # 3 in 11
+    assert reason(text.replace("six", ""), max_short_lines=1) is None  # 3 in 10
+    assert reason(text.replace(", four", "").replace("six", ""), max_short_lines=1) == "a list"  # 3 in 8
+
+
 def test_blank_lines_are_no_lines():
     assert reason("\n \n\n") == "empty"
     text = "\n".join(lines(12, end=".") + lines(100)[12:])

@@ -75,3 +75,5 @@ def test_figures_that_leave_no_text_are_refused():
         GopherQuality(min_words=9, max_words=8)
     with pytest.raises(ValueError, match="min_stop_words 2 is more than the 1 stop_words"):
         GopherQuality(stop_words=["der"])
+    assert reason(text_of(60), min_words=60, max_words=60) is None
+    assert reason(text_of(60), min_stop_words=1, stop_words=["cat"]) is None

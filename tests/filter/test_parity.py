@@ -123,12 +123,12 @@ def their_sentences(text: str, language: str = "eng") -> list[str]:
 
 
 def their_decision(theirs, text: str) -> str | None:
-    """The text that is left, or None where it is dropped."""
+    """The text that is left, or None where it is dropped or, as without a least number of sentences, nothing is."""
     from datatrove.data import Document as TheirDocument
 
     document = TheirDocument(text=text, id="")
     found = theirs.filter(document)
-    return document.text if found is True else None
+    return (document.text or None) if found is True else None
 
 
 def our_decision(ours, text: str) -> str | None:
