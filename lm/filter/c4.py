@@ -14,7 +14,7 @@ POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "
 # initial or a title, and the quotes or brackets it closes; a blank may be lacking before a capital.
 SENTENCE_END = re.compile(
     r"[.!?](?<!\.\.)(?!\.)(?<!\b[A-Za-z]\.)(?<!\b[MDJS][rst]\.)(?<!\bMrs\.)"
-    r"[!?\"'”’)\]]*(?:\s+|(?<=[a-z]\.)(?=[A-Z]))[\"'“‘(\[]*(?=\w)"
+    r"[!?\"'”’)\]]{0,9}(?:\s++|(?<=[a-z]\.)(?=[A-Z]))[\"'“‘(\[]{0,9}(?=\w)"
 )
 
 

@@ -14,7 +14,7 @@ ELLIPSES = ("...", "…")
 
 class GopherQuality:
     """Each rule drops the whole document. `min_words`, `max_words` and the lengths are of words with a letter or digit;
-    the shares are of all words, marks included, as in the reference code of the paper's followers."""
+    the shares are of all words, marks among them, as in datatrove: the paper does not say what a word is."""
 
     def __init__(
         self,

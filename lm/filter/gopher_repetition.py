@@ -17,8 +17,11 @@ PARAGRAPH_ENDS = re.compile(r"\n{2,}")
 
 
 class GopherRepetition:
-    """Each rule drops the whole document. Shares of characters are of the whole text, blanks included, while runs of
-    words are counted without the blanks between them, as in the reference code: a little milder than the paper."""
+    """Each rule drops the whole document. Shares of characters are of the whole text, blanks included.
+
+    As in datatrove, and milder than the paper's words: of runs that were there before, the first does not count, nor do
+    the blanks between their words.
+    """
 
     def __init__(
         self,
@@ -32,8 +35,9 @@ class GopherRepetition:
     ):
         self.paragraphs = max_duplicate_paragraphs, max_duplicate_paragraph_characters
         self.lines = max_duplicate_lines, max_duplicate_line_characters
-        self.max_top, self.max_duplicate = dict(max_top), dict(max_duplicate)
-        self.longest = max((*max_top, *max_duplicate), default=0)
+        self.max_top = {int(length): most for length, most in max_top.items()}  # a key from the command line is text
+        self.max_duplicate = {int(length): most for length, most in max_duplicate.items()}
+        self.longest = max((*self.max_top, *self.max_duplicate), default=0)
 
     def __call__(self, document: Document) -> Document | Dropped:
         if not document.text.strip():

@@ -51,7 +51,7 @@ class Phrases:
                 seen.add(name)
         return total
 
-    def _sizes(self, places):
+    def _sizes(self, places: np.ndarray | int) -> np.ndarray:
         return self.ends[places + self.length] - self.ends[places]
 
 

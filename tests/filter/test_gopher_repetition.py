@@ -94,3 +94,4 @@ def test_only_the_lengths_that_are_asked_for_are_looked_at():
     text = " ".join(fresh(10, seed=1) * 2 + fresh(5))
     assert reason(text, **OFF) is None
     assert reason(text, **OFF | {"max_duplicate": {3: 0.1}}) == "duplicate 3-grams"
+    assert reason(text, **OFF | {"max_duplicate": {"3": 0.1}}) == "duplicate 3-grams"

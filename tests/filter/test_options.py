@@ -2,7 +2,9 @@
 
 import inspect
 import pickle
+from math import inf
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -18,6 +20,21 @@ OPTIONS = {
     "fineweb": FineWebQuality,
     "code": CodeQuality,
 }
+# With no limit that a hostile text meets early, so that all of it is looked at.
+LAX = [
+    C4Quality(max_word_length=10**9),
+    CodeQuality(max_line_length=10**9, max_mean_line_length=inf, max_in_long_lines=1, min_alphanumeric=0),
+    FineWebQuality(max_short_lines=1, max_duplicate_line_characters=1, min_punctuated_lines=0),
+    GopherQuality(min_words=0, max_words=10**9, min_word_length=0, max_word_length=inf, max_symbols_per_word=inf),
+    GopherRepetition(
+        max_duplicate_lines=1,
+        max_duplicate_line_characters=1,
+        max_duplicate_paragraphs=1,
+        max_duplicate_paragraph_characters=1,
+        max_top={10: inf},
+        max_duplicate={10: inf},
+    ),
+]
 CONF = Path(__file__).parents[2] / "conf" / "filter"
 
 
@@ -68,3 +85,11 @@ def test_texts_of_nothing_are_dropped_without_an_error(filter_class, text):
     assert found is document or found.reason
     if not text.strip():
         assert found is not document
+
+
+@pytest.mark.parametrize("lax", LAX, ids=lambda lax: type(lax).__name__)
+def test_no_text_takes_time_by_the_square_of_its_length(lax):
+    began = process_time()
+    for piece in ("!", '!"', ". ", ".", "-", "@-", "a'", "4f ", " ", "0x4f", "A", "[1", "\n", "a b ", "\\x4f", ". ("):
+        lax(Document("a " + piece * (100_000 // len(piece)), "id"))
+    assert process_time() - began < 20  # it is less than one; a search begun at each of the marks takes minutes
