@@ -37,6 +37,8 @@ class Phrases:
 
         Where there cannot be more than `limit`, 0.
         """
+        if not len(self.places):
+            return 0
         sizes = self._sizes(self.places)
         if sizes.sum() <= limit:
             return 0
