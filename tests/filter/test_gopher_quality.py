@@ -1,0 +1,79 @@
+"""Each rule of Gopher's quality keeps what is at its threshold and drops what is one step beyond."""
+
+import pytest
+
+from lm.corpus import Document, Dropped
+from lm.filter import GopherQuality
+
+WORDS = ["the", "cat", "and", "that", "dog", "have", "gone", "to", "bed", "with", "me"]
+BULLETED = "the cat and that\n"
+
+
+def text_of(count: int) -> str:
+    return " ".join(WORDS[place % len(WORDS)] for place in range(count))
+
+
+def reason(text: str, **figures) -> str | None:
+    document = Document(text, "id")
+    found = GopherQuality(**figures)(document)
+    assert found is document or isinstance(found, Dropped)
+    return None if found is document else found.reason
+
+
+@pytest.mark.parametrize(
+    ("kept", "dropped", "why"),
+    [
+        (text_of(50), text_of(49), "too few words"),
+        (text_of(50), text_of(49) + " ! ? -- ...", "too few words"),  # marks are not words
+        (text_of(100_000), text_of(100_001), "too many words"),
+        ("the and " + "xyz " * 58, "the and " + "xyz " * 57 + "xy", "words too short"),
+        ("the and " + "x" * 24 + " tententent" * 57, "the and " + "x" * 25 + " tententent" * 57, "words too long"),
+        (text_of(90) + " #" * 10, text_of(90) + " #" * 11, "symbols for words: #"),
+        ("… " * 10 + text_of(90), "… " * 11 + text_of(90), "symbols for words: …"),
+        ("... " * 10 + text_of(90), "... " * 11 + text_of(90), "symbols for words: …"),
+        (f"- {BULLETED}" * 45 + BULLETED * 5, f"- {BULLETED}" * 46 + BULLETED * 5, "bulleted lines"),
+        (f"• {BULLETED}" * 45 + BULLETED * 5, f" • {BULLETED}" * 46 + BULLETED * 5, "bulleted lines"),
+        (
+            "the cat and that dog have gone...\n" * 3 + "and the dog have gone to bed\n" * 7,
+            "the cat and that dog have gone …\n" * 4 + "and the dog have gone to bed\n" * 8,
+            "lines that end in an ellipsis",
+        ),
+        (text_of(80) + " 1234" * 20, text_of(80) + " 1234" * 21, "words without a letter"),
+        ("the and " + "cat " * 60, "the the " + "cat " * 60, "too few stop words"),
+    ],
+)  # fmt: skip
+def test_a_text_at_the_threshold_is_kept_and_one_beyond_is_dropped(kept, dropped, why):
+    assert reason(kept) is None
+    assert reason(dropped) == why
+
+
+def test_the_detail_says_what_was_found_and_what_was_asked():
+    assert GopherQuality()(Document(text_of(31), "id")) == Dropped("too few words", "31 words, fewer than 50")
+    found = GopherQuality(min_words=1)(Document(text_of(80) + " 1234" * 21, "id"))
+    assert found == Dropped("words without a letter", "79.2% of words have one, fewer than 80%")
+
+
+def test_a_stop_word_counts_beside_a_mark_but_not_in_capitals():
+    filler = "cat " * 60
+    assert reason(filler + "the, and.") is None
+    assert reason(filler + "the The THE Thesis") == "too few stop words"
+
+
+def test_the_figures_and_the_stop_words_are_ones_own():
+    german = "der Hund und die Katze gehen mit uns " * 10
+    assert reason(german) == "too few stop words"
+    assert reason(german, stop_words=["der", "und", "die"]) is None
+    assert reason(german, stop_words=["der", "und", "die"], min_words=81) == "too few words"
+
+
+def test_a_text_without_words_is_dropped_even_when_none_are_asked_for():
+    assert reason("! ? ...", min_words=0, min_stop_words=0) == "too few words"
+
+
+def test_figures_that_leave_no_text_are_refused():
+    with pytest.raises(ValueError, match="min_words 9 is more than max_words 8: no text is left between them"):
+        GopherQuality(min_words=9, max_words=8)
+    with pytest.raises(ValueError, match="min_stop_words 2 is more than the 1 stop_words"):
+        GopherQuality(stop_words=["der"])
+    assert reason(text_of(60), min_words=60, max_words=60) is None
+    assert reason(text_of(60), min_stop_words=1, stop_words=["cat"]) is None
