@@ -1,6 +1,8 @@
 """What becomes of a document before it is learned from: each a callable that gives it back, changed or not, or says why
 it is dropped."""
 
+from lm.filter.boilerplate import Boilerplate
 from lm.filter.clean import Clean
+from lm.filter.personal import Personal
 
-__all__ = ["Clean"]
+__all__ = ["Boilerplate", "Clean", "Personal"]
