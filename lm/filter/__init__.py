@@ -3,6 +3,7 @@ it is dropped."""
 
 from lm.filter.boilerplate import Boilerplate
 from lm.filter.clean import Clean
+from lm.filter.language import Language
 from lm.filter.personal import Personal
 
-__all__ = ["Boilerplate", "Clean", "Personal"]
+__all__ = ["Boilerplate", "Clean", "Language", "Personal"]
