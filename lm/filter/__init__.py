@@ -5,5 +5,6 @@ from lm.filter.boilerplate import Boilerplate
 from lm.filter.clean import Clean
 from lm.filter.language import Language
 from lm.filter.personal import Personal
+from lm.filter.toxicity import WordList
 
-__all__ = ["Boilerplate", "Clean", "Language", "Personal"]
+__all__ = ["Boilerplate", "Clean", "Language", "Personal", "WordList"]
