@@ -4,7 +4,8 @@ it is dropped."""
 from lm.filter.boilerplate import Boilerplate
 from lm.filter.clean import Clean
 from lm.filter.language import Language
+from lm.filter.learned import LearnedQuality
 from lm.filter.personal import Personal
 from lm.filter.toxicity import WordList
 
-__all__ = ["Boilerplate", "Clean", "Language", "Personal", "WordList"]
+__all__ = ["Boilerplate", "Clean", "Language", "LearnedQuality", "Personal", "WordList"]
