@@ -83,7 +83,7 @@ class Occurrences:
             if word in heads:
                 for phrase, parts, pattern in self.phrases[word]:
                     start = place - parts.index(word)
-                    if start >= 0 and words[start : start + len(parts)] == parts:
+                    if words[start : start + len(parts)] == parts:
                         likely[phrase] = pattern
         return likely.items()
 

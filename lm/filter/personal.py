@@ -125,8 +125,8 @@ class Personal:
             before = found.string[max(0, found.start() - 16) : found.start()]
             if VERSION.search(before) or max(address.packed) < 10:
                 return found[0]
-            public = address.is_global
-        return self.address if public or not self.keep_private else found[0]
+            public = address.is_global and not address.is_multicast
+        return self.address if public or (address.is_private and not self.keep_private) else found[0]
 
 
 def is_card(written: str) -> bool:

@@ -36,7 +36,7 @@ def repair_encoding(text: str) -> str:
 
 
 def _repair_line(line: str) -> str:
-    """Repaired only if nothing is lost, and what is left looks less broken than what there was."""
+    """Repaired only if it then looks less broken; ftfy may not put � for what cannot be known."""
     import ftfy
     from ftfy.badness import badness
 
@@ -45,7 +45,7 @@ def _repair_line(line: str) -> str:
         return line
     options = ftfy.TextFixerConfig(unescape_html=False, replace_lossy_sequences=False)
     repaired = ftfy.fix_encoding(line, options)
-    return repaired if badness(repaired) < before and repaired.count("�") <= line.count("�") else line
+    return repaired if badness(repaired) < before else line
 
 
 @cache

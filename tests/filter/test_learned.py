@@ -72,6 +72,11 @@ def test_the_same_examples_give_the_same_weights_bit_for_bit(sources, tmp_path):
     assert fewer.weights.tobytes() != first.weights.tobytes()
 
 
+def test_only_the_beginning_of_a_document_is_looked_at(sources):
+    quality, text = LearnedQuality(**sources, least=0.5, characters=100), drawn(GOOD, 1, 3)[0][:100]
+    assert quality.score(text + " buy now cheap") == quality.score(text)
+
+
 def test_what_cannot_be_told_apart_has_an_accuracy_of_chance(tmp_path):
     same = {
         "good": written(tmp_path / "a", drawn(GOOD, 400, 1)),
