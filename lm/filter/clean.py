@@ -57,15 +57,14 @@ class Clean:
         return document if text == document.text else replace(document, text=text)
 
     def _clean(self, text: str) -> str:
-        if not text.isascii():
-            if self.repair:
-                text = repair_encoding(text)
-            if self.normal_form and not unicodedata.is_normalized(self.normal_form, text):
-                text = unicodedata.normalize(self.normal_form, text)
+        if self.repair and not text.isascii():
+            text = repair_encoding(text)
         if ANY.search(text):
             if self.line_ends:
-                text = LINE_END.sub("\n", text.replace("\r\n", "\n"))
+                text = LINE_END.sub(_line_ends, text.replace("\r\n", "\n"))
             text = self.unseen.sub("", text)
+        if self.normal_form and not unicodedata.is_normalized(self.normal_form, text):
+            text = unicodedata.normalize(self.normal_form, text)
         if self.no_break_spaces:
             text = text.replace("\u00a0", " ").replace("\u202f", " ")
         if self.trailing_blanks and (" \n" in text or "\t\n" in text or text.endswith((" ", "\t"))):
@@ -79,6 +78,11 @@ class Clean:
             text = re.sub(most + "\n+", most, text)
         text = text.lstrip("\n") if text.startswith("\n") else text
         return text.rstrip("\n") + "\n" if text.endswith("\n\n") else text
+
+
+def _line_ends(found: re.Match) -> str:
+    """Any number of CR before a LF end one line; without it, each ends one."""
+    return "\n" if found[0].endswith("\n") else "\n" * len(found[0])
 
 
 LINE_END = re.compile(LINE_ENDS)

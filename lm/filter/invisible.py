@@ -14,7 +14,7 @@ EMOJI = "\u2190-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
 
 ESCAPES = r"\x1b\[[0-9;:?]*[ -/]*[@-~]"  # colours and cursor moves of a terminal
 CONTROLS = rf"{ESCAPES}|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
-LINE_ENDS = "\r+\n|[\r\x0b\x0c\x85\u2028\u2029]"
+LINE_ENDS = "\r+\n?|[\x0b\x0c\x85\u2028\u2029]"
 SOFT_HYPHENS = "\u00ad"
 BIDIRECTIONAL = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f]"
 ZERO_WIDTH = "|".join(

@@ -74,7 +74,7 @@ def _sample(text: str, size: int) -> str:
 
 def _identify(text: str) -> tuple[str, float]:
     """The likeliest language and how likely. Capitals alone, which the model has hardly seen, are made small."""
-    text = text.replace("\n", " ").replace("\0", " ")
+    text = text.replace("\n", " ").encode(errors="replace").decode()  # no halves of characters
     labels, scores = _model().predict(text.lower() if text.isupper() else text)
     return (labels[0].removeprefix(LABEL), min(1.0, scores[0])) if labels else ("", 0.0)
 

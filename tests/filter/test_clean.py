@@ -5,6 +5,7 @@ import pickle
 import sys
 import sysconfig
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -93,6 +94,7 @@ def test_controls_go_but_tabs_and_line_ends():
 
 def test_line_ends_become_one_kind():
     assert text("a\r\nb\rc\r\r\nd\x0ce\u2028f") == "a\nb\nc\nd\ne\nf"
+    assert text("a\r\rb", blank_lines=None) == "a\n\nb"
     assert text("a\r\nb", line_ends=False, controls=False) == "a\r\nb"
 
 
@@ -112,6 +114,21 @@ def test_a_normal_form_is_made_only_if_asked():
     assert text("e\u0301 ﬁ") == "e\u0301 ﬁ"
     assert text("e\u0301 ﬁ", normal_form="NFC") == "é ﬁ"
     assert text("e\u0301 ﬁ", normal_form="NFKC") == "é fi"
+
+
+def test_what_is_removed_does_not_keep_letters_from_one_spelling():
+    assert text("l\u00ad\u0301", normal_form="NFC") == "ĺ"
+
+
+REPEATED = ["\r", " ", "\n", "\x1b[", "Ã", "Ã©", "\x80", "a\u200d", "👩\u200d", " \n", "\U000e0041"]
+
+
+@pytest.mark.parametrize("piece", REPEATED)
+def test_no_text_takes_minutes(piece):
+    """As it would with a regular expression that goes back for every character."""
+    began = perf_counter()
+    CLEAN(Document(piece * 200_000, "x"))
+    assert perf_counter() - began < 10
 
 
 def test_a_document_without_text_is_dropped():

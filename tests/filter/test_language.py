@@ -32,6 +32,7 @@ def test_a_document_gets_its_language():
     known = Document(ENGLISH, "x", language="en")
     assert Language()(known) is known
     assert Language()(Document(ENGLISH.upper(), "x")).language == "en"
+    assert Language()(Document(f"{ENGLISH} \ud800", "x")).language == "en"
     assert Language()(Document(ENGLISH.replace(" ", "\n"), "x")).language == "en"
 
 
