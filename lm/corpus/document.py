@@ -11,6 +11,7 @@ class Document:
 
     `kind` is what is measured apart, as code and prose. Documents that share text share a `group`, and are
     held out together; "" is a group of its own. `language` is a code such as `en`, "" where nobody has said.
+    `tags` are what filters have marked it with rather than drop it.
     """
 
     text: str
@@ -19,6 +20,7 @@ class Document:
     group: str = ""
     source: str = ""
     language: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

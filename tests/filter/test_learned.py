@@ -1,0 +1,179 @@
+"""Quality is learned from examples: the same each time, and told by what was not learned from."""
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+from lm.config import Composition, build, config_directory, plain
+from lm.corpus import Document, Dropped, JsonlSource, TextSource
+from lm.filter import LearnedQuality
+from lm.filter.hashed import BITS, hashed_words
+from shared_texts import DATA, needs_data, novels, parts, web_pages, wikipedia, wikitext
+
+SEPARATOR = "<|next|>"
+GOOD = ["the river", "a tree", "of stone", "under snow", "and birds", "in spring", "old house", "by the sea"]
+POOR = ["buy now", "click", "best price", "cheap", "free", "win big", "subscribe", "the", "deal"]
+
+
+def written(path, texts):
+    path.write_text(SEPARATOR.join(texts))
+    return TextSource(str(path), separator=SEPARATOR)
+
+
+def drawn(words, count, seed):
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(words, k=20)) for _ in range(count)]
+
+
+def area(good, poor):
+    """The share of pairs in which the good text scores higher."""
+    return float(np.mean([[one > other for other in poor] for one in good]))
+
+
+@pytest.fixture
+def sources(tmp_path):
+    good, poor = (
+        written(tmp_path / "good.txt", drawn(GOOD, 200, 1)),
+        written(tmp_path / "poor.txt", drawn(POOR, 300, 2)),
+    )
+    return {"good": good, "random": poor}
+
+
+def test_it_keeps_what_is_like_the_good_examples(sources):
+    quality = LearnedQuality(**sources, least=0.5)
+    good, poor = Document(drawn(GOOD, 1, 3)[0], "x"), Document(drawn(POOR, 1, 4)[0], "x")
+    assert quality(good) is good
+    dropped = quality(poor)
+    assert dropped == Dropped("low quality", f"{quality.score(poor.text):.3f} < 0.500")
+    assert quality.accuracy == 1.0
+
+
+def test_the_quantile_is_of_the_random_side(sources):
+    texts = drawn(POOR, 1000, 5)
+    for quantile in (0.1, 0.5, 0.9):
+        quality = LearnedQuality(**sources, quantile=quantile)
+        dropped = sum(isinstance(quality(Document(text, "x")), Dropped) for text in texts) / len(texts)
+        assert abs(dropped - quantile) < 0.12, quantile
+
+
+def test_the_same_examples_give_the_same_weights_bit_for_bit(sources, tmp_path):
+    first, second = (LearnedQuality(**sources, least=0.5).classifier for _ in range(2))
+    turned = {
+        "good": written(tmp_path / "turned.txt", drawn(GOOD, 200, 1)[::-1]),
+        "random": written(tmp_path / "others.txt", drawn(POOR, 300, 2)[::-1]),
+    }
+    third = LearnedQuality(**turned, least=0.5).classifier
+    for other in (second, third):
+        assert other.weights.tobytes() == first.weights.tobytes()
+        assert other.bias == first.bias
+    fewer = LearnedQuality(**sources, least=0.5, documents=150).classifier
+    assert fewer.weights.tobytes() != first.weights.tobytes()
+
+
+def test_only_the_beginning_of_a_document_is_looked_at(sources):
+    quality, text = LearnedQuality(**sources, least=0.5, characters=100), drawn(GOOD, 1, 3)[0][:100]
+    assert quality.score(text + " buy now cheap") == quality.score(text)
+
+
+def test_what_cannot_be_told_apart_has_an_accuracy_of_chance(tmp_path):
+    same = {
+        "good": written(tmp_path / "a", drawn(GOOD, 400, 1)),
+        "random": written(tmp_path / "b", drawn(GOOD, 400, 2)),
+    }
+    assert abs(LearnedQuality(**same, least=0.5).accuracy - 0.5) < 0.12
+
+
+def test_it_can_be_sent_before_and_after_it_has_learned(sources):
+    quality, text = LearnedQuality(**sources, quantile=0.5), "the river and birds"
+    before = pickle.loads(pickle.dumps(quality))
+    assert before.score(text) == quality.score(text)
+    sources["good"].files[0].unlink()  # what was learned goes along
+    assert pickle.loads(pickle.dumps(quality)).score(text) == quality.score(text)
+
+
+def test_bad_parameters_are_refused(sources, tmp_path):
+    for options, told in (
+        ({}, "filter.least and filter.quantile: give one"),
+        ({"least": 0.5, "quantile": 0.5}, "filter.least and filter.quantile: give one"),
+        ({"least": 2}, "filter.least 2 is out of range: give"),
+        ({"quantile": -1}, "filter.quantile -1 is out of range: give"),
+        ({"least": 0.5, "documents": 0}, "filter.documents .*: give 5000"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            LearnedQuality(**sources, **options)
+    few = LearnedQuality(good=written(tmp_path / "few.txt", ["a b", "c d"]), random=sources["random"], least=0.5)
+    with pytest.raises(ValueError, match=r"filter.good has 2 documents with words, too few .*: give a hundred"):
+        few.accuracy  # noqa: B018
+
+
+def test_its_config_takes_text_or_json_lines(tmp_path):
+    (tmp_path / "good.txt").write_text("a\n\nb")
+    (tmp_path / "any.jsonl").write_text('{"text": "c"}\n')
+    overrides = [
+        "+filter@filter=learned", f"filter.good.path={tmp_path}/good.txt", "corpus@filter.random=jsonl",
+        f"filter.random.path={tmp_path}/any.jsonl", "filter.least=0.5", "filter.quantile=null",
+    ]  # fmt: skip
+    quality = build(plain(Composition("corpus", directory=config_directory()).compose(overrides))["filter"])
+    assert isinstance(quality.good, TextSource)
+    assert isinstance(quality.random, JsonlSource)
+
+
+def test_words_have_the_same_number_wherever_they_stand():
+    single = {word: hashed_words(word)[0] for word in ("tree", "trees", "été", "x", ",", "日", "本")}
+    assert len(set(single.values())) == len(single)
+    text = "A  tree, été\n日本 trees x"
+    words = hashed_words(text)
+    order = ["tree", ",", "été", "日", "本", "trees", "x"]
+    assert [*words[1:8]] == [single[word] for word in order]
+    assert len(words) == 8 + 7  # and pairs of neighbours
+    assert hashed_words("tree x")[-1] == hashed_words("x. tree x")[-1]
+    assert hashed_words("tree x")[-1] != hashed_words("x tree")[-1]
+    assert [*hashed_words("In 1984")] == [*hashed_words("in 2001")]
+    assert not len(hashed_words(" \n"))
+    assert not len(hashed_words(""))
+    assert len(set(hashed_words(" ".join(map(chr, range(0x4E00, 0x9000))))[:16384])) > 0.96 * 16384
+    assert hashed_words(wide := "long " * 30000)[0] == hashed_words("long")[0] == hashed_words(wide)[29999]
+    assert 0 <= words.min() <= words.max() < 1 << BITS
+
+
+@needs_data
+def test_an_encyclopedia_is_told_from_the_web(tmp_path):
+    """By articles and pages that it has not learned from."""
+    pages, articles = web_pages(), wikipedia()
+    learned = [piece for text in (wikitext(), *articles[::2]) for piece in parts(text, 3000)]
+    quality = LearnedQuality(
+        good=written(tmp_path / "good.txt", learned),
+        random=written(tmp_path / "web.txt", pages[::2]),
+        quantile=0.9,
+    )
+    good, poor = ([quality.score(text) for text in texts] for texts in (articles[1::2], pages[1::2]))
+    assert area(good, poor) > 0.95
+    assert quality.accuracy > 0.9
+
+
+@needs_data
+def test_novels_are_told_from_their_words_in_disorder(tmp_path):
+    draw = random.Random(0)
+    books = novels()
+    pieces = [piece for book in books[:20] for piece in parts(book, 3000)][::3]
+    spoiled = [" ".join(draw.sample(words := piece.split(" "), len(words))) for piece in pieces]
+    quality = LearnedQuality(
+        good=written(tmp_path / "good.txt", pieces[::2]),
+        random=written(tmp_path / "poor.txt", spoiled[1::2]),
+        least=0.5,
+    )
+    unseen = [piece for book in books[20:] for piece in parts(book, 3000)][::10]
+    broken = [" ".join(draw.sample(words := piece.split(" "), len(words))) for piece in unseen]
+    assert area([*map(quality.score, unseen)], [*map(quality.score, broken)]) > 0.95
+
+
+@needs_data
+def test_examples_may_be_json_lines(tmp_path):
+    quality = LearnedQuality(
+        good=written(tmp_path / "good.txt", parts(wikitext(), 3000)),
+        random=JsonlSource(str(DATA / "web_samples" / "c4_300.jsonl")),
+        quantile=0.3,
+    )
+    assert quality.accuracy > 0.9
