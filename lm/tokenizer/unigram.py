@@ -192,14 +192,14 @@ def _substrings(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """By length from 2: the places where one begins; of each distinct one its first place and its count; and which of
     them begins at each place of the data, -1 for none."""
-    which = data.astype(np.int64)  # of the substrings one shorter
+    which = data.astype(np.int32)  # of the substrings one shorter; 32 bits, as there is one array for each length
     for length in range(2, longest + 1):
-        places = np.flatnonzero(rest >= length)
+        places = np.flatnonzero(rest >= length).astype(np.int32)
         if not len(places):
             return
-        keys = which[places] * 256 + data[places + length - 1]
+        keys = which[places].astype(np.int64) * 256 + data[places + length - 1]
         _, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
         counts = np.bincount(inverse, weights=weight[places])
-        which = np.full(len(data), -1, dtype=np.int64)
+        which = np.full(len(data), -1, dtype=np.int32)
         which[places] = inverse
         yield places, places[index], counts, which

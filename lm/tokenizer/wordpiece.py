@@ -86,8 +86,9 @@ class _Likeliest:
 
     def __init__(self, words: Counter[str], min_frequency: int):
         self.least = max(1, min_frequency)
+        inner = {letter: WITHIN + letter for letter in CHARACTER_OF.values()}  # one object each, not one a place
         self.text = Neighbours(
-            ([word[0], *(WITHIN + letter for letter in word[1:])], count) for word, count in words.items()
+            ([word[0], *(inner[letter] for letter in word[1:])], count) for word, count in words.items()
         )
         self.total = sum(self.text.symbols.values())
         self.beside: dict[str, set[Pair]] = defaultdict(set)  # pairs that a symbol is part of
