@@ -46,12 +46,12 @@ class Ledger:
         for step in self.steps:
             kept = f"{step['bytes_out'] / step['bytes']:.1%}" if step["bytes"] else "–"
             lines.append(
-                f"{step['step']:<{width}}  {step['documents']:>11}  {step['bytes'] / 1e6:>9.2f}  {kept:>7}  "
+                f"{step['step']:<{width}}  {step['documents']:>11}  {step['bytes'] / 1e6:>9.3f}  {kept:>7}  "
                 f"{step['changed']:>9}"
             )
             dropped = sorted(step["dropped"].items(), key=lambda item: (-item[1]["documents"], item[0]))
             for reason, found in dropped:
-                lines.append(f"  {reason:<{width - 2}}  {-found['documents']:>11}  {-found['bytes'] / 1e6:>9.2f}")
+                lines.append(f"  {reason:<{width - 2}}  {-found['documents']:>11}  {-found['bytes'] / 1e6:>9.3f}")
         documents, size = (self.steps[-1]["documents_out"], self.steps[-1]["bytes_out"])
-        lines.append(f"{'kept':<{width}}  {documents:>11}  {size / 1e6:>9.2f}")
+        lines.append(f"{'kept':<{width}}  {documents:>11}  {size / 1e6:>9.3f}")
         return "\n".join(lines)

@@ -47,7 +47,7 @@ class Boilerplate:
                 ) from None
         if longest < 1:
             raise ValueError(f"filter.longest {longest} matches no line: give characters, for example 120")
-        self.longest = longest
+        self.patterns, self.longest = list(patterns), longest
         self.matches = re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE).fullmatch
 
     def __call__(self, document: Document) -> Document | Dropped:

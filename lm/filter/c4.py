@@ -41,13 +41,13 @@ class C4Quality:
         self.terminal_punctuation, self.remove_citations = terminal_punctuation, remove_citations
         self.min_line_words, self.min_sentences, self.max_word_length = min_line_words, min_sentences, max_word_length
         self.drop_lorem_ipsum, self.drop_curly_bracket = drop_lorem_ipsum, drop_curly_bracket
-        self.remove_javascript, self.policies = remove_javascript, POLICIES if remove_policy else ()
+        self.remove_javascript, self.remove_policy = remove_javascript, remove_policy
 
     def __call__(self, document: Document) -> Document | Dropped:
         page = document.text.lower()  # most pages have none of the phrases, so no line of theirs is asked
         lorem = self.drop_lorem_ipsum and "lorem ipsum" in page
         javascript = self.remove_javascript and "javascript" in page
-        policies = [phrase for phrase in self.policies if phrase in page]
+        policies = [phrase for phrase in POLICIES if phrase in page] if self.remove_policy else []
         kept, sentences = [], 0
         for line in map(self._cleaned, document.text.splitlines()):
             if line is None:

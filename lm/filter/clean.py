@@ -41,6 +41,8 @@ class Clean:
         if blank_lines is not None and blank_lines < 0:
             raise ValueError(f"filter.blank_lines {blank_lines} is less than none: give 0 or more, or null for any")
         self.repair, self.normal_form, self.line_ends = repair, normal_form, line_ends
+        self.controls, self.zero_width = controls, zero_width
+        self.bidirectional, self.soft_hyphens = bidirectional, soft_hyphens
         self.trailing_blanks, self.blank_lines, self.no_break_spaces = trailing_blanks, blank_lines, no_break_spaces
         chosen = {
             CONTROLS: controls,

@@ -14,7 +14,8 @@ ELLIPSES = ("...", "…")
 
 class GopherQuality:
     """Each rule drops the whole document. `min_words`, `max_words` and the lengths are of words with a letter or digit;
-    the shares are of all words, marks among them, as in datatrove: the paper does not say what a word is."""
+    symbols are told over all words, marks among them, as in datatrove: the paper does not say what a word is. With
+    `marks_are_words` so is the share of words with a letter, which drops much of what people wrote well, as dialogue."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class GopherQuality:
         max_bullet_lines: Share = 0.9,
         max_ellipsis_lines: Share = 0.3,
         min_words_with_letter: Share = 0.8,
+        marks_are_words: bool = False,
         min_stop_words: Natural = 2,
         stop_words: Sequence[str] = STOP_WORDS,
     ):
@@ -38,7 +40,7 @@ class GopherQuality:
         self.min_word_length, self.max_word_length = min_word_length, max_word_length
         self.max_symbols_per_word = max_symbols_per_word
         self.max_bullet_lines, self.max_ellipsis_lines = max_bullet_lines, max_ellipsis_lines
-        self.min_words_with_letter = min_words_with_letter
+        self.min_words_with_letter, self.marks_are_words = min_words_with_letter, marks_are_words
         self.min_stop_words, self.stop_words = min_stop_words, frozenset(stop_words)
 
     def __call__(self, document: Document) -> Document | Dropped:
@@ -76,7 +78,8 @@ class GopherQuality:
         if ellipses > self.max_ellipsis_lines:
             found = f"{ellipses:.1%} of lines, more than {self.max_ellipsis_lines:.0%}"
             return Dropped("lines that end in an ellipsis", found)
-        letters = (len(plain) + sum(1 for _ in filter(LETTER.search, others))) / total
+        said = len(others) if self.marks_are_words else sum(1 for _ in filter(SAID.search, others))
+        letters = (len(plain) + sum(1 for _ in filter(LETTER.search, others))) / (len(plain) + said)
         if letters < self.min_words_with_letter:
             found = f"{letters:.1%} of words have one, fewer than {self.min_words_with_letter:.0%}"
             return Dropped("words without a letter", found)

@@ -33,8 +33,10 @@ class GopherRepetition:
         max_top: Mapping[Count, NonNegative] = TOP,
         max_duplicate: Mapping[Count, NonNegative] = DUPLICATE,
     ):
-        self.paragraphs = max_duplicate_paragraphs, max_duplicate_paragraph_characters
-        self.lines = max_duplicate_lines, max_duplicate_line_characters
+        self.max_duplicate_paragraphs = max_duplicate_paragraphs
+        self.max_duplicate_paragraph_characters = max_duplicate_paragraph_characters
+        self.max_duplicate_lines = max_duplicate_lines
+        self.max_duplicate_line_characters = max_duplicate_line_characters
         self.max_top = {int(length): most for length, most in max_top.items()}  # a key from the command line is text
         self.max_duplicate = {int(length): most for length, most in max_duplicate.items()}
         self.longest = max((*self.max_top, *self.max_duplicate), default=0)
@@ -43,9 +45,11 @@ class GopherRepetition:
         if not document.text.strip():
             return Dropped("empty")
         text = document.text
+        paragraphs = self.max_duplicate_paragraphs, self.max_duplicate_paragraph_characters
+        lines = self.max_duplicate_lines, self.max_duplicate_line_characters
         dropped = (
-            _by_parts("paragraphs", PARAGRAPH_ENDS.split(text.strip()), len(text), *self.paragraphs)
-            or _by_parts("lines", LINE_ENDS.split(text), len(text), *self.lines)
+            _by_parts("paragraphs", PARAGRAPH_ENDS.split(text.strip()), len(text), *paragraphs)
+            or _by_parts("lines", LINE_ENDS.split(text), len(text), *lines)
             or self._by_phrases(text)
         )
         return dropped or document

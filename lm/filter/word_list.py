@@ -5,6 +5,7 @@ hate in polite words. Tagging first and reading a hundred of the documents tells
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 from lm.bounds import Count, NonNegative
 from lm.corpus.document import Document, Dropped
@@ -36,7 +37,8 @@ class WordList:
         if tag == "":
             raise ValueError("filter.tag is empty: give a word to mark documents with, or null to drop them")
         self.least_different, self.least_per_thousand, self.tag = least_different, least_per_thousand, tag
-        self.occurrences = Occurrences(_read(path))
+        self.path = [str(file) for file in find_files(path, key="filter.path")]
+        self.occurrences = Occurrences(_read(self.path))
 
     def __call__(self, document: Document) -> Document | Dropped:
         found, words = self.occurrences.find(document.text)
@@ -51,14 +53,14 @@ class WordList:
         return Dropped("listed words", f"{share:.1f} in 1000 words: {', '.join(commonest)}")
 
 
-def _read(path: str | list[str]) -> list[str]:
+def _read(files: list[str]) -> list[str]:
     words = []
-    for file in find_files(path, key="filter.path"):
-        for _, stream in open_members(file):
+    for file in files:
+        for _, stream in open_members(Path(file)):
             try:
                 words += [line.strip() for line in stream.read().decode("utf-8-sig").splitlines()]
             except UnicodeDecodeError as error:
                 raise ValueError(f"filter.path {file} is not UTF-8 ({error.reason}): save it as UTF-8") from None
     if not any(words):
-        raise ValueError(f"filter.path {path} has no words: give files with a word or phrase a line")
+        raise ValueError(f"filter.path {', '.join(files)} has no words: give files with a word or phrase a line")
     return words

@@ -53,6 +53,12 @@ def test_the_detail_says_what_was_found_and_what_was_asked():
     assert found == Dropped("words without a letter", "79.2% of words have one, fewer than 80%")
 
 
+def test_marks_are_words_only_where_asked():
+    dialogue = text_of(80) + " , ! -- ?" * 6
+    assert reason(dialogue) is None
+    assert reason(dialogue, marks_are_words=True) == "words without a letter"
+
+
 def test_a_stop_word_counts_beside_a_mark_but_not_in_capitals():
     filler = "cat " * 60
     assert reason(filler + "the, and.") is None
