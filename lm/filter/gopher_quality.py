@@ -15,7 +15,7 @@ ELLIPSES = ("...", "…")
 class GopherQuality:
     """Each rule drops the whole document. `min_words`, `max_words` and the lengths are of words with a letter or digit;
     symbols are told over all words, marks among them, as in datatrove: the paper does not say what a word is. With
-    `marks_are_words` so is the share of words with a letter, which drops much of what people wrote well, as dialogue."""
+    `marks_are_words` so is the share of words with a letter, which drops what people wrote well, as dialogue."""
 
     def __init__(
         self,

@@ -44,19 +44,16 @@ def rubbish() -> dict[str, tuple[str, str]]:
     page = sentences[0]
     words = page.split()
     minified = "var " + ";".join(f"a{n}=function(){{return {n}*b{n}}}" for n in range(400))
-    spam = "\n".join(
-        f"Cheap {a} buy {b} online" for a in ("shoes", "bags", "pills", "hats") for b in ("now", "best") * 20
-    )
+    wares = [f"Cheap {ware} buy {when} online" for ware in ("shoes", "pills", "hats") for when in ("now", "best")]
+    spam = "\n".join(wares * 20)
+    german = "Der Mensch ist frei geboren, und überall liegt er in Ketten. " * 3
     binary = bytes(draw.randrange(256) for _ in range(4000)).decode("latin-1")
     return {
         "minified javascript": (minified, "language"),
         "a list of spam": (spam, "repetition"),
         "a paragraph again and again": ("\n\n".join([page[:600]] * 9), "repetition"),
         "one phrase again and again": (" ".join(words[:300] + words[300:310] * 20), "repetition"),
-        "another language": (
-            "Der Mensch ist frei geboren, und überall liegt er in Ketten. " * 3 + other[:0],
-            "language",
-        ),
+        "another language": (german, "language"),
         "words without sentences": (" ".join(draw.sample(sorted({*words}), min(150, len({*words})))).lower(), "c4"),
         "numbers": (" ".join(str(draw.randrange(10**6)) for _ in range(400)), "gopher"),
         "binary": (binary, "language"),
