@@ -17,8 +17,8 @@ class Fault:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be."""
-    return next(iter(get_close_matches(word, [*known], n=1, cutoff=0.6)), None)
+    """The known word that `word` was probably meant to be; a key of a mapping may be a number, which is none."""
+    return next(iter(get_close_matches(word, [each for each in known if isinstance(each, str)], n=1, cutoff=0.6)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

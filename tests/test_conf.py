@@ -40,7 +40,13 @@ def _within(job: str, named: str, option: str) -> list[str]:
     """The options of the groups that only come with this option."""
     before, after = outline(job, PLACES).groups, outline(job, PLACES, {named: option}).groups
     new = {name: current for name, current in after.items() if name not in before and current is not None}
-    inner = ((name, each) for name in new for each in options(name.partition("@")[0], PLACES))
+    groups = {name: name.partition("@")[0] for name in new}
+    inner = (
+        (name, each)
+        for name, group in groups.items()
+        if group != "filter"  # any of which fits any place: tested below
+        for each in options(group, PLACES)
+    )
     return [f"{name}={each}" for name, each in inner if new[name] != each]
 
 
@@ -48,6 +54,22 @@ def _within(job: str, named: str, option: str) -> list[str]:
 def test_every_job_with_every_option_composes_and_fits_its_signatures(job: str, chosen: tuple[str, ...]) -> None:
     faults = faults_of(Composition(job, directory=CONF), list(chosen), multirun=False)
     assert [fault for fault in map(str, faults) if not MUST_BE_GIVEN.search(fault)] == []
+
+
+@pytest.mark.parametrize("option", options("filter", PLACES))
+def test_every_filter_fits_a_funnel(option: str) -> None:
+    chosen = ["corpus=funnel", "+corpus@corpus.sources.x=python", f"+filter@corpus.filters.x={option}"]
+    told = [*map(str, faults_of(Composition("corpus", directory=CONF), chosen, multirun=False))]
+    assert [fault for fault in told if not re.fullmatch(r"(corpus\.filters\.x\.\S+): missing: set \1=…", fault)] == []
+    typo = faults_of(Composition("corpus", directory=CONF), [*chosen, "+corpus.filters.x.nonsense=1"], multirun=False)
+    assert any("corpus.filters.x.nonsense" in str(fault) for fault in typo)
+
+
+@pytest.mark.parametrize("family", ["bpe", "wordpiece", "unigram", "characters"])
+@pytest.mark.parametrize("option", options("tokenizer/normalizer", PLACES))
+def test_every_normalizer_fits_every_family(family: str, option: str) -> None:
+    chosen = [f"tokenizer={family}", f"tokenizer/normalizer={option}"]
+    assert faults_of(Composition("tokenizer", directory=CONF), chosen, multirun=False) == []
 
 
 def test_the_combinations_are_all_there() -> None:

@@ -1,15 +1,18 @@
 """The job's shards hold the corpus once, its held-out part apart."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from tokenizers import normalizers
 
-from lm.corpus import JsonlSource, Shards, Split, TextSource
+from lm.corpus import Funnel, JsonlSource, Shards, Split, TextSource
+from lm.filter import Duplicates
 from lm.jobs.corpus import prepare_corpus
 from lm.run import Run
 from lm.tokenizer import train_bpe
+from toy_filters import Letters
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -92,6 +95,36 @@ def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
     size = 24 + 3 + sum(len(f"text {i}") for i in range(20))
     assert sum(count["bytes"] for count in counts) == size - 2, "of what is read: fi has a byte less than the ligature"
     assert f"{6 / size:.2%} of the bytes do not come back from this tokenizer" in capsys.readouterr().out
+
+
+def funnel_of(folder: Path, **more) -> Funnel:
+    source = JsonlSource(written(folder, [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]))
+    filters = {"letters": Letters(least=5), "unique": Duplicates()}
+    return Funnel({"lines": source}, filters=filters, directory=str(folder / "documents"), workers=1)
+
+
+def test_a_funnels_account_is_printed_and_kept(tmp_path, tokenizer, capsys):
+    run = opened(tmp_path)
+    prepare_corpus(run, funnel_of(tmp_path), lambda: tokenizer, Split(0.2))
+    told = capsys.readouterr().out
+    assert re.search(r"letters +42 .*\n +too few letters +-1 .*\nunique +41 .*\n +duplicate +-1 .*\nkept +40 ", told)
+    account = json.loads((run.directory / "funnel.json").read_text())
+    assert [step["step"] for step in account["steps"]] == ["letters", "unique"]
+    kept = [kinds["documents"] for split in account["shards"].values() for kinds in split.values()]
+    assert sum(kept) == account["steps"][-1]["documents_out"] == 40
+    assert contents(run, "train", tokenizer) | contents(run, "validation", tokenizer) == {
+        f"text {i} of the line" for i in range(40)
+    }
+
+
+def test_looking_makes_nothing_and_needs_no_tokenizer(tmp_path, capsys):
+    prepare_corpus(opened(tmp_path), funnel_of(tmp_path), None, Split(0.2), show=1)
+    assert "letters: too few letters (3 letters) corpus.jsonl:41\nfew" in capsys.readouterr().out
+    prepare_corpus(opened(tmp_path), funnel_of(tmp_path), None, Split(0.2), explain="corpus.jsonl:41")
+    assert "dropped: too few letters (3 letters)" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
+    with pytest.raises(ValueError, match="show and explain are for what filters do: corpus=funnel has them"):
+        prepare_corpus(opened(tmp_path), TextSource(str(tmp_path / "corpus.jsonl")), None, Split(0.2), show=1)
 
 
 def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer):
