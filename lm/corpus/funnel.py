@@ -19,7 +19,7 @@ from lm.files import hash_bytes, hash_file, hash_json
 from lm.progress import bar
 
 BATCH_DOCUMENTS, BATCH_CHARACTERS = 256, 1_000_000  # that a worker takes at once
-PIECE = 64_000_000  # characters read between two savings
+PIECE = 16_000_000  # characters read between two savings
 
 
 class Funnel(Source):

@@ -1,11 +1,9 @@
 """Documents that say the same as one before, to the letter or but for case, marks and white space."""
 
-import re
 from hashlib import blake2b
 
 from lm.corpus import Document, Unique
-
-SAID = re.compile(r"[\W_]+")
+from lm.filter.plain_words import plain_words
 
 
 class Duplicates(Unique):
@@ -21,5 +19,5 @@ class Duplicates(Unique):
         self.exactly = exactly
 
     def keys(self, document: Document) -> list[bytes]:
-        text = document.text if self.exactly else SAID.sub(" ", document.text.lower()).strip() or document.text
-        return [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()]
+        said = b"" if self.exactly else b" ".join(plain_words(document.text))
+        return [blake2b(said or document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()]

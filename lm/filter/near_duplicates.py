@@ -1,14 +1,12 @@
 """Documents of which most runs of words stand in one before (MinHash: Broder 1997; bands: Indyk and Motwani 1998)."""
 
-import re
 from hashlib import blake2b
 
 import numpy as np
 
 from lm.bounds import Count
 from lm.corpus import Document, Unique
-
-WORD = re.compile(r"\w+")
+from lm.filter.plain_words import plain_words
 
 
 class NearDuplicates(Unique):
@@ -36,13 +34,13 @@ class NearDuplicates(Unique):
         return 1 - (1 - overlap**self.rows) ** self.bands
 
     def keys(self, document: Document) -> list[bytes]:
-        words = WORD.findall(document.text.lower())
+        words = plain_words(document.text)
         if not words:
             return []
         from rensa import RMinHash
 
-        last = max(1, len(words) - self.shingle + 1)
+        size = min(self.shingle, len(words))
         sketch = RMinHash(self.bands * self.rows, self.seed)
-        sketch.update([" ".join(words[place : place + self.shingle]) for place in range(last)])
+        sketch.update(list(map(b" ".join, zip(*(words[start:] for start in range(size)), strict=False))))
         rows = np.array(sketch.digest(), dtype="<u4").reshape(self.bands, self.rows)
         return [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]

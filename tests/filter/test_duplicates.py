@@ -27,6 +27,8 @@ def test_case_marks_and_blanks_make_no_difference_unless_asked():
     assert len({tuple(key(text, exactly=True)) for text in same}) == 3
     assert key("some text with 3 lines the end") != key(same[0])
     assert key("été") != key("ete")
+    assert key("“It’s – «so» …”") == key('"It\'s" so')
+    assert key("日本語。") != key("日本")
     assert key("!!!") != key("???"), "without a letter the whole text counts"
 
 
