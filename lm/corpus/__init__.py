@@ -11,6 +11,7 @@ from lm.corpus.python import PythonSource
 from lm.corpus.shards import Shards, TokenStream
 from lm.corpus.split import Split, rank
 from lm.corpus.survey import Survey, survey
+from lm.corpus.table import TableSource
 from lm.corpus.text import TextSource
 from lm.corpus.writer import write_shards
 
@@ -30,6 +31,7 @@ __all__ = [
     "Source",
     "Split",
     "Survey",
+    "TableSource",
     "TextSource",
     "TokenStream",
     "Unique",
