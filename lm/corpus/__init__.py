@@ -1,6 +1,7 @@
 """Text to token shards: sources of documents, what is held out, and memory-mapped streams of their tokens."""
 
 from lm.corpus.aligned import Aligned, Editions, SentencePairs
+from lm.corpus.code_tree import CodeTree
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.fate import Fate, Filter, Unique, follow
 from lm.corpus.funnel import Funnel
@@ -17,6 +18,7 @@ from lm.corpus.writer import write_shards
 
 __all__ = [
     "Aligned",
+    "CodeTree",
     "Document",
     "Dropped",
     "Editions",
