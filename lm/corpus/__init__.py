@@ -5,6 +5,7 @@ from lm.corpus.code_tree import CodeTree
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.fate import Fate, Filter, Unique, follow
 from lm.corpus.funnel import Funnel
+from lm.corpus.html import HtmlSource
 from lm.corpus.jsonl import JsonlSource
 from lm.corpus.ledger import Ledger
 from lm.corpus.looking import explain_fate, show_fates
@@ -25,6 +26,7 @@ __all__ = [
     "Fate",
     "Filter",
     "Funnel",
+    "HtmlSource",
     "JsonlSource",
     "Ledger",
     "PythonSource",
