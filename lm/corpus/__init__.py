@@ -6,6 +6,7 @@ from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.fate import Fate, Filter, Unique, follow
 from lm.corpus.funnel import Funnel
 from lm.corpus.html import HtmlSource
+from lm.corpus.hugging_face import HuggingFaceSource
 from lm.corpus.jsonl import JsonlSource
 from lm.corpus.ledger import Ledger
 from lm.corpus.looking import explain_fate, show_fates
@@ -27,6 +28,7 @@ __all__ = [
     "Filter",
     "Funnel",
     "HtmlSource",
+    "HuggingFaceSource",
     "JsonlSource",
     "Ledger",
     "PythonSource",
