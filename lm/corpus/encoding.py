@@ -16,6 +16,7 @@ from typing import Protocol
 
 HEAD = 1 << 20
 DETECT = "detect"
+USUAL = "cp1252"
 # The marks of UTF-32 first: the little one begins with that of UTF-16.
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -100,15 +101,27 @@ class _Recoded:
 
     def __init__(self, stream: Readable, encoding: str, replaced: Counter[str]):
         self._stream, self._encoding, self._replaced = stream, encoding, replaced
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+        self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def read(self, size: int) -> bytes:
         while True:
             data = self._stream.read(size)
-            text = self._decoder.decode(data, final=not data)
+            text = self._decode(data)
             if text or not data:
-                self._replaced[self._encoding] += text.count("�")
                 return text.encode("utf-8", errors="replace")
+
+    def _decode(self, data: bytes) -> str:
+        """The text of the next bytes; only where some are wrong are � counted, which a text may have of its own."""
+        before = self._decoder.getstate()
+        try:
+            return self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError:
+            self._decoder.setstate(before)
+        self._decoder.errors = "replace"
+        text = self._decoder.decode(data, final=not data)
+        self._decoder.errors = "strict"
+        self._replaced[self._encoding] += text.count("�")
+        return text
 
 
 def _codec(name: str) -> str:
@@ -142,7 +155,8 @@ def _detect(head: bytes, name: str) -> str:
             f"{name} is in no encoding that corpus.encoding=detect finds: name it, for example "
             "corpus.encoding=windows-1252, or leave the file out if it is no text"
         )
-    return codecs.lookup(best.encoding).name
+    # Western text has few bytes that tell its many encodings apart; where they say the same, the usual one.
+    return USUAL if USUAL in best.could_be_from_charset else codecs.lookup(best.encoding).name
 
 
 def _spoken(encoding: str) -> str:

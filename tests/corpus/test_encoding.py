@@ -51,6 +51,24 @@ def test_bytes_outside_the_encoding_are_counted(tmp_path):
     assert source.notes == ("2 characters were no windows-1252 and became �",)
 
 
+@pytest.mark.parametrize("coding", ["utf-16", "utf-32", "gb18030"])
+def test_a_replacement_character_of_the_text_itself_is_not_counted(tmp_path, coding):
+    (tmp_path / "a.txt").write_bytes("a�b".encode(coding))
+    source = TextSource(str(tmp_path / "a.txt"), encoding=coding)
+    assert [d.text for d in source] == ["a�b"]
+    assert source.notes == ()
+
+
+@pytest.mark.parametrize("coding", ["shift_jis", "euc-kr", "gb18030", "utf-16-le", "utf-7", "iso2022_jp"])
+@pytest.mark.parametrize("chunk", [1, 3, 1 << 20])
+def test_wrong_bytes_are_replaced_alike_wherever_a_read_ends(tmp_path, monkeypatch, coding, chunk):
+    good = "中文".encode(coding) if coding != "euc-kr" else "한국어".encode(coding)
+    data = good + b"\xff" + good + b"\xff\xff" + good[:-1]
+    (tmp_path / "a.txt").write_bytes(data)
+    monkeypatch.setattr(text, "CHUNK", chunk)
+    assert documents(tmp_path / "a.txt", coding) == [data.decode(coding, errors="replace")]
+
+
 def test_each_file_is_read_as_what_it_is_detected_to_be(tmp_path):
     pytest.importorskip("charset_normalizer")
     (tmp_path / "a.txt").write_text("plain ü", encoding="utf-8")
@@ -65,6 +83,15 @@ def test_each_file_is_read_as_what_it_is_detected_to_be(tmp_path):
         "1 file read as utf-32",
         "1 file read as utf-8",
     )
+
+
+def test_western_text_is_detected_as_the_usual_encoding(tmp_path):
+    pytest.importorskip("charset_normalizer")
+    (tmp_path / "a.txt").write_bytes(("“Café,” he said — it’s the only word. " * 9).encode("cp1252"))
+    source = TextSource(str(tmp_path / "a.txt"), encoding="detect")
+    assert "“Café,” he said — it’s" in next(iter(source)).text
+    list(source)
+    assert source.notes == ("1 file read as windows-1252",)
 
 
 def test_a_character_at_the_edge_of_what_is_looked_at_is_still_utf8(tmp_path, monkeypatch):
