@@ -45,6 +45,7 @@ def test_gitignore_of_every_folder_is_followed_with_the_nearest_deciding(tmp_pat
         aDOTpy="1",
         a__build__bDOTpy="1",
         build__keepDOTpy="1",
+        build__DOTgitignore="!keep.py\n",
         xDOTgenDOTpy="1",
         only_hereDOTpy="1",
         sub__only_hereDOTpy="1",

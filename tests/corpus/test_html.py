@@ -69,13 +69,13 @@ def test_a_wrong_byte_does_not_make_another_encoding_of_a_page_that_says_what_it
     assert "Tal\ufffdr" in document.text
 
 
-def test_pages_without_main_text_are_counted_and_nothing_is_printed(tmp_path, capfd):
+def test_pages_without_main_text_are_counted_and_nothing_is_logged(tmp_path, caplog):
     for name, content in {"a": page(), "b": "<html><body></body></html>", "c": ""}.items():
         write(tmp_path / f"{name}.html", content)
     source = HtmlSource(str(tmp_path / "*.html"))
     assert [document.id for document in source] == ["a.html"]
     assert source.notes == ("2 pages had no main text and were left out",)
-    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
 
 
 def test_packed_pages_read_like_plain_ones(tmp_path):
