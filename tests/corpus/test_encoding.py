@@ -85,13 +85,24 @@ def test_each_file_is_read_as_what_it_is_detected_to_be(tmp_path):
     )
 
 
-def test_western_text_is_detected_as_the_usual_encoding(tmp_path):
+@pytest.mark.parametrize(
+    ("words", "coding", "spoken"),
+    [
+        (GERMAN, "cp1252", "windows-1252"),
+        ("El niño comió piña mañana en España. ", "cp1252", "windows-1252"),  # as good as Slavic windows-1250
+        ("“Café,” he said — it’s the only word. ", "cp1252", "windows-1252"),
+        ("Źdźbło trawy. Już jesień, a ptaki odlatują na południe; będzie zimno. ", "iso8859_2", "iso8859-2"),
+        (RUSSIAN, "koi8_r", "koi8-r"),
+        ("むかしむかし、あるところにおじいさんとおばあさんが住んでいました。", "cp932", "cp932"),
+        ("从前有一个老人，他住在山上的一座小房子里。", "gb18030", "gb18030"),
+    ],
+)
+def test_the_common_encodings_are_detected(tmp_path, words, coding, spoken):
     pytest.importorskip("charset_normalizer")
-    (tmp_path / "a.txt").write_bytes(("“Café,” he said — it’s the only word. " * 9).encode("cp1252"))
+    (tmp_path / "a.txt").write_bytes((words * 20).encode(coding))
     source = TextSource(str(tmp_path / "a.txt"), encoding="detect")
-    assert "“Café,” he said — it’s" in next(iter(source)).text
-    list(source)
-    assert source.notes == ("1 file read as windows-1252",)
+    assert [d.text for d in source] == [(words * 20).replace("\r\n", "\n")]
+    assert source.notes == (f"1 file read as {spoken}",)
 
 
 def test_a_character_at_the_edge_of_what_is_looked_at_is_still_utf8(tmp_path, monkeypatch):
