@@ -1,7 +1,7 @@
 """Documents from web pages: the main text, without menus, advertisements and footers.
 
-trafilatura tells what is main text; of the free extractors it keeps the most text while it drops the most of the
-rest (Barbaresi 2021), at a few megabytes of HTML a second. Nothing is fetched: pages are files.
+trafilatura (Barbaresi 2021) tells what is main text, at some 3 MB of HTML or 80 pages a second; it falls back on
+other extractors where its own finds little. Nothing is fetched: pages are files.
 """
 
 import logging
