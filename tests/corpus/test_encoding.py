@@ -7,6 +7,7 @@ import pytest
 
 from lm.corpus import TextSource, encoding, text
 
+DATA = Path(__file__).parents[3] / "shared" / "data"
 GERMAN = "Über die Öffnung des Gartens: Straße, Mädchen, größer, schön.\r\nDie Vögel fliegen südwärts.\r\n"
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. "
 
@@ -132,3 +133,12 @@ def test_what_is_no_text_is_refused_by_detection_with_the_file(tmp_path):
     (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 8)
     with pytest.raises(ValueError, match=r"a\.txt is in no encoding that corpus.encoding=detect finds"):
         documents(tmp_path / "a.txt", "detect")
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
+def test_a_real_book_in_koi8_is_read():
+    pytest.importorskip("charset_normalizer")
+    source = TextSource(str(DATA / "debian_install_guide" / "install.ru.txt.gz"), encoding="detect")
+    [book] = source
+    assert "Настройка аппаратного обеспечения" in book.text
+    assert source.notes == ("1 file read as koi8-r",)
