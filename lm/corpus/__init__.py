@@ -1,9 +1,12 @@
 """Text to token shards: sources of documents, what is held out, and memory-mapped streams of their tokens."""
 
 from lm.corpus.aligned import Aligned, Editions, SentencePairs
+from lm.corpus.code_tree import CodeTree
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.fate import Fate, Filter, Unique, follow
 from lm.corpus.funnel import Funnel
+from lm.corpus.html import HtmlSource
+from lm.corpus.hugging_face import HuggingFaceSource
 from lm.corpus.jsonl import JsonlSource
 from lm.corpus.ledger import Ledger
 from lm.corpus.looking import explain_fate, show_fates
@@ -11,17 +14,21 @@ from lm.corpus.python import PythonSource
 from lm.corpus.shards import Shards, TokenStream
 from lm.corpus.split import Split, rank
 from lm.corpus.survey import Survey, survey
+from lm.corpus.table import TableSource
 from lm.corpus.text import TextSource
 from lm.corpus.writer import write_shards
 
 __all__ = [
     "Aligned",
+    "CodeTree",
     "Document",
     "Dropped",
     "Editions",
     "Fate",
     "Filter",
     "Funnel",
+    "HtmlSource",
+    "HuggingFaceSource",
     "JsonlSource",
     "Ledger",
     "PythonSource",
@@ -30,6 +37,7 @@ __all__ = [
     "Source",
     "Split",
     "Survey",
+    "TableSource",
     "TextSource",
     "TokenStream",
     "Unique",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lm.corpus.document import Document, Source
+from lm.corpus.encoding import Encoding
 from lm.corpus.members import Unpacked, find_files, open_members
 from lm.files import hash_file, hash_json
 
@@ -18,7 +19,8 @@ class TextSource(Source):
     `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. A separator may be
     written with \\n and \\t; line ends next to it are dropped. Parts end at the end of a line, and each is
     held out for itself: the way to hold out some of a single long text. A byte order mark is dropped; CRLF
-    becomes LF unless `keep_line_ends`; bytes that are no UTF-8 become � and are counted in the notes.
+    becomes LF unless `keep_line_ends`; bytes that are no UTF-8, or whatever `encoding` says or detects, become �
+    and are counted in the notes.
     """
 
     def __init__(
@@ -29,8 +31,10 @@ class TextSource(Source):
         part_size: int | None = None,
         kind: str = "prose",
         keep_line_ends: bool = False,
+        encoding: str = "utf-8",
     ):
         self.files = find_files(path)
+        self.encoding = Encoding(encoding)
         if separator == "":
             raise ValueError("corpus.separator is empty: give the characters between documents, or null for none")
         if part_size is not None and part_size < 1:
@@ -39,13 +43,15 @@ class TextSource(Source):
         self.part_size, self.kind, self.keep_line_ends = part_size, kind, keep_line_ends
 
     def fingerprint(self) -> str:
-        options = [self.separator, self.part_size, self.kind, self.keep_line_ends]
+        options = [self.separator, self.part_size, self.kind, self.keep_line_ends, *self.encoding.identity()]
         return hash_json(["text", options, [[file.name, hash_file(file)] for file in self.files]])
 
     def __iter__(self) -> Iterator[Document]:
         bad = empty = 0
+        recoding = self.encoding.reading()
         for file in self.files:
-            for name, stream in open_members(file):
+            for name, packed in open_members(file):
+                stream = recoding.utf8(packed, name=str(file.parent / name))
                 pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
                 texts = (part for piece in pieces for part in self._parts(piece))
                 for number, (text, replaced) in enumerate(texts):
@@ -55,7 +61,7 @@ class TextSource(Source):
                         continue
                     alone = self.separator is None and self.part_size is None
                     yield Document(text, name if alone else f"{name}#{number}", self.kind, source=str(file))
-        self.notes = tuple(
+        self.notes = recoding.notes() + tuple(
             note
             for count, note in (
                 (bad, f"{bad} runs of bytes were no UTF-8 and became �"),
