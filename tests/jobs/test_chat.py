@@ -29,7 +29,7 @@ class ByteTokenizer:
     def decode(self, ids) -> str:
         return self.decode_bytes(ids).decode(errors="replace")
 
-    def decode_bytes(self, ids) -> bytes:
+    def decode_bytes(self, ids, after=None) -> bytes:
         return bytes(token for token in ids if token < 256)
 
 

@@ -22,7 +22,7 @@ class ByteTokenizer:
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
 
-    def decode_bytes(self, ids) -> bytes:
+    def decode_bytes(self, ids, after=None) -> bytes:
         return bytes(token for token in ids if token < 256)
 
 

@@ -141,7 +141,7 @@ class StoriesTokenizer:
         self.vocab_size = len(pieces)
         self.end_of_document = pieces["<s>"]
 
-    def decode_bytes(self, ids) -> bytes:
+    def decode_bytes(self, ids, after=None) -> bytes:
         return b"".join(self._bytes(self.pieces[int(token)]) for token in ids)
 
     def _bytes(self, piece: str) -> bytes:
