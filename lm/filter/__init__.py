@@ -5,6 +5,7 @@ from lm.filter.boilerplate import Boilerplate
 from lm.filter.c4 import C4Quality
 from lm.filter.clean import Clean
 from lm.filter.code import CodeQuality
+from lm.filter.decontaminate import Decontaminate
 from lm.filter.duplicates import Duplicates
 from lm.filter.fineweb import FineWebQuality
 from lm.filter.gopher_quality import GopherQuality
@@ -21,6 +22,7 @@ __all__ = [
     "C4Quality",
     "Clean",
     "CodeQuality",
+    "Decontaminate",
     "Duplicates",
     "FineWebQuality",
     "GopherQuality",
