@@ -144,7 +144,7 @@ class Decontaminate:
         for file in evaluation_files(self.paths):
             for item in read_items(file, fields=self.fields):
                 wanted = list(self._wanted([plain_words(text) for text in item.texts]))
-                self.too_short += not wanted and bool(item.texts)
+                self.too_short += not wanted and any(map(str.strip, item.texts))
                 for words, length in wanted:
                     numbers = [self._ids.setdefault(word, len(self._ids) + 1) for word in words]
                     texts.append(np.array(numbers, dtype=np.int32))

@@ -9,11 +9,12 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from given import Given
 from lm.corpus import Document, Dropped, Funnel
-from lm.filter import Decontaminate
+from lm.filter import Decontaminate, runs
 from lm.filter.plain_words import plain_words, word_spans
 from shared_texts import DATA, documents, install_guides, needs_data, novels, parts, web_pages, wikipedia, wikitext
 
@@ -62,6 +63,36 @@ def test_a_document_that_holds_an_item_is_dropped_and_the_item_named(paths):
 )
 def test_case_marks_and_white_space_make_no_difference(paths, text):
     assert dropped(Decontaminate(paths=paths), text)
+
+
+def test_of_an_item_that_is_there_twice_the_longer_run_is_told(paths):
+    filter, part = Decontaminate(paths=paths), " ".join(ITEM.split()[2:16])
+    assert filter.found(f"{part}. {OTHER} {ITEM} {OTHER} {part}") == [(paths, 2, ITEM[:-1])]
+
+
+def test_two_runs_whose_hashes_meet_are_not_taken_for_one(monkeypatch):
+    ids = np.arange(40, dtype=np.int32)
+    known = runs.Runs(ids, np.arange(28), np.zeros(28), length=13, most_items=10)
+    text = np.concatenate([ids[20:], ids])
+    expected = [place.tolist() for place in known.find(text)]
+    assert expected == [[*range(8), *range(20, 48)], [*range(20, 28), *range(28)]]
+    met = known.hashes.copy()
+    known.hashes[:], known.table[:] = met[0], 255
+    monkeypatch.setattr(runs, "hashed_runs", lambda ids, length: np.full(len(ids) - length + 1, met[0]))
+    assert [sorted(place.tolist()) for place in known.find(text)] == [sorted(places) for places in expected]
+
+
+@pytest.mark.parametrize("length", range(1, 28))
+def test_the_number_of_a_run_is_made_of_all_its_words_in_their_order(length):
+    ids = np.random.default_rng(0).integers(0, 9, 100)
+    single = [int(number) for number in runs.hashed_runs(ids, 1)]
+    numbers = runs.hashed_runs(ids, length).tolist()
+    assert len(numbers) == 100 - length + 1
+    for place, number in enumerate(numbers):
+        run = single[place : place + length]
+        powers = (pow(runs.BASE, length - 1 - n, 2**64) for n in range(length))
+        assert number == sum(a * b for a, b in zip(run, powers, strict=True)) % 2**64
+    assert len(runs.hashed_runs(ids[: length - 1], length)) == 0
 
 
 def test_runs_are_of_whole_words_and_of_so_many(paths):
@@ -125,6 +156,13 @@ def test_columns_are_chosen_by_name(tmp_path):
     assert filter.too_short == 0
 
 
+def test_items_without_text_are_not_counted(tmp_path):
+    (tmp_path / "a.txt").write_text(f"{ITEM}\n\nshort\n")
+    (tmp_path / "a.jsonl").write_text('{"number": 7}\n{"text": "short"}\n')
+    filter = Decontaminate(paths=str(tmp_path / "a.*"))
+    assert (len(filter.items), filter.too_short) == (1, 2)
+
+
 def test_what_many_items_share_is_not_looked_for(tmp_path):
     manner = "Which of the following statements about the text above is right, and which of them is not:"
     path = items(tmp_path / "x.jsonl", *(f"{manner} {' '.join(WORDS[20 * n :][:20])}" for n in range(11)))
@@ -136,18 +174,18 @@ def test_what_many_items_share_is_not_looked_for(tmp_path):
     assert dropped(Decontaminate(paths=twice), ITEM), "often in one item is in one item"
 
 
-def test_cut_leaves_the_rest_byte_for_byte(paths):
+@pytest.mark.parametrize("margin", range(190, 206, 3))
+def test_cut_leaves_the_rest_byte_for_byte(paths, margin):
     text = f"{OTHER * 20}\r\n\t {ITEM} {OTHER * 20}"
-    cut = Decontaminate(paths=paths, action="cut")(Document(text, "x", kind="web", tags=("a",)))
+    cut = Decontaminate(paths=paths, action="cut", margin=margin)(Document(text, "x", kind="web", tags=("a",)))
     before, after = cut.text.split("\n\n")
     assert text.startswith(before)
     assert text.endswith(after)
     place = text.index(ITEM)
     gap = text[len(before) : len(text) - len(after)]
     assert ITEM in gap
-    assert 200 <= place - len(before) < 220
-    assert 200 <= len(text) - len(after) - place - len(ITEM[:-1]) < 220
-    assert (gap[0], gap[-1]) != (" ", " ")
+    assert margin <= place - len(before) < margin + 9
+    assert margin <= len(text) - len(after) - place - len(ITEM[:-1]) < margin + 9
     assert all(re.search(r"\W", pair) for pair in (before[-1] + gap[0], gap[-1] + after[0])), "words stay whole"
     assert (cut.kind, cut.tags, cut.id) == ("web", ("a",), "x")
     assert not dropped(Decontaminate(paths=paths), cut.text)
