@@ -2,8 +2,8 @@
 
 Both judge and deduplicate the same JSON Lines and write tokens of one tokenizer, in interleaved rounds, each time in
 processes of their own, on as many cores as there are workers. The start of Python and of its libraries counts, as it
-does for who waits. datatrove (`pip install datatrove spacy orjson`) has no step like Clean, and downloads its model of
-languages: those two steps only we do. It takes words and sentences from spaCy.
+does for who waits. datatrove (`pip install datatrove spacy orjson 'xxhash<4'`) has no step like Clean, and downloads
+its model of languages: those two steps only we do. It takes words and sentences from spaCy.
 """
 
 import json
@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter, sleep
 
-ROUNDS = 1
+ROUNDS = 3
 WORKERS = [1, 2]
 VOCABULARY = 8192
 TAUGHT = 5  # every fifth text is learned from
