@@ -15,6 +15,7 @@ from lm.filter.learned import LearnedQuality
 from lm.filter.near_duplicates import NearDuplicates
 from lm.filter.only import Only
 from lm.filter.personal import Personal
+from lm.filter.repeated_lines import RepeatedLines
 from lm.filter.word_list import WordList
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "NearDuplicates",
     "Only",
     "Personal",
+    "RepeatedLines",
     "WordList",
 ]

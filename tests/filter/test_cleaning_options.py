@@ -18,6 +18,7 @@ OPTIONS = {
     "language": lm.filter.Language,
     "word_list": lm.filter.WordList,
     "decontaminate": lm.filter.Decontaminate,
+    "repeated_lines": lm.filter.RepeatedLines,
     "learned": lm.filter.LearnedQuality,
 }
 NEEDED = {"clean": "ftfy", "language": "fasttext"}
@@ -32,7 +33,7 @@ def test_an_option_shows_every_parameter_with_the_value_it_has_without_it(option
     config = composed(option)
     parameters = inspect.signature(made).parameters
     assert config.keys() - {"_target_"} == parameters.keys()
-    free = {"path", "paths", "good", "random", "quantile"}  # for the user to give
+    free = {"path", "paths", "good", "random", "source", "quantile"}  # for the user to give
     for name in parameters.keys() - free:
         default = parameters[name].default
         assert config[name] == (list(default) if isinstance(default, tuple) else default), name
@@ -73,6 +74,7 @@ def test_decontamination_is_built_from_its_paths(tmp_path):
         ("language", "filter.too_short=cut", "filter.too_short: expected keep or drop"),
         ("word_list", "filter.least_different=0", "filter.least_different: expected int, at least 1"),
         ("decontaminate", "filter.action=mask", "filter.action: expected drop or cut"),
+        ("repeated_lines", "filter.most=0", "filter.most: expected int, at least 1"),
         ("decontaminate", "filter.words=0", "filter.words: expected int, at least 1"),
     ],
 )
