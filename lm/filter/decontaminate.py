@@ -42,8 +42,8 @@ class Decontaminate:
     as they are, and make one document with a blank line between them: what they were cut from was one. A document
     without such a piece is dropped, and so is one cut more than `most_cuts` times, of which hardly a page is whole.
 
-    Takes about 25 bytes for each word of the items, which is 1 to 5 kB an item, and 100 for each different word; every
-    process of a funnel has a copy.
+    Takes about 25 bytes of memory for each word of the items, 1 to 5 kB an item, and 100 for each different word, in
+    every process of a funnel; six times as much while the files are read.
     """
 
     def __init__(

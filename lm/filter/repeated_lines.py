@@ -27,7 +27,7 @@ class RepeatedLines:
     documents come from, before any filter: a line that an earlier filter has changed is another line. Wrong for code,
     where the same line twice is no fault.
 
-    Learning takes about 50 bytes of memory for each different line; a copy for another process has only the repeated.
+    Learning takes about 90 bytes of memory for each different line; a copy for another process has only the repeated.
     """
 
     def __init__(self, *, source: Source, most: Count = 5, least_characters: Count = 20):
@@ -69,7 +69,7 @@ class RepeatedLines:
             if len(block) >= 2 * max(BLOCK, len(known)):
                 known, block = self._first(known, block), array("Q")
         lines, owners = self._first(known, block).T
-        _, starts, counts = np.unique(lines, return_index=True, return_counts=True)
+        starts, counts = _groups(lines)
         starts = starts[counts > self.most]
         places = (starts[:, None] + np.arange(self.most)).ravel()
         return frozenset(lines[starts].tolist()), frozenset((lines[places] ^ owners[places]).tolist())
@@ -78,7 +78,7 @@ class RepeatedLines:
         """By line, the documents that had it first: one more than may keep it, which says that there are more."""
         pairs = np.concatenate([known, np.frombuffer(block, dtype=np.uint64).reshape(-1, 2)])
         pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-        _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+        starts, counts = _groups(pairs[:, 0])
         return pairs[np.arange(len(pairs)) - np.repeat(starts, counts) <= self.most]
 
     def _keys(self, lines: list[str]) -> Iterator[tuple[int, int]]:
@@ -88,6 +88,13 @@ class RepeatedLines:
                 said = " ".join(line.casefold().split())
                 if len(said) >= self.least_characters:
                     yield place, _hash(said)
+
+
+def _groups(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of equal numbers begin, and how long they are."""
+    edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    starts = np.concatenate([np.zeros(min(1, len(ordered)), dtype=np.int64), edges])
+    return starts, np.diff(starts, append=len(ordered))
 
 
 def _owner(document: Document) -> int:

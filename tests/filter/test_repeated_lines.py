@@ -34,6 +34,11 @@ def test_a_line_stays_in_the_first_documents_that_have_it(most):
     assert filter.repeated == (most < 10)
 
 
+def test_a_source_without_lines_takes_nothing_out():
+    assert texts(RepeatedLines(source=Given([])), PAGES) == [page.text for page in PAGES]
+    assert RepeatedLines(source=Given([Document("short", "x")])).repeated == 0
+
+
 def test_case_and_white_space_make_no_difference_and_short_lines_stay():
     documents = [page(n, f"\t{MENU.upper()}  " if n % 2 else MENU.replace(" ", "\u00a0 "), "short") for n in range(10)]
     found = texts(RepeatedLines(source=Given(documents), most=2), documents)
