@@ -1,6 +1,7 @@
 """Lines that many documents share are taken out of all but the first, and no other line is."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,9 +44,13 @@ def test_case_and_white_space_make_no_difference_and_short_lines_stay():
     documents = [page(n, f"\t{MENU.upper()}  " if n % 2 else MENU.replace(" ", "\u00a0 "), "short") for n in range(10)]
     found = texts(RepeatedLines(source=Given(documents), most=2), documents)
     assert found[2:] == [f"This is what page {n} says.\nshort" for n in range(2, 10)]
-    assert texts(RepeatedLines(source=Given(documents), least_characters=len(MENU) + 1), documents) == [
-        document.text for document in documents
-    ]
+    exactly, longer = (RepeatedLines(source=Given(documents), least_characters=len(MENU) + more) for more in (0, 1))
+    assert (exactly.repeated, longer.repeated) == (1, 0)
+
+
+def test_documents_of_two_files_may_have_the_same_id():
+    documents = [replace(document, id="1", source=f"{document.id}.txt") for document in PAGES]
+    assert texts(RepeatedLines(source=Given(documents)), documents) == texts(RepeatedLines(source=Given(PAGES)), PAGES)
 
 
 def test_a_line_often_in_one_document_is_in_one_document():
