@@ -19,40 +19,40 @@ ROUNDS = 3
 WORKERS = [1, 2]
 VOCABULARY = 8192
 TAUGHT = 5  # every fifth text is learned from
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
 def main(path: str) -> None:
-    """Megabytes a second and the most memory at once, of all processes together, for each number of workers."""
+    """Megabytes a second, work of cores and the most memory of all processes together, for each number of workers."""
     with TemporaryDirectory() as folder:
         size = prepare(Path(path), Path(folder)) / 1e6
         print(f"{size:.1f} MB, medians of {ROUNDS} rounds", flush=True)
         for workers in WORKERS:
-            seconds, memory, kept = {}, {}, {}
+            seconds, cores, memory, kept = {}, {}, {}, {}
             for turn in range(ROUNDS):
                 for side in ("ours", "theirs"):
-                    taken, peak, told = measured(side, path, folder, f"{side}-{workers}-{turn}", workers)
+                    taken, used, peak, told = measured(side, path, folder, f"{side}-{workers}-{turn}", workers)
                     seconds.setdefault(side, []).append(taken)
+                    cores.setdefault(side, []).append(used)
                     memory.setdefault(side, []).append(peak)
                     kept[side] = told
             for side, name in (("ours", "lm"), ("theirs", "datatrove")):
                 taken = median(seconds[side])
                 spread = f"{min(seconds[side]):.1f} to {max(seconds[side]):.1f}"
                 print(
-                    f"{workers} workers  {name:<10} {size / taken:7.2f} MB/s  {taken:7.1f} s ({spread})  "
-                    f"{median(memory[side]) / 1e6:6.0f} MB of memory  {kept[side]}",
+                    f"{workers} workers  {name:<10} {size / taken:7.2f} MB/s  {taken:7.1f} s ({spread}), "
+                    f"{median(cores[side]):.1f} s of cores  {median(memory[side]) / 1e6:6.0f} MB of memory  {kept[side]}",
                     flush=True,
                 )
-            print(
-                f"{workers} workers  ratio      {median(seconds['theirs']) / median(seconds['ours']):7.1f}×", flush=True
-            )
+            waited, worked = (median(each["theirs"]) / median(each["ours"]) for each in (seconds, cores))
+            print(f"{workers} workers  ratio {waited:.1f}× in time, {worked:.1f}× in work of cores", flush=True)
 
 
 def prepare(path: Path, folder: Path) -> int:
     """The bytes of text in the file; a tokenizer made of a part, and the lines dealt out as datatrove's tasks read."""
     from lm.tokenizer import train_bpe
 
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
     texts = [json.loads(line)["text"] for line in lines]
     train_bpe(texts[::TAUGHT], vocab_size=VOCABULARY).save(folder / "tokenizer.json")
     for workers in WORKERS:
@@ -63,10 +63,10 @@ def prepare(path: Path, folder: Path) -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def measured(side: str, path: str, folder: str, name: str, workers: int) -> tuple[float, int, str]:
-    """Seconds, bytes of memory at the most, and what a run says of what it has kept."""
+def measured(side: str, path: str, folder: str, name: str, workers: int) -> tuple[float, float, int, str]:
+    """Seconds, seconds of a core, bytes of memory at the most, and what a run says of what it has kept."""
     cores = sorted(os.sched_getaffinity(0))[:workers]
-    began, most = perf_counter(), 0
+    began, most, spent = perf_counter(), 0, {}
     command = [sys.executable, __file__, "--run", side, path, folder, name, str(workers)]
     with open(Path(folder) / f"{name}.txt", "w+") as told, open(Path(folder) / f"{name}.log", "w+") as log:
         run = subprocess.Popen(
@@ -77,30 +77,32 @@ def measured(side: str, path: str, folder: str, name: str, workers: int) -> tupl
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         while run.poll() is None:
-            most = max(most, memory(run.pid))
+            most = max(most, watched(run.pid, spent))
             sleep(0.1)
         seconds = perf_counter() - began
         if run.returncode:
             sys.exit(f"{side} failed: {(Path(folder) / f'{name}.log').read_text()[-3000:]}")
         told.seek(0)
-        return seconds, most, told.read().strip().splitlines()[-1]
+        return seconds, sum(spent.values()) / TICKS, most, told.read().strip().splitlines()[-1]
 
 
-def memory(root: int) -> int:
-    """Bytes that a process and all below it have in memory; what they share counts for each."""
+def watched(root: int, spent: dict[int, int]) -> int:
+    """Bytes that a process and all below it have in memory; what they share counts for each. `spent` gets the ticks of
+    a core that each has used."""
     children: dict[int, list[int]] = {}
-    resident: dict[int, int] = {}
+    resident: dict[int, tuple[int, int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                resident[int(entry.name)] = PAGE * int((entry / "statm").read_text().split()[1])
-            except (OSError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
                 continue  # it has ended
-            children.setdefault(parent, []).append(int(entry.name))
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+            resident[int(entry.name)] = PAGE * int(fields[21]), int(fields[11]) + int(fields[12])
     found, total = [root], 0
     for process in found:
-        total += resident.get(process, 0)
+        size, spent[process] = resident.get(process, (0, spent.get(process, 0)))
+        total += size
         found += children.get(process, [])
     return total
 
