@@ -41,7 +41,7 @@ def main(path: str) -> None:
                 spread = f"{min(seconds[side]):.1f} to {max(seconds[side]):.1f}"
                 print(
                     f"{workers} workers  {name:<10} {size / taken:7.2f} MB/s  {taken:7.1f} s ({spread}), "
-                    f"{median(cores[side]):.1f} s of cores  {median(memory[side]) / 1e6:6.0f} MB of memory  {kept[side]}",
+                    f"{median(cores[side]):.1f} s of cores  {median(memory[side]) / 1e6:.0f} MB held  {kept[side]}",
                     flush=True,
                 )
             waited, worked = (median(each["theirs"]) / median(each["ours"]) for each in (seconds, cores))
