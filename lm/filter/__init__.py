@@ -5,6 +5,7 @@ from lm.filter.boilerplate import Boilerplate
 from lm.filter.c4 import C4Quality
 from lm.filter.clean import Clean
 from lm.filter.code import CodeQuality
+from lm.filter.decontaminate import Decontaminate
 from lm.filter.duplicates import Duplicates
 from lm.filter.fineweb import FineWebQuality
 from lm.filter.gopher_quality import GopherQuality
@@ -14,6 +15,7 @@ from lm.filter.learned import LearnedQuality
 from lm.filter.near_duplicates import NearDuplicates
 from lm.filter.only import Only
 from lm.filter.personal import Personal
+from lm.filter.repeated_lines import RepeatedLines
 from lm.filter.word_list import WordList
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "C4Quality",
     "Clean",
     "CodeQuality",
+    "Decontaminate",
     "Duplicates",
     "FineWebQuality",
     "GopherQuality",
@@ -30,5 +33,6 @@ __all__ = [
     "NearDuplicates",
     "Only",
     "Personal",
+    "RepeatedLines",
     "WordList",
 ]

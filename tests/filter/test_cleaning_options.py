@@ -17,6 +17,8 @@ OPTIONS = {
     "personal": lm.filter.Personal,
     "language": lm.filter.Language,
     "word_list": lm.filter.WordList,
+    "decontaminate": lm.filter.Decontaminate,
+    "repeated_lines": lm.filter.RepeatedLines,
     "learned": lm.filter.LearnedQuality,
 }
 NEEDED = {"clean": "ftfy", "language": "fasttext"}
@@ -31,7 +33,7 @@ def test_an_option_shows_every_parameter_with_the_value_it_has_without_it(option
     config = composed(option)
     parameters = inspect.signature(made).parameters
     assert config.keys() - {"_target_"} == parameters.keys()
-    free = {"path", "good", "random", "quantile"}  # for the user to give
+    free = {"path", "paths", "good", "random", "source", "quantile"}  # for the user to give
     for name in parameters.keys() - free:
         default = parameters[name].default
         assert config[name] == (list(default) if isinstance(default, tuple) else default), name
@@ -57,6 +59,11 @@ def test_a_word_list_is_built_from_its_path(tmp_path):
     assert build(composed("word_list", f"filter.path={tmp_path}/*.txt")).tag is None
 
 
+def test_decontamination_is_built_from_its_paths(tmp_path):
+    (tmp_path / "items.txt").write_text("one two three four five six seven eight\n")
+    assert build(composed("decontaminate", f"filter.paths={tmp_path}/*.txt", "filter.action=cut")).action == "cut"
+
+
 @pytest.mark.parametrize(
     ("option", "override", "meant"),
     [
@@ -66,6 +73,9 @@ def test_a_word_list_is_built_from_its_path(tmp_path):
         ("language", "filter.least_score=3", "filter.least_score: expected float, at least 0, at most 1"),
         ("language", "filter.too_short=cut", "filter.too_short: expected keep or drop"),
         ("word_list", "filter.least_different=0", "filter.least_different: expected int, at least 1"),
+        ("decontaminate", "filter.action=mask", "filter.action: expected drop or cut"),
+        ("repeated_lines", "filter.most=0", "filter.most: expected int, at least 1"),
+        ("decontaminate", "filter.words=0", "filter.words: expected int, at least 1"),
     ],
 )
 def test_what_an_option_cannot_be_is_told_before_anything_is_built(option, override, meant):
