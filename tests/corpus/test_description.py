@@ -21,11 +21,12 @@ def option(name: str, folder: Path):
     overrides = ["corpus=funnel", f"+filter@corpus.filters.x={name}"]
     words = folder / "words.txt"
     if not words.exists():
-        words.write_text("badword\n" * 3 + "good words of some length\n" * 40)
+        words.write_text("badword\n" * 3 + "some good words of a certain length and some more\n" * 40)
     given = {
         "word_list": [f"corpus.filters.x.path={words}"],
         "learned": [f"corpus.filters.x.{side}.path={words}" for side in ("good", "random")],
         "decontaminate": [f"corpus.filters.x.paths={words}"],
+        "repeated_lines": [f"corpus.filters.x.source.path={words}"],
         "only": ["+filter@corpus.filters.x.filter=clean", "corpus.filters.x.kinds=[web]"],
     }
     composed = Composition("corpus", directory=config_directory()).compose([*overrides, *given.get(name, [])])
