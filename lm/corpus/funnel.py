@@ -73,6 +73,8 @@ class Funnel(Source):
         with store.claimed():
             if not store.account["complete"]:
                 self._run(store)
+        if not store.account["pieces"]:
+            raise ValueError(_nothing_kept(store.account["steps"]))
         self.notes = tuple(store.account["notes"])
 
     def __iter__(self) -> Iterator[Document]:
@@ -127,6 +129,18 @@ class Funnel(Source):
             save(complete=True)
         finally:
             seen.close()
+
+
+def _nothing_kept(steps: list[dict]) -> str:
+    """Why no document is left, by the reason for which most of them went."""
+    gone = [(why["documents"], step["step"], reason) for step in steps for reason, why in step["dropped"].items()]
+    if not gone:
+        return "the corpus is empty: its sources give no document with text in it"
+    most, step, reason = max(gone)
+    return (
+        f"the filters let none of {steps[0]['documents']} documents pass; most went at {step}: {reason} ({most}): "
+        "look at them with show=3 (lm corpus), and change or remove that filter"
+    )
 
 
 class Follow:

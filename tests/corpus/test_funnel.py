@@ -150,6 +150,15 @@ def test_a_document_at_which_a_filter_fails_is_named(tmp_path):
     assert "at document 'd9', in one of the filters bad" in caught.value.__notes__[0]
 
 
+def test_a_funnel_that_lets_nothing_pass_says_where_all_went(tmp_path):
+    told = "the filters let none of 300 documents pass; most went at letters: too few letters"
+    for _ in range(2):
+        with pytest.raises(ValueError, match=told + r" \(300\): look at them with show=3"):
+            list(of(tmp_path, filters={"shout": Shout(), "letters": Letters(least=10_000)}))
+    with pytest.raises(ValueError, match="the corpus is empty: its sources give no document"):
+        list(of(tmp_path, []))
+
+
 def test_a_funnel_without_a_source_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"corpus.sources is empty: add one, as \+corpus@"):
         Funnel({}, directory=str(tmp_path))
@@ -159,7 +168,8 @@ def test_a_later_step_does_not_hide_an_earlier_duplicate(tmp_path):
     """What came first counts as first, whatever a later step makes of it."""
     twice = [Document("same words here, many", "a"), Document("Same words here: MANY!", "b"), Document("other", "c")]
     made = of(tmp_path, twice, filters={"unique": Duplicates(), "letters": Letters(least=100)})
-    assert list(made) == []
+    with pytest.raises(ValueError, match="most went at letters: too few letters"):
+        list(made)
     assert made.ledger.steps[0]["dropped"]["duplicate"]["documents"] == 1
     assert made.ledger.steps[1]["dropped"]["too few letters"]["documents"] == 2
 
