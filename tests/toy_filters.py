@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lm.corpus import Document, Dropped
+from lm.corpus import Document, Dropped, Unique
 
 
 class Letters:
@@ -16,6 +16,18 @@ class Letters:
             return 1 // 0
         count = sum(map(str.isalpha, document.text))
         return document if count >= self.least else Dropped("too few letters", f"{count} letters")
+
+
+class Letter(Unique):
+    """Keep the first document with a letter at a place."""
+
+    reason = "the same letter"
+
+    def __init__(self, *, place: int):
+        self.place = place
+
+    def keys(self, document: Document) -> list[bytes]:
+        return [document.text[self.place].encode()]
 
 
 class Shout:

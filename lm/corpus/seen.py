@@ -22,8 +22,7 @@ class Seen:
         self._base.execute("pragma synchronous = normal")
         self._base.executescript(TABLES)
         self._base.execute("begin")
-        self._base.execute("delete from seen where number >= ?", [known])
-        self._base.execute("delete from names where number >= ?", [known])
+        self._base.execute("delete from names where number >= ?", [known])  # a key without a name is not seen yet
 
     def first(self, step: int, keys: list[bytes], number: int, name: str) -> str | None:
         """The id of the document before that has one of the keys at the same place; None, and remembered, if none."""

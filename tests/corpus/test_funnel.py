@@ -1,15 +1,16 @@
 """A funnel gives what its filters let pass, accounts for every document, and goes on where it was ended."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from given import Given
-from lm.corpus import Document, Funnel, funnel
+from lm.corpus import Document, Funnel, funnel, ledger
 from lm.corpus.workers import in_order
 from lm.filter import Duplicates
-from toy_filters import Letters, Shout
+from toy_filters import Letter, Letters, Shout
 
 DOCUMENTS = [
     Document(f"text {i % 70} of many\n" * (1 + i % 5), f"d{i}", "code" if i % 3 else "prose") for i in range(300)
@@ -162,6 +163,35 @@ def test_a_funnel_that_lets_nothing_pass_says_where_all_went(tmp_path):
 def test_a_funnel_without_a_source_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"corpus.sources is empty: add one, as \+corpus@"):
         Funnel({}, directory=str(tmp_path))
+
+
+def test_what_an_earlier_step_drops_is_unknown_to_a_later_one(tmp_path):
+    texts = [Document(text, text) for text in ("ab", "ac", "zc", "yb")]
+    made = of(tmp_path, texts, filters={"first": Letter(place=0), "last": Letter(place=-1)})
+    assert [document.id for document in made] == ["ab", "zc"]
+    assert made.ledger.steps[1]["dropped"]["the same letter"]["examples"][0]["detail"] == "as ab"
+
+
+def test_ended_again_and_again_it_still_knows_which_came_first(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(ledger, "EXAMPLES", 1000)
+    whole, add = of(tmp_path / "whole"), funnel.Store.add
+    list(whole)
+    for stop in range(2, 7):
+        calls = []
+
+        def failing(self, *given, stop=stop, calls=calls):
+            calls.append(1)
+            if len(calls) == stop:
+                raise KeyboardInterrupt
+            return add(self, *given)
+
+        monkeypatch.setattr(funnel.Store, "add", failing)
+        with suppress(KeyboardInterrupt):
+            list(of(tmp_path / "cut"))
+    monkeypatch.setattr(funnel.Store, "add", add)
+    again = of(tmp_path / "cut")
+    assert list(again) == list(whole)
+    assert again.ledger.steps == whole.ledger.steps
 
 
 def test_a_later_step_does_not_hide_an_earlier_duplicate(tmp_path):

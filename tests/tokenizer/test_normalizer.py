@@ -65,3 +65,4 @@ def test_bytes_a_token_are_of_the_text_and_words_where_they_stand():
     found = measure(spaced_tokenizer(), ["ab ab", "ab"])
     assert (found["tokens"], found["bytes"], found["words_whole"], found["tokens_per_word"]) == (3, 7, 1, 1)
     assert found["lost"] == 0
+    assert measure(spaced_tokenizer(), ["abcb"])["tokens_per_word"] == 3
