@@ -26,13 +26,16 @@ class Seen:
 
     def first(self, step: int, keys: list[bytes], number: int, name: str) -> str | None:
         """The id of the document before that has one of the keys at the same place; None, and remembered, if none."""
-        for place, key in enumerate(keys):
-            found = self._base.execute(
-                "select names.id from seen join names using (number) where step = ? and place = ? and key = ?",
-                [step, place, key],
-            ).fetchone()
-            if found:
-                return found[0]
+        if not keys:
+            return None
+        asked = ", ".join(["(?, ?)"] * len(keys))
+        found = self._base.execute(
+            f"with asked (place, key) as (values {asked}) select names.id from asked "
+            "cross join seen using (place, key) join names using (number) where step = ? order by place limit 1",
+            [*(value for pair in enumerate(keys) for value in pair), step],
+        ).fetchone()
+        if found:
+            return found[0]
         rows = [(step, place, key, number) for place, key in enumerate(keys)]
         self._base.executemany("insert or ignore into seen values (?, ?, ?, ?)", rows)
         self._base.execute("insert or ignore into names values (?, ?)", [number, name])

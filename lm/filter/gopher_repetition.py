@@ -12,7 +12,6 @@ from lm.filter.words import words
 
 TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
-LINE_ENDS = re.compile(r"\n+")
 PARAGRAPH_ENDS = re.compile(r"\n{2,}")
 
 
@@ -48,8 +47,8 @@ class GopherRepetition:
         paragraphs = self.max_duplicate_paragraphs, self.max_duplicate_paragraph_characters
         lines = self.max_duplicate_lines, self.max_duplicate_line_characters
         dropped = (
-            _by_parts("paragraphs", PARAGRAPH_ENDS.split(text.strip()), len(text), *paragraphs)
-            or _by_parts("lines", LINE_ENDS.split(text), len(text), *lines)
+            _by_parts("paragraphs", _paragraphs(text), len(text), *paragraphs)
+            or _by_parts("lines", _lines(text), len(text), *lines)
             or self._by_phrases(text)
         )
         return dropped or document
@@ -69,6 +68,16 @@ class GopherRepetition:
                 if share > most:
                     return Dropped(f"duplicate {length}-grams", f"{share:.1%} of the text, more than {most:.0%}")
         return None
+
+
+def _paragraphs(text: str) -> list[str]:
+    text = text.strip()
+    return PARAGRAPH_ENDS.split(text) if "\n\n" in text else [text]
+
+
+def _lines(text: str) -> list[str]:
+    """As split by runs of line ends, which is slower."""
+    return [*filter(None, text.split("\n")), *[""] * (text.startswith("\n") + text.endswith("\n"))]
 
 
 def _by_parts(name: str, parts: list[str], size: int, most: float, most_characters: float) -> Dropped | None:
