@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
+from lm.corpus.csv_rows import LARGEST_FIELD
 from lm.corpus.members import find_files, open_members
 
 PACKED = (".gz", ".zst")
@@ -114,7 +115,9 @@ def _parsed(text: str, place: str) -> object:
 def _table(content: str, ending: str, place: str) -> Iterator[tuple[int, object]]:
     """Rows by the names in the first, which is itself an item, as it may be one without names."""
     quoting = csv.QUOTE_MINIMAL if ending == ".csv" else csv.QUOTE_NONE
-    rows = csv.reader(StringIO(content, newline=""), delimiter="," if ending == ".csv" else "\t", quoting=quoting)
+    csv.field_size_limit(LARGEST_FIELD)  # of the whole process, so said wherever tables are read
+    delimiter = "," if ending == ".csv" else "\t"
+    rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
     names: list[str] = []
     line = 1
     try:

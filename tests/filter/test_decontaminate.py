@@ -254,7 +254,7 @@ def test_bad_parameters_are_refused(paths, tmp_path):
     (tmp_path / "short.txt").write_text("too short\n")
     (tmp_path / "broken.jsonl").write_text('{"q": 1}\n{"q"\n')
     (tmp_path / "latin.txt").write_bytes("größe".encode("latin-1"))
-    (tmp_path / "large.csv").write_text(f"a,b\n1,{'x' * 200_000}\n")
+    (tmp_path / "quotes.csv").write_text('a,b\n1,"x" y\n')
     for options, told in (
         ({"paths": []}, r"filter\.paths is empty: name"),
         ({"paths": str(tmp_path / "none.jsonl")}, r"filter\.paths .*none\.jsonl does not exist"),
@@ -262,7 +262,7 @@ def test_bad_parameters_are_refused(paths, tmp_path):
         ({"paths": str(tmp_path / "short.txt")}, r"filter\.paths .*short\.txt have no item of 8 words: give"),
         ({"paths": str(tmp_path / "broken.jsonl")}, r"filter\.paths .*broken\.jsonl:2 is not JSON: .*: repair it"),
         ({"paths": str(tmp_path / "latin.txt")}, r"filter\.paths .*latin\.txt is not UTF-8 .*: give"),
-        ({"paths": str(tmp_path / "large.csv")}, r"filter\.paths .*large\.csv:2 is no table: .*: repair it"),
+        ({"paths": str(tmp_path / "quotes.csv")}, r"filter\.paths .*quotes\.csv:2 is no table: .*: repair it"),
         ({"fields": ["questions"]}, r"filter\.fields \['questions'\]: .* has none of them: did you mean 'question'\?"),
         ({"fields": ["zzz"]}, r"filter\.fields .* give some of 'question', 'id', or null"),
         ({"fields": []}, r"filter\.fields \[\] is no list of names: give"),
