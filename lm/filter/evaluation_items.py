@@ -117,7 +117,7 @@ def _table(content: str, ending: str, place: str) -> Iterator[tuple[int, object]
     quoting = csv.QUOTE_MINIMAL if ending == ".csv" else csv.QUOTE_NONE
     csv.field_size_limit(LARGEST_FIELD)  # of the whole process, so said wherever tables are read
     delimiter = "," if ending == ".csv" else "\t"
-    rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, quoting=quoting)  # MMLU's quotes are loose
     names: list[str] = []
     line = 1
     try:
