@@ -1,12 +1,12 @@
 """What the machine at hand does fastest and right: `auto` for precision and threads, and a word on what it picked."""
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 from lm.bounds import Count
+from lm.ranks import cores
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]  # fp16 would scale what is clipped
 
@@ -39,7 +39,7 @@ class Compute:
 
     def settle_threads(self, ranks_here: int) -> int:
         """Share the cores this process may use among the ranks on this machine, and set torch to it."""
-        available = len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1
+        available = cores()
         threads = max(1, available // ranks_here) if self.threads == "auto" else self.threads
         torch.set_num_threads(threads)
         return threads

@@ -19,6 +19,11 @@ def is_first_process() -> bool:
     return not any(int(os.environ.get(name) or 0) for name in RANKS)
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1
+
+
 def end_with(parent: int) -> None:
     """Let this process, a rank that `parent` launched, not outlive it: killed, that one can tell nobody."""
     if sys.platform == "linux":

@@ -58,3 +58,8 @@ class Source(ABC):
     def prepare(self) -> None:
         """Do what has to be done once before the first reading, which may take long."""
         return
+
+
+def counted(*notes: tuple[int, str]) -> tuple[str, ...]:
+    """What a reading has to say, of each count that is not 0."""
+    return tuple(f"{count} {what}" for count, what in notes if count)

@@ -1,6 +1,5 @@
 """Several sources through a funnel of filters, with every document accounted for."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -17,6 +16,7 @@ from lm.corpus.store import Store
 from lm.corpus.workers import in_order
 from lm.files import hash_bytes, hash_file, hash_json
 from lm.progress import bar
+from lm.ranks import cores
 
 BATCH_DOCUMENTS, BATCH_CHARACTERS = 256, 1_000_000  # that a worker takes at once
 PIECE = 16_000_000  # characters read between two savings
@@ -41,7 +41,7 @@ class Funnel(Source):
         if not sources:
             raise ValueError("corpus.sources is empty: add one, as +corpus@corpus.sources.mine=text")
         self.sources, self.filters = dict(sources), dict(filters or {})
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or cores()
         self.directory = Path(directory)
         self._fingerprint: str | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from lm.corpus.document import Document, Source
+from lm.corpus.document import Document, Source, counted
 from lm.corpus.members import find_files, open_members
 from lm.files import hash_file, hash_json
 
@@ -49,13 +49,9 @@ class HtmlSource(Source):
                     empty += 1
                     continue
                 yield Document(text, name, self.kind, source=str(file))
-        self.notes = tuple(
-            note
-            for count, note in (
-                (empty, f"{empty} pages had no main text and were left out"),
-                (others, f"{others} files in archives were no pages and were left out"),
-            )
-            if count
+        self.notes = counted(
+            (empty, "pages had no main text and were left out"),
+            (others, "files in archives were no pages and were left out"),
         )
 
     def _main_text(self, page: bytes | str) -> str:

@@ -8,10 +8,10 @@ and only for a hub id. For files of your own that are JSON Lines or Parquet, cor
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
 from lm.corpus.document import Document, Source
+from lm.corpus.fields import field_of
 from lm.files import hash_file, hash_json
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -76,13 +76,13 @@ class HuggingFaceSource(Source):
         empty = given = 0
         for number, row in enumerate(self._rows(), start=1):
             where = f"{self.path}:{number}"
-            text = _field(row, self.text_field, "corpus.text_field", where)
+            text = field_of(row, self.text_field, "corpus.text_field", where)
             if text is not None and not isinstance(text, str):
                 raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
             if not text or not text.strip():
                 empty += 1
                 continue
-            name = where if self.id_field is None else str(_field(row, self.id_field, "corpus.id_field", where))
+            name = where if self.id_field is None else str(field_of(row, self.id_field, "corpus.id_field", where))
             yield Document(text, name, self.kind, source=self.path)
             given += 1
             if given == self.limit:
@@ -131,12 +131,3 @@ class HuggingFaceSource(Source):
                 "have to be accepted (then `hf auth login`), and whether this machine reaches the hub"
             )
             raise ValueError(f"corpus.path {self.path} ({which}) cannot be read: {said}: {remedy}") from error
-
-
-def _field(row: dict, field: str, key: str, where: str) -> object:
-    """The value of a field, or an error that says which there are."""
-    if field in row:
-        return row[field]
-    near = get_close_matches(field, row, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, row)) or 'none'}"
-    raise ValueError(f"{where} has no field {field!r} ({key}): {hint}")

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
-from lm.corpus.document import Document, Source
+from lm.corpus.document import Document, Source, counted
+from lm.corpus.fields import field_of
 from lm.corpus.members import find_files, open_members
 from lm.files import hash_file, hash_json
 
@@ -53,13 +53,9 @@ class JsonlSource(Source):
                         broken += 1
                         document = Document(whole, document.id, document.kind, source=document.source)
                     yield document
-        self.notes = tuple(
-            note
-            for count, note in (
-                (broken, f"{broken} documents had halves of characters (lone surrogates), which became �"),
-                (empty, f"{empty} documents without any text were left out"),
-            )
-            if count
+        self.notes = counted(
+            (broken, "documents had halves of characters (lone surrogates), which became �"),
+            (empty, "documents without any text were left out"),
         )
 
     def _document(self, line: bytes, place: str, file: Path) -> Document:
@@ -71,20 +67,11 @@ class JsonlSource(Source):
             raise ValueError(f"{where} is not JSON: {error}") from None
         if not isinstance(record, dict):
             raise ValueError(f"{where} is a JSON {type(record).__name__}, not an object with fields")
-        text = _field(record, self.text_field, "corpus.text_field", where)
+        text = field_of(record, self.text_field, "corpus.text_field", where)
         if not isinstance(text, str):
             raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
-        name = place if self.id_field is None else str(_field(record, self.id_field, "corpus.id_field", where))
+        name = place if self.id_field is None else str(field_of(record, self.id_field, "corpus.id_field", where))
         kind = (
-            self.kind if self.kind_field is None else str(_field(record, self.kind_field, "corpus.kind_field", where))
+            self.kind if self.kind_field is None else str(field_of(record, self.kind_field, "corpus.kind_field", where))
         )
         return Document(text, name, kind, source=str(file))
-
-
-def _field(record: dict, field: str, key: str, where: str) -> object:
-    """The value of a field, or an error that says which there are."""
-    if field in record:
-        return record[field]
-    near = get_close_matches(field, record, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, record)) or 'none'}"
-    raise ValueError(f"{where} has no field {field!r} ({key}): {hint}")

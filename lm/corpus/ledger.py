@@ -38,7 +38,9 @@ class Ledger:
                 why["examples"].append({"id": document.id, "detail": fate.dropped.detail, "text": text})
 
     def table(self) -> str:
-        """A line a step, and below it one a reason, the commonest first."""
+        """A line a step, and below it one a reason, the commonest first; empty where there is no step."""
+        if not self.steps:
+            return ""
         width = max([len("step"), *(len(step["step"]) for step in self.steps)])
         reasons = [len(reason) for step in self.steps for reason in step["dropped"]]
         width = max([width, *(size + 2 for size in reasons)])

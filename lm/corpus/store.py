@@ -25,10 +25,7 @@ class Store:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self.account: dict[str, Any] = {"pieces": [], "read": 0, "complete": False}
-        if (directory / ACCOUNT).is_file():
-            with undamaged(directory / ACCOUNT, AGAIN):
-                self.account = json.loads((directory / ACCOUNT).read_text(encoding="utf-8"))
+        self.account = self._written()
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -36,8 +33,16 @@ class Store:
         self.directory.mkdir(parents=True, exist_ok=True)
         with open(self.directory / ".lock", "a") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
-            self.__init__(self.directory)
+            self.account = self._written()
             yield
+
+    def _written(self) -> dict[str, Any]:
+        """The account as it lies there."""
+        path = self.directory / ACCOUNT
+        if not path.is_file():
+            return {"pieces": [], "read": 0, "complete": False}
+        with undamaged(path, AGAIN):
+            return json.loads(path.read_text(encoding="utf-8"))
 
     def add(self, documents: Sequence[Document], account: dict[str, Any]) -> None:
         """Write a piece, and the account that holds with it."""

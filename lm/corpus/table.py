@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lm.corpus.csv_rows import csv_rows
-from lm.corpus.document import Document, Source
+from lm.corpus.document import Document, Source, counted
 from lm.corpus.members import find_files, open_members
 from lm.corpus.parquet_rows import parquet_rows
 from lm.files import hash_file, hash_json
@@ -81,13 +81,9 @@ class TableSource(Source):
                 name = row.place if self.id_field is None else str(row.values[self.id_field])
                 kind = self.kind if self.kind_field is None else str(row.values[self.kind_field])
                 yield Document(text, name, kind, source=str(file))
-        self.notes = tuple(
-            note
-            for count, note in (
-                (empty, f"{empty} documents without any text were left out"),
-                (self._others, f"{self._others} files in archives were no .csv or .tsv and were left out"),
-            )
-            if count
+        self.notes = counted(
+            (empty, "documents without any text were left out"),
+            (self._others, "files in archives were no .csv or .tsv and were left out"),
         )
 
     def _rows(self, file: Path) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from lm.corpus.document import Document, Source
+from lm.corpus.document import Document, Source, counted
 from lm.corpus.encoding import Encoding
 from lm.corpus.members import Unpacked, find_files, open_members
 from lm.files import hash_file, hash_json
@@ -61,13 +61,9 @@ class TextSource(Source):
                         continue
                     alone = self.separator is None and self.part_size is None
                     yield Document(text, name if alone else f"{name}#{number}", self.kind, source=str(file))
-        self.notes = recoding.notes() + tuple(
-            note
-            for count, note in (
-                (bad, f"{bad} runs of bytes were no UTF-8 and became �"),
-                (empty, f"{empty} documents without any text were left out"),
-            )
-            if count
+        self.notes = recoding.notes() + counted(
+            (bad, "runs of bytes were no UTF-8 and became �"),
+            (empty, "documents without any text were left out"),
         )
 
     def _parts(self, piece: bytes) -> Iterator[tuple[str, int]]:

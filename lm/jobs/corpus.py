@@ -51,7 +51,7 @@ def prepare_corpus(
             funnel, json.dumps({"steps": corpus.ledger.steps, "shards": counts}, indent=1, ensure_ascii=False)
         )
         outputs = [*outputs, funnel]
-        print(corpus.ledger.table())
+        print(corpus.ledger.table(), end="\n" if corpus.filters else "")
     told_of = list(corpus.notes)
     if lost := sum(shards.lost for shards in written.values()):
         told_of.append(f"{lost / found.total_bytes:.2%} of the bytes do not come back from this tokenizer")

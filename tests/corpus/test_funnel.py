@@ -160,6 +160,14 @@ def test_a_funnel_that_lets_nothing_pass_says_where_all_went(tmp_path):
         list(of(tmp_path, []))
 
 
+def test_without_filters_several_sources_are_one(tmp_path):
+    sources = {"first": Given(DOCUMENTS[:3]), "second": Given(DOCUMENTS[3:9])}
+    made = Funnel(sources, directory=str(tmp_path), workers=1)
+    assert list(made) == DOCUMENTS[:9]
+    assert made.ledger.table() == ""
+    assert made.notes == ("first: all were given", "second: all were given")
+
+
 def test_a_funnel_without_a_source_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"corpus.sources is empty: add one, as \+corpus@"):
         Funnel({}, directory=str(tmp_path))
