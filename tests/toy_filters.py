@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lm.corpus import Document, Dropped, Unique
+from lm.corpus import Document, Dropped, Source, Unique
 
 
 class Letters:
@@ -19,15 +19,18 @@ class Letters:
 
 
 class Letter(Unique):
-    """Keep the first document with a letter at a place."""
+    """Keep the longest of documents with the same letter at a place."""
 
     reason = "the same letter"
 
-    def __init__(self, *, place: int):
-        self.place = place
+    def __init__(self, *, place: int, earlier: Source | None = None):
+        self.place, self.earlier = place, earlier
 
     def keys(self, document: Document) -> list[bytes]:
-        return [document.text[self.place].encode()]
+        return [document.text[self.place].encode().rjust(8)]
+
+    def worth(self, document: Document) -> float:
+        return len(document.text)
 
 
 class Shout:

@@ -3,7 +3,8 @@
 from lm.corpus.aligned import Aligned, Editions, SentencePairs
 from lm.corpus.code_tree import CodeTree
 from lm.corpus.document import Document, Dropped, Source
-from lm.corpus.fate import Fate, Filter, Unique, follow
+from lm.corpus.executor import Executor, LocalExecutor
+from lm.corpus.fate import Fate, Filter, Reporting, Unique, follow
 from lm.corpus.funnel import Funnel
 from lm.corpus.html import HtmlSource
 from lm.corpus.hugging_face import HuggingFaceSource
@@ -16,6 +17,7 @@ from lm.corpus.split import Split, rank
 from lm.corpus.survey import Survey, survey
 from lm.corpus.table import TableSource
 from lm.corpus.text import TextSource
+from lm.corpus.token_counts import count_tokens
 from lm.corpus.writer import write_shards
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Document",
     "Dropped",
     "Editions",
+    "Executor",
     "Fate",
     "Filter",
     "Funnel",
@@ -31,7 +34,9 @@ __all__ = [
     "HuggingFaceSource",
     "JsonlSource",
     "Ledger",
+    "LocalExecutor",
     "PythonSource",
+    "Reporting",
     "SentencePairs",
     "Shards",
     "Source",
@@ -41,6 +46,7 @@ __all__ = [
     "TextSource",
     "TokenStream",
     "Unique",
+    "count_tokens",
     "explain_fate",
     "follow",
     "rank",

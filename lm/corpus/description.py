@@ -3,11 +3,13 @@
 import inspect
 import os
 from collections.abc import Mapping, Set
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import lm
 from lm.corpus.document import Source
-from lm.files import hash_file
+from lm.files import hash_bytes, hash_file
 
 
 def described(part: Any) -> Any:
@@ -27,3 +29,13 @@ def described(part: Any) -> Any:
     kind = type(part)
     parameters = {name: described(getattr(part, name)) for name in inspect.signature(kind).parameters}
     return [f"{kind.__module__}.{kind.__qualname__}", parameters]
+
+
+def code_of(part: Any) -> str:
+    """Hash of the code that a filter runs: all of our own filters, which use each other, and the file it stands in."""
+    return hash_bytes((_filters() + hash_file(inspect.getfile(type(part)))).encode())
+
+
+@cache
+def _filters() -> str:
+    return "".join(hash_file(file) for file in sorted(Path(lm.__file__).parent.glob("filter/*.py")))

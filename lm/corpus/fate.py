@@ -1,62 +1,122 @@
-"""What becomes of a document on its way through filters, followed step by step."""
+"""What becomes of documents on their way through filters, step by step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from lm.corpus.document import Document, Dropped
+from lm.corpus.document import Document, Dropped, Source
 
 Filter = Callable[[Document], Document | Dropped]
 
 
 class Unique(ABC):
-    """A step that keeps the first of the documents that share a key.
-
-    What comes after it may still drop the one that was kept, so such steps stand last.
+    """A step that keeps one of the documents that share a key, directly or by way of others, whatever that one becomes
+    later. Of those that share one with a document of `earlier`, another corpus, none is kept.
     """
 
     reason: str
+    earlier: Source | None
 
     @abstractmethod
     def keys(self, document: Document) -> list[bytes]:
-        """By what it is known; one in common with a document before is enough."""
+        """By what it is known, as many of every document, each of 8 bytes or a multiple; none if nothing is like it."""
+
+    @abstractmethod
+    def worth(self, document: Document) -> float:
+        """The one of most worth is kept, of equals the first."""
 
 
-@dataclass(frozen=True)
-class Fate:
-    """A document as it leaves the steps, or where and why it was dropped.
+class Reporting(ABC):
+    """A filter that can say more of what it drops or changes than a reason."""
 
-    `sizes` are the bytes of its text before the first step and after each that let it pass, `changed` the steps that
-    changed it, `keys` what each `Unique` step knows it by.
-    """
-
-    document: Document | None
-    sizes: tuple[int, ...]
-    changed: tuple[int, ...] = ()
-    dropped: Dropped | None = None
-    keys: tuple[tuple[int, list[bytes]], ...] = ()
-
-    def dropped_at(self, step: int, dropped: Dropped) -> "Fate":
-        """What it is when an earlier step than was thought drops it."""
-        changed = tuple(each for each in self.changed if each < step)
-        return Fate(None, self.sizes[: step + 1], changed, dropped, self.keys)
+    @abstractmethod
+    def report(self, document: Document) -> Iterator[dict[str, str | int]]:
+        """What it found in the document, as it came to this filter: plain records."""
 
 
-def follow(document: Document, steps: Sequence[Filter | Unique]) -> Fate:
-    """Take a document through all steps. What `Unique` ones make of it depends on the others: they only give keys."""
-    sizes, changed, keys = [len(document.text.encode())], [], []
-    for number, step in enumerate(steps):
-        if isinstance(step, Unique):
-            keys.append((number, step.keys(document)))
-        else:
+@dataclass
+class Outcome:
+    """What a step makes of documents, by their places; the others pass as they are."""
+
+    dropped: dict[int, Dropped] = field(default_factory=dict)
+    changed: dict[int, Document] = field(default_factory=dict)
+
+    def after(self, documents: Sequence[Document]) -> list[Document]:
+        """The documents that are left."""
+        changed = self.changed
+        return [changed.get(n, document) for n, document in enumerate(documents) if n not in self.dropped]
+
+
+def judge(step: Filter, name: str, documents: Sequence[Document]) -> Outcome:
+    """Let a filter, which the config calls `name`, judge each document."""
+    outcome = Outcome()
+    for place, document in enumerate(documents):
+        try:
             result = step(document)
-            if isinstance(result, Dropped):
-                return Fate(None, tuple(sizes), tuple(changed), result, tuple(keys))
-            if result is not document and result.text != document.text:
-                changed.append(number)
-                sizes.append(len(result.text.encode()))
-                document = result
-                continue
-            document = result
-        sizes.append(sizes[-1])
-    return Fate(document, tuple(sizes), tuple(changed), None, tuple(keys))
+        except Exception as error:
+            error.add_note(f"at document {document.id!r}, in the filter {name}")
+            raise
+        if isinstance(result, Dropped):
+            outcome.dropped[place] = result
+        elif result is not document and result != document:
+            outcome.changed[place] = result
+    return outcome
+
+
+@dataclass
+class Fate:
+    """A document as it came, its text then and after each step that let it pass, and why one did not; what is left."""
+
+    document: Document
+    texts: list[str]
+    dropped: Dropped | None = None
+    kept: Document | None = None
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Bytes of each text."""
+        return self.measured(lambda text: len(text.encode("utf-8", "surrogatepass")))
+
+    def measured(self, measure: Callable[[str], int]) -> list[int]:
+        """A number for each text, found once where a step left it as it was."""
+        found: list[int] = []
+        for place, text in enumerate(self.texts):
+            same = place > 0 and text is self.texts[place - 1]
+            found.append(found[-1] if same else measure(text))
+        return found
+
+    @property
+    def changed(self) -> list[int]:
+        """The steps that changed the text."""
+        return [n for n, (text, after) in enumerate(zip(self.texts, self.texts[1:], strict=False)) if text != after]
+
+
+def fates(documents: Sequence[Document], outcomes: Sequence[Outcome]) -> list[Fate]:
+    """Put together what each step has made of the documents."""
+    found = [Fate(document, [document.text], kept=document) for document in documents]
+    left = list(found)
+    for outcome in outcomes:
+        passed = []
+        for place, fate in enumerate(left):
+            if place in outcome.dropped:
+                fate.dropped, fate.kept = outcome.dropped[place], None
+            else:
+                fate.kept = outcome.changed.get(place, fate.kept)
+                fate.texts.append(fate.kept.text)
+                passed.append(fate)
+        left = passed
+    return found
+
+
+def follow(document: Document, steps: Mapping[str, Filter | Unique]) -> Fate:
+    """Take one document through all steps, as if nothing was like it."""
+    fate = Fate(document, [document.text], kept=document)
+    for name, step in steps.items():
+        outcome = Outcome() if isinstance(step, Unique) else judge(step, name, [fate.kept])
+        if outcome.dropped:
+            fate.dropped, fate.kept = outcome.dropped[0], None
+            break
+        fate.kept = outcome.changed.get(0, fate.kept)
+        fate.texts.append(fate.kept.text)
+    return fate

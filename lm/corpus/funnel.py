@@ -1,33 +1,35 @@
 """Several sources through a funnel of filters, with every document accounted for."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import islice
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import lm
-from lm.bounds import Count
-from lm.corpus.description import described
-from lm.corpus.document import Document, Dropped, Source
-from lm.corpus.fate import Fate, Filter, Unique, follow
+from lm.corpus.clusters import Clusters, Pairs
+from lm.corpus.course import Course
+from lm.corpus.document import Document, Source
+from lm.corpus.executor import Executor, LocalExecutor
+from lm.corpus.fate import Fate, Filter, Unique
 from lm.corpus.ledger import Ledger
-from lm.corpus.seen import Seen
-from lm.corpus.store import Store
-from lm.corpus.workers import in_order
-from lm.files import hash_bytes, hash_file, hash_json
-from lm.progress import bar
-from lm.ranks import cores
+from lm.corpus.phases import Conclude, Judge, Phase, Read, account_path
+from lm.corpus.pieces import read_documents, read_plain
+from lm.corpus.tally import Tally
+from lm.files import undamaged, write_atomically
 
-BATCH_DOCUMENTS, BATCH_CHARACTERS = 256, 1_000_000  # that a worker takes at once
-PIECE = 16_000_000  # characters read between two savings
+ACCOUNT = "account.json"
+AGAIN = "remove this directory, and it will be made anew"
 
 
 class Funnel(Source):
     """Documents of all `sources`, in their order, that every one of `filters` lets pass, in theirs.
 
-    The filters run once, on all cores; what they let pass is kept below `directory`, under a name that stands for the
-    sources' content, the filters and their settings: any job that wants the same finds it there. An interrupted run
-    goes on after its last piece, with the same result, whatever the number of `workers` (null: one a core).
+    The filters run once, on all cores or wherever `executor` can; what they let pass is kept below `directory`, under a
+    name that stands for the sources' content, the filters and their settings: any job that wants the same finds it
+    there. What each filter made of each piece is kept as well: another filter, or another setting of one, needs only
+    that one and those after it. An interrupted run goes on after its last piece, with the same result, whoever does it.
     """
 
     def __init__(
@@ -36,99 +38,114 @@ class Funnel(Source):
         *,
         filters: Mapping[str, Filter | Unique] | None = None,
         directory: str = "outputs/documents",
-        workers: Count | None = None,
+        executor: Executor | None = None,
     ):
         if not sources:
             raise ValueError("corpus.sources is empty: add one, as +corpus@corpus.sources.mine=text")
         self.sources, self.filters = dict(sources), dict(filters or {})
-        self.workers = workers or cores()
         self.directory = Path(directory)
-        self._fingerprint: str | None = None
+        self.executor = executor or LocalExecutor()
+
+    @cached_property
+    def course(self) -> Course:
+        """Where each step keeps what it makes of the documents."""
+        return Course(self.directory, self.sources, self.filters)
 
     def fingerprint(self) -> str:
-        if self._fingerprint is None:
-            code = sorted(Path(lm.__file__).parent.glob("filter/*.py"))
-            self._fingerprint = hash_json(
-                {
-                    "sources": {name: source.fingerprint() for name, source in self.sources.items()},
-                    "filters": [[name, described(each)] for name, each in self.filters.items()],
-                    "code": hash_bytes("".join(hash_file(file) for file in code).encode()),
-                }
-            )
-        return self._fingerprint
+        return self.course.fingerprint
 
     @property
-    def store(self) -> Store:
-        """Where the documents are kept."""
-        return Store(self.directory / self.fingerprint()[:16])
+    def account(self) -> dict[str, Any] | None:
+        """What there is to say of a run that is over: pieces, steps, notes, reports."""
+        path = self.course.result / ACCOUNT
+        if not path.is_file():
+            return None
+        with undamaged(path, AGAIN):
+            return json.loads(path.read_text(encoding="utf-8"))
 
     @property
     def ledger(self) -> Ledger:
         """What became of the documents, once they have been read."""
-        return Ledger(list(self.filters), self.store.account.get("steps"))
+        account = self.account
+        return Ledger(list(self.filters), account and account["steps"])
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All the work there is, in order."""
+        phases: list[Phase] = [Read(self.course)]
+        first = 0
+        for last, unique in self.course.filters():
+            if unique is not None or first < last:
+                phases.append(Judge(self.course, first, last, unique))
+            if unique is not None:
+                phases += [Pairs(self.course, last), Clusters(self.course, last)]
+            first = last + 1
+        return [*phases, Conclude(self.course)]
 
     def prepare(self) -> None:
         """Run the filters, unless that is done."""
-        store = self.store
-        with store.claimed():
-            if not store.account["complete"]:
-                self._run(store)
-        if not store.account["pieces"]:
-            raise ValueError(_nothing_kept(store.account["steps"]))
-        self.notes = tuple(store.account["notes"])
+        if self.account is None:
+            for source in self.course.readings.values():
+                source.prepare()
+            with self._claimed():
+                if self.account is None:  # nobody has done it while we waited
+                    self._run()
+                    self._conclude()
+        account = self.account
+        if not account["kept"]:
+            raise ValueError(_nothing_kept(account["steps"]))
+        self.notes = tuple(account["notes"])
 
     def __iter__(self) -> Iterator[Document]:
         self.prepare()
-        yield from self.store
+        for name in self.account["pieces"]:
+            yield from read_documents(self.course.result / name)
 
-    def read(self) -> Iterator[Document]:
-        """The documents of all sources, before any filter."""
-        for source in self.sources.values():
-            yield from source
+    def fates(self) -> Iterator[Fate]:
+        """What has become of each document of the sources."""
+        self.prepare()
+        self._run()  # of what it takes to tell, something may have been removed
+        for piece in self.course.pieces():
+            yield from self.course.fates(piece)
 
-    def fates(self, documents: Iterator[Document], seen: Seen, *, first: int = 0) -> Iterator[tuple[Document, Fate]]:
-        """What becomes of each of `documents`, the first of which has the number `first`."""
-        steps, names = list(self.filters.values()), list(self.filters)
-        for batch, fates in in_order(Follow(steps, names), _batches(documents), workers=self.workers):
-            for number, (document, fate) in enumerate(zip(batch, fates, strict=True), start=first):
-                if fate.dropped is None and fate.document is None:
-                    fate = replace(fate, document=document)
-                for step, keys in fate.keys:
-                    before = seen.first(step, keys, number, document.id)
-                    if before is not None:
-                        fate = fate.dropped_at(step, Dropped(steps[step].reason, f"as {before}"))
-                        break
-                yield document, fate
-            first += len(batch)
+    def _run(self) -> None:
+        """Do the work that is not done."""
+        reading, *others = self.phases
+        self.executor.run([reading])
+        self._tell()
+        self.executor.run(others)
 
-    def _run(self, store: Store) -> None:
-        done = store.account["read"]
-        ledger = Ledger(list(self.filters), store.account.get("steps"))
-        seen = Seen(store.directory / "seen.sqlite", known=done)
-        kept: list[Document] = []
-        size = 0
+    def _tell(self) -> None:
+        """Let each source say what was found in all its parts."""
+        for name, source in self.course.readings.items():
+            tally = Tally()
+            for part in range(self.course.parts(name)):
+                tally.add(Tally(**read_plain(self.course.part(name, part))["tally"]))
+            source.tell(tally)
 
-        def save(*, complete: bool) -> None:
-            seen.commit()
-            notes = [f"{name}: {note}" for name, source in self.sources.items() for note in source.notes]
-            account = {"read": done, "complete": complete, "steps": ledger.steps, "notes": notes if complete else []}
-            store.add(kept, account)
-            kept.clear()
+    def _conclude(self) -> None:
+        """Add up what is said of the pieces."""
+        course, ledger = self.course, Ledger(list(self.filters))
+        pieces, reports, kept = [], dict[str, list[dict]](), 0
+        for piece in course.pieces():
+            path = course.kept_path(piece)
+            account = read_plain(account_path(path))
+            ledger.merge(account["steps"])
+            kept += account["kept"]
+            pieces += [path.name] * bool(account["kept"])
+            for name, records in account["reports"].items():
+                reports.setdefault(name, []).extend(records)
+        notes = [f"{name}: {note}" for name, source in self.sources.items() for note in source.notes]
+        account = {"pieces": pieces, "kept": kept, "steps": ledger.steps, "notes": notes, "reports": reports}
+        write_atomically(course.result / ACCOUNT, json.dumps(account, indent=1, ensure_ascii=False))
 
-        try:
-            with bar(label="funnel", unit="document", done=done) as shown:
-                for document, fate in self.fates(islice(self.read(), done, None), seen, first=done):
-                    ledger.add(document, fate)
-                    if fate.document is not None:
-                        kept.append(fate.document)
-                    done, size = done + 1, size + len(document.text)
-                    shown.update()
-                    if size >= PIECE:
-                        save(complete=False)
-                        size = 0
-            save(complete=True)
-        finally:
-            seen.close()
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        """Run it alone: whoever comes second waits, and finds what the first has done."""
+        self.course.result.mkdir(parents=True, exist_ok=True)
+        with open(self.course.result / ".lock", "a") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            yield
 
 
 def _nothing_kept(steps: list[dict]) -> str:
@@ -141,34 +158,3 @@ def _nothing_kept(steps: list[dict]) -> str:
         f"the filters let none of {steps[0]['documents']} documents pass; most went at {step}: {reason} ({most}): "
         "look at them with show=3 (lm corpus), and change or remove that filter"
     )
-
-
-class Follow:
-    """Fates of a batch of documents; a document that passes unchanged is left out, lest it travel twice."""
-
-    def __init__(self, steps: Sequence[Filter | Unique], names: Sequence[str]):
-        self.steps, self.names = steps, names
-
-    def __call__(self, batch: list[Document]) -> list[Fate]:
-        fates = []
-        for document in batch:
-            try:
-                fate = follow(document, self.steps)
-            except Exception as error:
-                error.add_note(f"at document {document.id!r}, in one of the filters {', '.join(self.names)}")
-                raise
-            fates.append(replace(fate, document=None) if fate.document is document else fate)
-        return fates
-
-
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if len(batch) == BATCH_DOCUMENTS or size >= BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

@@ -3,19 +3,29 @@
 import sys
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
-from lm.corpus.document import Document
+from lm.corpus.document import Document, Source
 from lm.corpus.fate import Fate, follow
 from lm.corpus.funnel import Funnel
-from lm.corpus.ledger import Ledger
-from lm.corpus.seen import Seen
 
 SAMPLE = 2000  # documents of each source that are tried
 SHOWN = 300  # characters of each that is shown
 RED, YELLOW, DIM, RESET = "\033[31m", "\033[33m", "\033[2m", "\033[0m"
+
+
+class Sample(Source):
+    """The first documents of a source."""
+
+    def __init__(self, source: Source):
+        self.source = source
+
+    def fingerprint(self) -> str:
+        return self.source.fingerprint()
+
+    def __iter__(self) -> Iterator[Document]:
+        return islice(self.source, SAMPLE)
 
 
 def show_fates(funnel: Funnel, count: int, *, stream: TextIO | None = None) -> None:
@@ -23,63 +33,59 @@ def show_fates(funnel: Funnel, count: int, *, stream: TextIO | None = None) -> N
     many that would be changed, and the account of all that were tried."""
     stream = stream or sys.stdout
     red, yellow, dim, reset = (RED, YELLOW, DIM, RESET) if stream.isatty() else ("", "", "", "")
-    names, ledger, shown = list(funnel.filters), Ledger(list(funnel.filters)), dict[tuple[str, str], int]()
+    names, shown = list(funnel.filters), dict[tuple[str, str], int]()
 
-    def tell(colour: str, step: str, what: str, detail: str, document: Document, text: str) -> None:
+    def tell(colour: str, step: str, what: str, detail: str, fate: Fate, text: str) -> None:
         shown[step, what] = shown.get((step, what), 0) + 1
         if shown[step, what] <= count:
             told = f"{step}: {what}{f' ({detail})' if detail else ''}"
-            stream.write(f"{colour}{told}{reset} {document.id}\n{dim}{_short(text)}{reset}\n\n")
+            stream.write(f"{colour}{told}{reset} {fate.document.id}\n{dim}{_short(text)}{reset}\n\n")
 
     with TemporaryDirectory() as folder:
-        seen = Seen(Path(folder, "seen.sqlite"), known=0)
-        for document, fate in funnel.fates(_sample(funnel), seen):
-            ledger.add(document, fate)
+        sources = {name: Sample(source) for name, source in funnel.sources.items()}
+        sample = Funnel(sources, filters=funnel.filters, directory=folder, executor=funnel.executor)
+        for fate in sample.fates():
             if fate.dropped is not None:
-                step = names[len(fate.sizes) - 1]
-                tell(red, step, fate.dropped.reason, fate.dropped.detail, document, document.text)
+                step = names[len(fate.texts) - 1]
+                tell(red, step, fate.dropped.reason, fate.dropped.detail, fate, fate.document.text)
             elif fate.changed:
-                tell(yellow, names[fate.changed[0]], "changed", "", document, _difference(document, fate))
-        seen.close()
-    stream.write(f"{ledger.table()}\n(of the first {SAMPLE} documents of each source; nothing was written)\n")
+                tell(yellow, names[fate.changed[0]], "changed", "", fate, _difference(fate))
+        table = sample.ledger.table()
+    stream.write(f"{table}\n(of the first {SAMPLE} documents of each source; nothing was written)\n")
 
 
 def explain_fate(funnel: Funnel, name: str, *, stream: TextIO | None = None) -> None:
-    """Print what each step makes of the document of id `name`, and whether it is among those that were kept."""
+    """Print what each step makes of the document of id `name`: what it has made, if the funnel has run."""
     stream = stream or sys.stdout
     near: list[str] = []
-    for document in funnel.read():
-        if document.id == name:
+    ran = funnel.account is not None
+    fates = (
+        funnel.fates() if ran else (Fate(each, [each.text]) for source in funnel.sources.values() for each in source)
+    )
+    for fate in fates:
+        if fate.document.id == name:
             break
-        if len(near) < 5 and name in document.id:
-            near.append(document.id)
+        if len(near) < 5 and name in fate.document.id:
+            near.append(fate.document.id)
     else:
         hint = f"there are {', '.join(near)}" if near else "ids are as funnel.json and the sources have them"
         raise ValueError(f"explain={name}: no source has a document of this id; {hint}")
-    fate = follow(document, list(funnel.filters.values()))
+    document = fate.document
+    fate = fate if ran else follow(document, funnel.filters)
     stream.write(f"{document.id}  {document.kind}, {fate.sizes[0]} bytes, from {document.source or 'its source'}\n")
     for number, step in enumerate(funnel.filters):
-        if number == len(fate.sizes) - 1:
-            stream.write(f"  {step:<20} dropped: {fate.dropped.reason} ({fate.dropped.detail})\n")
+        if number == len(fate.texts) - 1:
+            detail = f" ({fate.dropped.detail})" if fate.dropped.detail else ""
+            stream.write(f"  {step:<20} dropped: {fate.dropped.reason}{detail}\n")
             return
         size = f", {fate.sizes[number + 1]} bytes left" if number in fate.changed else ""
         stream.write(f"  {step:<20} {'changed' if number in fate.changed else 'passed'}{size}\n")
-    if not funnel.store.account["complete"]:
-        stream.write("  (whether it is the first of its likes is known once the funnel has run)\n")
-    elif any(kept.id == name for kept in funnel.store):
-        stream.write("  kept\n")
-    else:
-        stream.write("  dropped: another like it came first\n")
+    stream.write("  kept\n" if ran else "  (whether it has likes is known once the funnel has run)\n")
 
 
-def _sample(funnel: Funnel) -> Iterator[Document]:
-    for source in funnel.sources.values():
-        yield from islice(source, SAMPLE)
-
-
-def _difference(document: Document, fate: Fate) -> str:
+def _difference(fate: Fate) -> str:
     """What follows the place where the text first differs, before and after."""
-    before, after = document.text, fate.document.text
+    before, after = fate.document.text, fate.texts[-1]
     place = next(
         (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
     )

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from lm.bounds import Count, Natural
-from lm.corpus import Document, Dropped
+from lm.corpus import Document, Dropped, Reporting
 from lm.filter.evaluation_items import evaluation_files, read_items
 from lm.filter.occurrences import LETTERS_A_WORD
 from lm.filter.plain_words import is_unspaced, plain_words, word_spans
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     run: str
 
 
-class Decontaminate:
+class Decontaminate(Reporting):
     """Acts on documents that share `words` words in a row with a text of an item in the files that `paths` names.
 
     Each text of an item counts, or each of `fields`. One with fewer words is looked for as a whole if it has at least
@@ -88,6 +88,9 @@ class Decontaminate:
                 return replace(document, text="\n\n".join(pieces))
         file, line, run = max(self.found(document.text), key=lambda found: len(found.run))
         return Dropped("contaminated", f"{file}:{line} {' '.join(run.split()[:SHOWN])!r}")
+
+    def report(self, document: Document) -> Iterator[dict[str, str | int]]:
+        yield from (found._asdict() for found in self.found(document.text))
 
     def found(self, text: str) -> list[Found]:
         """Every item that the text shares a run with, in the order of the files."""

@@ -1,28 +1,49 @@
-"""Documents of which most runs of words stand in one before (MinHash: Broder 1997; bands: Indyk and Motwani 1998)."""
+"""Documents of which most runs of words stand in another (MinHash: Broder 1997; bands: Indyk and Motwani 1998)."""
 
 from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
 
 from lm.bounds import Count
-from lm.corpus import Document, Unique
+from lm.corpus import Document, Source, Unique
+from lm.filter.learned import LearnedQuality
 from lm.filter.plain_words import plain_words
 
 
 class NearDuplicates(Unique):
-    """Keep the first of documents that share most of their runs of `shingle` words, case aside.
+    """Keep one of the documents that share most of their runs of `shingle` words, case aside.
 
-    Of two documents whose sets of runs overlap by the share s (Jaccard), the second is dropped with the chance
+    Two documents whose sets of runs overlap by the share s (Jaccard) are alike with the chance
     1 - (1 - s^rows)^bands: a step at about (1 / bands)^(1 / rows), which `threshold` says; more rows make it steeper,
-    more bands lower it. What is near one that was dropped, and not near any that was kept, is kept.
+    more bands lower it. Documents that are alike by way of others are one cluster too, of which the `first`, the
+    `longest` or the `best` by `quality` is kept. What is like a document of `earlier`, another corpus, goes as well.
     """
 
     reason = "near duplicate"
 
-    def __init__(self, *, bands: Count = 14, rows: Count = 8, shingle: Count = 5, seed: int = 1):
+    def __init__(
+        self,
+        *,
+        bands: Count = 14,
+        rows: Count = 8,
+        shingle: Count = 5,
+        seed: int = 1,
+        keep: Literal["first", "longest", "best"] = "first",
+        quality: LearnedQuality | None = None,
+        earlier: Source | None = None,
+    ):
         import rensa  # noqa: F401  an extra: told now rather than by a worker
 
+        if keep not in ("first", "longest", "best"):
+            raise ValueError(f"filter.keep {keep!r} is no choice: give first, longest or best")
+        if (keep == "best") != (quality is not None):
+            raise ValueError(
+                f"filter.keep={keep} and filter.quality={'null' if quality is None else 'given'}: quality says which "
+                "is best, so give both, as +filter@corpus.filters.NAME.quality=learned with its good and random"
+            )
         self.bands, self.rows, self.shingle, self.seed = bands, rows, shingle, seed
+        self.keep, self.quality, self.earlier = keep, quality, earlier
 
     @property
     def threshold(self) -> float:
@@ -30,7 +51,7 @@ class NearDuplicates(Unique):
         return (1 / self.bands) ** (1 / self.rows)
 
     def chance(self, overlap: float) -> float:
-        """That a document is dropped whose runs overlap so far with those of one before."""
+        """That two documents whose runs overlap so far are taken to be alike."""
         return 1 - (1 - overlap**self.rows) ** self.bands
 
     def keys(self, document: Document) -> list[bytes]:
@@ -44,3 +65,8 @@ class NearDuplicates(Unique):
         sketch.update(list(map(b" ".join, zip(*(words[start:] for start in range(size)), strict=False))))
         rows = np.array(sketch.digest(), dtype="<u4").reshape(self.bands, self.rows)
         return [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
+
+    def worth(self, document: Document) -> float:
+        if self.quality is not None:
+            return self.quality.score(document.text)
+        return float(len(document.text)) if self.keep == "longest" else 0.0

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 
 from lm.bounds import Natural
-from lm.corpus import Funnel, Shards, Source, Split, explain_fate, show_fates, survey, write_shards
+from lm.corpus import Funnel, Shards, Source, Split, count_tokens, explain_fate, show_fates, survey, write_shards
 from lm.files import write_atomically
 from lm.progress import track
 from lm.run import Run
@@ -46,12 +47,7 @@ def prepare_corpus(
     written = {name: Shards(run.directory, name) for name in ("train", "validation")}
     counts = {name: shards.counts for name, shards in written.items()}
     if isinstance(corpus, Funnel):
-        funnel = run.directory / "funnel.json"
-        write_atomically(
-            funnel, json.dumps({"steps": corpus.ledger.steps, "shards": counts}, indent=1, ensure_ascii=False)
-        )
-        outputs = [*outputs, funnel]
-        print(corpus.ledger.table(), end="\n" if corpus.filters else "")
+        outputs = [*outputs, *_account(corpus, run.directory, tokenizer, split, counts)]
     told_of = list(corpus.notes)
     if lost := sum(shards.lost for shards in written.values()):
         told_of.append(f"{lost / found.total_bytes:.2%} of the bytes do not come back from this tokenizer")
@@ -63,6 +59,21 @@ def prepare_corpus(
     )
     notes = f" ({'; '.join(told_of)})" if told_of else ""
     print(f"corpus      {told} in {seconds:.1f} s by {tokenizer.engine}{notes} → {run.directory}")
+
+
+def _account(corpus: Funnel, directory: Path, tokenizer: Tokenizer, split: Split, counts: dict) -> list[Path]:
+    """Write and print what became of the documents of a funnel, and what its filters found in them."""
+    ledger = corpus.ledger
+    count_tokens(ledger, corpus.fates(), directory, tokenizer=tokenizer, split=split)
+    funnel = directory / "funnel.json"
+    write_atomically(funnel, json.dumps({"steps": ledger.steps, "shards": counts}, indent=1, ensure_ascii=False))
+    print(ledger.table(), end="\n" if corpus.filters else "")
+    written = [funnel]
+    for name, records in corpus.account["reports"].items():
+        written.append(directory / f"found-{name}.jsonl")
+        write_atomically(written[-1], "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in records))
+        print(f"{name}: {len(records)} records of what was found where → {written[-1]}")
+    return written
 
 
 def _in_words(kind: str, counts: dict[str, int]) -> str:

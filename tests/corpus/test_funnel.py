@@ -1,14 +1,12 @@
 """A funnel gives what its filters let pass, accounts for every document, and goes on where it was ended."""
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from given import Given
-from lm.corpus import Document, Funnel, funnel, ledger
-from lm.corpus.workers import in_order
+from lm.corpus import Document, Funnel, LocalExecutor, course, pieces
 from lm.filter import Duplicates
 from toy_filters import Letter, Letters, Shout
 
@@ -19,13 +17,13 @@ DOCUMENTS = [
 
 def of(root: Path, documents=DOCUMENTS, *, filters=None, workers=1, **more) -> Funnel:
     filters = {"letters": Letters(least=12), "shout": Shout(), "unique": Duplicates()} if filters is None else filters
-    return Funnel({"given": Given(documents)}, filters=filters, directory=str(root), workers=workers, **more)
+    executor = LocalExecutor(workers=workers)
+    return Funnel({"given": Given(documents)}, filters=filters, directory=str(root), executor=executor, **more)
 
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(funnel, "BATCH_DOCUMENTS", 7)
-    monkeypatch.setattr(funnel, "PIECE", 500)
+    monkeypatch.setattr(course, "PIECE", 500)
 
 
 def by_hand() -> list[Document]:
@@ -50,9 +48,8 @@ def test_it_gives_what_its_filters_let_pass_in_order(tmp_path, small):
 def test_any_number_of_workers_writes_the_same_files(workers, tmp_path, small):
     one, several = of(tmp_path / "one"), of(tmp_path / "several", workers=workers)
     assert list(one) == list(several)
-    files = sorted(path.name for path in one.store.directory.glob("*.*") if "sqlite" not in path.name)
-    assert len(files) >= 9
-    assert all((one.store.directory / n).read_bytes() == (several.store.directory / n).read_bytes() for n in files)
+    assert len(files(one)) >= 60
+    assert files(one) == files(several)
 
 
 def test_every_document_and_byte_is_accounted_for(tmp_path, small):
@@ -77,34 +74,43 @@ def test_every_document_and_byte_is_accounted_for(tmp_path, small):
     assert [line.split() for line in made.ledger.table().splitlines()][-1][:2] == ["kept", str(len(by_hand()))]
 
 
-@pytest.mark.parametrize("stop", [1, 3, 8])
-@pytest.mark.parametrize("where", ["add", "commit"])
-def test_ended_anywhere_it_goes_on_to_the_same_files(stop, where, tmp_path, small, monkeypatch):
-    whole = of(tmp_path / "whole")
-    list(whole)
-    cut = of(tmp_path / "cut")
-    target = funnel.Store if where == "add" else funnel.Seen
-    original, calls = getattr(target, where), []
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(course, "PIECE", 500)
+        made = of(tmp_path_factory.mktemp("whole"), filters=DEDUPLICATED)
+        documents = list(made)
+        return made, documents
 
-    def failing(self, *given):
+
+DEDUPLICATED = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
+
+
+@pytest.mark.parametrize("stop", [1, 2, 17, 60, 75, 111, 130, 148, 149, 190, 230])
+def test_ended_at_any_file_it_goes_on_to_the_same_files(stop, unbroken, tmp_path, small, monkeypatch):
+    whole, expected = unbroken
+    calls = []
+
+    def failing(path, data, put=pieces.put):
         calls.append(1)
         if len(calls) == stop:
-            if where == "commit":
-                original(self)  # the keys are there, and the piece that they are of is not
             raise KeyboardInterrupt
-        return original(self, *given)
+        put(path, data)
 
-    monkeypatch.setattr(target, where, failing)
-    with pytest.raises(KeyboardInterrupt):
-        list(cut)
-    monkeypatch.setattr(target, where, original)
-    again = of(tmp_path / "cut")
-    assert list(again) == by_hand()
-    names = [path.name for path in whole.store.directory.glob("documents-*")]
-    assert all(
-        (whole.store.directory / name).read_bytes() == (again.store.directory / name).read_bytes() for name in names
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "put", failing)
+        with pytest.raises(KeyboardInterrupt):
+            list(of(tmp_path, filters=DEDUPLICATED))
+    again = of(tmp_path, filters=DEDUPLICATED)
+    assert list(again) == expected
+    assert files(again) == files(whole)
     assert again.ledger.steps == whole.ledger.steps
+
+
+def files(made: Funnel) -> dict[str, bytes]:
+    """What a funnel leaves on disk."""
+    found = (path for path in made.directory.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(made.directory)): path.read_bytes() for path in found}
 
 
 def test_what_is_done_is_not_done_again(tmp_path):
@@ -139,16 +145,16 @@ def test_a_file_that_a_filter_goes_by_counts_with_its_content(tmp_path):
 def test_a_damaged_piece_is_told_by_its_file(tmp_path):
     made = of(tmp_path)
     list(made)
-    piece = made.store.directory / "documents-00000.jsonl.zst"
+    piece = made.course.result / "000-00000-00000.jsonl.zst"
     piece.write_bytes(piece.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"documents-00000\.jsonl\.zst is damaged .*remove this directory"):
+    with pytest.raises(ValueError, match=r"000-00000-00000\.jsonl\.zst is damaged .*remove this file"):
         list(of(tmp_path))
 
 
 def test_a_document_at_which_a_filter_fails_is_named(tmp_path):
     with pytest.raises(ZeroDivisionError) as caught:
         list(of(tmp_path, filters={"bad": Letters(least=12, fails_at="d9")}))
-    assert "at document 'd9', in one of the filters bad" in caught.value.__notes__[0]
+    assert "at document 'd9', in the filter bad" in caught.value.__notes__[0]
 
 
 def test_a_funnel_that_lets_nothing_pass_says_where_all_went(tmp_path):
@@ -162,7 +168,7 @@ def test_a_funnel_that_lets_nothing_pass_says_where_all_went(tmp_path):
 
 def test_without_filters_several_sources_are_one(tmp_path):
     sources = {"first": Given(DOCUMENTS[:3]), "second": Given(DOCUMENTS[3:9])}
-    made = Funnel(sources, directory=str(tmp_path), workers=1)
+    made = Funnel(sources, directory=str(tmp_path))
     assert list(made) == DOCUMENTS[:9]
     assert made.ledger.table() == ""
     assert made.notes == ("first: all were given", "second: all were given")
@@ -180,28 +186,6 @@ def test_what_an_earlier_step_drops_is_unknown_to_a_later_one(tmp_path):
     assert made.ledger.steps[1]["dropped"]["the same letter"]["examples"][0]["detail"] == "as ab"
 
 
-def test_ended_again_and_again_it_still_knows_which_came_first(tmp_path, small, monkeypatch):
-    monkeypatch.setattr(ledger, "EXAMPLES", 1000)
-    whole, add = of(tmp_path / "whole"), funnel.Store.add
-    list(whole)
-    for stop in range(2, 7):
-        calls = []
-
-        def failing(self, *given, stop=stop, calls=calls):
-            calls.append(1)
-            if len(calls) == stop:
-                raise KeyboardInterrupt
-            return add(self, *given)
-
-        monkeypatch.setattr(funnel.Store, "add", failing)
-        with suppress(KeyboardInterrupt):
-            list(of(tmp_path / "cut"))
-    monkeypatch.setattr(funnel.Store, "add", add)
-    again = of(tmp_path / "cut")
-    assert list(again) == list(whole)
-    assert again.ledger.steps == whole.ledger.steps
-
-
 def test_a_later_step_does_not_hide_an_earlier_duplicate(tmp_path):
     """What came first counts as first, whatever a later step makes of it."""
     twice = [Document("same words here, many", "a"), Document("Same words here: MANY!", "b"), Document("other", "c")]
@@ -210,8 +194,3 @@ def test_a_later_step_does_not_hide_an_earlier_duplicate(tmp_path):
         list(made)
     assert made.ledger.steps[0]["dropped"]["duplicate"]["documents"] == 1
     assert made.ledger.steps[1]["dropped"]["too few letters"]["documents"] == 2
-
-
-def test_results_come_in_the_order_of_what_was_given():
-    assert list(in_order(abs, range(-60, 0), workers=2)) == [(n, -n) for n in range(-60, 0)]
-    assert list(in_order(abs, [], workers=2)) == []

@@ -20,7 +20,7 @@ DOCUMENTS = [
 
 def made(root, documents=DOCUMENTS) -> Funnel:
     filters = {"letters": Letters(least=12), "shout": Shout(), "unique": Duplicates()}
-    return Funnel({"given": Given(documents)}, filters=filters, directory=str(root), workers=1)
+    return Funnel({"given": Given(documents)}, filters=filters, directory=str(root))
 
 
 def said(tell, *given) -> str:

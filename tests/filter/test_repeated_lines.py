@@ -68,7 +68,7 @@ def test_a_document_of_nothing_else_is_dropped():
 def test_of_many_copies_one_remains_after_duplicates(tmp_path):
     copies = [Document("This is a line of the copy.\nAnd this is another line of it.", f"c{n}") for n in range(20)]
     filters = {"lines": RepeatedLines(source=Given(copies)), "unique": Duplicates()}
-    assert list(Funnel({"given": Given(copies)}, filters=filters, directory=str(tmp_path), workers=1)) == copies[:1]
+    assert list(Funnel({"given": Given(copies)}, filters=filters, directory=str(tmp_path))) == copies[:1]
 
 
 @pytest.mark.parametrize("block", [1, 7, 10**9])

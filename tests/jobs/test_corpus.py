@@ -100,7 +100,7 @@ def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
 def funnel_of(folder: Path, **more) -> Funnel:
     source = JsonlSource(written(folder, [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]))
     filters = {"letters": Letters(least=5), "unique": Duplicates()}
-    return Funnel({"lines": source}, filters=filters, directory=str(folder / "documents"), workers=1)
+    return Funnel({"lines": source}, filters=filters, directory=str(folder / "documents"))
 
 
 def test_a_funnels_account_is_printed_and_kept(tmp_path, tokenizer, capsys):

@@ -1,0 +1,161 @@
+"""The work of a funnel, in phases: in each, items that are independent of each other, whoever does them.
+
+A phase knows its items once the phase before is over, by what that has left on disk; an item that is done is not done
+again. So any number of processes, here or on other machines, with one directory in common, make the same files.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lm.corpus.course import Course, Piece
+from lm.corpus.document import Document
+from lm.corpus.fate import Reporting, Unique, judge
+from lm.corpus.keys import KeysFile
+from lm.corpus.ledger import Ledger
+from lm.corpus.pieces import is_written, read_outcome, write_documents, write_outcome, write_plain
+
+
+class Phase(ABC):
+    """Also a step of a pipeline of `datatrove`, which gives each of `world_size` tasks a `rank`."""
+
+    label: str  # what is going on
+    unit: str  # of what
+
+    @abstractmethod
+    def items(self) -> list[Any]:
+        """What there is to do, in an order that never changes."""
+
+    @abstractmethod
+    def done(self, item: Any) -> bool:
+        """Whether an item is done."""
+
+    @abstractmethod
+    def work(self, item: Any) -> None:
+        """Do an item."""
+
+    def __call__(self, documents: Iterable | None, rank: int, world_size: int) -> Iterator:
+        for item in self.items()[rank::world_size]:
+            if not self.done(item):
+                self.work(item)
+        yield from documents or ()
+
+
+class Read(Phase):
+    """Bring documents into pieces, from which on they are the same, whatever they came from."""
+
+    label, unit = "reading", "part"
+
+    def __init__(self, course: Course):
+        self.course = course
+
+    def items(self) -> list[tuple[str, int]]:
+        return [(name, part) for name in self.course.readings for part in range(self.course.parts(name))]
+
+    def done(self, item: tuple[str, int]) -> bool:
+        return is_written(self.course.part(*item))
+
+    def work(self, item: tuple[str, int]) -> None:
+        name, number = item
+        part = self.course.readings[name].parts(self.course.part_size)[number]
+        sizes = []
+        for index, documents in enumerate(cut(part, characters=self.course.piece)):
+            path = self.course.documents_path(Piece(name, f"{number:05d}-{index:05d}"))
+            if not is_written(path):
+                write_documents(path, documents)
+            sizes.append(len(documents))
+        write_plain(self.course.part(name, number), {"documents": sizes, "tally": vars(part.tally)})
+
+
+class Judge(Phase):
+    """Let the filters from `first` on judge each piece, up to the `Unique` step at `last`, which gets its keys."""
+
+    label, unit = "filtering", "piece"
+
+    def __init__(self, course: Course, first: int, last: int, unique: Unique | None):
+        self.course, self.first, self.last, self.unique = course, first, last, unique
+
+    def items(self) -> list[Piece]:
+        return self.course.pieces(*(self.course.earlier(self.last) if self.unique else []), *self.course.sources)
+
+    def done(self, piece: Piece) -> bool:
+        keys = self._keys(piece)
+        return all(map(is_written, self._paths(piece))) and (keys is None or keys.is_written())
+
+    def work(self, piece: Piece) -> None:
+        course = self.course
+        documents = course.documents(piece, steps=self.first if piece.source in course.sources else 0)
+        for step, path in enumerate(self._paths(piece), start=self.first):
+            if is_written(path):
+                outcome = read_outcome(path, documents)
+            else:
+                name = course.names[step]
+                outcome = judge(course.steps[name], name, documents)
+                write_outcome(path, outcome, documents)
+            documents = outcome.after(documents)
+        if self.unique is not None:
+            self._keys(piece).write(documents, self.unique)
+
+    def _paths(self, piece: Piece) -> list[Path]:
+        """What the filters make of a piece; those of an earlier corpus are compared as they are."""
+        steps = range(self.first, self.last) if piece.source in self.course.sources else ()
+        return [self.course.outcome_path(step, piece) for step in steps]
+
+    def _keys(self, piece: Piece) -> KeysFile | None:
+        return None if self.unique is None else KeysFile(self.course.keys_path(self.last, piece))
+
+
+class Conclude(Phase):
+    """Gather what is left, and what there is to say of what is not."""
+
+    label, unit = "gathering", "piece"
+
+    def __init__(self, course: Course):
+        self.course = course
+
+    def items(self) -> list[Piece]:
+        return self.course.pieces()
+
+    def done(self, piece: Piece) -> bool:
+        return is_written(account_path(self.course.kept_path(piece)))
+
+    def work(self, piece: Piece) -> None:
+        path = self.course.kept_path(piece)
+        fates, ledger = self.course.fates(piece), Ledger(self.course.names)
+        for fate in fates:
+            ledger.add(fate)
+        kept = [fate.kept for fate in fates if fate.kept is not None]
+        write_documents(path, kept)
+        write_plain(account_path(path), {"kept": len(kept), "steps": ledger.steps, "reports": self._reports(piece)})
+
+    def _reports(self, piece: Piece) -> dict[str, list[dict]]:
+        """What filters that can have to say of the documents they dropped or changed."""
+        found: dict[str, list[dict]] = {}
+        for number, (name, step) in enumerate(self.course.steps.items()):
+            if isinstance(step, Reporting):
+                documents = self.course.documents(piece, steps=number)
+                outcome = read_outcome(self.course.outcome_path(number, piece), documents)
+                places = sorted([*outcome.dropped, *outcome.changed])
+                records = ({"document": documents[n].id, **each} for n in places for each in step.report(documents[n]))
+                found[name] = list(records)
+        return found
+
+
+def account_path(kept: Path) -> Path:
+    """Where it is said what became of a piece whose documents are kept there."""
+    return kept.with_name(kept.name.removesuffix(".jsonl.zst") + ".account.zst")
+
+
+def cut(documents: Iterable[Document], *, characters: int) -> Iterator[list[Document]]:
+    """Documents in pieces that end with the one by which they have so many characters."""
+    piece: list[Document] = []
+    size = 0
+    for document in documents:
+        piece.append(document)
+        size += len(document.text)
+        if size >= characters:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
