@@ -1,6 +1,7 @@
-"""A source of given documents."""
+"""A source of given documents, each of which can be read alone."""
 
 from lm.corpus import Document, Source
+from lm.corpus.tally import Tally
 from lm.files import hash_json
 
 
@@ -10,8 +11,19 @@ class Given(Source):
 
     def __iter__(self):
         self.readings += 1
-        yield from self.documents
-        self.notes = ("all were given",)
+        tally = Tally()
+        for document in self.documents:
+            tally.count("documents were given")
+            yield document
+        self.tell(tally)
+
+    def parts(self, size: int) -> list["Given"]:
+        groups: list[list[Document]] = []
+        for document in self.documents:
+            if not groups or sum(len(each.text) for each in groups[-1]) >= size:
+                groups.append([])
+            groups[-1].append(document)
+        return [Given(group) for group in groups] or [self]
 
     def fingerprint(self) -> str:
         return hash_json([[document.id, document.text] for document in self.documents])

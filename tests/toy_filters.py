@@ -33,6 +33,21 @@ class Letter(Unique):
         return len(document.text)
 
 
+class BothLetters(Unique):
+    """Keep the longest of documents that share their first letter, or their second."""
+
+    reason = "a letter in common"
+
+    def __init__(self, *, earlier: Source | None = None):
+        self.earlier = earlier
+
+    def keys(self, document: Document) -> list[bytes]:
+        return [letter.encode().rjust(16) for letter in document.text[:2]]
+
+    def worth(self, document: Document) -> float:
+        return len(document.text)
+
+
 class Shout:
     """Change every text."""
 

@@ -1,13 +1,15 @@
 """Documents from the source files below a folder."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from lm.corpus.document import Document, Source
+from lm.corpus.file_source import grouped
 from lm.corpus.licence_header import COMMENTS, cut_licence
+from lm.corpus.tally import Tally
 from lm.files import hash_bytes, hash_json
 
 SKIPPED = {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox"}
@@ -42,46 +44,58 @@ class CodeTree(Source):
             raise ValueError(f"corpus.largest {largest} is no size: give bytes, for example 1000000")
         self.extensions = frozenset(COMMENTS if extensions is None else extensions)
         self.largest, self.licence_headers, self.kind = largest, licence_headers, kind
+        self._share: list[Path] | None = None  # the files of a part; None: all
 
     def fingerprint(self) -> str:
         options = [sorted(self.extensions), self.largest, self.licence_headers, self.kind]
-        files = [[name, hash_bytes((self.folder / name).read_bytes())] for name in self._names(Counter())]
-        return hash_json(["code_tree", options, files])
+        small = [path for path in self._files() if not self._is_large(path)]
+        return hash_json(["code_tree", options, [[self._name(path), hash_bytes(path.read_bytes())] for path in small]])
+
+    def parts(self, size: int) -> Sequence[Self]:
+        parts = []
+        for files in grouped(self._files(), size):
+            part = copy(self)
+            part._share = files
+            parts.append(part)
+        return parts
 
     def __iter__(self) -> Iterator[Document]:
-        left_out: Counter[str] = Counter()
-        replaced = 0
-        for name in self._names(left_out):
-            data = (self.folder / name).read_bytes()
+        tally = Tally()
+        for path in self._files():
+            if self._is_large(path):
+                tally.count(f"files over {self.largest} bytes were left out")
+                continue
+            data = path.read_bytes()
             if b"\0" in data:
-                left_out["with a NUL byte, so binary,"] += 1
+                tally.count("files with a NUL byte, so binary, were left out")
                 continue
             text = data.decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
-            replaced += text.count("�") - data.count("�".encode()) if "�" in text else 0
+            if "�" in text:
+                tally.count("runs of bytes were no UTF-8 and became �", text.count("�") - data.count("�".encode()))
             if self.licence_headers == "cut":
-                text = cut_licence(text, ending=_ending(name))
+                text = cut_licence(text, ending=_ending(path.name))
             if not text.strip():
-                left_out["without any text"] += 1
+                tally.count("files without any text were left out")
                 continue
-            yield Document(text, name, self.kind, source=str(self.folder))
-        self.notes = tuple(f"{count} files {what} were left out" for what, count in sorted(left_out.items()))
-        self.notes += (f"{replaced} runs of bytes were no UTF-8 and became �",) * bool(replaced)
+            yield Document(text, self._name(path), self.kind, source=str(self.folder))
+        self.tell(tally)
 
-    def _names(self, left_out: Counter[str]) -> list[str]:
-        """The files to read, sorted, by their paths below the folder; counts those that are too large."""
-        names = []
-        for path in self._walk():
-            if path.stat().st_size > self.largest:
-                left_out[f"over {self.largest} bytes"] += 1
-            else:
-                names.append(path.relative_to(self.folder).as_posix())
-        if not names and not left_out:
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _is_large(self, path: Path) -> bool:
+        return path.stat().st_size > self.largest
+
+    def _files(self) -> list[Path]:
+        """Files of the wanted extensions, in the order of their paths below the folder, too large ones among them."""
+        files = sorted(self._walk(), key=self._name) if self._share is None else self._share
+        if not files:
             some = ", ".join(sorted(self.extensions)[:5])
             raise ValueError(
                 f"corpus.path {self.folder} has no file of corpus.extensions ({some}, …) that .gitignore leaves: "
                 "extensions begin with a dot, as [.py,.rs]"
             )
-        return sorted(names)
+        return files
 
     def _walk(self) -> Iterator[Path]:
         from lm.corpus.ignored import Ignored  # pathspec, which nothing else needs

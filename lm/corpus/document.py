@@ -1,8 +1,10 @@
 """A text with what is known about it, and where such texts come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from lm.corpus.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Dropped:
 class Source(ABC):
     """Documents in an order that never changes, read anew at each iteration.
 
-    `notes` says in words what the last full reading had to change or leave out.
+    `tally` counts what the last full reading had to change or leave out, and `notes` says it in words.
     """
 
+    tally = Tally()
     notes: tuple[str, ...] = ()
+    bad_lines = 0  # lines or rows that cannot be read and may be skipped
 
     @abstractmethod
     def __iter__(self) -> Iterator[Document]:
@@ -59,7 +63,15 @@ class Source(ABC):
         """Do what has to be done once before the first reading, which may take long."""
         return
 
+    def parts(self, size: int) -> Sequence["Source"]:
+        """Sources of a share each, of about `size` bytes or more, for several processes.
 
-def counted(*notes: tuple[int, str]) -> tuple[str, ...]:
-    """What a reading has to say, of each count that is not 0."""
-    return tuple(f"{count} {what}" for count, what in notes if count)
+        Their documents one after another are those of this source, and their tallies added are its own. A source that
+        cannot be read in parts is the only one.
+        """
+        return [self]
+
+    def tell(self, tally: Tally) -> None:
+        """Take the tally of a full reading, or the sum of those of all parts; raise where too much was bad."""
+        tally.check(self.bad_lines)
+        self.tally, self.notes = tally, tally.notes()

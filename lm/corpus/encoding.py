@@ -9,11 +9,12 @@ Baltic and Turkish. So name the encoding wherever it is known, and read the note
 
 import codecs
 import re
-from collections import Counter
 from difflib import get_close_matches
 from encodings.aliases import aliases
 from importlib.metadata import version
 from typing import Protocol
+
+from lm.corpus.tally import Tally
 
 HEAD = 1 << 20
 DETECT = "detect"
@@ -50,40 +51,16 @@ class Encoding:
             return [DETECT, version("charset-normalizer")]
         return [] if self.name == "utf-8" else [self.name]
 
-    def reading(self) -> "Reading":
-        """Begin to read files."""
-        return Reading(self.name)
-
-
-class Reading:
-    """The files of one reading as UTF-8, and what was found on the way."""
-
-    def __init__(self, encoding: str):
-        self._encoding = encoding
-        self._detected: Counter[str] = Counter()
-        self.replaced: Counter[str] = Counter()  # � by encoding
-
-    def utf8(self, stream: Readable, *, name: str) -> Readable:
+    def utf8(self, stream: Readable, *, name: str, tally: Tally) -> Readable:
         """The stream as UTF-8; UTF-8 comes back as it is, with whatever is wrong in it."""
-        encoding, head = self._encoding, b""
+        encoding, head = self.name, b""
         if encoding == DETECT:
             head = _read_fully(stream, HEAD)
             encoding = _detect(head, name)
-            self._detected[encoding] += 1
+            tally.count(f"files read as {_spoken(encoding)}")
         if head:
             stream = _Rewound(head, stream)
-        return stream if encoding == "utf-8" else _Recoded(stream, encoding, self.replaced)
-
-    def notes(self) -> tuple[str, ...]:
-        found = [(_spoken(encoding), count) for encoding, count in sorted(self._detected.items())]
-        return (
-            *(f"{count} {'file' if count == 1 else 'files'} read as {encoding}" for encoding, count in found),
-            *(
-                f"{count} characters were no {_spoken(encoding)} and became �"
-                for encoding, count in sorted(self.replaced.items())
-                if count
-            ),
-        )
+        return stream if encoding == "utf-8" else _Recoded(stream, encoding, tally)
 
 
 class _Rewound:
@@ -102,8 +79,8 @@ class _Rewound:
 class _Recoded:
     """A stream in another encoding as UTF-8; reads may be longer than asked for, never empty before the end."""
 
-    def __init__(self, stream: Readable, encoding: str, replaced: Counter[str]):
-        self._stream, self._encoding, self._replaced = stream, encoding, replaced
+    def __init__(self, stream: Readable, encoding: str, tally: Tally):
+        self._stream, self._encoding, self._tally = stream, encoding, tally
         self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def read(self, size: int) -> bytes:
@@ -123,7 +100,7 @@ class _Recoded:
         self._decoder.errors = "replace"
         text = self._decoder.decode(data, final=not data)
         self._decoder.errors = "strict"
-        self._replaced[self._encoding] += text.count("�")
+        self._tally.count(f"characters were no {_spoken(self._encoding)} and became �", text.count("�"))
         return text
 
 

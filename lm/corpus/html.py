@@ -10,16 +10,18 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from lm.corpus.document import Document, Source, counted
-from lm.corpus.members import find_files, open_members
-from lm.files import hash_file, hash_json
+from lm.corpus.document import Document
+from lm.corpus.file_source import FileSource
+from lm.corpus.members import open_members
+from lm.corpus.tally import Tally
+from lm.files import hash_json
 
 PAGES = {".html", ".htm", ".xhtml", ".shtml", ""}
 CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 HEAD = 4096  # bytes in which a page says how it is encoded
 
 
-class HtmlSource(Source):
+class HtmlSource(FileSource):
     """One document a page, its text the main text of the page; `comments` are those of readers, below an article.
 
     `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked, and what in an archive is no
@@ -30,29 +32,23 @@ class HtmlSource(Source):
     def __init__(self, path: str | list[str], *, comments: bool = False, tables: bool = True, kind: str = "prose"):
         import trafilatura  # noqa: F401  # said now rather than at the first page
 
-        self.files = find_files(path)
+        super().__init__(path)
         self.comments, self.tables, self.kind = comments, tables, kind
 
     def fingerprint(self) -> str:
         options = [version("trafilatura"), self.comments, self.tables, self.kind]
-        return hash_json(["html", options, [[file.name, hash_file(file)] for file in self.files]])
+        return hash_json(["html", options, self.content()])
 
-    def __iter__(self) -> Iterator[Document]:
-        empty = others = 0
-        for file in self.files:
-            for name, stream in open_members(file):
-                if name != file.name and Path(name).suffix.lower() not in PAGES:
-                    others += 1
-                    continue
-                text = self._main_text(_decoded(stream.read()))
-                if not text.strip():
-                    empty += 1
-                    continue
-                yield Document(text, name, self.kind, source=str(file))
-        self.notes = counted(
-            (empty, "pages had no main text and were left out"),
-            (others, "files in archives were no pages and were left out"),
-        )
+    def read(self, file: Path, tally: Tally) -> Iterator[Document]:
+        for name, stream in open_members(file):
+            if name != file.name and Path(name).suffix.lower() not in PAGES:
+                tally.count("files in archives were no pages and were left out")
+                continue
+            text = self._main_text(_decoded(stream.read()))
+            if not text.strip():
+                tally.count("pages had no main text and were left out")
+                continue
+            yield Document(text, name, self.kind, source=str(file))
 
     def _main_text(self, page: bytes | str) -> str:
         import trafilatura

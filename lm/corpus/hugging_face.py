@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lm.corpus.document import Document, Source
 from lm.corpus.fields import field_of
+from lm.corpus.tally import Tally
 from lm.files import hash_file, hash_json
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -73,21 +74,21 @@ class HuggingFaceSource(Source):
         return [[name, hash_file(self.local / name)] for name in seen]
 
     def __iter__(self) -> Iterator[Document]:
-        empty = given = 0
+        given, tally = 0, Tally()
         for number, row in enumerate(self._rows(), start=1):
             where = f"{self.path}:{number}"
             text = field_of(row, self.text_field, "corpus.text_field", where)
             if text is not None and not isinstance(text, str):
                 raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
             if not text or not text.strip():
-                empty += 1
+                tally.count("documents without any text were left out")
                 continue
             name = where if self.id_field is None else str(field_of(row, self.id_field, "corpus.id_field", where))
             yield Document(text, name, self.kind, source=self.path)
             given += 1
             if given == self.limit:
                 break
-        self.notes = (f"{empty} documents without any text were left out",) if empty else ()
+        self.tell(tally)
 
     def _rows(self) -> Iterator[dict]:
         import datasets

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from lm.corpus.document import Document, Source, counted
+from lm.corpus.document import Document
 from lm.corpus.fields import field_of
-from lm.corpus.members import find_files, open_members
-from lm.files import hash_file, hash_json
+from lm.corpus.file_source import FileSource
+from lm.corpus.members import open_members
+from lm.corpus.tally import Tally
+from lm.files import hash_json
 
 
-class JsonlSource(Source):
+class JsonlSource(FileSource):
     """One document a line, its text under `text_field`; `id_field` and `kind_field` name it and its kind if
     given.
 
@@ -29,34 +31,28 @@ class JsonlSource(Source):
         kind_field: str | None = None,
         kind: str = "prose",
     ):
-        self.files = find_files(path)
+        super().__init__(path)
         self.text_field, self.id_field, self.kind_field, self.kind = text_field, id_field, kind_field, kind
 
     def fingerprint(self) -> str:
         options = [self.text_field, self.id_field, self.kind_field, self.kind]
-        return hash_json(["jsonl", options, [[file.name, hash_file(file)] for file in self.files]])
+        return hash_json(["jsonl", options, self.content()])
 
-    def __iter__(self) -> Iterator[Document]:
-        broken = empty = 0
-        for file in self.files:
-            for name, stream in open_members(file):
-                first = stream.readline().removeprefix(b"\xef\xbb\xbf")
-                for number, line in enumerate(chain([first], stream), start=1):
-                    if not line.strip():
-                        continue
-                    document = self._document(line, f"{name}:{number}", file)
-                    if not document.text.strip():
-                        empty += 1
-                        continue
-                    whole = document.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-                    if whole != document.text:
-                        broken += 1
-                        document = Document(whole, document.id, document.kind, source=document.source)
-                    yield document
-        self.notes = counted(
-            (broken, "documents had halves of characters (lone surrogates), which became �"),
-            (empty, "documents without any text were left out"),
-        )
+    def read(self, file: Path, tally: Tally) -> Iterator[Document]:
+        for name, stream in open_members(file):
+            first = stream.readline().removeprefix(b"\xef\xbb\xbf")
+            for number, line in enumerate(chain([first], stream), start=1):
+                if not line.strip():
+                    continue
+                document = self._document(line, f"{name}:{number}", file)
+                if not document.text.strip():
+                    tally.count("documents without any text were left out")
+                    continue
+                whole = document.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                if whole != document.text:
+                    tally.count("documents had halves of characters (lone surrogates), which became �")
+                    document = Document(whole, document.id, document.kind, source=document.source)
+                yield document
 
     def _document(self, line: bytes, place: str, file: Path) -> Document:
         """The document of a line; `place` is its file and number."""

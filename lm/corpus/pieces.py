@@ -16,9 +16,9 @@ import pyzstd
 
 from lm.corpus.document import Document, Dropped
 from lm.corpus.fate import Outcome
-from lm.files import undamaged
+from lm.files import atomic_path, undamaged
 
-AGAIN = "remove this file and what lies in outputs/documents, and it will be made anew"
+AGAIN = "remove the directory it lies in, and it will be made anew"
 FAST = {pyzstd.CParameter.compressionLevel: 1, pyzstd.CParameter.checksumFlag: 1}
 
 
@@ -28,8 +28,9 @@ def is_written(path: Path) -> bool:
 
 
 def write_documents(path: Path, documents: Sequence[Document]) -> None:
-    """Keep documents, one a line."""
-    _write(path, [_fields(document) for document in documents])
+    """Keep documents, one a line, synced: other files say that they are there."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_packed([_fields(document) for document in documents]))
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -85,8 +86,12 @@ def _tuple(values: list) -> tuple:
 
 
 def _write(path: Path, records: Sequence[Any]) -> None:
+    put(path, _packed(records))
+
+
+def _packed(records: Sequence[Any]) -> bytes:
     lines = "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
-    put(path, pyzstd.compress(lines.encode("utf-8", "surrogatepass"), FAST))
+    return pyzstd.compress(lines.encode("utf-8", "surrogatepass"), FAST)
 
 
 def _read(path: Path) -> list[Any]:

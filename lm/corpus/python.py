@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 from importlib.metadata import Distribution, distributions
@@ -11,6 +10,7 @@ from lm.corpus.document import Document, Source
 from lm.corpus.python_library import group_of, library_directory, library_files
 from lm.corpus.python_prose import compiled_modules, compiled_page, page
 from lm.corpus.python_topics import help_topics
+from lm.corpus.tally import Tally
 from lm.files import hash_bytes, hash_file, hash_json
 
 
@@ -38,10 +38,9 @@ class PythonSource(Source):
 
     def __iter__(self) -> Iterator[Document]:
         if self._documents is None:
-            counts: Counter[str] = Counter()
-            self._documents = list(_without_copies(self._read(), counts))
-            told = ", ".join(f"{count} of {kind}" for kind, count in counts.items())
-            self.notes = (f"copies left out: {told}",) if told else ()
+            tally = Tally()
+            self._documents = list(_without_copies(self._read(), tally))
+            self.tell(tally)
         return iter(self._documents)
 
     def _read(self) -> Iterator[Document]:
@@ -59,15 +58,15 @@ class PythonSource(Source):
                 yield Document(text, f"package {name}", "prose", f"package {name}", "packages")
 
 
-def _without_copies(documents: Iterator[Document], counts: Counter[str]) -> Iterator[Document]:
-    """Documents with text in them, the first of each text; `counts` the others by kind."""
+def _without_copies(documents: Iterator[Document], tally: Tally) -> Iterator[Document]:
+    """Documents with text in them, the first of each text; counts the others by kind."""
     seen: set[bytes] = set()
     for document in documents:
         if not document.text.strip():
             continue
         digest = blake2b(document.text.encode(), digest_size=16).digest()
         if digest in seen:
-            counts[document.kind] += 1
+            tally.count(f"documents of {document.kind} were left out as copies of others")
             continue
         seen.add(digest)
         yield document

@@ -6,10 +6,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lm.corpus.csv_rows import csv_rows
-from lm.corpus.document import Document, Source, counted
-from lm.corpus.members import find_files, open_members
+from lm.corpus.document import Document
+from lm.corpus.file_source import FileSource
+from lm.corpus.members import open_members
 from lm.corpus.parquet_rows import parquet_rows
-from lm.files import hash_file, hash_json
+from lm.corpus.tally import Tally
+from lm.files import hash_json
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 PACKED = (".gz", ".zst")
@@ -24,7 +26,7 @@ class Row:
     place: str
 
 
-class TableSource(Source):
+class TableSource(FileSource):
     """One document a row: its text is the field `text_field`, or several with `separator` between them.
 
     `path` is a file or a pattern, or several; CSV and TSV may lie in .gz, .zst, .tar and .zip. `columns` names the
@@ -47,7 +49,7 @@ class TableSource(Source):
         delimiter: str | None = None,
         quoted: bool = True,
     ):
-        self.files = find_files(path)
+        super().__init__(path)
         self.text_fields = [text_field] if isinstance(text_field, str) else list(text_field)
         if not self.text_fields:
             raise ValueError("corpus.text_field is empty: name the field that holds the text, or a list of them")
@@ -67,26 +69,19 @@ class TableSource(Source):
     def fingerprint(self) -> str:
         options = [self.text_fields, self.separator, self.id_field, self.kind_field, self.kind]
         options += [self.columns, self.delimiter, self.quoted]
-        return hash_json(["table", options, [[file.name, hash_file(file)] for file in self.files]])
+        return hash_json(["table", options, self.content()])
 
-    def __iter__(self) -> Iterator[Document]:
-        empty = 0
-        self._others = 0
-        for file in self.files:
-            for row in self._rows(file):
-                text = self.separator.join(filter(None, (self._text(row, field, file) for field in self.text_fields)))
-                if not text.strip():
-                    empty += 1
-                    continue
-                name = row.place if self.id_field is None else str(row.values[self.id_field])
-                kind = self.kind if self.kind_field is None else str(row.values[self.kind_field])
-                yield Document(text, name, kind, source=str(file))
-        self.notes = counted(
-            (empty, "documents without any text were left out"),
-            (self._others, "files in archives were no .csv or .tsv and were left out"),
-        )
+    def read(self, file: Path, tally: Tally) -> Iterator[Document]:
+        for row in self._rows(file, tally):
+            text = self.separator.join(filter(None, (self._text(row, field, file) for field in self.text_fields)))
+            if not text.strip():
+                tally.count("documents without any text were left out")
+                continue
+            name = row.place if self.id_field is None else str(row.values[self.id_field])
+            kind = self.kind if self.kind_field is None else str(row.values[self.kind_field])
+            yield Document(text, name, kind, source=str(file))
 
-    def _rows(self, file: Path) -> Iterator[Row]:
+    def _rows(self, file: Path, tally: Tally) -> Iterator[Row]:
         """The rows of a file, whatever its form, with the wanted fields only."""
         if _form(file.name) == ".parquet":
             for number, values in enumerate(parquet_rows(file, choose=lambda found: self._chosen(found, file)), 1):
@@ -95,7 +90,7 @@ class TableSource(Source):
         for name, stream in open_members(file):
             form = _form(name)
             if form not in DELIMITERS:
-                self._others += 1
+                tally.count("files in archives were no .csv or .tsv and were left out")
                 continue
             where = file.parent / name
             rows = csv_rows(

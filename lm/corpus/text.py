@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from lm.corpus.document import Document, Source, counted
+from lm.corpus.document import Document
 from lm.corpus.encoding import Encoding
-from lm.corpus.members import Unpacked, find_files, open_members
-from lm.files import hash_file, hash_json
+from lm.corpus.file_source import FileSource
+from lm.corpus.members import Unpacked, open_members
+from lm.corpus.tally import Tally
+from lm.files import hash_json
 
 CHUNK = 1 << 20
 BOM = b"\xef\xbb\xbf"
 
 
-class TextSource(Source):
+class TextSource(FileSource):
     """Text files: one document a file, or what lies between `separator`s, or parts of about `part_size`
     characters.
 
@@ -33,7 +36,7 @@ class TextSource(Source):
         keep_line_ends: bool = False,
         encoding: str = "utf-8",
     ):
-        self.files = find_files(path)
+        super().__init__(path)
         self.encoding = Encoding(encoding)
         if separator == "":
             raise ValueError("corpus.separator is empty: give the characters between documents, or null for none")
@@ -44,27 +47,20 @@ class TextSource(Source):
 
     def fingerprint(self) -> str:
         options = [self.separator, self.part_size, self.kind, self.keep_line_ends, *self.encoding.identity()]
-        return hash_json(["text", options, [[file.name, hash_file(file)] for file in self.files]])
+        return hash_json(["text", options, self.content()])
 
-    def __iter__(self) -> Iterator[Document]:
-        bad = empty = 0
-        recoding = self.encoding.reading()
-        for file in self.files:
-            for name, packed in open_members(file):
-                stream = recoding.utf8(packed, name=str(file.parent / name))
-                pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
-                texts = (part for piece in pieces for part in self._parts(piece))
-                for number, (text, replaced) in enumerate(texts):
-                    bad += replaced
-                    if not text.strip():
-                        empty += 1
-                        continue
-                    alone = self.separator is None and self.part_size is None
-                    yield Document(text, name if alone else f"{name}#{number}", self.kind, source=str(file))
-        self.notes = recoding.notes() + counted(
-            (bad, "runs of bytes were no UTF-8 and became �"),
-            (empty, "documents without any text were left out"),
-        )
+    def read(self, file: Path, tally: Tally) -> Iterator[Document]:
+        alone = self.separator is None and self.part_size is None
+        for name, packed in open_members(file):
+            stream = self.encoding.utf8(packed, name=str(file.parent / name), tally=tally)
+            pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
+            texts = (part for piece in pieces for part in self._parts(piece))
+            for number, (text, replaced) in enumerate(texts):
+                tally.count("runs of bytes were no UTF-8 and became �", replaced)
+                if not text.strip():
+                    tally.count("documents without any text were left out")
+                    continue
+                yield Document(text, name if alone else f"{name}#{number}", self.kind, source=str(file))
 
     def _parts(self, piece: bytes) -> Iterator[tuple[str, int]]:
         """The texts of a piece, and how many � decoding put into the piece, counted with its first text."""

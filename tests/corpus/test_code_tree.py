@@ -77,10 +77,10 @@ def test_version_control_packages_binaries_and_large_files_are_left_out_and_coun
     source = CodeTree(path, largest=100)
     assert [(d.id, d.text) for d in source] == [("a.py", "print()\n"), ("latin.py", "gr\ufffdn")]
     assert source.notes == (
-        "1 files over 100 bytes were left out",
-        "1 files with a NUL byte, so binary, were left out",
-        "1 files without any text were left out",
-        "1 runs of bytes were no UTF-8 and became �",
+        "1 file over 100 bytes was left out",
+        "1 file with a NUL byte, so binary, was left out",
+        "1 file without any text was left out",
+        "1 run of bytes was no UTF-8 and became �",
     )
 
 

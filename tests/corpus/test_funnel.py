@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from shutil import rmtree
 
 import pytest
 
 from given import Given
-from lm.corpus import Document, Funnel, LocalExecutor, course, pieces
+from lm.corpus import Document, Funnel, LocalExecutor, clusters, course, pieces
 from lm.filter import Duplicates
-from toy_filters import Letter, Letters, Shout
+from toy_filters import BothLetters, Letter, Letters, Shout
 
 DOCUMENTS = [
     Document(f"text {i % 70} of many\n" * (1 + i % 5), f"d{i}", "code" if i % 3 else "prose") for i in range(300)
@@ -41,7 +43,7 @@ def test_it_gives_what_its_filters_let_pass_in_order(tmp_path, small):
     made = of(tmp_path)
     assert 0 < len(by_hand()) < len(DOCUMENTS)
     assert list(made) == by_hand()
-    assert made.notes == ("given: all were given",)
+    assert made.notes == (f"given: {len(DOCUMENTS)} documents were given",)
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -86,7 +88,7 @@ def unbroken(tmp_path_factory):
 DEDUPLICATED = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
 
 
-@pytest.mark.parametrize("stop", [1, 2, 17, 60, 75, 111, 130, 148, 149, 190, 230])
+@pytest.mark.parametrize("stop", [1, 2, 17, 60, 75, 111, 130, 148, 149, 160, 175])
 def test_ended_at_any_file_it_goes_on_to_the_same_files(stop, unbroken, tmp_path, small, monkeypatch):
     whole, expected = unbroken
     calls = []
@@ -135,6 +137,109 @@ def test_other_filters_are_another_corpus(filters, tmp_path):
     assert of(tmp_path, DOCUMENTS[1:]).fingerprint() != of(tmp_path).fingerprint()
 
 
+def test_only_what_depends_on_a_change_is_done_again(tmp_path, small, monkeypatch):
+    steps = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
+    list(of(tmp_path, filters=steps))
+    before = files(of(tmp_path, filters=steps))
+
+    def made(**changes) -> set[str]:
+        """The steps that something new was made by."""
+        list(of(tmp_path, filters={**steps, **changes}))
+        after = files(of(tmp_path))
+        assert before.items() <= after.items()
+        return {name.split("-")[0] for name in after.keys() - before.keys()}
+
+    assert made() == set()
+    assert made(last=Letter(place=0)) == {"last.keys", "last.clusters", "last", "kept"}
+    assert made(shout=Shout(path="x")) == {"shout", "last.keys", "last.clusters", "last", "kept"}
+    everything = {"letters", "unique.keys", "unique.clusters", "unique", "shout", "last.keys", "last.clusters", "last"}
+    assert made(letters=Letters(least=13)) == everything | {"kept"}
+
+
+def test_another_source_leaves_alone_what_filters_made_of_the_first(tmp_path, small):
+    filters = {"letters": Letters(least=12), "unique": Duplicates()}
+    list(of(tmp_path, filters=filters))
+    before = files(of(tmp_path))
+    more = Given([replace(document, text=f"more {document.text}") for document in DOCUMENTS])
+    list(Funnel({"given": Given(DOCUMENTS), "more": more}, filters=filters, directory=str(tmp_path)))
+    new = [name.split("/")[0] for name in files(of(tmp_path)).keys() - before.keys()]
+    places = {name.split("-")[0]: {each for each in new if each.startswith(name.split("-")[0] + "-")} for name in new}
+    assert {name: len(each) for name, each in places.items()} == {
+        "read": 1, "letters": 1, "unique.keys": 1, "unique.clusters": 1, "unique": 2, "kept": 1
+    }  # fmt: skip
+
+
+def test_what_was_removed_is_made_again_where_it_is_needed(tmp_path, small):
+    first = of(tmp_path)
+    told = [(fate.document, fate.texts, fate.dropped) for fate in first.fates()]
+    for directory in tmp_path.iterdir():
+        if directory.name.split("-")[0] in ("read", "shout", "unique"):
+            rmtree(directory)
+    again = of(tmp_path)
+    assert list(again) == by_hand()
+    assert again.sources["given"].readings == 0
+    assert [(fate.document, fate.texts, fate.dropped) for fate in again.fates()] == told
+
+
+def test_files_without_content_as_a_power_cut_leaves_them_are_made_again(tmp_path, small):
+    list(of(tmp_path / "whole"))
+    cut = of(tmp_path / "cut")
+    list(cut)
+    whole = files(of(tmp_path / "whole"))
+    (cut.course.result / "account.json").unlink()
+    for name in sorted(whole)[::3]:
+        if not name.endswith((".json", ".npy", ".jsonl.zst")):  # those are synced
+            (tmp_path / "cut" / name).write_bytes(b"")
+    assert list(of(tmp_path / "cut")) == by_hand()
+    assert files(of(tmp_path / "cut")) == whole
+
+
+def test_of_documents_that_are_alike_that_of_most_worth_is_kept(tmp_path, small):
+    texts = ["a", "aaa", "b", "aa", "bbb", "c", "bbbb", "aaa!"]
+    made = of(tmp_path, [Document(text, f"{n}") for n, text in enumerate(texts)], filters={"one": Letter(place=0)})
+    assert [document.text for document in made] == ["c", "bbbb", "aaa!"]
+    assert made.ledger.steps[0]["dropped"]["the same letter"]["examples"][0]["detail"] == "as 7"
+
+
+@pytest.mark.parametrize("shares", [1, 2, 5])
+def test_clusters_are_those_of_a_naive_search(shares, tmp_path, small, monkeypatch):
+    draw = Random(shares)
+    monkeypatch.setattr(clusters, "AT_ONCE", 200 // shares)
+    letters = [chr(0x4E00 + n) for n in range(220)]
+    texts = ["".join(draw.choices(letters, k=2)) + "x" * draw.randrange(9) for _ in range(200)]
+    documents = [Document(text, f"{n}") for n, text in enumerate(texts)]
+    earlier = [Document(f"{letter}–", "old") for letter in letters[::40]]
+    step = BothLetters(earlier=Given(earlier))
+    made = [document.text for document in of(tmp_path, documents, filters={"both": step})]
+
+    groups: list[set[int]] = []  # of numbers, merged as long as two have a letter in common at a place
+    everyone = [*texts, *(document.text for document in earlier)]
+    for number, text in enumerate(everyone):
+        alike = [g for g in groups if any(text[0] == everyone[n][0] or text[1] == everyone[n][1] for n in g)]
+        groups = [g for g in groups if g not in alike] + [{number}.union(*alike)]
+    kept = sorted(min(g, key=lambda n: (-len(texts[n]), n)) for g in groups if max(g) < len(texts))
+    assert made == [texts[n] for n in kept]
+    assert 40 < len(made) < 120
+
+
+def test_a_full_disk_ends_it_without_a_piece_half_written(tmp_path, small, monkeypatch):
+    calls = []
+
+    def full(self, data, write=Path.write_bytes):
+        calls.append(1)
+        if len(calls) > 40:
+            write(self, data[:3])
+            raise OSError(28, "No space left on device", str(self))
+        return write(self, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            list(of(tmp_path))
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"], "nothing is left of what was begun"
+    assert list(of(tmp_path)) == by_hand()
+
+
 def test_a_file_that_a_filter_goes_by_counts_with_its_content(tmp_path):
     (tmp_path / "words").write_text("a")
     before = of(tmp_path, filters={"x": Shout(path=str(tmp_path / "words"))}).fingerprint()
@@ -147,7 +252,7 @@ def test_a_damaged_piece_is_told_by_its_file(tmp_path):
     list(made)
     piece = made.course.result / "000-00000-00000.jsonl.zst"
     piece.write_bytes(piece.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"000-00000-00000\.jsonl\.zst is damaged .*remove this file"):
+    with pytest.raises(ValueError, match=r"000-00000-00000\.jsonl\.zst is damaged .*remove the directory"):
         list(of(tmp_path))
 
 
@@ -171,7 +276,7 @@ def test_without_filters_several_sources_are_one(tmp_path):
     made = Funnel(sources, directory=str(tmp_path))
     assert list(made) == DOCUMENTS[:9]
     assert made.ledger.table() == ""
-    assert made.notes == ("first: all were given", "second: all were given")
+    assert made.notes == ("first: 3 documents were given", "second: 6 documents were given")
 
 
 def test_a_funnel_without_a_source_is_refused(tmp_path):

@@ -87,7 +87,7 @@ def test_packed_pages_read_like_plain_ones(tmp_path):
     one, two = source
     assert one.text == two.text
     assert two.id == "b.zip/site/a.html"
-    assert source.notes == ("1 files in archives were no pages and were left out",)
+    assert source.notes == ("1 file in archives was no pages and was left out",)
 
 
 def test_reading_is_the_same_each_time_and_opens_no_connection(tmp_path, monkeypatch):

@@ -45,8 +45,8 @@ def test_documents_of_every_fate_are_shown_and_all_that_were_tried_are_counted(t
     [
         ("a", True, ["letters              passed", "shout                changed, 23 bytes left", "kept"]),
         ("b", True, ["letters              dropped: too few letters (3 letters)"]),
-        ("c", True, ["unique               passed", "dropped: another like it came first"]),
-        ("c", False, ["whether it is the first of its likes is known once the funnel has run"]),
+        ("c", True, ["shout                changed, 24 bytes left", "unique               dropped: duplicate (as a)"]),
+        ("c", False, ["whether it has likes is known once the funnel has run"]),
     ],
 )
 def test_what_each_step_makes_of_a_document_is_told(name, ran, told, tmp_path):

@@ -58,7 +58,7 @@ def test_fields_are_taken_by_name_whatever_the_form(table):
         Document(ROWS[0]["text"], "a", "web", source=table),
         Document(ROWS[1]["text"], "b", "book", source=table),
     ]
-    assert source.notes == ("1 documents without any text were left out",)
+    assert source.notes == ("1 document without any text was left out",)
 
 
 def test_several_fields_are_joined_without_the_empty_ones(table):
@@ -93,7 +93,7 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
         archive.writestr("README", "text\n")
     source = TableSource(str(tmp_path / "a.zip"))
     assert [(d.id, d.text) for d in source] == [("a.zip/x/a.csv:1", "in a zip")]
-    assert source.notes == ("1 files in archives were no .csv or .tsv and were left out",)
+    assert source.notes == ("1 file in archives was no .csv or .tsv and was left out",)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_separator_may_be_typed_with_backslashes(tmp_path):
     (tmp_path / "t.txt").write_text("a\n\nb\n\n\n\n\nc\n")
     source = TextSource(str(tmp_path / "t.txt"), separator=r"\n\n")
     assert texts(source) == ["a", "b", "c"]
-    assert source.notes == ("1 documents without any text were left out",)
+    assert source.notes == ("1 document without any text was left out",)
 
 
 def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path):
