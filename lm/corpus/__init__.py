@@ -2,6 +2,7 @@
 
 from lm.corpus.aligned import Aligned, Editions, SentencePairs
 from lm.corpus.code_tree import CodeTree
+from lm.corpus.datatrove_executor import DatatroveExecutor, SlurmExecutor
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.executor import Executor, LocalExecutor
 from lm.corpus.fate import Fate, Filter, Reporting, Unique, follow
@@ -23,6 +24,7 @@ from lm.corpus.writer import write_shards
 __all__ = [
     "Aligned",
     "CodeTree",
+    "DatatroveExecutor",
     "Document",
     "Dropped",
     "Editions",
@@ -39,6 +41,7 @@ __all__ = [
     "Reporting",
     "SentencePairs",
     "Shards",
+    "SlurmExecutor",
     "Source",
     "Split",
     "Survey",

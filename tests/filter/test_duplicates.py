@@ -84,5 +84,5 @@ def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
         Document(" ".join(reprint).upper(), "reprint"),
         *(Document(text, text) for text in ("two words", "two worlds", "Two  words!", "", "…")),
     ]
-    kept = list(Funnel({"x": Given(documents)}, filters={"near": NearDuplicates()}, directory=str(tmp_path), workers=1))
+    kept = list(Funnel({"x": Given(documents)}, filters={"near": NearDuplicates()}, directory=str(tmp_path)))
     assert [document.id for document in kept] == ["first", "other", "two words", "two worlds", "", "…"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from given import Given
-from lm.corpus import Document, Dropped, Funnel
+from lm.corpus import Document, Dropped, Funnel, LocalExecutor
 from lm.filter import Duplicates, RepeatedLines, repeated_lines
 from shared_texts import needs_data, novels, parts
 
@@ -94,7 +94,14 @@ def test_a_funnel_gives_the_same_on_any_number_of_processes(tmp_path):
     def kept(workers: int) -> list[Document]:
         filters = {"lines": RepeatedLines(source=Given(documents))}
         directory = str(tmp_path / str(workers))
-        return list(Funnel({"given": Given(documents)}, filters=filters, directory=directory, workers=workers))
+        return list(
+            Funnel(
+                {"given": Given(documents)},
+                filters=filters,
+                directory=directory,
+                executor=LocalExecutor(workers=workers),
+            )
+        )
 
     assert kept(1) == kept(2)
     assert sum(MENU in document.text for document in kept(1)) == 5

@@ -1,0 +1,58 @@
+"""Whoever does the work of a funnel, the files are the same."""
+
+import importlib.util
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from given import Given
+from lm.corpus import DatatroveExecutor, Document, Executor, Funnel, LocalExecutor, course
+from lm.filter import Duplicates
+from toy_filters import BothLetters, Letters, Shout
+
+WORDS = ["some", "words", "that", "make", "texts", "of", "many", "kinds"]
+DOCUMENTS = [
+    Document(" ".join(WORDS[i * k % 8] for k in range(1, 3 + i % 9)) + f" {i % 60}", f"d{i}", "code" if i % 3 else "prose")
+    for i in range(300)
+]
+FILTERS = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "both": BothLetters()}
+
+
+def made(root: Path, executor: Executor, **more) -> dict[str, bytes]:
+    """What a funnel leaves on disk, by this executor."""
+    sources = {"first": Given(DOCUMENTS[:100]), "second": Given(DOCUMENTS[100:])}
+    filters = {**FILTERS, **more}
+    assert list(Funnel(sources, filters=filters, directory=str(root), executor=executor))
+    found = (path for path in root.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+@pytest.fixture
+def expected(tmp_path, monkeypatch) -> dict[str, bytes]:
+    monkeypatch.setattr(course, "PIECE", 500)
+    return made(tmp_path / "here", LocalExecutor(workers=1))
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_tasks_of_datatrove_make_the_same_files(tasks, tmp_path, expected):
+    executors = pytest.importorskip("datatrove.executor")
+    make = partial(executors.LocalPipelineExecutor, tasks=tasks, workers=2)
+    assert made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs"))) == expected
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_makes_the_same_files(tmp_path, expected):
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("needs ray: pip install ray")
+    executors = pytest.importorskip("datatrove.executor")
+    make = partial(executors.RayPipelineExecutor, tasks=3, mem_per_cpu_gb=0.5)
+    assert made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs"))) == expected
+
+
+def test_what_tasks_leave_undone_is_told_with_where_to_look(tmp_path, expected):
+    executors = pytest.importorskip("datatrove.executor")
+    make = partial(executors.LocalPipelineExecutor, tasks=3, workers=1)
+    failing = Letters(least=12, fails_at="d250")
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs")), letters=failing)
