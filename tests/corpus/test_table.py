@@ -132,6 +132,8 @@ def test_rows_of_another_length_are_left_out_and_told_as_long_as_they_are_few(tm
     assert "a.csv row 2 (line 3) has 1 fields, and the header 2" in note
     with pytest.raises(ValueError, match=r"b\.csv row 2 \(line 3\) .*\(skipped before it: 2\): .*corpus\.bad_lines="):
         list(TableSource(str(tmp_path / "*.csv"), bad_lines=2))
+    with pytest.raises(ValueError, match=r"a\.csv row 4 \(line 7\) has 3 fields"):
+        list(TableSource(str(tmp_path / "*.csv"), bad_lines=1))
 
 
 def test_a_table_without_a_good_row_is_refused(tmp_path):
