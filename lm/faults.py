@@ -1,8 +1,13 @@
 """A fault in a config, told so that a person can mend it."""
 
-from collections.abc import Iterable
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+GROUPS = ("corpus", "filter")  # whose parts stand at many keys, and name their parameters as corpus.path, filter.least
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near}?"
     return f"; there is {', '.join(known)}" if 0 < len(known) <= 12 else ""
+
+
+def keyed(message: str, parameters: Iterable[str], key: str) -> str:
+    """A message of a part of one of the groups, with its parameters at the `key` where the part stands."""
+    names = "|".join(map(re.escape, parameters))
+    return re.sub(rf"(?<![\w./-])(?:{'|'.join(GROUPS)})\.(?=(?:{names})\b)", lambda _: f"{key}.", message)
+
+
+@contextmanager
+def standing_at(key: str, part: object) -> Iterator[None]:
+    """Inside, what a part refuses after it was built is told with the `key` where it stands."""
+    try:
+        yield
+    except ValueError as error:
+        told = keyed(str(error), inspect.signature(type(part)).parameters, key)
+        if told == str(error):
+            raise
+        raise ValueError(told) from error

@@ -6,7 +6,8 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from lm.config.target import is_node
+from lm.config.target import is_node, locate, signature
+from lm.faults import keyed
 
 
 def build(value: Any, *, key: str = "") -> Any:
@@ -24,7 +25,16 @@ def build(value: Any, *, key: str = "") -> Any:
     except InstantiationException as error:
         told, _, inner = str(error).partition("\nfull_key: ")
         target = (re.findall(r"'([\w.]+)'", told) or [value["_target_"]])[0]
+        where = ".".join(filter(None, (key, inner.strip())))
         if error.__cause__ is not None and target.startswith("lm."):
-            raise error.__cause__ from None  # ours say themselves what is wrong
-        where = f"{key}.{inner.strip()}" if inner.strip() else key
+            raise _at_its_key(error.__cause__, target, where) from None  # ours say themselves what is wrong
         raise ValueError(f"{where}: {target} refuses this: {error.__cause__ or told}") from error.__cause__
+
+
+def _at_its_key(error: BaseException, target: str, where: str) -> BaseException:
+    """The error of a constructor of ours, its message with the keys of the config at hand."""
+    found = signature(locate(target)[0])
+    if not where or found is None or not isinstance(error, ValueError):
+        return error
+    told = keyed(str(error), found.parameters, where)
+    return error if told == str(error) else ValueError(told)

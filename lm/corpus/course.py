@@ -75,6 +75,10 @@ class Course:
                 found += [Piece(name, f"{part:05d}-{index:05d}") for index in range(count)]
         return found
 
+    def key(self, reading: str) -> str:
+        """Where the config has it."""
+        return f"corpus.sources.{reading}" if reading in self.sources else f"corpus.filters.{reading}"
+
     def parts(self, reading: str) -> int:
         """In how many parts it is read."""
         return len(self.readings[reading].parts(self.part_size))

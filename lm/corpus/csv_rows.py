@@ -1,7 +1,7 @@
 """Rows of comma- or tab-separated text, none of them silently wrong.
 
 The csv module would take a quote that is never closed for the rest of the file, and a row with a cell too many
-for one without: both are refused here, with their place.
+for one without. The first is refused here, since no row after it can be trusted; the second is told with its place.
 """
 
 import csv
@@ -13,8 +13,9 @@ LARGEST_FIELD = 2**31 - 1  # the module's own limit of 128 KiB is shorter than a
 
 def csv_rows(
     lines: Iterable[bytes], *, where: str, delimiter: str, quoted: bool, columns: list[str] | None
-) -> Iterator[list[str]]:
-    """The header, then each row, as long as the header; `columns` is the header where the file has none.
+) -> Iterator[list[str] | str]:
+    """The header, then each row, as long as the header, or in words why it is not; `columns` is the header where the
+    file has none.
 
     Blank lines are no rows. The rows are UTF-8, with or without byte order mark.
     """
@@ -42,8 +43,10 @@ def csv_rows(
         if header is None:
             header = cells
         elif len(cells) != len(header):
-            remedy = "close its quotes, or name the delimiter with corpus.delimiter"
-            raise ValueError(f"{position} has {len(cells)} fields, and the header {len(header)}: {remedy}")
+            hint = "close its quotes, or name the delimiter with corpus.delimiter"
+            yield f"{position} has {len(cells)} fields, and the header {len(header)} ({hint})"
+            position.row += 1
+            continue
         else:
             position.row += 1
         yield cells
@@ -53,7 +56,7 @@ class Position:
     """How far a table has been read, to say where something is wrong."""
 
     def __init__(self, where: str):
-        self.where, self.row, self.line = where, 0, 0  # row: the last whole one below the header
+        self.where, self.row, self.line = where, 0, 0  # row: the last one below the header
 
     def __str__(self) -> str:
         return f"{self.where} row {self.row + 1} (line {self.line})"

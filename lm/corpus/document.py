@@ -1,8 +1,9 @@
 """A text with what is known about it, and where such texts come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from lm.corpus.tally import Tally
 
@@ -13,7 +14,8 @@ class Document:
 
     `kind` is what is measured apart, as code and prose. Documents that share text share a `group`, and are
     held out together; "" is a group of its own. `language` is a code such as `en`, "" where nobody has said.
-    `tags` are what filters have marked it with rather than drop it.
+    `tags` are what filters have marked it with rather than drop it; `metadata` is what else its source says of it, in
+    plain data, and has no part in anything.
     """
 
     text: str
@@ -23,6 +25,7 @@ class Document:
     source: str = ""
     language: str = ""
     tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def key(self) -> str:

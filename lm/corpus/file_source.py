@@ -28,6 +28,11 @@ class FileSource(Source):
             yield from self.read(file, tally)
         self.tell(tally)
 
+    def skip(self, fault: str, tally: Tally) -> None:
+        """Leave out a line or row that cannot be read, unless it is one too many."""
+        tally.add_bad(fault)
+        tally.check(self.bad_lines)
+
     def parts(self, size: int) -> Sequence[Self]:
         parts = []
         for files in grouped(self.files, size):

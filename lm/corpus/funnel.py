@@ -17,6 +17,7 @@ from lm.corpus.ledger import Ledger
 from lm.corpus.phases import Conclude, Judge, Phase, Read, account_path
 from lm.corpus.pieces import read_documents, read_plain
 from lm.corpus.tally import Tally
+from lm.faults import standing_at
 from lm.files import undamaged, write_atomically
 
 ACCOUNT = "account.json"
@@ -121,7 +122,8 @@ class Funnel(Source):
             tally = Tally()
             for part in range(self.course.parts(name)):
                 tally.add(Tally(**read_plain(self.course.part(name, part))["tally"]))
-            source.tell(tally)
+            with standing_at(self.course.key(name), source):
+                source.tell(tally)
 
     def _conclude(self) -> None:
         """Add up what is said of the pieces."""

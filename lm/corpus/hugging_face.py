@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lm.corpus.document import Document, Source
-from lm.corpus.fields import field_of
+from lm.corpus.fields import Fields, field_of
 from lm.corpus.tally import Tally
 from lm.files import hash_file, hash_json
 
@@ -39,6 +39,8 @@ class HuggingFaceSource(Source):
         revision: str | None = None,
         text_field: str = "text",
         id_field: str | None = None,
+        language_field: str | None = None,
+        metadata_fields: list[str] | None = None,
         kind: str = "prose",
         limit: int | None = None,
     ):
@@ -59,10 +61,12 @@ class HuggingFaceSource(Source):
                 f"https://huggingface.co/datasets/{path}/commits"
             )
         self.path, self.name, self.folder, self.split, self.revision = path, name, folder, split, revision
-        self.text_field, self.id_field, self.kind, self.limit = text_field, id_field, kind, limit
+        self.text_field, self.kind, self.limit = text_field, kind, limit
+        self.fields = Fields(id_field, None, language_field, tuple(metadata_fields or ()))
 
     def fingerprint(self) -> str:
-        options = [self.name, self.folder, self.split, self.text_field, self.id_field, self.kind, self.limit]
+        options = [self.name, self.folder, self.split, self.text_field, self.fields.id, self.kind, self.limit]
+        options += self.fields.identity()
         return hash_json(["hugging_face", options, self._identity()])
 
     def _identity(self) -> list:
@@ -83,8 +87,7 @@ class HuggingFaceSource(Source):
             if not text or not text.strip():
                 tally.count("documents without any text were left out")
                 continue
-            name = where if self.id_field is None else str(field_of(row, self.id_field, "corpus.id_field", where))
-            yield Document(text, name, self.kind, source=self.path)
+            yield self.fields.document(row, text, name=where, kind=self.kind, source=self.path, where=where)
             given += 1
             if given == self.limit:
                 break

@@ -60,7 +60,8 @@ class Unpacked:
             return self._stream.readline()
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.readline, b"")
+        with undamaged(self._path, DAMAGED):
+            yield from self._stream
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -15,6 +15,7 @@ from lm.corpus.fate import Reporting, Unique, judge
 from lm.corpus.keys import KeysFile
 from lm.corpus.ledger import Ledger
 from lm.corpus.pieces import is_written, read_outcome, write_documents, write_outcome, write_plain
+from lm.faults import standing_at
 
 
 class Phase(ABC):
@@ -60,11 +61,12 @@ class Read(Phase):
         name, number = item
         part = self.course.readings[name].parts(self.course.part_size)[number]
         sizes = []
-        for index, documents in enumerate(cut(part, characters=self.course.piece)):
-            path = self.course.documents_path(Piece(name, f"{number:05d}-{index:05d}"))
-            if not is_written(path):
-                write_documents(path, documents)
-            sizes.append(len(documents))
+        with standing_at(self.course.key(name), part):
+            for index, documents in enumerate(cut(part, characters=self.course.piece)):
+                path = self.course.documents_path(Piece(name, f"{number:05d}-{index:05d}"))
+                if not is_written(path):
+                    write_documents(path, documents)
+                sizes.append(len(documents))
         write_plain(self.course.part(name, number), {"documents": sizes, "tally": vars(part.tally)})
 
 

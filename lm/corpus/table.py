@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
+from lm.bounds import Natural
 from lm.corpus.csv_rows import csv_rows
 from lm.corpus.document import Document
+from lm.corpus.fields import Fields, field_of
 from lm.corpus.file_source import FileSource
 from lm.corpus.members import open_members
 from lm.corpus.parquet_rows import parquet_rows
@@ -32,8 +33,9 @@ class TableSource(FileSource):
     `path` is a file or a pattern, or several; CSV and TSV may lie in .gz, .zst, .tar and .zip. `columns` names the
     fields of CSV and TSV without a header. Rows are counted from 1 below the header. A field without text (in
     Parquet: null) is left out of the document, and a document without any is left out and counted in the notes.
-    A row that is none ends the reading with its file and number: a corpus that silently lacks rows is worse than
-    none.
+    Rows of CSV and TSV with more or fewer fields than the header are left out, and told in the notes, up to
+    `bad_lines` in all; the next ends the reading, as does anything else that cannot be read, for no row after it can
+    be trusted.
     """
 
     def __init__(
@@ -44,17 +46,21 @@ class TableSource(FileSource):
         separator: str = "\n\n",
         id_field: str | None = None,
         kind_field: str | None = None,
+        language_field: str | None = None,
+        metadata_fields: list[str] | None = None,
         kind: str = "prose",
         columns: list[str] | None = None,
         delimiter: str | None = None,
         quoted: bool = True,
+        bad_lines: Natural = 10,
     ):
         super().__init__(path)
         self.text_fields = [text_field] if isinstance(text_field, str) else list(text_field)
         if not self.text_fields:
             raise ValueError("corpus.text_field is empty: name the field that holds the text, or a list of them")
         self.separator = separator.replace("\\n", "\n").replace("\\t", "\t")
-        self.id_field, self.kind_field, self.kind = id_field, kind_field, kind
+        self.fields = Fields(id_field, kind_field, language_field, tuple(metadata_fields or ()))
+        self.kind, self.bad_lines = kind, bad_lines
         self.columns = None if columns is None else list(columns)
         self.delimiter = delimiter and delimiter.replace("\\t", "\t")
         if self.delimiter is not None and len(self.delimiter) != 1:
@@ -67,8 +73,8 @@ class TableSource(FileSource):
                 import pyarrow  # noqa: F401  # said now rather than after the first gigabyte
 
     def fingerprint(self) -> str:
-        options = [self.text_fields, self.separator, self.id_field, self.kind_field, self.kind]
-        options += [self.columns, self.delimiter, self.quoted]
+        options = [self.text_fields, self.separator, self.fields.id, self.fields.kind, self.kind]
+        options += [self.columns, self.delimiter, self.quoted, *self.fields.identity()]
         return hash_json(["table", options, self.content()])
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
@@ -77,9 +83,9 @@ class TableSource(FileSource):
             if not text.strip():
                 tally.count("documents without any text were left out")
                 continue
-            name = row.place if self.id_field is None else str(row.values[self.id_field])
-            kind = self.kind if self.kind_field is None else str(row.values[self.kind_field])
-            yield Document(text, name, kind, source=str(file))
+            yield self.fields.document(
+                row.values, text, name=row.place, kind=self.kind, source=str(file), where=row.place
+            )
 
     def _rows(self, file: Path, tally: Tally) -> Iterator[Row]:
         """The rows of a file, whatever its form, with the wanted fields only."""
@@ -104,19 +110,21 @@ class TableSource(FileSource):
             if header is None:
                 continue
             places = {field: header.index(field) for field in self._chosen(header, where)}
+            before, good = tally.bad, False
             for number, cells in enumerate(rows, 1):
+                if isinstance(cells, str):
+                    self.skip(cells, tally)
+                    continue
+                good = True
                 yield Row({field: cells[place] for field, place in places.items()}, f"{name}:{number}")
+            if tally.bad > before and not good:
+                raise ValueError(f"{tally.last_bad}: no row of {where} can be read: is its header right?")
 
     def _chosen(self, found: list[str], where: Path) -> list[str]:
         """The fields that are read, each of which has to be there once."""
-        wanted = dict.fromkeys(self.text_fields, "corpus.text_field")
-        wanted |= {self.id_field: "corpus.id_field"} if self.id_field is not None else {}
-        wanted |= {self.kind_field: "corpus.kind_field"} if self.kind_field is not None else {}
+        wanted = self.fields.keys() | dict.fromkeys(self.text_fields, "corpus.text_field")
         for field, key in wanted.items():
-            if field not in found:
-                near = get_close_matches(field, found, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, found)) or 'none'}"
-                raise ValueError(f"{where} has no field {field!r} ({key}): {hint}")
+            field_of(dict.fromkeys(found), field, key, str(where))
             if found.count(field) > 1:
                 raise ValueError(f"{where} has {found.count(field)} fields {field!r} ({key}): rename all but one")
         return list(wanted)

@@ -38,7 +38,7 @@ class Tally:
     def check(self, bad_lines: int) -> None:
         """Raise where more could not be read than `bad_lines` allows."""
         if self.bad > bad_lines:
-            skipped = f" (after {self.bad - 1} others that were skipped)" if self.bad > 1 else ""
+            skipped = f" (skipped before it: {self.bad - 1})" if self.bad > 1 else ""
             remedy = f"mend or remove it, or let more be skipped with corpus.bad_lines={max(10, 10 * self.bad)}"
             raise ValueError(f"{self.last_bad}{skipped}: {remedy}")
 

@@ -13,7 +13,9 @@ from toy_filters import BothLetters, Letters, Shout
 
 WORDS = ["some", "words", "that", "make", "texts", "of", "many", "kinds"]
 DOCUMENTS = [
-    Document(" ".join(WORDS[i * k % 8] for k in range(1, 3 + i % 9)) + f" {i % 60}", f"d{i}", "code" if i % 3 else "prose")
+    Document(
+        " ".join(WORDS[i * k % 8] for k in range(1, 3 + i % 9)) + f" {i % 60}", f"d{i}", "code" if i % 3 else "prose"
+    )
     for i in range(300)
 ]
 FILTERS = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "both": BothLetters()}
@@ -42,17 +44,18 @@ def test_tasks_of_datatrove_make_the_same_files(tasks, tmp_path, expected):
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_makes_the_same_files(tmp_path, expected):
+def test_a_ray_cluster_makes_the_same_files(tmp_path, expected, monkeypatch):
     if importlib.util.find_spec("ray") is None:
         pytest.skip("needs ray: pip install ray")
     executors = pytest.importorskip("datatrove.executor")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     make = partial(executors.RayPipelineExecutor, tasks=3, mem_per_cpu_gb=0.5)
     assert made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs"))) == expected
 
 
-def test_what_tasks_leave_undone_is_told_with_where_to_look(tmp_path, expected):
+def test_a_filter_that_fails_in_a_task_fails_here(tmp_path, expected):
     executors = pytest.importorskip("datatrove.executor")
     make = partial(executors.LocalPipelineExecutor, tasks=3, workers=1)
     failing = Letters(least=12, fails_at="d250")
-    with pytest.raises((ValueError, ZeroDivisionError)):
+    with pytest.raises(ZeroDivisionError):
         made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs")), letters=failing)

@@ -44,6 +44,14 @@ def test_a_split_of_a_folder_is_read_without_a_connection(tmp_path):
     assert [(d.id, d.text) for d in HuggingFaceSource(path, split="validation")] == [(f"{path}:1", "drei")]
 
 
+def test_language_and_metadata_are_taken_by_name(tmp_path):
+    path = plant(
+        tmp_path, train=[{"text": "eins", "said": "de", "url": "u"}, {"text": "zwei", "said": None, "url": "v"}]
+    )
+    documents = list(HuggingFaceSource(path, language_field="said", metadata_fields=["url"]))
+    assert [(d.language, d.metadata) for d in documents] == [("de", {"url": "u"}), ("", {"url": "v"})]
+
+
 def test_parquet_and_folders_within_are_read_too(tmp_path):
     pyarrow = pytest.importorskip("pyarrow.parquet")
     import pyarrow as arrow

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lm.corpus import JsonlSource
 from lm.corpus.document import Document
+from lm.corpus.tally import Tally
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -50,7 +52,88 @@ def test_a_packed_file_reads_the_same(tmp_path):
 def test_a_bad_line_is_refused_by_file_and_number(tmp_path, line, message):
     path = written(tmp_path / "a.jsonl", '{"text": "fine"}', line)
     with pytest.raises(ValueError, match=message):
+        list(JsonlSource(path, bad_lines=0))
+
+
+BAD = ['{"text": "cut', "[1]", '{"txt": "a"}', '{"text": 3}', '{"text": null}', '{"text": "\\x"}', "\xff", "NaN", "{}"]
+
+
+def mixed(tmp_path: Path, good: int = 20) -> str:
+    """Bad lines between good ones, in two files."""
+    lines = [json.dumps({"text": f"good {number}"}) for number in range(good)]
+    for number, bad in enumerate(BAD[:5]):
+        lines.insert(2 + 2 * number, bad)
+    written(tmp_path / "a.jsonl", *lines)
+    written(tmp_path / "b.jsonl", '{"text": "fine"}', *BAD[5:])
+    return str(tmp_path / "*.jsonl")
+
+
+def test_bad_lines_are_left_out_and_the_first_is_told_as_long_as_they_are_few(tmp_path):
+    for limit in (len(BAD), 100):
+        source = JsonlSource(mixed(tmp_path), bad_lines=limit)
+        assert [d.text for d in source] == [*(f"good {number}" for number in range(20)), "fine"]
+        (note,) = source.notes
+        assert note.startswith(f"{len(BAD)} lines or rows could not be read and were left out, the first: {tmp_path}")
+        assert "a.jsonl:3 is not JSON: " in note
+    assert JsonlSource(mixed(tmp_path), bad_lines=3).fingerprint() == source.fingerprint()
+
+
+@pytest.mark.parametrize("limit", range(len(BAD)))
+def test_the_bad_line_beyond_the_limit_ends_the_reading_by_its_file_and_number(tmp_path, limit):
+    path = mixed(tmp_path)
+    place = f"a.jsonl:{3 + 2 * limit}" if limit < 5 else f"b.jsonl:{limit - 3}"
+    skipped = rf" \(skipped before it: {limit}\)" if limit else ""
+    with pytest.raises(ValueError, match=rf"{place}\b.*{skipped}: mend or remove it, .*corpus\.bad_lines=\d+"):
+        list(JsonlSource(path, bad_lines=limit))
+
+
+def test_parts_that_are_each_within_the_limit_are_refused_when_they_are_not_so_together(tmp_path):
+    source = JsonlSource(mixed(tmp_path), bad_lines=6)
+    total = Tally()
+    for part in source.parts(1):
+        assert list(part)
+        total.add(part.tally)
+    assert total.bad == len(BAD)
+    with pytest.raises(ValueError, match=r"b\.jsonl:5 .*\(skipped before it: 8\): .*corpus\.bad_lines=90"):
+        source.tell(total)
+    JsonlSource(mixed(tmp_path), bad_lines=len(BAD)).tell(total)
+
+
+def test_a_field_that_the_first_object_of_a_file_lacks_is_no_bad_line(tmp_path):
+    path = written(tmp_path / "a.jsonl", "no object", '{"txt": "a"}', '{"text": "b"}')
+    with pytest.raises(
+        ValueError, match=r"a\.jsonl:2 has no field 'text' \(corpus\.text_field\): did you mean 'txt'\?$"
+    ):
         list(JsonlSource(path))
+
+
+def test_a_file_without_a_good_line_is_refused(tmp_path):
+    path = written(tmp_path / "a.jsonl", "[", '{"text": "a"},', "]")
+    with pytest.raises(ValueError, match=r"a\.jsonl:3 is not JSON.*no line of .*a\.jsonl can be read"):
+        list(JsonlSource(path))
+
+
+def test_a_line_nested_too_deeply_is_bad(tmp_path):
+    path = written(tmp_path / "a.jsonl", '{"text": "a"}', '{"text": ' + "[" * 200_000)
+    assert [d.text for d in JsonlSource(path)] == ["a"]
+
+
+def test_language_and_metadata_are_taken_by_name(tmp_path):
+    lines = [
+        {"text": "a", "language": "en", "url": "http://a", "score": 0.5, "tags": ["x", {"y": None}]},
+        {"text": "b", "language": None, "url": None, "score": 10**30, "tags": "\ud83d"},
+    ]
+    path = written(tmp_path / "a.jsonl", *map(json.dumps, lines))
+    source = JsonlSource(path, language_field="language", metadata_fields=["url", "score", "tags"])
+    first, second = source
+    assert (first.language, second.language) == ("en", "")
+    assert first.metadata == {"url": "http://a", "score": 0.5, "tags": ["x", {"y": None}]}
+    assert second.metadata == {"score": 10**30, "tags": "\ufffd"}
+    assert first != replace(first, metadata={})
+    assert len({first, replace(first), second}) == 2
+    assert source.fingerprint() != JsonlSource(path).fingerprint()
+    with pytest.raises(ValueError, match=r"no field 'scor' \(corpus\.metadata_fields\): did you mean 'score'"):
+        list(JsonlSource(path, metadata_fields=["scor"]))
 
 
 def test_halves_of_characters_and_empty_texts_are_counted(tmp_path):

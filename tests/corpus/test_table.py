@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import json
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -99,7 +101,7 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"text,b\nfine,1\ncut\n", r"a\.csv row 2 \(line 3\) has 1 fields, and the header 2: close its quotes"),
+        (b"text,b\nfine,1\ncut\n", r"a\.csv row 2 \(line 3\) has 1 fields, and the header 2 \(close its quotes"),
         (b"text,b\nfine,1\ntoo,many,cells\n", r"row 2 \(line 3\) has 3 fields, and the header 2"),
         (b'text,b\n"two\nlines",1\n"open,2\n', r"row 2 \(line 4\) cannot be read: .*corpus\.quoted=false"),
         (b'text,b\n"a"b,2\n', r"row 1 \(line 2\) cannot be read"),
@@ -112,7 +114,50 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
 def test_a_bad_row_is_refused_by_file_row_and_line(tmp_path, content, message):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        list(TableSource(str(tmp_path / "a.csv"), bad_lines=0))
+
+
+def test_rows_of_another_length_are_left_out_and_told_as_long_as_they_are_few(tmp_path):
+    (tmp_path / "a.csv").write_text('text,b\none,1\ncut\n"two\nlines",2\n"too\nmany",1,2\nthree,3\n')
+    (tmp_path / "b.csv").write_text("text,b\nfour,4\n,,\n")
+    source = TableSource(str(tmp_path / "*.csv"), bad_lines=3)
+    assert [(d.id, d.text) for d in source] == [
+        ("a.csv:1", "one"),
+        ("a.csv:3", "two\nlines"),
+        ("a.csv:5", "three"),
+        ("b.csv:1", "four"),
+    ]
+    (note,) = source.notes
+    assert note.startswith("3 lines or rows could not be read and were left out, the first: ")
+    assert "a.csv row 2 (line 3) has 1 fields, and the header 2" in note
+    with pytest.raises(ValueError, match=r"b\.csv row 2 \(line 3\) .*\(skipped before it: 2\): .*corpus\.bad_lines="):
+        list(TableSource(str(tmp_path / "*.csv"), bad_lines=2))
+    with pytest.raises(ValueError, match=r"a\.csv row 4 \(line 7\) has 3 fields"):
+        list(TableSource(str(tmp_path / "*.csv"), bad_lines=1))
+
+
+def test_a_table_without_a_good_row_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("text\none,1\ntwo,2\n")
+    with pytest.raises(ValueError, match=r"no row of .*a\.csv can be read: is its header right\?"):
         list(TableSource(str(tmp_path / "a.csv")))
+
+
+def test_an_open_quote_is_no_bad_row_since_it_swallows_the_rest(tmp_path):
+    (tmp_path / "a.csv").write_text('text,b\none,1\n"open,2\nthree,3\n')
+    with pytest.raises(ValueError, match=r"row 2 .* cannot be read"):
+        list(TableSource(str(tmp_path / "a.csv")))
+
+
+def test_language_and_metadata_are_taken_by_name_and_made_plain(tmp_path, table):
+    documents = list(TableSource(table, language_field="type", metadata_fields=["key", "title"]))
+    assert [d.language for d in documents] == ["web", "book"]
+    assert [d.metadata.get("title") or None for d in documents] == ["One", None]
+    assert [d.metadata["key"] for d in documents] == ["a", "b"]
+    path = write_parquet(tmp_path / "d.parquet", {"text": ["a"], "day": [date(2020, 1, 2)], "raw": [b"x\xff"]})
+    (document,) = TableSource(path, metadata_fields=["day", "raw"])
+    assert json.loads(json.dumps(document.metadata)) == {"day": "2020-01-02", "raw": "x\ufffd"}
+    with pytest.raises(ValueError, match=r"no field 'tit' \(corpus\.metadata_fields\)"):
+        list(TableSource(table, metadata_fields=["tit"]))
 
 
 def test_fields_for_names_and_kinds_are_looked_for_too(table):
