@@ -27,28 +27,35 @@ class DatatroveExecutor(Executor):
         self.make, self.logs = make, Path(logs)
 
     def run(self, phases: Sequence[Phase]) -> None:
-        rmtree(self.logs, ignore_errors=True)  # they also say what is done, which here the files do
         for number, phase in enumerate(phases):
             if all(map(phase.done, phase.items())):
                 continue
             logs = self.logs / f"{number:02d}-{phase.label}"
+            rmtree(logs, ignore_errors=True)  # they also say what is done, which here the files do
             executor = self.make(pipeline=[phase], logging_dir=str(logs.absolute()))
-            executor.run()
-            self.wait(executor)
+            self.launch(executor)
             if left := [item for item in phase.items() if not phase.done(item)]:
                 raise ValueError(
                     f"{phase.label}: {len(left)} of {len(phase.items())} {phase.unit}s were not done: see {logs}/logs; "
                     "the same command goes on"
                 )
 
-    def wait(self, executor: "PipelineExecutor") -> None:
-        """Those that run here are over when they return."""
+    def launch(self, executor: "PipelineExecutor") -> None:
+        """Run all tasks, and return when they are over."""
+        executor.run()
 
 
 class SlurmExecutor(DatatroveExecutor):
     """The same for one that leaves its work to a queue, and does not wait for it."""
 
-    def wait(self, executor: "PipelineExecutor") -> None:
+    def launch(self, executor: "PipelineExecutor") -> None:
+        try:
+            executor.run()
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise ValueError(
+                f"Slurm does not take the work ({error}; what it says stands above): see partition, time, memory and "
+                "sbatch_args of corpus.executor.make, and whether sbatch is there"
+            ) from error
         gone = 0
         while executor.get_incomplete_ranks(skip_completed=True) and gone < GONE:
             sleep(WAIT)
