@@ -6,6 +6,7 @@ from itertools import islice
 
 import pytest
 
+from lm.filter.phrase_bounds import PhraseBounds
 from lm.filter.phrases import Phrases, phrases
 from lm.filter.words import words
 
@@ -59,3 +60,19 @@ def test_where_the_limit_cannot_be_passed_nothing_is_counted():
 def test_time_grows_with_the_text_and_not_with_its_square():
     said = ["word"] * 200_000
     assert found_in(said, 10)[-1].duplicate_characters(limit=0) == duplicate_by_hand(said, 10)
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3, 8, 40])
+def test_no_run_has_more_characters_than_the_bounds_say(kinds):
+    draw, near = random.Random(kinds), 0
+    vocabulary = ["x" * draw.choice([0, 1, 2, 9]) + str(number) for number in range(kinds)]
+    for _ in range(200):
+        said = draw.choices(vocabulary, k=draw.randrange(60))
+        said += said[: draw.randrange(20)] * draw.randrange(3)
+        bounds = PhraseBounds(words(" ".join(said)))
+        for length in range(1, 13):
+            top, duplicate = top_by_hand(said, length), duplicate_by_hand(said, length)
+            assert bounds.top_characters(length) >= top, (said, length)
+            assert bounds.duplicate_characters(length) >= duplicate, (said, length)
+            near += top == bounds.top_characters(length) > 0
+    assert near > 0
