@@ -6,6 +6,7 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import C4Quality
+from lm.filter.c4 import POLICIES
 
 FIVE = [f"This is sentence number {number}." for number in "12345"]
 
@@ -120,3 +121,8 @@ def test_lines_go_for_a_long_word_just_where_one_of_their_words_is_too_long():
         expected = None if max(map(len, line.split())) > 7 else line
         options = {"max_word_length": 7, "min_sentences": 0, "min_line_words": 0}
         assert left(line, **options) == expected if expected else reason(line, **options) == "empty", line
+
+
+@pytest.mark.parametrize("phrase", POLICIES)
+def test_a_line_goes_for_each_phrase_of_policies_alone(phrase):
+    assert left(*FIVE, f"As we said, {phrase.title()} matters here.") == "\n".join(FIVE)
