@@ -32,7 +32,7 @@ WORD = re.compile(
     """,
     re.VERBOSE,
 )
-MOST, LONGEST = 3_000_000, 50  # characters of pieces of text that are remembered, some 50 MB; those of one piece
+MOST, LONGEST = 2_000_000, 50  # characters of pieces of text that are remembered, some 60 MB; those of one piece
 SAID = re.compile(r"[^\W_]")  # a letter or digit, without which a word is a mark
 LETTER = re.compile(r"[^\W\d_]")
 
