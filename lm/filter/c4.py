@@ -47,7 +47,7 @@ class C4Quality:
         page = document.text.lower()  # most pages have none of the phrases, so no line of theirs is asked
         lorem = self.drop_lorem_ipsum and "lorem ipsum" in page
         javascript = self.remove_javascript and "javascript" in page
-        policies = [phrase for phrase in POLICIES if phrase in page] if self.remove_policy else []
+        policies = [phrase for phrase in POLICIES if phrase in page] if self.remove_policy and _has_policy(page) else []
         kept, sentences = [], 0
         for line in map(self._cleaned, document.text.splitlines()):
             if line is None:
@@ -74,7 +74,7 @@ class C4Quality:
     def _cleaned(self, line: str) -> str | None:
         """The line without blanks around it and citations, or None where it is to be left out for itself."""
         line = line.strip()
-        if len(line) > self.max_word_length and max(map(len, line.split())) > self.max_word_length:
+        if len(line) > self.max_word_length and _has_longer_word(line, self.max_word_length):
             return None
         few = len(line.split(None, self.min_line_words)) < self.min_line_words
         if self.remove_citations and "[" in line:
@@ -82,3 +82,19 @@ class C4Quality:
         if self.terminal_punctuation and (not line.endswith(ENDS) or line.endswith("...")):
             return None
         return None if few else line
+
+
+def _has_policy(page: str) -> bool:
+    """Whether it may have one of POLICIES."""
+    return "cookie" in page or "privacy policy" in page or "terms of use" in page
+
+
+def _has_longer_word(line: str, length: int) -> bool:
+    """Steps from blank to blank as far as a word may go; only where there is none the words are split."""
+    start = 0
+    while len(line) - start > length:
+        blank = line.rfind(" ", start, start + length + 1)
+        if blank < 0:
+            return max(map(len, line.split())) > length
+        start = blank + 1
+    return False

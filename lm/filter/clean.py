@@ -61,7 +61,7 @@ class Clean:
     def _clean(self, text: str) -> str:
         if self.repair and not text.isascii():
             text = repair_encoding(text)
-        if ANY.search(text):
+        if not text.replace("\n", "").isprintable() and ANY.search(text):  # what prints is none of them: a quicker look
             if self.line_ends:
                 text = LINE_END.sub(_line_ends, text.replace("\r\n", "\n"))
             text = self.unseen.sub("", text)
@@ -69,7 +69,7 @@ class Clean:
             text = unicodedata.normalize(self.normal_form, text)
         if self.no_break_spaces:
             text = text.replace("\u00a0", " ").replace("\u202f", " ")
-        if self.trailing_blanks and (" \n" in text or "\t\n" in text or text.endswith((" ", "\t"))):
+        if self.trailing_blanks and (" \n" in text or ("\t" in text and "\t\n" in text) or text.endswith((" ", "\t"))):
             text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
         return text if self.blank_lines is None else self._limit_blank_lines(text)
 

@@ -1,6 +1,8 @@
 """Lists, menus and pages that lost their line ends: what is left of them on the web once the older rules have passed
 (FineWeb: Penedo et al. 2024, arXiv:2406.17557, section 3.6)."""
 
+from math import ceil
+
 from lm.bounds import Natural, NonNegative, Share
 from lm.corpus import Document, Dropped
 from lm.filter.repeated import repeated
@@ -45,7 +47,8 @@ class FineWebQuality:
             found = f"{share:.1%} of the text, more than {self.max_duplicate_line_characters:.0%}"
             return Dropped("characters in duplicate lines", found)
         most = self.max_line_ends_per_word
-        if line_ends > most * len(text.split()):  # there are at least as many words as are between blanks
+        enough = ceil(line_ends / most) if most else -1
+        if line_ends > most * len(text.split(None, enough)):  # at least as many words as are between blanks
             share = line_ends / len(words(text))
             if share > most:
                 return Dropped("a list", f"{share:.3f} line ends a word, more than {most:g}")

@@ -2,10 +2,13 @@
 (Gopher: Rae et al. 2021, arXiv:2112.11446, appendix A.1)."""
 
 from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
 
 from lm.bounds import Count, Natural, NonNegative, Positive, Share
 from lm.corpus import Document, Dropped
-from lm.filter.words import LETTER, SAID, words_by_kind
+from lm.filter.words import Words, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 BULLETS = ("•", "-")
@@ -41,32 +44,30 @@ class GopherQuality:
         self.max_symbols_per_word = max_symbols_per_word
         self.max_bullet_lines, self.max_ellipsis_lines = max_bullet_lines, max_ellipsis_lines
         self.min_words_with_letter, self.marks_are_words = min_words_with_letter, marks_are_words
-        self.min_stop_words, self.stop_words = min_stop_words, frozenset(stop_words)
+        self.min_stop_words, self.stop_words = min_stop_words, tuple(dict.fromkeys(stop_words))
 
     def __call__(self, document: Document) -> Document | Dropped:
-        text = document.text
-        plain, others = words_by_kind(text)
-        dropped = self._by_words(plain, others) or self._by_marks(text, plain, others)
-        return dropped or document
+        found = words(document.text)
+        said = found.said
+        return self._by_words(found, said) or self._by_marks(document.text, found, said) or document
 
-    def _by_words(self, plain: list[str], others: list[str]) -> Dropped | None:
+    def _by_words(self, words: Words, said: np.ndarray) -> Dropped | None:
         """How many there are and how long they are."""
-        said = list(filter(SAID.search, others))
-        count, least = len(plain) + len(said), max(self.min_words, 1)
+        count, least = np.count_nonzero(said), max(self.min_words, 1)
         if count < least:
             return Dropped("too few words", f"{count} words, fewer than {least}")
         if count > self.max_words:
             return Dropped("too many words", f"{count} words, more than {self.max_words}")
-        length = (sum(map(len, plain)) + sum(map(len, said))) / count
+        length = int(words.lengths[said].sum()) / count
         if length < self.min_word_length:
             return Dropped("words too short", f"{length:.2f} characters a word, fewer than {self.min_word_length:g}")
         if length > self.max_word_length:
             return Dropped("words too long", f"{length:.2f} characters a word, more than {self.max_word_length:g}")
         return None
 
-    def _by_marks(self, text: str, plain: list[str], others: list[str]) -> Dropped | None:
+    def _by_marks(self, text: str, words: Words, said: np.ndarray) -> Dropped | None:
         """What stands where words should, and whether the words are those of sentences."""
-        total, most = len(plain) + len(others), self.max_symbols_per_word
+        total, most = len(words), self.max_symbols_per_word
         for symbol, count in (("#", text.count("#")), ("…", sum(map(text.count, ELLIPSES)))):
             if count / total > most:
                 return Dropped(f"symbols for words: {symbol}", f"{count / total:.3f} a word, more than {most:g}")
@@ -78,14 +79,11 @@ class GopherQuality:
         if ellipses > self.max_ellipsis_lines:
             found = f"{ellipses:.1%} of lines, more than {self.max_ellipsis_lines:.0%}"
             return Dropped("lines that end in an ellipsis", found)
-        said = len(others) if self.marks_are_words else sum(1 for _ in filter(SAID.search, others))
-        letters = (len(plain) + sum(1 for _ in filter(LETTER.search, others))) / (len(plain) + said)
+        letters = np.count_nonzero(words.lettered) / (total if self.marks_are_words else np.count_nonzero(said))
         if letters < self.min_words_with_letter:
             found = f"{letters:.1%} of words have one, fewer than {self.min_words_with_letter:.0%}"
             return Dropped("words without a letter", found)
-        found = len(self.stop_words.intersection(plain))
-        if found < self.min_stop_words:
-            found += len(self.stop_words.intersection(others).difference(plain))
+        found = sum(1 for _ in islice(filter(words.__contains__, self.stop_words), self.min_stop_words))
         if found < self.min_stop_words:
             return Dropped("too few stop words", f"{found} of them, fewer than {self.min_stop_words}")
         return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lm.bounds import Count, NonNegative, Share
 from lm.corpus import Document, Dropped
+from lm.filter.phrase_bounds import PhraseBounds
 from lm.filter.phrases import phrases
 from lm.filter.repeated import repeated
 from lm.filter.words import words
@@ -54,7 +55,10 @@ class GopherRepetition:
         return dropped or document
 
     def _by_phrases(self, text: str) -> Dropped | None:
-        for found in phrases(words(text)):
+        its_words = words(text)
+        if self._is_within(PhraseBounds(its_words), len(text)):
+            return None
+        for found in phrases(its_words):
             length = found.length
             if length > self.longest:
                 break
@@ -68,6 +72,12 @@ class GopherRepetition:
                 if share > most:
                     return Dropped(f"duplicate {length}-grams", f"{share:.1%} of the text, more than {most:.0%}")
         return None
+
+    def _is_within(self, bounds: PhraseBounds, size: int) -> bool:
+        """Whether no text with such bounds can break a rule of phrases."""
+        return all(bounds.top_characters(length) / size <= most for length, most in self.max_top.items()) and all(
+            bounds.duplicate_characters(length) / size <= most for length, most in self.max_duplicate.items()
+        )
 
 
 def _paragraphs(text: str) -> list[str]:

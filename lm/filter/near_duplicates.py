@@ -60,9 +60,8 @@ class NearDuplicates(Unique):
             return []
         from rensa import RMinHash
 
-        size = min(self.shingle, len(words))
         sketch = RMinHash(self.bands * self.rows, self.seed)
-        sketch.update(list(map(b" ".join, zip(*(words[start:] for start in range(size)), strict=False))))
+        sketch.update(_runs(words, min(self.shingle, len(words))))
         rows = np.array(sketch.digest(), dtype="<u4").reshape(self.bands, self.rows)
         return [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
 
@@ -70,3 +69,19 @@ class NearDuplicates(Unique):
         if self.quality is not None:
             return self.quality.score(document.text)
         return float(len(document.text)) if self.keep == "longest" else 0.0
+
+
+def _runs(words: list[bytes], size: int) -> list[bytes]:
+    """All runs of so many words, in no order: from each of the first words on the text is cut after every `size` words.
+    A few cuts of all of it take half the time of joining each run."""
+    joined = b" ".join(words)
+    text = np.frombuffer(joined, dtype=np.uint8)
+    blanks = np.flatnonzero(text == ord(" "))
+    edges = np.concatenate([[0], blanks + 1, [len(text) + 1]])  # where each word begins, and one would begin at the end
+    runs = []
+    for first in range(min(size, len(words) - size + 1)):
+        whole = (len(words) - first) // size * size
+        cut = text.copy()
+        cut[blanks[first + size - 1 :: size]] = ord("\n")
+        runs += cut[edges[first] : edges[first + whole] - 1].tobytes().split(b"\n")
+    return runs

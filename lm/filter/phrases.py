@@ -4,11 +4,14 @@ A run of n words occurs twice only if both runs of n - 1 words in it do, so each
 the one before it left: few in most texts. Legend: a place is the number of a run's first word.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
+
+from lm.filter.words import Words
+
+MIX = 0x9E3779B97F4A7C15
 
 
 class Phrases:
@@ -57,23 +60,24 @@ class Phrases:
         return self.ends[places + self.length] - self.ends[places]
 
 
-def phrases(words: list[str]) -> Iterator[Phrases]:
+def phrases(words: Words) -> Iterator[Phrases]:
     """The repeated runs of one word, of two, of three, and so on for as long as one asks."""
-    numbers = defaultdict(count().__next__)
-    ids = np.fromiter(map(numbers.__getitem__, words), dtype=np.int64, count=len(words))
     ends = np.zeros(len(words) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, words), dtype=np.int64, count=len(words)), out=ends[1:])
-    places = np.flatnonzero(np.bincount(ids)[ids] > 1) if words else np.zeros(0, dtype=np.int64)
+    np.cumsum(words.lengths, out=ends[1:])
+    ids = words.last_places.astype(np.int64)
+    places = np.flatnonzero(np.bincount(ids)[ids] > 1)
     names = ids[places]
     for length in count(1):
         yield Phrases(length, len(words), ends, places, names)
         if len(places):
             both = np.flatnonzero(places[1:] == places[:-1] + 1)
-            places, names = _equal(places[both], names[both] * len(numbers) + ids[places[both] + length])
+            places, names = _equal(places[both], names[both] * len(words) + ids[places[both] + length])
 
 
 def _equal(places: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The places whose key another has too, and numbers from 0 in place of keys."""
+    likely = _likely(keys)
+    places, keys = places[likely], keys[likely]
     if not len(keys):
         return places, keys
     order = np.argsort(keys)
@@ -85,3 +89,11 @@ def _equal(places: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray
     names[order] = np.cumsum(changes)
     again = np.bincount(names)[names] > 1
     return places[again], names[again]
+
+
+def _likely(keys: np.ndarray) -> np.ndarray:
+    """Where another key may be equal, by hashes: sorting what is left of them is what takes the time."""
+    bits = max(4, (4 * len(keys)).bit_length())
+    slots = (keys.view(np.uint64) * np.uint64(MIX)) >> np.uint64(64 - bits)
+    slots = slots.view(np.int64)
+    return np.flatnonzero(np.bincount(slots)[slots] > 1)

@@ -1,9 +1,12 @@
 """C4's rules leave out the lines they name, drop the pages they name, and keep the rest as it was written."""
 
+import random
+
 import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import C4Quality
+from lm.filter.c4 import POLICIES
 
 FIVE = [f"This is sentence number {number}." for number in "12345"]
 
@@ -105,3 +108,21 @@ def test_a_page_that_loses_nothing_is_the_same_document_and_another_keeps_what_i
     assert C4Quality()(whole) is whole
     more = Document("Menu\n  " + "\n".join(FIVE) + "\nHome", "id", source="web", language="en", group="g")
     assert C4Quality()(more) == whole
+
+
+def test_lines_go_for_a_long_word_just_where_one_of_their_words_is_too_long():
+    draw = random.Random(0)
+    for _ in range(3000):
+        blanks = draw.choice([" ", " \t\u3000"])
+        line = "".join(
+            "x" * draw.choice([1, 2, 6, 7, 8, 20]) + draw.choice(blanks) for _ in range(draw.randrange(1, 9))
+        )
+        line = f"{line}."
+        expected = None if max(map(len, line.split())) > 7 else line
+        options = {"max_word_length": 7, "min_sentences": 0, "min_line_words": 0}
+        assert left(line, **options) == expected if expected else reason(line, **options) == "empty", line
+
+
+@pytest.mark.parametrize("phrase", POLICIES)
+def test_a_line_goes_for_each_phrase_of_policies_alone(phrase):
+    assert left(*FIVE, f"As we said, {phrase.title()} matters here.") == "\n".join(FIVE)

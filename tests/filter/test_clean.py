@@ -11,6 +11,7 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import Clean
+from lm.filter.invisible import ANY
 from shared_texts import declarations, documents, install_guides, needs_data, novels, parts, web_pages, wikipedia
 
 pytest.importorskip("ftfy", reason="needs the extra lm[clean]")
@@ -194,3 +195,9 @@ def test_no_language_is_repaired_into_another():
             if cleaned != given:
                 changed[language] = set(given) - set(cleaned), set(cleaned) - set(given)
     assert changed == {"kea": ({"\x92"}, {"’"}), "kng_AO": ({"\x92"}, {"’"}), "sco": ({"\x91"}, {"‘"})}
+
+
+def test_no_character_that_may_have_to_go_prints():
+    """So a text of which every line prints needs no closer look."""
+    every = map(chr, range(sys.maxunicode + 1))
+    assert not any(character.isprintable() for character in every if ANY.match(character))

@@ -1,8 +1,10 @@
 """Duplicates are found, and near duplicates as often as the bands and rows say."""
 
 import random
+from hashlib import blake2b
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from given import Given
@@ -86,3 +88,18 @@ def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
     ]
     kept = list(Funnel({"x": Given(documents)}, filters={"near": NearDuplicates()}, directory=str(tmp_path)))
     assert [document.id for document in kept] == ["first", "other", "two words", "two worlds", "", "…"]
+
+
+@pytest.mark.parametrize("shingle", [1, 2, 3, 5])
+def test_keys_are_those_of_the_sketch_of_every_run_of_words_joined(shingle):
+    from rensa import RMinHash
+
+    draw, step = random.Random(shingle), NearDuplicates(bands=3, rows=4, shingle=shingle)
+    for count in [*range(1, 20), 200]:
+        said = draw.choices(["a", "bc", "déjà", "x", "中", *WORDS[:9]], k=count)
+        size = min(shingle, count)
+        sketch = RMinHash(12, 1)
+        sketch.update([" ".join(said[begin : begin + size]).encode() for begin in range(count - size + 1)])
+        rows = np.array(sketch.digest(), dtype="<u4").reshape(3, 4)
+        expected = [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
+        assert step.keys(Document(" ".join(said), "")) == expected, said

@@ -1,5 +1,7 @@
 """Each rule of Gopher's quality keeps what is at its threshold and drops what is one step beyond."""
 
+import random
+
 import pytest
 
 from lm.corpus import Document, Dropped
@@ -83,3 +85,30 @@ def test_figures_that_leave_no_text_are_refused():
         GopherQuality(stop_words=["der"])
     assert reason(text_of(60), min_words=60, max_words=60) is None
     assert reason(text_of(60), min_stop_words=1, stop_words=["cat"]) is None
+
+
+@pytest.mark.parametrize("marks_are_words", [False, True])
+def test_counts_of_words_are_those_of_looking_at_each(marks_are_words):
+    draw, reasons = random.Random(0), set()
+    off = {"min_words": 0, "max_symbols_per_word": 9, "max_bullet_lines": 1, "max_ellipsis_lines": 1}
+    limits = {"min_word_length": 2.5, "max_word_length": 4.0, "min_words_with_letter": 0.7, "min_stop_words": 2}
+    filter = GopherQuality(**off, **limits, marks_are_words=marks_are_words, stop_words=["the", "of", "42", "!"])
+    for _ in range(500):
+        pieces = draw.choices(
+            ["the", "of", "42", "!", "_", "²", "1,000", "a", "déjà", "longest", "3rd"], k=draw.randrange(2, 9)
+        )
+        said = [piece for piece in pieces if any(map(str.isalnum, piece))]
+        letters = sum(piece not in ("42", "!", "_", "1,000") for piece in pieces)
+        length = sum(map(len, said)) / max(1, len(said))
+        share = letters / max(1, len(pieces if marks_are_words else said))
+        expected = (
+            ("too few words" if not said else None)
+            or ("words too short" if length < 2.5 else None)
+            or ("words too long" if length > 4 else None)
+            or ("words without a letter" if share < 0.7 else None)
+            or ("too few stop words" if len({*pieces} & {"the", "of", "42", "!"}) < 2 else None)
+        )
+        found = filter(Document(" ".join(pieces), ""))
+        assert (found.reason if isinstance(found, Dropped) else None) == expected, pieces
+        reasons.add(expected)
+    assert len(reasons) == 6

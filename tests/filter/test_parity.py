@@ -179,7 +179,7 @@ def test_all_rules_at_once_with_the_published_figures_decide_as_datatroves(kind,
 
 def test_given_the_same_words_no_text_is_decided_otherwise(texts, monkeypatch):
     """All that differs above is the split: with ours in place of spaCy's, datatrove decides as we do on every text."""
-    split = cache(lambda text, language: words(text))
+    split = cache(lambda text, language: list(words(text)))
     for name in ("gopher_repetition", "fineweb_quality"):
         module = importlib.import_module(f"datatrove.pipeline.filters.{name}_filter")
         monkeypatch.setattr(module, "split_into_words", split)

@@ -6,21 +6,27 @@ from itertools import islice
 
 import pytest
 
-from lm.filter.phrases import phrases
+from lm.filter.phrase_bounds import PhraseBounds
+from lm.filter.phrases import Phrases, phrases
+from lm.filter.words import words
 
 
-def top_by_hand(words: list[str], length: int) -> int:
-    runs = [tuple(words[begin : begin + length]) for begin in range(len(words) - length + 1)]
+def found_in(said: list[str], longest: int) -> list[Phrases]:
+    return list(islice(phrases(words(" ".join(said))), longest))
+
+
+def top_by_hand(said: list[str], length: int) -> int:
+    runs = [tuple(said[begin : begin + length]) for begin in range(len(said) - length + 1)]
     if not runs:
         return 0
     run, often = Counter(runs).most_common(1)[0]
     return len(" ".join(run)) * often
 
 
-def duplicate_by_hand(words: list[str], length: int) -> int:
+def duplicate_by_hand(said: list[str], length: int) -> int:
     seen, total, begin = set(), 0, 0
-    while begin + length <= len(words):
-        run = tuple(words[begin : begin + length])
+    while begin + length <= len(said):
+        run = tuple(said[begin : begin + length])
         total += len("".join(run)) * (run in seen)
         begin += length if run in seen else 1
         seen.add(run)
@@ -30,28 +36,43 @@ def duplicate_by_hand(words: list[str], length: int) -> int:
 @pytest.mark.parametrize("kinds", [1, 2, 3, 8, 40])
 def test_characters_are_those_counted_by_hand(kinds):
     draw = random.Random(kinds)
-    vocabulary = ["x" * (1 + number % 5) + chr(97 + number) for number in range(kinds)]
+    vocabulary = ["x" * (1 + number % 5) + str(number) for number in range(kinds)]
     for _ in range(60):
-        words = draw.choices(vocabulary, k=draw.randrange(60))
-        for found in islice(phrases(words), 12):
-            assert found.top_characters() == top_by_hand(words, found.length), (words, found.length)
-            assert found.duplicate_characters(limit=-1) == duplicate_by_hand(words, found.length), (words, found.length)
+        said = draw.choices(vocabulary, k=draw.randrange(60))
+        for found in found_in(said, 12):
+            assert found.top_characters() == top_by_hand(said, found.length), (said, found.length)
+            assert found.duplicate_characters(limit=-1) == duplicate_by_hand(said, found.length), (said, found.length)
 
 
 def test_among_equally_common_runs_the_first_counts():
-    _, pairs = islice(phrases(["aaaa", "b", "c", "aaaa", "b", "c"]), 2)
+    _, pairs = found_in(["aaaa", "b", "c", "aaaa", "b", "c"], 2)
     assert pairs.top_characters() == 2 * len("aaaa b")
-    _, pairs = islice(phrases(["b", "c", "aaaa", "b", "c", "aaaa"]), 2)
+    _, pairs = found_in(["b", "c", "aaaa", "b", "c", "aaaa"], 2)
     assert pairs.top_characters() == 2 * len("b c")
 
 
 def test_where_the_limit_cannot_be_passed_nothing_is_counted():
-    *_, triples = islice(phrases(list("abcdabc")), 3)
+    *_, triples = found_in(list("abcdabc"), 3)
     assert triples.duplicate_characters(limit=5) == 3
     assert triples.duplicate_characters(limit=6) == 0
 
 
 def test_time_grows_with_the_text_and_not_with_its_square():
-    words = ["word"] * 200_000
-    found = list(islice(phrases(words), 10))
-    assert found[-1].duplicate_characters(limit=0) == duplicate_by_hand(words, 10)
+    said = ["word"] * 200_000
+    assert found_in(said, 10)[-1].duplicate_characters(limit=0) == duplicate_by_hand(said, 10)
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3, 8, 40])
+def test_no_run_has_more_characters_than_the_bounds_say(kinds):
+    draw, near = random.Random(kinds), 0
+    vocabulary = ["x" * draw.choice([0, 1, 2, 9]) + str(number) for number in range(kinds)]
+    for _ in range(200):
+        said = draw.choices(vocabulary, k=draw.randrange(60))
+        said += said[: draw.randrange(20)] * draw.randrange(3)
+        bounds = PhraseBounds(words(" ".join(said)))
+        for length in range(1, 13):
+            top, duplicate = top_by_hand(said, length), duplicate_by_hand(said, length)
+            assert bounds.top_characters(length) >= top, (said, length)
+            assert bounds.duplicate_characters(length) >= duplicate, (said, length)
+            near += top == bounds.top_characters(length) > 0
+    assert near > 0

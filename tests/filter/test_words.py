@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from lm.filter.words import words, words_by_kind
+from lm.filter import words as module
+from lm.filter.words import WORD, words
 
 
 @pytest.mark.parametrize(
@@ -26,16 +27,46 @@ from lm.filter.words import words, words_by_kind
     ],
 )
 def test_a_text_is_split_as_written_out(text, expected):
-    assert words(text) == expected.split()
+    assert list(words(text)) == expected.split()
 
 
-def test_by_kind_the_words_are_the_same_ones():
+def drawn(count: int) -> list[str]:
+    """Texts of what makes words, marks and blanks, and of what looks like them."""
     draw = random.Random(0)
     pieces = ["a", "Bc", "é", "1", "9", "_", ".", "...", "-", "--", ",", "'", "’", "s", "t", "ll", "@", ":", "/", "://"]
     pieces += [" ", " ", "\n", "\u2028", "\xa0", "\x1c", "\u200b", "·", "²", "Mr", "J", "中文", "🙂", "e\u0301", "\x00"]
-    for _ in range(3000):
-        text = "".join(draw.choices(pieces, k=draw.randrange(30)))
-        plain, others = words_by_kind(text)
-        assert sorted(plain + others) == sorted(words(text)), repr(text)
-        assert all(map(str.isalpha, plain)), repr(text)
-        assert "".join(words(text)) == "".join(text.split()), repr(text)
+    return ["".join(draw.choices(pieces, k=draw.randrange(30))) for _ in range(count)]
+
+
+def test_what_is_known_of_each_word_is_what_a_look_at_it_says():
+    for text in drawn(3000):
+        expected, found = [word for piece in text.split() for word in WORD.findall(piece)], words(text)
+        assert list(found) == expected, repr(text)
+        assert "".join(found) == "".join(text.split()), repr(text)
+        assert len(found) == len(expected)
+        assert found.lengths.tolist() == list(map(len, expected))
+        assert found.said.tolist() == [any(map(str.isalnum, word)) for word in expected], repr(text)
+        letters = [any(each.isalnum() and not each.isdecimal() for each in word) for word in expected]
+        assert found.lettered.tolist() == letters, repr(text)
+        last = {word: place for place, word in enumerate(expected)}
+        assert found.last_places.tolist() == [last[word] for word in expected], repr(text)
+        assert all((word in found) == (word in expected) for word in ("a", "s", ".", "Mr", "²", "never seen"))
+
+
+def test_texts_forgotten_for_want_of_room_have_the_same_words(monkeypatch):
+    texts = drawn(300)
+    expected = [list(words(text)) for text in texts]
+    monkeypatch.setattr(module, "MOST", 40)
+    found = [words(text) for text in texts]
+    assert list(map(list, found)) == expected
+    assert len({id(each.known) for each in found}) > 10
+    assert max(len(each.known) for each in found) < 40
+
+
+def test_a_piece_too_long_to_be_remembered_is_read_the_same_again():
+    text = "b" * 60 + "!" + "c" * 60
+    first, again = words(text), words(text[:60] + text[60:])
+    assert list(first) == ["b" * 60, "!", "c" * 60]
+    assert text not in first.known
+    assert again is not first
+    assert again.ids.tolist() == first.ids.tolist()
