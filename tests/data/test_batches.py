@@ -1,5 +1,6 @@
 """Ranks, micro-batches, workers and resumption divide the global batches, and change nothing in them."""
 
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from lm.budget import Plan
 from lm.data.batches import From, Row, TrainingBatches, ValidationBatches, collate
+from lm.data.mixture import Weights
 from lm.data.order import Order
 from lm.data.packing import best_fit
 from lm.data.pretraining import PretrainingData
@@ -50,13 +52,13 @@ def sources() -> list[Ragged]:
 
 
 def order(seed: int = 3) -> Order:
-    return Order(seed, [23, 31], weights=[0.3, 0.7])
+    return Order(seed, [23, 31], stages=[(STEPS * ROWS, [Fraction(3, 10), Fraction(7, 10)])])
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> PretrainingData:
     path = make_corpus(tmp_path_factory.mktemp("corpus"))
-    data = PretrainingData(str(path), packing=best_fit, weights={"code": 1, "prose": 2})
+    data = PretrainingData(str(path), packing=best_fit, mixture=Weights({"code": 1, "prose": 2}))
     data.open(tokenizer=load_tokenizer(path), context=CONTEXT)
     return data
 

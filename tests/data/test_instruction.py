@@ -12,6 +12,7 @@ from lm.conversation import Conversation, Message, RoleTokens
 from lm.corpus import Split
 from lm.data.conversation_source import ConversationSource
 from lm.data.instruction import InstructionData
+from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
 from lm.files import hash_json
 from lm.tokenizer import train_bpe
@@ -196,7 +197,9 @@ def test_a_faulty_conversation_is_refused_by_place_or_dropped_and_told(tokenizer
 def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
     long = Given([talk(f"{number:03}", "it returns what it is given " * 6) for number in range(80)])
     short = Given([talk(f"{number:03}", "it") for number in range(80)])
-    data = opened({"long": long, "short": short}, tokenizer, packing=alone, weights={"long": 0.25, "short": 0.75})
+    data = opened(
+        {"long": long, "short": short}, tokenizer, packing=alone, mixture=Weights({"long": 0.25, "short": 0.75})
+    )
     assert list(data.sources) == ["long", "short"]
     counts = [source.counts for source in data.sources.values()]
     assert counts[0].min() > 5 * counts[1].max(), "a conversation a row, so rows differ in what they teach"
@@ -282,8 +285,10 @@ def test_what_a_source_left_out_is_told(tokenizer, capsys):
     assert "7 were nonsense" in capsys.readouterr().out
 
 
-def test_a_weight_for_no_source_is_refused_with_those_there_are(tokenizer):
-    data = opened(random_talks(30), tokenizer, weights={"conversation": 1})
+def test_a_weight_for_no_source_is_refused_with_what_was_meant(tokenizer):
+    data = opened(random_talks(30), tokenizer, mixture=Weights({"conversation": 1}))
     plan = Plan(steps=1, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
-    with pytest.raises(ValueError, match=r"data\.weights\.conversation: no such source; there are conversations"):
+    with pytest.raises(
+        ValueError, match=r"data\.mixture\.weights\.conversation: no such source; did you mean conversations"
+    ):
         data.arrange(plan, seed=0)
