@@ -210,6 +210,26 @@ def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
     assert np.abs(np.cumsum(read * (sources == 0)) - 0.25 * np.cumsum(read)).max() <= counts[0].max()
 
 
+def test_a_mixture_counts_examples_where_that_is_asked_for(tokenizer):
+    long = Given([talk(f"{number:03}", "it returns what it is given " * 4) for number in range(80)])
+    short = Given([talk(f"{number:03}", "it") for number in range(80)])
+    even = Weights({"long": 1, "short": 1})
+    data = opened({"long": long, "short": short}, tokenizer, mixture=even, shares_of="examples")
+    held = [np.diff(source.plan.row_offsets) for source in data.sources.values()]
+    assert held[0].mean() < held[1].mean() / 3
+    steps = 50
+    data.arrange(
+        Plan(steps=steps, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT), seed=0
+    )
+    read = np.array([held[source][row] for source, row in zip(*data.order.rows(0, steps * 8), strict=True)])
+    sources, _ = data.order.rows(0, steps * 8)
+    assert abs(read[sources == 0].sum() - read[sources == 1].sum()) < 4 * held[1].max()
+    found = data.account(steps)["sources"]
+    assert found["long"]["share"] == pytest.approx(0.5, abs=0.03)
+    assert found["long"]["wanted"] == 0.5
+    assert found["long"]["tokens"] > 5 * found["short"]["tokens"]
+
+
 def test_sources_without_tasks_are_told_apart_by_their_names(tokenizer):
     parts = {name: Given(random_talks(60, seed=seed, task="")) for seed, name in enumerate(["cats", "dogs"])}
     data = opened(parts, tokenizer)
