@@ -61,6 +61,8 @@ def test_stages_within_a_stage_divide_it():
         ("first/b", Fraction(3, 5)),
         ("last", 1),
     ]
+    last = Stages({"first": Uniform(), "last": inner}, until={"first": 0.6, "last": 1}).divide(AMOUNTS, key=KEY)
+    assert [stage.until for stage in last] == [Fraction(3, 5), Fraction(4, 5), 1]
     assert found[0].key == "data.mixture.stages.first.until.a=0.5"
 
 
@@ -102,6 +104,10 @@ def test_a_source_with_nothing_in_it_may_have_no_weight():
     with pytest.raises(ValueError, match=r"weights\.b=0\.5, and there is nothing of it to read: leave it out"):
         Weights({"a": 1, "b": 0.5}).divide({"a": 3, "b": 0}, key=KEY)
     assert shares(Weights({"a": 1, "b": 0}), {"a": 3, "b": 0}) == {"a": 1, "b": 0}
+
+
+def test_a_source_of_that_very_name_goes_before_a_corpus():
+    assert shares(Weights({"code": 1}), {"code": 1, "code/more": 1}) == {"code": 1, "code/more": 0}
 
 
 def test_a_name_that_is_a_corpus_and_a_kind_is_refused():
