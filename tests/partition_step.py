@@ -69,11 +69,14 @@ class PackedTexts:
 
 class PackedData(RowDataModule):
     def __init__(self, source):
-        super().__init__(weights=None, max_epochs=None, workers=0)
+        super().__init__(mixture=None, max_epochs=None, excess="refuse", workers=0)
         self.sources, self.validation, self.kinds = {"texts": source}, None, []
 
     def open(self, *, tokenizer, context):
         pass
+
+    def amounts(self, source):
+        return source.counts
 
     def fingerprint(self):
         return ""

@@ -65,6 +65,19 @@ def test_every_filter_fits_a_funnel(option: str) -> None:
     assert any("corpus.filters.x.nonsense" in str(fault) for fault in typo)
 
 
+@pytest.mark.parametrize(("job", "given"), [("pretrain", ()), ("instruct", ("model.path=x",))])
+@pytest.mark.parametrize("option", options("data/mixture", PLACES))
+def test_every_mixture_fits_both_data_modules_and_a_stage(job: str, given: tuple[str, ...], option: str) -> None:
+    late = (
+        "data/mixture=stages",
+        "data.mixture.stages.early.weights={}",
+        f"data/mixture@data.mixture.stages.late={option}",
+    )
+    for chosen in ((f"data/mixture={option}",), late):
+        told = [*map(str, faults_of(Composition(job, directory=CONF), [*given, *chosen], multirun=False))]
+        assert [fault for fault in told if not re.fullmatch(r"([\w.]+\.weights): missing: set \1=…", fault)] == []
+
+
 @pytest.mark.parametrize("family", ["bpe", "wordpiece", "unigram", "characters"])
 @pytest.mark.parametrize("option", options("tokenizer/normalizer", PLACES))
 def test_every_normalizer_fits_every_family(family: str, option: str) -> None:
@@ -118,6 +131,19 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ("pretrain", "compute.threads=0", "compute.threads: expected int, at least 1 or auto, got 0"),
         ("pretrain", "callbacks.metrics.every=0", "callbacks.metrics.every: expected int, at least 1, got 0"),
         ("pretrain", "data.workers=-1", "data.workers: expected int, at least 0, got -1"),
+        ("pretrain", "data/mixture=wieghts", "did you mean weights?"),
+        (
+            "pretrain",
+            "data/mixture=weights data.mixture.weights={code:-1}",
+            "data.mixture.weights: expected mapping of str to float, at least 0, got {'code': -1}",
+        ),
+        (
+            "pretrain",
+            "data/mixture=temperature data.mixture.temperature=0",
+            "data.mixture.temperature: expected float, more than 0, got 0",
+        ),
+        ("pretrain", "data.excess=sprad", "data.excess: expected refuse or spread, got 'sprad'"),
+        ("instruct", "model.path=x data.shares_of=conversations", "data.shares_of: expected tokens or examples"),
         ("evaluate", "model.path=x evaluations=answers", "evaluations: expected mapping of str to Evaluation"),
         ("tokenizer", "tokenizer.vocab=1", "did you mean vocab_size?"),
         ("corpus", "corpus=txt", "did you mean text?"),

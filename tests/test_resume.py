@@ -81,6 +81,34 @@ def test_killed_run_resumes_bit_for_bit(moment, corpus, uninterrupted, tmp_path)
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
 
 
+STAGES = (
+    "data/mixture=stages",
+    "data.mixture.stages.early.weights={code: 1, prose: 9}",
+    "data.mixture.stages.late.weights={code: 2, prose: 1}",
+    "data.mixture.until.early=0.5",
+    "data.max_epochs={code: 1.5}",
+    "data.excess=spread",
+)
+
+
+@pytest.fixture(scope="module")
+def staged(corpus, tmp_path_factory):
+    """A run in two stages of six steps."""
+    root = tmp_path_factory.mktemp("staged")
+    assert run(pretraining(corpus, root, "run", *STAGES)) == 0
+    return root / "pretrain" / "run"
+
+
+@pytest.mark.parametrize("batches", [9, 24, 27])  # in the first stage, at its end, in the second
+def test_a_run_killed_in_any_stage_of_a_mixture_resumes_bit_for_bit(batches, corpus, staged, tmp_path):
+    killer = f"+callbacks.killer={{_target_: killers.KillAfterBatch, batches: {batches}}}"
+    assert run(pretraining(corpus, tmp_path, "run", *STAGES, killer)) == -signal.SIGKILL
+    assert run(pretraining(corpus, tmp_path, "run", *STAGES)) == 0
+    assert_same_run(tmp_path / "pretrain" / "run", staged)
+    here, there = (read_manifest(path)["result"] for path in (tmp_path / "pretrain" / "run", staged))
+    assert [here[part] for part in ("sources", "stages")] == [there[part] for part in ("sources", "stages")]
+
+
 def test_data_workers_change_nothing(corpus, uninterrupted, tmp_path):
     killer = "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 21}"
     assert run(pretraining(corpus, tmp_path, "run", "data.workers=2", killer)) == -signal.SIGKILL

@@ -15,6 +15,7 @@ from lm.corpus import Split
 from lm.data.batches import Row
 from lm.data.conversation_source import ConversationSource
 from lm.data.encoded import EncodedConversations, TooLong
+from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
 from lm.data.packing import Rows
 from lm.data.pretraining import spread
@@ -41,6 +42,7 @@ class ConversationRows:
         self.conversations, self.plan, self.padding = conversations, plan, padding
         self.token_bytes = token_bytes
         self.counts = plan.sums(conversations.answered[plan.documents])
+        self.examples = np.diff(plan.row_offsets)  # conversations of each row
         numbers = {kind: number for number, kind in enumerate(kinds)}
         self.kinds = [numbers[task] for task in conversations.tasks] if kinds else []
 
@@ -71,11 +73,11 @@ class ConversationRows:
 class InstructionData(RowDataModule):
     """Packed rows of conversations; what the assistant says is supervised, and nothing else.
 
-    `conversations` are one source, or several by the name that `weights` calls them by. A conversation longer
-    than the context is left out (`drop`), cut at its end (`cut`), or ends the job (`refuse`); one that nothing
-    could be learned from, as where an answer is empty, ends it too unless `faulty` is `drop`. What is lost is
-    printed. Held out are those that `split` draws, by their group or else by their first question and answer;
-    they are told apart by task.
+    `conversations` are one source, or several by the name that a `mixture` calls them by; its shares count supervised
+    tokens, or conversations where `shares_of` is examples. A conversation longer than the context is left out (`drop`),
+    cut at its end (`cut`), or ends the job (`refuse`); one that nothing could be learned from, as where an answer is
+    empty, ends it too unless `faulty` is `drop`. What is lost is printed. Held out are those that `split` draws, by
+    their group or else by their first question and answer; they are told apart by task.
     """
 
     def __init__(
@@ -87,17 +89,22 @@ class InstructionData(RowDataModule):
         packing: Callable[..., Rows],
         too_long: TooLong = "drop",
         faulty: Literal["refuse", "drop"] = "refuse",
-        weights: dict[str, float] | None = None,
-        max_epochs: Positive | None = None,
+        mixture: Mixture | None = None,
+        shares_of: Literal["tokens", "examples"] = "tokens",
+        max_epochs: Positive | dict[str, Positive] | None = None,
+        excess: Literal["refuse", "spread"] = "refuse",
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
     ):
-        super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
+        super().__init__(mixture=mixture, max_epochs=max_epochs, excess=excess, workers=workers)
         several = isinstance(conversations, dict)
         self.conversations = conversations if several else {"conversations": conversations}
         self.template, self.split, self.packing = template, split, packing
-        self.too_long, self.faulty = too_long, faulty
+        self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
         self.validation_rows = validation_rows
+
+    def amounts(self, source: ConversationRows) -> np.ndarray:
+        return source.counts if self.shares_of == "tokens" else source.examples
 
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})

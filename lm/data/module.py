@@ -1,14 +1,18 @@
 """What pretraining and instruction data share: sources of rows, an order over them, loaders without state."""
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import numpy as np
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from lm.budget import Plan
+from lm.data.account import account, planned
 from lm.data.batches import From, RowSource, TrainingBatches, ValidationBatches
+from lm.data.mixture import Mixture
 from lm.data.order import Order
+from lm.data.portions import Portion, epoch_limits, portions, spread
 from lm.data.show import show_rows
 from lm.tokenizer import Tokenizer
 
@@ -16,8 +20,10 @@ from lm.tokenizer import Tokenizer
 class RowDataModule(LightningDataModule, ABC):
     """Rows for training and validation. A subclass opens its sources; the rest is the same for all.
 
-    `weights` are shares of *tokens* by source name, or None: every row once an epoch. `max_epochs` caps how often
-    any source may be repeated, since repeating beyond about four epochs teaches little (Muennighoff et al. 2023).
+    With a `mixture` each source has a share and epochs of its own; without one, all rows are shuffled together, every
+    row once an epoch. `max_epochs`, for all sources or by name, caps how often one is repeated, since repeating beyond
+    about four epochs teaches little (Muennighoff et al. 2023): a budget that asks for more is refused, or with `excess`
+    spread over the other sources. No row is then read more than ceil(max_epochs) times.
     """
 
     tokenizer: Tokenizer
@@ -25,11 +31,24 @@ class RowDataModule(LightningDataModule, ABC):
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
 
-    def __init__(self, *, weights: dict[str, float] | None, max_epochs: float | None, workers: int):
+    def __init__(
+        self,
+        *,
+        mixture: Mixture | None,
+        max_epochs: float | dict[str, float] | None,
+        excess: Literal["refuse", "spread"],
+        workers: int,
+    ):
         super().__init__()
-        self.weights, self.max_epochs, self.workers = weights, max_epochs, workers
+        if excess == "spread" and mixture is None:
+            raise ValueError(
+                "data.excess=spread gives sources shares of their own, so it needs a mixture: try "
+                "data/mixture=temperature data.mixture.temperature=1, which is in proportion to what there is"
+            )
+        self.mixture, self.max_epochs, self.excess, self.workers = mixture, max_epochs, excess, workers
         self.plan: Plan | None = None
         self.order: Order | None = None
+        self.portions: list[Portion] = []  # of the mixture, as arranged
 
     @abstractmethod
     def open(self, *, tokenizer: Tokenizer, context: int) -> None:
@@ -38,6 +57,10 @@ class RowDataModule(LightningDataModule, ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of what is read, for the run's manifest."""
+
+    @abstractmethod
+    def amounts(self, source: RowSource) -> np.ndarray:
+        """How much each row of a source holds of what the shares of a mixture count, int64."""
 
     @property
     def rows(self) -> int:
@@ -51,27 +74,44 @@ class RowDataModule(LightningDataModule, ABC):
 
     def arrange(self, plan: Plan, *, seed: int) -> None:
         """Fix the order of the whole run, and refuse one that repeats a source beyond its cap."""
-        sizes = [len(source) for source in self.sources.values()]
-        self.plan, self.order = plan, Order(seed, sizes, weights=self._row_shares())
-        epochs = dict(zip(self.sources, self.order.epochs(plan.steps * plan.rows_per_step), strict=True))
-        over = {name: n for name, n in epochs.items() if self.max_epochs is not None and n > self.max_epochs}
+        sizes = {name: len(source) for name, source in self.sources.items()}
+        limits = epoch_limits(self.max_epochs, [*sizes])
+        self.plan, self.portions = plan, []
+        if self.mixture is not None:
+            amounts = self._amounts()
+            stages = self.mixture.divide(amounts, key="data.mixture")
+            self.portions = portions(stages, plan, sizes=sizes, amounts=amounts)
+            if self.excess == "spread":
+                self.portions = spread(self.portions, limits, sizes=sizes)
+        stages = [(part.rows, part.shares) for part in self.portions]
+        self.order = Order(seed, [*sizes.values()], stages=stages or None)
+        epochs = dict(zip(sizes, self.order.epochs(plan.steps * plan.rows_per_step), strict=True))
+        over = [name for name, limit in limits.items() if epochs[name] > limit]
         if over:
-            told = ", ".join(f"{name} {count:.2f} times" for name, count in over.items())
+            caps = f"={self.max_epochs:g}" if isinstance(self.max_epochs, int | float) else ""
+            told = ", ".join(f"{name} {epochs[name]:.2f} times" for name in over)
             raise ValueError(
-                f"data.max_epochs={self.max_epochs:g}: the budget would read {told}; "
-                "lower the budget or the source's weight, or raise data.max_epochs"
+                f"data.max_epochs{caps}: the budget would read {told}; lower the budget or the source's share, raise "
+                "data.max_epochs, or let other sources of a mixture have what is over: data.excess=spread"
             )
 
-    def _row_shares(self) -> list[float] | None:
-        """Weights in tokens as shares in rows: what a row of each source holds on average is divided out."""
-        if self.weights is None:
-            return None
-        unknown = sorted(set(self.weights) - set(self.sources))
-        if unknown:
-            raise ValueError(f"data.weights.{unknown[0]}: no such source; there are {', '.join(self.sources)}")
-        means = {name: float(np.mean(source.counts)) if len(source) else 1.0 for name, source in self.sources.items()}
-        equal = max(means.values()) - min(means.values()) < 1e-9 * max(means.values())
-        return [self.weights.get(name, 0.0) / (1.0 if equal else means[name]) for name in self.sources]
+    def planned(self) -> list[str]:
+        """A line for each stage of a mixture: shares and epochs by source."""
+        sizes = {name: len(source) for name, source in self.sources.items()}
+        return [*planned(self.order, self.portions, sizes=sizes, amounts=self._amounts())]
+
+    def account(self, steps: int) -> dict[str, dict]:
+        """What that many steps have read of each source; see `account`."""
+        return account(
+            self.order,
+            self.portions,
+            rows=steps * self.plan.rows_per_step,
+            tokens={name: source.counts for name, source in self.sources.items()},
+            amounts={name: self.amounts(source) for name, source in self.sources.items()},
+        )
+
+    def _amounts(self) -> dict[str, int]:
+        return {name: int(self.amounts(source).sum()) for name, source in self.sources.items()}
 
     def train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the trainer's present step to the end of the run."""

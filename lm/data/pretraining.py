@@ -5,12 +5,14 @@ Legend: T context
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from lm.bounds import Natural, Positive
 from lm.corpus import Shards, TokenStream
 from lm.data.batches import Row, RowSource
+from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
 from lm.data.packing import Rows
 from lm.files import hash_json
@@ -82,7 +84,7 @@ class Chained:
 class PretrainingData(RowDataModule):
     """Packed rows of one or more prepared corpora.
 
-    `path` is one corpus or several; the sources that `weights` speaks of are their kinds, as `code`, or
+    `path` is one corpus or several; the sources that a mixture speaks of are their kinds, as `code`, or
     `corpus/code` where there are several corpora. `separate_documents=false` lets documents in a row see each other,
     as GPT-2 was trained: a little faster, and a leak. `validation_rows` bounds what is measured while training, spread
     evenly over the held-out rows; `lm evaluate` measures all of them. With `verify` the shards are first held against
@@ -95,20 +97,21 @@ class PretrainingData(RowDataModule):
         *,
         packing: Callable[..., Rows],
         separate_documents: bool = True,
-        weights: dict[str, float] | None = None,
-        max_epochs: Positive | None = None,
+        mixture: Mixture | None = None,
+        max_epochs: Positive | dict[str, Positive] | None = None,
+        excess: Literal["refuse", "spread"] = "refuse",
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
         verify: bool = True,
     ):
-        super().__init__(weights=weights, max_epochs=max_epochs, workers=workers)
+        super().__init__(mixture=mixture, max_epochs=max_epochs, excess=excess, workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
         self.packing, self.separate, self.validation_rows = packing, separate_documents, validation_rows
         self.verify = verify
         names = [path.name for path in self.paths]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(
-                f"data.path names {len(twice)} corpora {twice[0]!r}, and weights and validation tell them apart by "
+                f"data.path names {len(twice)} corpora {twice[0]!r}, and mixtures and validation tell them apart by "
                 "that: rename a directory"
             )
 
@@ -142,6 +145,9 @@ class PretrainingData(RowDataModule):
                 )
                 self.kinds.append(prefix + kind)
         self.validation = spread(Chained(validation), self.validation_rows) if validation else None
+
+    def amounts(self, source: RowSource) -> np.ndarray:
+        return source.counts
 
     def fingerprint(self) -> str:
         return hash_json([Shards(path, "train").fingerprint for path in self.paths])

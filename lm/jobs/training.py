@@ -113,6 +113,8 @@ def train(
             f"tokens, {_times(data, plan)}, {precision}, {plan.devices} × {accelerator}, {threads} threads"
             + (f", going on from {last}" if resumed else "")
         )
+        for line in data.planned():
+            print(f"{job} {line}")
     with interruption.caught():
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     if not any(isinstance(callback, Checkpoints) for callback in callbacks.values()):
@@ -121,7 +123,8 @@ def train(
         return module.validation.get("validation/bits_per_byte")
     seconds = perf_counter() - began
     tokens = trainer.global_step * plan.rows_per_step * plan.context  # fewer than planned where a callback stopped it
-    result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds}
+    read = data.account(trainer.global_step)
+    result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
     outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
     run.finish(outputs=outputs, result=result)
     told = ", ".join(

@@ -1,5 +1,6 @@
 """Ranks, micro-batches, workers and resumption divide the global batches, and change nothing in them."""
 
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from lm.budget import Plan
 from lm.data.batches import From, Row, TrainingBatches, ValidationBatches, collate
+from lm.data.mixture import Weights
 from lm.data.order import Order
 from lm.data.packing import best_fit
 from lm.data.pretraining import PretrainingData
@@ -50,13 +52,13 @@ def sources() -> list[Ragged]:
 
 
 def order(seed: int = 3) -> Order:
-    return Order(seed, [23, 31], weights=[0.3, 0.7])
+    return Order(seed, [23, 31], stages=[(STEPS * ROWS, [Fraction(3, 10), Fraction(7, 10)])])
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> PretrainingData:
     path = make_corpus(tmp_path_factory.mktemp("corpus"))
-    data = PretrainingData(str(path), packing=best_fit, weights={"code": 1, "prose": 2})
+    data = PretrainingData(str(path), packing=best_fit, mixture=Weights({"code": 1, "prose": 2}))
     data.open(tokenizer=load_tokenizer(path), context=CONTEXT)
     return data
 
@@ -149,6 +151,26 @@ def test_workers_give_what_the_process_itself_gives(data):
     assert_same(list(data.val_dataloader()), measured)
     assert len(alone) == STEPS * plan.accumulate
     assert measured
+
+
+def staged() -> tuple[list[Ragged], Order]:
+    """Three stages of two, one and two steps."""
+    shares = [[Fraction(1, 10), Fraction(9, 10)], [Fraction(1, 2), Fraction(1, 2)], [Fraction(2, 3), Fraction(1, 3)]]
+    return sources(), Order(3, [23, 31], stages=[*zip([2 * ROWS, ROWS, 2 * ROWS], shares, strict=True)])
+
+
+@pytest.mark.parametrize("killed", range(STEPS))
+def test_a_run_killed_in_any_stage_goes_on_with_other_ranks_to_the_same_rows_in_every_batch(killed):
+    parts, whole = staged()
+    wanted = [whole.rows(step * ROWS, (step + 1) * ROWS) for step in range(STEPS)]
+    seen: list[list[int]] = []
+    for ranks, rows, steps in ((1, 4, range(killed)), (2, 2, range(killed, STEPS))):
+        plan, (_, anew) = plan_of(ranks, rows), staged()  # a new process knows nothing but the step
+        of_rank = [TrainingBatches(parts, anew, plan, rank=rank) for rank in range(ranks)]
+        for step in steps:
+            items = range(step * plan.accumulate, (step + 1) * plan.accumulate)
+            seen.append([int(each) for item in items for one in of_rank for each in one[item].tokens[:, 0]])
+    assert seen == [[1000 * int(s) + int(r) for s, r in zip(*chosen, strict=True)] for chosen in wanted]
 
 
 @pytest.mark.parametrize("step", [0, 1, 3, STEPS])

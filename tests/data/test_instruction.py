@@ -12,6 +12,7 @@ from lm.conversation import Conversation, Message, RoleTokens
 from lm.corpus import Split
 from lm.data.conversation_source import ConversationSource
 from lm.data.instruction import InstructionData
+from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
 from lm.files import hash_json
 from lm.tokenizer import train_bpe
@@ -196,7 +197,9 @@ def test_a_faulty_conversation_is_refused_by_place_or_dropped_and_told(tokenizer
 def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
     long = Given([talk(f"{number:03}", "it returns what it is given " * 6) for number in range(80)])
     short = Given([talk(f"{number:03}", "it") for number in range(80)])
-    data = opened({"long": long, "short": short}, tokenizer, packing=alone, weights={"long": 0.25, "short": 0.75})
+    data = opened(
+        {"long": long, "short": short}, tokenizer, packing=alone, mixture=Weights({"long": 0.25, "short": 0.75})
+    )
     assert list(data.sources) == ["long", "short"]
     counts = [source.counts for source in data.sources.values()]
     assert counts[0].min() > 5 * counts[1].max(), "a conversation a row, so rows differ in what they teach"
@@ -205,6 +208,26 @@ def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
     sources, rows = data.order.rows(0, 800)
     read = np.array([counts[source][row] for source, row in zip(sources, rows, strict=True)])
     assert np.abs(np.cumsum(read * (sources == 0)) - 0.25 * np.cumsum(read)).max() <= counts[0].max()
+
+
+def test_a_mixture_counts_examples_where_that_is_asked_for(tokenizer):
+    long = Given([talk(f"{number:03}", "it returns what it is given " * 4) for number in range(80)])
+    short = Given([talk(f"{number:03}", "it") for number in range(80)])
+    even = Weights({"long": 1, "short": 1})
+    data = opened({"long": long, "short": short}, tokenizer, mixture=even, shares_of="examples")
+    held = [np.diff(source.plan.row_offsets) for source in data.sources.values()]
+    assert held[0].mean() < held[1].mean() / 3
+    steps = 50
+    data.arrange(
+        Plan(steps=steps, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT), seed=0
+    )
+    read = np.array([held[source][row] for source, row in zip(*data.order.rows(0, steps * 8), strict=True)])
+    sources, _ = data.order.rows(0, steps * 8)
+    assert abs(read[sources == 0].sum() - read[sources == 1].sum()) < 4 * held[1].max()
+    found = data.account(steps)["sources"]
+    assert found["long"]["share"] == pytest.approx(0.5, abs=0.03)
+    assert found["long"]["wanted"] == 0.5
+    assert found["long"]["tokens"] > 5 * found["short"]["tokens"]
 
 
 def test_sources_without_tasks_are_told_apart_by_their_names(tokenizer):
@@ -282,8 +305,10 @@ def test_what_a_source_left_out_is_told(tokenizer, capsys):
     assert "7 were nonsense" in capsys.readouterr().out
 
 
-def test_a_weight_for_no_source_is_refused_with_those_there_are(tokenizer):
-    data = opened(random_talks(30), tokenizer, weights={"conversation": 1})
+def test_a_weight_for_no_source_is_refused_with_what_was_meant(tokenizer):
+    data = opened(random_talks(30), tokenizer, mixture=Weights({"conversation": 1}))
     plan = Plan(steps=1, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
-    with pytest.raises(ValueError, match=r"data\.weights\.conversation: no such source; there are conversations"):
+    with pytest.raises(
+        ValueError, match=r"data\.mixture\.weights\.conversation: no such source; did you mean conversations"
+    ):
         data.arrange(plan, seed=0)

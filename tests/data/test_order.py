@@ -5,7 +5,12 @@ import pytest
 
 from lm.budget import Plan
 from lm.data.batches import TrainingBatches
-from lm.data.order import Order, exact_shares, interleave, permute
+from lm.data.order import Order, permute
+
+
+def mixed(seed, sizes, weights, rows=3000) -> Order:
+    """One stage with shares in proportion to whole numbers."""
+    return Order(seed, sizes, stages=[(rows, [Fraction(weight, sum(weights)) for weight in weights])])
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 65, 1000, 4097])
@@ -20,7 +25,7 @@ def test_epochs_seeds_and_sources_are_shuffled_differently():
     first = Order(0, [500]).rows(0, 1000)[1]
     assert (first[:500] != first[500:]).sum() > 450
     assert (first[:500] != Order(1, [500]).rows(0, 500)[1]).sum() > 450
-    sources, rows = Order(0, [500, 500], weights=[1, 1]).rows(0, 1000)
+    sources, rows = mixed(0, [500, 500], [1, 1]).rows(0, 1000)
     assert (rows[sources == 0] != rows[sources == 1]).sum() > 450
 
 
@@ -31,25 +36,15 @@ def test_neighbours_do_not_stay_neighbours():
 
 
 def test_any_step_asked_directly_equals_the_walk():
-    order = Order(2, [37, 101], weights=[0.3, 0.7])
+    order = mixed(2, [37, 101], [3, 7])
     sources, rows = order.rows(0, 1000)
     for place in (0, 1, 36, 37, 400, 999):
         source, row = order.rows(place, place + 1)
         assert (source[0], row[0]) == (sources[place], rows[place])
 
 
-@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.7, 0.2, 0.1], [0.9, 0.05, 0.03, 0.02], [3, 2, 2], [0.0, 1.0]])
-def test_every_prefix_holds_every_share_to_within_a_row(weights):
-    order = Order(0, [50] * len(weights), weights=weights)
-    sources, _ = order.rows(0, 3000)
-    shares = np.array(weights) / sum(weights)
-    counts = np.cumsum(sources[:, None] == np.arange(len(weights)), axis=0)
-    wanted = np.arange(1, 3001)[:, None] * shares
-    assert np.abs(counts - wanted).max() < 1 + 1e-9
-
-
 def test_a_weighted_source_keeps_its_own_epochs():
-    order = Order(0, [10, 1000], weights=[0.5, 0.5])
+    order = mixed(0, [10, 1000], [1, 1])
     sources, rows = order.rows(0, 100)
     small = rows[sources == 0]
     for epoch in range(5):
@@ -70,25 +65,23 @@ def test_huge_sources_cost_nothing():
     assert rows.max() < 10**12
 
 
-def test_weights_finer_than_the_period_are_rounded_and_still_sum_to_one():
-    shares = exact_shares([0.123456789, 0.987654321, 0.3333333333])
-    assert sum(shares) == 1
-    assert interleave([Fraction(1, 3), Fraction(2, 3)]).tolist() in ([1, 0, 1], [1, 1, 0], [0, 1, 1])
+def test_a_source_goes_on_in_the_next_stage_where_it_was():
+    halves, quarters = [Fraction(1, 2), Fraction(1, 2)], [Fraction(1, 4), Fraction(3, 4)]
+    order = Order(4, [30, 70], stages=[(41, halves), (100, quarters), (59, halves)])
+    sources, rows = order.rows(0, 200)
+    for source, size in enumerate([30, 70]):
+        found = rows[sources == source]
+        for begin in range(0, len(found) - size + 1, size):
+            assert sorted(found[begin : begin + size].tolist()) == list(range(size))
+    for place in (0, 40, 41, 42, 140, 141, 199, 200):
+        assert order.counts(place).tolist() == np.bincount(sources[:place], minlength=2).tolist()
+    for place in (0, 40, 41, 139, 140, 141, 199):
+        assert [int(part[0]) for part in order.rows(place, place + 1)] == [sources[place], rows[place]]
 
 
-def test_a_weight_that_would_never_be_drawn_is_refused():
-    with pytest.raises(ValueError, match=r"data\.weights: 1e-09 is less than a millionth"):
-        exact_shares([1.0, 1e-9])
-    assert exact_shares([1.0, 0.0]) == [1, 0]
-
-
-def test_bad_weights_are_refused():
-    with pytest.raises(ValueError, match="negative"):
-        Order(0, [1, 1], weights=[-1, 2])
-    with pytest.raises(ValueError, match="give one each"):
-        Order(0, [1, 1], weights=[1])
-    with pytest.raises(ValueError, match="no rows"):
-        Order(0, [0, 5], weights=[1, 1])
+def test_an_order_of_no_rows_is_refused():
+    with pytest.raises(ValueError, match="at least one row"):
+        Order(0, [0, 0])
 
 
 class Numbered:

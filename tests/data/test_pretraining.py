@@ -8,6 +8,7 @@ import pytest
 from lm.budget import Plan
 from lm.corpus import Document, Split, write_shards
 from lm.data.batches import collate
+from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
 from lm.data.pretraining import PretrainingData
 from lm.tokenizer import load_tokenizer, train_bpe
@@ -173,7 +174,7 @@ def uneven(directory: Path) -> Path:
 def test_weights_are_shares_of_tokens_at_every_step_to_within_a_row(tmp_path, share):
     path = uneven(tmp_path)
     data = opened(
-        path, load_tokenizer(path), packing=alone, context=256, weights={"code": share, "prose": 1 - share}
+        path, load_tokenizer(path), packing=alone, context=256, mixture=Weights({"code": share, "prose": 1 - share})
     )  # a document a row, so rows of prose hold a tenth of what rows of code do
     plan = plan_of(200, context=256)
     data.arrange(plan, seed=0)
@@ -191,7 +192,7 @@ def test_several_corpora_are_told_apart_by_their_names(tmp_path):
     for name, part in {"web": texts[:100], "books": texts[100:]}.items():
         write_shards(part, tmp_path / name, tokenizer=tokenizer, split=Split(0.1), shard_tokens=10**6)
     paths = [tmp_path / "web", tmp_path / "books"]
-    data = opened(paths, tokenizer, weights={"web/code": 1, "books/prose": 3})
+    data = opened(paths, tokenizer, mixture=Weights({"web/code": 1, "books/prose": 3}))
     assert list(data.sources) == data.kinds == ["web/code", "web/prose", "books/code", "books/prose"]
     assert data.rows == sum(len(source) for source in data.sources.values())
     data.arrange(plan_of(10), seed=0)
@@ -221,14 +222,14 @@ def test_a_budget_beyond_max_epochs_is_refused_with_the_numbers(corpus, tokenize
     data.arrange(plan_of(int(2 * once)), seed=0)
     with pytest.raises(ValueError, match=r"data\.max_epochs=2: the budget would read code 3\.\d\d times, prose 3\."):
         data.arrange(plan_of(int(3 * once) + 1), seed=0)
-    weighted = opened(corpus, tokenizer, max_epochs=2, weights={"code": 0.99, "prose": 0.01})
+    weighted = opened(corpus, tokenizer, max_epochs=2, mixture=Weights({"code": 0.99, "prose": 0.01}))
     with pytest.raises(ValueError, match=r"would read code \d\.\d\d times;"):
         weighted.arrange(plan_of(int(2 * once)), seed=0)
 
 
-def test_a_weight_for_no_source_is_refused_with_those_there_are(corpus, tokenizer):
-    data = opened(corpus, tokenizer, weights={"code": 1, "pros": 1})
-    with pytest.raises(ValueError, match=r"data\.weights\.pros: no such source; there are code, prose"):
+def test_a_weight_for_no_source_is_refused_with_what_was_meant(corpus, tokenizer):
+    data = opened(corpus, tokenizer, mixture=Weights({"code": 1, "pros": 1}))
+    with pytest.raises(ValueError, match=r"data\.mixture\.weights\.pros: no such source; did you mean prose\?"):
         data.arrange(plan_of(2), seed=0)
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -125,6 +126,32 @@ def test_without_validation_a_run_ends_without_a_result(corpus, tmp_path, capsys
     assert call_job(pretraining(corpus, tmp_path, "run", "validations=0", "budget.steps=2")) is None
     assert "pretrain    done in " in capsys.readouterr().out
     assert read_manifest(tmp_path / "pretrain" / "run")["state"] == "complete"
+
+
+STAGES = (
+    "data/mixture=stages",
+    "data.mixture.stages.early.weights={code: 1, prose: 9}",
+    "data.mixture.stages.late.weights={code: 1, prose: 1}",
+    "data.mixture.until.early=0.5",
+)
+
+
+def test_a_mixture_is_told_before_the_run_and_accounted_for_in_its_manifest(corpus, tmp_path, capsys):
+    call_job(pretraining(corpus, tmp_path, "run", *STAGES, "validations=0"))
+    told = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"[\d.]+ ×", "… ×", line) for line in told[1:3]] == [
+        "pretrain    early, 48 rows: 8.3% code (… ×), 91.7% prose (… ×)",
+        "pretrain    late, 48 rows: 50.0% code (… ×), 50.0% prose (… ×)",
+    ]
+    result = read_manifest(tmp_path / "pretrain" / "run")["result"]
+    assert result.keys() >= {"sources", "stages"}
+    for stage, wanted in {"early": 0.1, "late": 0.5}.items():
+        code, prose = (result["stages"][stage][source] for source in ("code", "prose"))
+        assert code["rows"] + prose["rows"] == 48
+        assert (code["wanted"], prose["wanted"]) == (wanted, 1 - wanted)
+        assert code["share"] == pytest.approx(wanted, abs=0.03)
+    for source, found in result["sources"].items():
+        assert found["rows"] == sum(stage[source]["rows"] for stage in result["stages"].values())
 
 
 def test_show_prints_rows_and_trains_nothing(corpus, tmp_path, capsys):
