@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-BAD = "lines or rows could not be read and were left out"
+BAD = "lines could not be read and were left out"
 
 
 @dataclass

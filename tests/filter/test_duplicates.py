@@ -103,3 +103,47 @@ def test_keys_are_those_of_the_sketch_of_every_run_of_words_joined(shingle):
         rows = np.array(sketch.digest(), dtype="<u4").reshape(3, 4)
         expected = [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
         assert step.keys(Document(" ".join(said), "")) == expected, said
+
+
+def alike(count: int, draw: random.Random) -> list[str]:
+    """So many texts of which each has a few words less than the one before."""
+    words = draw.choices(WORDS, k=400)
+    return [" ".join(words[: 400 - 5 * number]) for number in range(count)]
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("first", "middle"), ("longest", "long"), ("best", "good")])
+def test_of_near_duplicates_that_which_was_asked_for_is_kept(keep, kept, tmp_path):
+    long, middle, short = alike(3, random.Random(1))
+    documents = [Document(middle, "middle"), Document(long, "long"), Document(f"{short} fine fine", "good")]
+    quality = Fineness() if keep == "best" else None
+    step = NearDuplicates(keep=keep, quality=quality)
+    assert [
+        document.id for document in Funnel({"x": Given(documents)}, filters={"near": step}, directory=str(tmp_path))
+    ] == [kept]
+
+
+class Fineness:
+    """What NearDuplicates asks of a learned quality."""
+
+    def score(self, text: str) -> float:
+        return text.count("fine")
+
+
+def test_a_best_one_needs_something_to_say_which():
+    with pytest.raises(ValueError, match=r"filter.keep=best and filter.quality=null: .* give both"):
+        NearDuplicates(keep="best")
+    with pytest.raises(ValueError, match="filter.keep=longest and filter.quality=given"):
+        NearDuplicates(keep="longest", quality=Fineness())
+
+
+@pytest.mark.parametrize("step", [NearDuplicates, Duplicates])
+def test_what_an_earlier_corpus_has_is_not_kept_again(step, tmp_path):
+    here, there, other = ["; ".join(alike(1, random.Random(seed))) for seed in range(3)]
+    earlier = Given([Document(there, "old"), Document(other.upper(), "older")])
+    documents = [Document(text, name) for name, text in (("here", here), ("there", f"{there}!"), ("other", other))]
+    funnel = Funnel({"x": Given(documents)}, filters={"new": step(earlier=earlier)}, directory=str(tmp_path))
+    assert [document.id for document in funnel] == ["here"]
+    assert {each["detail"] for each in funnel.ledger.steps[0]["dropped"][step.reason]["examples"]} == {
+        "as old",
+        "as older",
+    }

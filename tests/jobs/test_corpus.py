@@ -8,11 +8,11 @@ import pytest
 from tokenizers import normalizers
 
 from lm.corpus import Funnel, JsonlSource, Shards, Split, TextSource
-from lm.filter import Duplicates
+from lm.filter import Decontaminate, Duplicates
 from lm.jobs.corpus import prepare_corpus
 from lm.run import Run
 from lm.tokenizer import train_bpe
-from toy_filters import Letters
+from toy_filters import Letters, Shout
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -144,3 +144,50 @@ def test_real_stories_become_shards_without_loss(tmp_path, tokenizer):
     prepare_corpus(run, source, lambda: tokenizer, Split(0.05))
     found = contents(run, "train", tokenizer) | contents(run, "validation", tokenizer)
     assert found == {document.text for document in source}
+
+
+def test_tokens_are_accounted_for_by_step_and_reason(tmp_path, tokenizer):
+    texts = [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]
+    filters = {"letters": Letters(least=5), "shout": Shout(), "unique": Duplicates()}
+    source = JsonlSource(written(tmp_path, texts), kind_field="kind")
+    funnel = Funnel({"lines": source}, filters=filters, directory=str(tmp_path / "documents"))
+    run = opened(tmp_path)
+    prepare_corpus(run, funnel, lambda: tokenizer, Split(0.2))
+
+    def tokens(given: list[str]) -> int:
+        return sum(len(tokenizer.encode(text)) for text in given)
+
+    long, twice = [text for text in texts if text != "few"], texts[-1:]
+    letters, shout, unique = json.loads((run.directory / "funnel.json").read_text())["steps"]
+    assert (letters["tokens"], letters["tokens_out"]) == (tokens(texts), tokens(long))
+    assert (shout["tokens"], shout["tokens_out"]) == (tokens(long), tokens([text.upper() for text in long]))
+    assert letters["dropped"]["too few letters"]["tokens"] == tokens(["few"])
+    assert unique["dropped"]["duplicate"]["tokens"] == tokens([text.upper() for text in twice])
+    kept = [text.upper() for text in long if text not in twice]
+    assert unique["tokens_out"] == tokens(kept) == tokens(contents_of(run, tokenizer))
+
+
+def contents_of(run: Run, tokenizer) -> list[str]:
+    """All texts of a corpus."""
+    return [text for split in ("train", "validation") for text in contents(run, split, tokenizer)]
+
+
+def test_which_evaluation_items_were_found_where_is_reported(tmp_path, tokenizer, capsys):
+    questions = [f"how many {word} are there in the old {word} store at the end of the road" for word in "abc"]
+    (tmp_path / "asked.jsonl").write_text("".join(json.dumps({"question": each}) + "\n" for each in questions))
+    texts = [
+        *(f"text {i} of the line" for i in range(40)),
+        f"It says: {questions[2]}!",
+        f"{questions[0]} {questions[2]}",
+    ]
+    step = Decontaminate(paths=str(tmp_path / "asked.jsonl"))
+    source = JsonlSource(written(tmp_path, texts))
+    funnel = Funnel({"lines": source}, filters={"asked": step}, directory=str(tmp_path / "documents"))
+    run = opened(tmp_path)
+    prepare_corpus(run, funnel, lambda: tokenizer, Split(0.2))
+    found = [json.loads(line) for line in (run.directory / "found-asked.jsonl").read_text().splitlines()]
+    assert [(each["document"], each["line"]) for each in found] == [
+        ("corpus.jsonl:41", 3), ("corpus.jsonl:42", 1), ("corpus.jsonl:42", 3)
+    ]  # fmt: skip
+    assert all(each["file"].endswith("asked.jsonl") and each["run"] in texts[40] + texts[41] for each in found)
+    assert "asked: 3 records of what was found where → " in capsys.readouterr().out
