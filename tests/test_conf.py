@@ -12,7 +12,8 @@ CONF = config_directory()
 PLACES = [CONF]
 # What a person must say, by where it is missing; everything else has a value.
 MUST_BE_GIVEN = re.compile(
-    r"([\w.]*\b(?:path|vocabulary|merges|partition)): missing: set \1=…|tokenizer\.path: \${..data.path} cannot be resolved"
+    r"([\w.]*\b(?:path|vocabulary|merges|partition)): missing: set \1=…"
+    r"|tokenizer\.path: \${..data.path} cannot be resolved"
 )
 # A pipeline's stages hand on to each other: it pretrains on its corpus, tunes on conversations and asks about them.
 FIXED = {

@@ -16,7 +16,7 @@ from lm.files import hash_json
 
 LAYOUT = 1  # of files below; another number makes all of them anew
 PIECE = 4_000_000  # characters that are read, judged and kept together
-PART = 256_000_000  # bytes of files that one process reads, at the least
+PART = 32_000_000  # bytes of files that one process reads, at the least
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class Course:
                 if isinstance(step, Unique) and step.earlier
             },
         }
-        chain = {name: hash_json([LAYOUT, self.piece, each.fingerprint()]) for name, each in self.readings.items()}
+        chain = {
+            name: hash_json([LAYOUT, self.piece, self.part_size, each.fingerprint()])
+            for name, each in self.readings.items()
+        }
         self._places = [{name: self._place("read", chain[name]) for name in self.readings}]
         self._keys: dict[int, dict[str, Path]] = {}
         self._clusters: dict[int, Path] = {}

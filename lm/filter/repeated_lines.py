@@ -1,4 +1,4 @@
-"""Lines that many documents share, as menus of a site, licences and signatures are, learned once rather than by all.
+"""Lines or paragraphs that many documents share, as menus of a site, licences and signatures are.
 
 The documents are read once more, before the first is judged: what a line is worth depends on the others, and no step of
 a funnel could tell without knowing them. The price is that reading; in return each document is judged by itself, so the
@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
 
 from lm.bounds import Count
 from lm.corpus import Document, Dropped, Source
 
+BETWEEN = {"line": "\n", "paragraph": "\n\n"}
 BLOCK = 1_000_000  # lines, after which those that are known often enough are forgotten
 
 
 class RepeatedLines:
     """Takes lines out of documents that stand in more than `most` documents of `source`; the first `most` keep them, so
-    that of documents with many copies one remains for `duplicates` to keep.
+    that of documents with many copies one remains for `duplicates` to keep. With `unit` paragraph the same for what
+    stands between blank lines.
 
     Lines with fewer than `least_characters` stay, case and white space make no difference. `source` is what the
     documents come from, before any filter: a line that an earlier filter has changed is another line. Wrong for code,
@@ -30,22 +33,33 @@ class RepeatedLines:
     Learning takes about 90 bytes of memory for each different line; a copy for another process has only the repeated.
     """
 
-    def __init__(self, *, source: Source, most: Count = 5, least_characters: Count = 20):
+    def __init__(
+        self,
+        *,
+        source: Source,
+        unit: Literal["line", "paragraph"] = "line",
+        most: Count = 5,
+        least_characters: Count = 20,
+    ):
+        if unit not in BETWEEN:
+            raise ValueError(f"filter.unit {unit!r} is no unit: give {' or '.join(BETWEEN)}")
         for key, value in (("most", most), ("least_characters", least_characters)):
             if value < 1:
                 raise ValueError(f"filter.{key} {value} is out of range: give 1 or more")
-        self.source, self.most, self.least_characters = source, most, least_characters
+        self.source, self.unit, self.most, self.least_characters = source, unit, most, least_characters
 
     def __call__(self, document: Document) -> Document | Dropped:
         repeated, keeping = self._learned
-        lines = document.text.split("\n")
+        lines = document.text.split(BETWEEN[self.unit])
         owner = _owner(document)
         gone = {place for place, key in self._keys(lines) if key in repeated and (key ^ owner) not in keeping}
         if not gone:
             return document
-        text = "\n".join(line for place, line in enumerate(lines) if place not in gone)
+        text = BETWEEN[self.unit].join(line for place, line in enumerate(lines) if place not in gone)
         if not text.strip():
-            return Dropped("repeated lines", f"all of its {len(gone)} lines, as {lines[min(gone)].strip()[:80]!r}")
+            return Dropped(
+                f"repeated {self.unit}s", f"all of its {len(gone)} {self.unit}s, as {lines[min(gone)].strip()[:80]!r}"
+            )
         return replace(document, text=text)
 
     def __getstate__(self) -> dict:
@@ -64,7 +78,7 @@ class RepeatedLines:
         block = array("Q")
         for document in self.source:
             owner = _owner(document)
-            for key in {key: None for _, key in self._keys(document.text.split("\n"))}:
+            for key in {key: None for _, key in self._keys(document.text.split(BETWEEN[self.unit]))}:
                 block.extend((key, owner))
             if len(block) >= 2 * max(BLOCK, len(known)):
                 known, block = self._first(known, block), array("Q")

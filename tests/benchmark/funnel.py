@@ -110,13 +110,18 @@ def watched(root: int, spent: dict[int, int]) -> int:
 def ours(path: str, folder: Path, name: str, workers: int) -> str:
     """Run the funnel, write the shards, and count them."""
     from lm import filter
-    from lm.corpus import Funnel, JsonlSource, Split, write_shards
+    from lm.corpus import Funnel, JsonlSource, LocalExecutor, Split, write_shards
     from lm.tokenizer import load_tokenizer
 
     steps = [filter.Clean(), filter.Language(languages=["en"]), filter.GopherRepetition(), filter.GopherQuality()]
     steps += [filter.C4Quality(), filter.FineWebQuality(), filter.Duplicates(), filter.NearDuplicates()]
     filters = {type(step).__name__: step for step in steps}
-    funnel = Funnel({"web": JsonlSource(path)}, filters=filters, directory=str(folder / name), workers=workers)
+    funnel = Funnel(
+        {"web": JsonlSource(path)},
+        filters=filters,
+        directory=str(folder / name),
+        executor=LocalExecutor(workers=workers),
+    )
     tokenizer = load_tokenizer(folder / "tokenizer.json")
     write_shards(funnel, folder / name / "shards", tokenizer=tokenizer, split=Split(), shard_tokens=100_000_000)
     splits = json.loads((folder / name / "shards" / "corpus.json").read_text())["splits"]

@@ -1,13 +1,16 @@
 """Whoever does the work of a funnel, the files are the same."""
 
 import importlib.util
+import os
+import sys
 from functools import partial
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from given import Given
-from lm.corpus import DatatroveExecutor, Document, Executor, Funnel, LocalExecutor, course
+from lm.corpus import DatatroveExecutor, Document, Executor, Funnel, LocalExecutor, SlurmExecutor, course
 from lm.filter import Duplicates
 from toy_filters import BothLetters, Letters, Shout
 
@@ -51,6 +54,33 @@ def test_a_ray_cluster_makes_the_same_files(tmp_path, expected, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     make = partial(executors.RayPipelineExecutor, tasks=3, mem_per_cpu_gb=0.5)
     assert made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs"))) == expected
+
+
+@pytest.mark.slurm
+def test_jobs_of_slurm_make_the_same_files(tmp_path, expected, monkeypatch):
+    """Needs sbatch and a partition that SLURM_PARTITION names."""
+    if which("sbatch") is None:
+        pytest.skip("needs Slurm, as Debian's slurm-wlm is")
+    executors = pytest.importorskip("datatrove.executor")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    make = partial(
+        executors.SlurmPipelineExecutor,
+        tasks=3,
+        time="00:05:00",
+        partition=os.environ["SLURM_PARTITION"],
+        mem_per_cpu_gb=1,
+        qos="",
+        venv_path=f"{sys.prefix}/bin/activate",
+    )
+    assert made(tmp_path / "there", SlurmExecutor(make, logs=str(tmp_path / "logs"))) == expected
+
+
+@pytest.mark.skipif(which("sbatch") is not None, reason="Slurm is here")
+def test_without_slurm_it_is_told_in_a_line(tmp_path):
+    executors = pytest.importorskip("datatrove.executor")
+    make = partial(executors.SlurmPipelineExecutor, tasks=3, time="1", partition="none")
+    with pytest.raises(ValueError, match=r"Slurm does not take the work .*sbatch.*whether sbatch is there"):
+        made(tmp_path / "there", SlurmExecutor(make, logs=str(tmp_path / "logs")))
 
 
 def test_a_filter_that_fails_in_a_task_fails_here(tmp_path, expected):

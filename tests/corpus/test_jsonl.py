@@ -73,7 +73,7 @@ def test_bad_lines_are_left_out_and_the_first_is_told_as_long_as_they_are_few(tm
         source = JsonlSource(mixed(tmp_path), bad_lines=limit)
         assert [d.text for d in source] == [*(f"good {number}" for number in range(20)), "fine"]
         (note,) = source.notes
-        assert note.startswith(f"{len(BAD)} lines or rows could not be read and were left out, the first: {tmp_path}")
+        assert note.startswith(f"{len(BAD)} lines could not be read and were left out, the first: {tmp_path}")
         assert "a.jsonl:3 is not JSON: " in note
     assert JsonlSource(mixed(tmp_path), bad_lines=3).fingerprint() == source.fingerprint()
 

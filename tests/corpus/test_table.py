@@ -128,7 +128,7 @@ def test_rows_of_another_length_are_left_out_and_told_as_long_as_they_are_few(tm
         ("b.csv:1", "four"),
     ]
     (note,) = source.notes
-    assert note.startswith("3 lines or rows could not be read and were left out, the first: ")
+    assert note.startswith("3 lines could not be read and were left out, the first: ")
     assert "a.csv row 2 (line 3) has 1 fields, and the header 2" in note
     with pytest.raises(ValueError, match=r"b\.csv row 2 \(line 3\) .*\(skipped before it: 2\): .*corpus\.bad_lines="):
         list(TableSource(str(tmp_path / "*.csv"), bad_lines=2))

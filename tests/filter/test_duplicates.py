@@ -132,7 +132,7 @@ class Fineness:
 def test_a_best_one_needs_something_to_say_which():
     with pytest.raises(ValueError, match=r"filter.keep=best and filter.quality=null: .* give both"):
         NearDuplicates(keep="best")
-    with pytest.raises(ValueError, match="filter.keep=longest and filter.quality=given"):
+    with pytest.raises(ValueError, match=r"filter\.keep=longest and filter.quality=given"):
         NearDuplicates(keep="longest", quality=Fineness())
 
 

@@ -65,6 +65,19 @@ def test_a_document_of_nothing_else_is_dropped():
     )
 
 
+def test_paragraphs_are_taken_whole_and_their_lines_stay():
+    menu = "A menu of the site\nwith a second line of it"
+    documents = [Document(f"{menu}\n\nPage {n}.\nwith a second line of it", f"p{n}") for n in range(10)]
+    step = RepeatedLines(source=Given(documents), unit="paragraph", most=1)
+    assert texts(step, documents) == [
+        documents[0].text,
+        *(f"Page {n}.\nwith a second line of it" for n in range(1, 10)),
+    ]
+    assert step(Document(menu, "x")).reason == "repeated paragraphs"
+    with pytest.raises(ValueError, match=r"filter.unit 'word' is no unit: give line or paragraph"):
+        RepeatedLines(source=Given([]), unit="word")
+
+
 def test_of_many_copies_one_remains_after_duplicates(tmp_path):
     copies = [Document("This is a line of the copy.\nAnd this is another line of it.", f"c{n}") for n in range(20)]
     filters = {"lines": RepeatedLines(source=Given(copies)), "unique": Duplicates()}

@@ -133,7 +133,7 @@ def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer
         file.write('\n{"text": "cut off')
     run = opened(tmp_path)
     with pytest.raises(ValueError, match=r"corpus\.jsonl:101 is not JSON"):
-        prepare_corpus(run, JsonlSource(path), lambda: tokenizer, Split(0.1))
+        prepare_corpus(run, JsonlSource(path, bad_lines=0), lambda: tokenizer, Split(0.1))
     assert not list(run.directory.glob("*.bin"))
 
 
