@@ -1,7 +1,7 @@
 """What becomes of documents on their way through filters, step by step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -48,20 +48,27 @@ class Outcome:
         return [changed.get(n, document) for n, document in enumerate(documents) if n not in self.dropped]
 
 
-def judge(step: Filter, name: str, documents: Sequence[Document]) -> Outcome:
-    """Let a filter, which the config calls `name`, judge each document."""
-    outcome = Outcome()
-    for place, document in enumerate(documents):
-        try:
-            result = step(document)
-        except Exception as error:
-            error.add_note(f"at document {document.id!r}, in the filter {name}")
-            raise
-        if isinstance(result, Dropped):
-            outcome.dropped[place] = result
-        elif result is not document and result != document:
-            outcome.changed[place] = result
-    return outcome
+def judge(steps: Mapping[str, Filter], documents: Iterable[Document]) -> list[Outcome]:
+    """What each of the filters makes of the documents that those before it let pass.
+
+    Document by document, as filters share what they find out about a text.
+    """
+    outcomes, places = [Outcome() for _ in steps], [0] * len(steps)
+    for document in documents:
+        for number, (name, step) in enumerate(steps.items()):
+            place = places[number]
+            places[number] += 1
+            try:
+                result = step(document)
+            except Exception as error:
+                error.add_note(f"at document {document.id!r}, in the filter {name}")
+                raise
+            if isinstance(result, Dropped):
+                outcomes[number].dropped[place] = result
+                break
+            if result is not document and result != document:
+                outcomes[number].changed[place] = document = result
+    return outcomes
 
 
 @dataclass
@@ -113,7 +120,7 @@ def follow(document: Document, steps: Mapping[str, Filter | Unique]) -> Fate:
     """Take one document through all steps, as if nothing was like it."""
     fate = Fate(document, [document.text], kept=document)
     for name, step in steps.items():
-        outcome = Outcome() if isinstance(step, Unique) else judge(step, name, [fate.kept])
+        outcome = Outcome() if isinstance(step, Unique) else judge({name: step}, [fate.kept])[0]
         if outcome.dropped:
             fate.dropped, fate.kept = outcome.dropped[0], None
             break

@@ -111,10 +111,8 @@ class Funnel(Source):
 
     def _run(self) -> None:
         """Do the work that is not done."""
-        reading, *others = self.phases
-        self.executor.run([reading])
+        self.executor.run(self.phases)
         self._tell()
-        self.executor.run(others)
 
     def _tell(self) -> None:
         """Let each source say what was found in all its parts."""

@@ -6,6 +6,7 @@ again. So any number of processes, here or on other machines, with one directory
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,14 @@ class Judge(Phase):
     def work(self, piece: Piece) -> None:
         course = self.course
         documents = course.documents(piece, steps=self.first if piece.source in course.sources else 0)
-        for step, path in enumerate(self._paths(piece), start=self.first):
-            if is_written(path):
-                outcome = read_outcome(path, documents)
-            else:
-                name = course.names[step]
-                outcome = judge(course.steps[name], name, documents)
-                write_outcome(path, outcome, documents)
+        paths = self._paths(piece)
+        known = list(takewhile(is_written, paths))
+        for path in known:
+            documents = read_outcome(path, documents).after(documents)
+        names = course.names[self.first + len(known) : self.first + len(paths)]
+        outcomes = judge({name: course.steps[name] for name in names}, documents)
+        for path, outcome in zip(paths[len(known) :], outcomes, strict=True):
+            write_outcome(path, outcome, documents)
             documents = outcome.after(documents)
         if self.unique is not None:
             self._keys(piece).write(documents, self.unique)
