@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lm.cli import main
+from lm.outline import config_directory
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
 import toy
@@ -39,9 +40,9 @@ def test_a_sweep_ends_with_a_table_best_first(train: Train, capsys: pytest.Captu
     assert train("-m", "run.name=tune", "seed=2,0,1") == 0
     *_, first, second, third, _, told = capsys.readouterr().out.splitlines()
     assert [line.split() for line in (first, second, third)] == [
-        ["0.008", "seed=0", "outputs/train/tune/seed=0"],
-        ["0.016", "seed=1", "outputs/train/tune/seed=1"],
-        ["0.024", "seed=2", "outputs/train/tune/seed=2"],
+        ["0.008", "outputs/train/tune/seed=0"],
+        ["0.016", "outputs/train/tune/seed=1"],
+        ["0.024", "outputs/train/tune/seed=2"],
     ]
     assert told == "sweep       3 jobs → outputs/train/tune/summary.csv"
     with open("outputs/train/tune/summary.csv", newline="") as file:
@@ -134,3 +135,95 @@ def test_a_sweep_killed_in_its_second_job_goes_on_there_and_ends_as_an_unbroken_
             for each in (sweep, other)
         )
         assert all(torch.equal(one[name], same[name]) for name in one)
+
+
+# searches by Optuna
+
+
+@pytest.fixture
+def search(train: Train) -> Train:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    ours = ("--config-dir", str(config_directory()), "-m", "hydra/sweeper=optuna", "run.name=found")
+    return lambda *arguments: train(*ours, *arguments)
+
+
+SPACE = (
+    "learning_rate=tag(log,interval(1e-4,1e-1))",
+    "seed=int(interval(0,3))",
+    "steps=range(10,40,10)",
+    "model=small,big",
+)
+
+
+def test_a_search_takes_its_space_from_the_command_line_and_names_each_run_by_it(search: Train) -> None:
+    assert search(*SPACE, "hydra.sweeper.trials=12") == 0
+    assert len(summary("outputs/train/found")) == 12
+    assert [record["value"] for record in summary("outputs/train/found")] == sorted(
+        values("outputs/train/found").values()
+    )
+    for record in summary("outputs/train/found"):
+        chosen = dict(text.split("=") for text in record["overrides"])
+        assert record["directory"] == f"outputs/train/found/{','.join(record['overrides'])}"
+        config = json.loads((Path(record["directory"]) / "config.json").read_text())
+        assert config["learning_rate"] == float(chosen["learning_rate"])
+        assert 1e-4 <= float(chosen["learning_rate"]) <= 1e-1
+        assert chosen["seed"] in "0123"
+        assert chosen["steps"] in ("10", "20", "30")
+        assert config["model"]["dim"] == {"small": 8, "big": 64}[chosen["model"]]
+
+
+def test_a_search_with_more_trials_runs_only_the_new_ones(search: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search(*SPACE, "hydra.sweeper.trials=3") == 0
+    first = values("outputs/train/found")
+    capsys.readouterr()
+    assert search(*SPACE, "hydra.sweeper.trials=5", "hydra/sweeper/storage=sqlite") == 0
+    assert capsys.readouterr().out.count("10 steps") <= 2
+    assert first.items() < values("outputs/train/found").items()
+    assert len(values("outputs/train/found")) == 5
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "cma_es", "grid"])
+def test_each_sampler_and_storage_is_an_option(sampler: str, search: Train) -> None:
+    chosen = ("hydra/sweeper/storage=journal", "hydra.sweeper.trials=3", "hydra.sweeper.direction=maximize")
+    assert search(f"hydra/sweeper/sampler={sampler}", "seed=range(0,4)", *chosen) == 0
+    assert Path("outputs/train/found/study.journal").exists()
+    told = [record["value"] for record in summary("outputs/train/found")]
+    assert told == sorted(told, reverse=True)
+
+
+def test_a_search_that_restarts_forgets_all_trials(search: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("seed=range(0,4)", "hydra.sweeper.trials=2") == 0
+    capsys.readouterr()
+    assert search("seed=range(0,4)", "hydra.sweeper.trials=2", "run.restart=true") == 0
+    assert capsys.readouterr().out.count("10 steps") == 2
+
+
+REFUSED = {
+    "seed=range(0,4) hydra.sweeper.trials=many": "hydra.sweeper.trials: expected int, at least 1, got 'many'",
+    "seed=range(0,4) hydra.sweeper.direction=up": "hydra.sweeper.direction: expected",
+    "seed=range(0,4) hydra/sweeper/sampler=gird": "hydra/sweeper/sampler=gird: no such option; did you mean grid?",
+    "seed=range(0,4) hydra/sweeper=optima": "hydra/sweeper=optima: no such option; did you mean optuna?",
+    "learning_rte=interval(0,1)": "learning_rte: unknown key of toy.train; did you mean learning_rate?",
+    "seed=1": "hydra/sweeper=optuna has nothing to search",
+    "learning_rate=interval(0,1) hydra/sweeper/sampler=grid": "learning_rate: a grid wants each value named",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "told"), REFUSED.items(), ids=REFUSED)
+def test_a_mistake_in_a_search_is_told_in_a_line_before_any_job_runs(
+    line: str, told: str, search: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search(*line.split()) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"error: {told}")
+    assert "10 steps" not in said.out
+
+
+def test_without_optuna_the_extra_that_brings_it_is_named(
+    search: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "optuna"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert search("seed=range(0,4)") == 2
+    assert capsys.readouterr().err.endswith("; pip install 'lm[sweep]'\n")

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from lm.config.check import check
 from lm.config.composition import Composition, as_typed
 from lm.config.refusal import REFUSALS, first_line, refusal_in_words
+from lm.config.signature import settle
 from lm.faults import Fault, did_you_mean, nearest
 
 JOBS_CHECKED = 100  # of which each takes a tenth of a second
@@ -71,7 +72,7 @@ def _faults_of_one(composition: Composition, overrides: list[str]) -> list[Fault
 
 def _check(config: DictConfig) -> list[Fault]:
     """The faults of what was composed, and the options that Hydra looked for in vain and said nothing."""
-    found, runtime = [], config.hydra.runtime
+    found, runtime = _faults_of_plugins(config), config.hydra.runtime
     places = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
     asked = {each.partition("=")[0] for each in as_typed(config.hydra)}
     for named, option in runtime.choices.items():
@@ -92,6 +93,16 @@ def _check(config: DictConfig) -> list[Fault]:
         for fault in check(config)
         if fault.key != "experiment"
     ]
+
+
+def _faults_of_plugins(config: DictConfig) -> list[Fault]:
+    """The faults of our own sweepers and launchers, which Hydra builds and does not check."""
+    found: list[Fault] = []
+    for part in ("sweeper", "launcher"):
+        node = OmegaConf.to_container(config.hydra[part], resolve=True)
+        if str(node.get("_target_")).startswith("hydra_plugins.lm."):
+            settle(node, found, key=f"hydra.{part}")
+    return found
 
 
 def _with_key(composition: Composition, key: str) -> str:

@@ -24,14 +24,16 @@ def best_first(outcomes: Sequence[Outcome], *, largest: bool = False) -> list[Ou
 
 
 def summary_table(outcomes: Sequence[Outcome], *, largest: bool = False) -> str:
-    """A line a job."""
-    rows = [("value", "job", "directory")]
+    """A line a job: what it returned and where it lies, or why it failed."""
+    rows = [("value", "job")]
     for each in best_first(outcomes, largest=largest):
-        number = each.number
-        value = "failed" if each.code else "–" if number is None else f"{number:.6g}"
-        rows.append((value, each.name or "–", each.error.partition("\n")[0] if each.code else each.directory))
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return "\n".join(f"{value:>{first}}  {name:<{second}}  {told}".rstrip() for value, name, told in rows)
+        number, told = each.number, each.directory or each.name or "–"
+        if each.code:
+            rows.append(("failed", f"{told}: {next(iter(each.error.splitlines()), '')}"))
+        else:
+            rows.append(("–" if number is None else f"{number:.6g}", told))
+    width = max(len(value) for value, _ in rows)
+    return "\n".join(f"{value:>{width}}  {told}" for value, told in rows)
 
 
 def write_summary(directory: Path, outcomes: Sequence[Outcome], *, largest: bool = False) -> None:

@@ -26,12 +26,12 @@ def test_the_best_come_first_then_what_is_no_number_and_last_what_failed(largest
 
 def test_the_table_has_a_line_a_job_and_says_in_one_why_a_job_failed() -> None:
     assert summary_table(OUTCOMES).splitlines() == [
-        " value  job      directory",
-        "  1.25  x=4      runs/x=4",
-        "     3  x=1      runs/x=1",
-        "   nan  x=3      runs/x=3",
-        "     –  x=5      runs/x=5",
-        "failed  x=2,y=b  x=2: must be odd",
+        " value  job",
+        "  1.25  runs/x=4",
+        "     3  runs/x=1",
+        "   nan  runs/x=3",
+        "     –  runs/x=5",
+        "failed  runs/x=2: x=2: must be odd",
     ]
 
 

@@ -1,0 +1,91 @@
+"""What Hydra loads of ours: it takes sweepers and launchers only from a package of this name, which has no other."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from lm.bounds import Count, Natural
+from lm.sweep import Outcome
+from lm.sweep.search import Point, Search, opened
+from lm.sweep.space import choice, interval, stepped
+
+
+class Optuna(Sweeper):
+    """`hydra/sweeper=optuna`: jobs chosen by what earlier ones returned."""
+
+    def __init__(
+        self,
+        *,
+        sampler: Callable[..., Any],
+        storage: Callable[..., Any],
+        trials: Count = 20,
+        at_once: Count = 1,
+        seed: Natural = 0,
+        direction: Literal["minimize", "maximize"] = "minimize",
+        params: dict[str, str] | None = None,
+    ):
+        self.sampler, self.storage, self.params = sampler, storage, params or {}
+        self.trials, self.at_once, self.seed, self.direction = trials, at_once, seed, direction
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[list[JobReturn]]:
+        typed = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        parsed = {each.get_key_element(): each for each in parser.parse_overrides(typed)}  # the last of a key counts
+        space = {key: _distribution(each) for key, each in parsed.items() if each.is_sweep_override()}
+        search = Search(
+            space,
+            sampler=self.sampler,
+            trials=self.trials,
+            at_once=self.at_once,
+            seed=self.seed,
+            direction=self.direction,
+        )
+        launched = 0
+
+        def launch(points: list[Point]) -> list[Outcome]:
+            nonlocal launched
+            jobs = [[_override(each, point) for each in parsed.values()] for point in points]
+            returned = self.launcher.launch(jobs, initial_job_idx=launched)
+            launched += len(jobs)
+            return [each.return_value for each in returned]
+
+        config = OmegaConf.to_container(self.config, resolve=False)
+        config.pop("hydra")
+        directory = Path(self.config.hydra.sweep.dir)
+        restart = OmegaConf.select(self.config, "run.restart") is True
+        with opened(directory, search, storage=self.storage, config=config, restart=restart) as study:
+            return [[_returned(each) for each in search.run(study, launch)]]
+
+
+def _distribution(override: Override) -> Any:
+    value = override.value()
+    if override.is_interval_sweep():
+        return interval(value.start, value.end, log="log" in value.tags)
+    if override.is_range_sweep():
+        return stepped(list(value.range()))
+    return choice(list(override.sweep_string_iterator()))
+
+
+def _override(override: Override, point: Point) -> str:
+    key = override.get_key_element()
+    return f"{key}={point[key]}" if key in point else override.input_line
+
+
+def _returned(value: Any) -> JobReturn:
+    done = JobReturn(status=JobStatus.COMPLETED)
+    done.return_value = value
+    return done
