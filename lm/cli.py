@@ -21,6 +21,7 @@ from lm.outline import config_directory, jobs
 from lm.ranks import end_with, is_first_process
 from lm.run import Interrupted
 from lm.sweep import Outcome, summary_table, write_summary
+from lm.sweep.handed import carry_out_handed
 
 if TYPE_CHECKING:
     from lm.config import Composition
@@ -64,7 +65,9 @@ def _end(number: int, frame: object) -> NoReturn:
 
 def _go_on(what: str, arguments: list[str]) -> None:
     """Say how far it came, and what to type to go on: the same, but a restart would begin anew."""
-    if is_first_process():
+    if arguments[:1] == ["_job"]:
+        print(f"\n{what}", file=sys.stderr)
+    elif is_first_process():
         again = [word for word in arguments if not RESTART.match(word)]
         which = "the same command goes on" if again == arguments else "without restart the command goes on"
         print(f"\n{what}; {which}: {shlex.join(['lm', *again])}", file=sys.stderr)
@@ -82,6 +85,11 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
             end_with(int(launcher))
             call_job(json.loads(Path(config).read_bytes()))
             return 0
+        case ["_job", file, launcher]:
+            from lm.calling import carry_out
+
+            end_with(int(launcher))
+            return carry_out_handed(Path(file), carry_out)
         case ["--version"]:
             print(f"lm {version('lm')}")
             return 0

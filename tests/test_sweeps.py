@@ -227,3 +227,60 @@ def test_without_optuna_the_extra_that_brings_it_is_named(
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert search("seed=range(0,4)") == 2
     assert capsys.readouterr().err.endswith("; pip install 'lm[sweep]'\n")
+
+
+# jobs in processes of their own
+
+
+@pytest.fixture
+def processes(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy.CONF.parent), str(Path(__file__).parents[1])]))
+    ours = ("--config-dir", str(config_directory()), "-m", "hydra/launcher=local", "run.name=tune")
+    return lambda *arguments: train(*ours, *arguments)
+
+
+def test_jobs_in_processes_do_what_they_do_in_this_one(processes: Train, train: Train) -> None:
+    assert train("-m", "run.name=here", "seed=2,1", "model=small,big") == 0
+    assert processes("seed=2,1", "model=small,big", "hydra.launcher.at_once=3") == 0
+    assert values("outputs/train/tune") == values("outputs/train/here")
+    assert [each["name"] for each in summary("outputs/train/tune")] == [
+        each["name"] for each in summary("outputs/train/here")
+    ]
+
+
+def test_each_of_several_jobs_at_once_prints_to_a_file(processes: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    assert processes("seed=1,2", "hydra.launcher.at_once=2") == 0
+    assert "10 steps" not in capsys.readouterr().out
+    logs = [Path(f"outputs/train/tune/.jobs/{number}.log").read_text() for number in (0, 1)]
+    assert ["seed 1" in logs[0], "seed 2" in logs[1]] == [True, True]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_process_that_fails_or_is_killed_does_not_keep_the_others_from_being_run(
+    at_once: int, processes: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert processes("behave=bug,killed,full_disk,well", f"hydra.launcher.at_once={at_once}") == 1
+    told = {record["name"]: record["error"] for record in summary("outputs/train/tune")}
+    assert told["behave=well"] == ""
+    assert told["behave=bug"] == "RuntimeError: a bug of ours"
+    assert told["behave=killed"] == "its process ended with 137, as if by a kill"
+    assert told["behave=full_disk"].startswith("No space left on device")
+    assert capsys.readouterr().err.endswith("error: 3 of 4 jobs of the sweep failed, as told above\n")
+
+
+def test_a_job_that_is_typed_twice_is_run_once(processes: Train) -> None:
+    assert processes("seed=1,1", "hydra.launcher.at_once=2") == 0
+    assert [record["name"] for record in summary("outputs/train/tune")] == ["seed=1", "seed=1"]
+
+
+def test_a_search_may_have_several_jobs_at_once(processes: Train, train: Train) -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    chosen = ("hydra/sweeper=optuna", "hydra.sweeper.trials=5", "hydra.sweeper.at_once=2", "seed=range(0,100)")
+    assert processes(*chosen, "hydra.launcher.at_once=2") == 0
+    assert train("--config-dir", str(config_directory()), "-m", "run.name=here", *chosen) == 0
+    assert values("outputs/train/tune") == values("outputs/train/here")
+
+
+def test_devices_are_named_for_each_of_the_jobs_at_once(processes: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    assert processes("seed=1,2", "hydra.launcher.at_once=2", "hydra.launcher.devices=['0']") == 2
+    assert "must name those of each of 2 jobs at once" in capsys.readouterr().err

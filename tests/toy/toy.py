@@ -107,6 +107,8 @@ def train(
             os.kill(os.getpid(), signal.SIGINT)
         case "terminate":
             os.kill(os.getpid(), signal.SIGTERM)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         case "saved":
             raise Interrupted(signal.SIGTERM, "saved at step 3")
     loss = learning_rate * model.dim * (seed + 1)

@@ -1,19 +1,23 @@
 """What Hydra loads of ours: it takes sweepers and launchers only from a package of this name, which has no other."""
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lm.bounds import Count, Natural
-from lm.sweep import Outcome
+from lm.calling import freeze
+from lm.sweep import Job, Outcome
+from lm.sweep.processes import in_processes
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.space import choice, interval, stepped
 
@@ -89,3 +93,52 @@ def _returned(value: Any) -> JobReturn:
     done = JobReturn(status=JobStatus.COMPLETED)
     done.return_value = value
     return done
+
+
+class Elsewhere(Launcher):
+    """Jobs composed here and carried out in other processes."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        setup_globals()
+        frozen = {
+            number: self._frozen(number, list(each)) for number, each in enumerate(job_overrides, initial_job_idx)
+        }
+        jobs = {number: each for number, each in frozen.items() if isinstance(each, Job)}
+        first = {job.directory or str(number): number for number, job in reversed(jobs.items())}
+        once = {number: jobs[number] for number in sorted(first.values())}  # a job that was typed twice
+        outcomes = self.carry_out(once, Path(self.config.hydra.sweep.dir, ".jobs"))
+        return [
+            _returned(outcomes[first[each.directory or str(number)]] if isinstance(each, Job) else each)
+            for number, each in frozen.items()
+        ]
+
+    def _frozen(self, number: int, overrides: list[str]) -> Job | Outcome:
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = number
+        return run_job(
+            hydra_context=self.hydra_context,
+            task_function=freeze,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        ).return_value
+
+    @abstractmethod
+    def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
+        """What became of each job; `directory` is for files."""
+
+
+class Local(Elsewhere):
+    """`hydra/launcher=local`: each job in a fresh process of this machine."""
+
+    def __init__(self, *, at_once: Count = 1, devices: list[str] | None = None):
+        if devices is not None and len(devices) != at_once:
+            raise ValueError(f"hydra.launcher.devices={devices}: must name those of each of {at_once} jobs at once")
+        self.at_once, self.devices = at_once, devices
+
+    def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
+        return in_processes(jobs, directory, at_once=self.at_once, devices=self.devices)
