@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -284,3 +286,59 @@ def test_a_search_may_have_several_jobs_at_once(processes: Train, train: Train) 
 def test_devices_are_named_for_each_of_the_jobs_at_once(processes: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert processes("seed=1,2", "hydra.launcher.at_once=2", "hydra.launcher.devices=['0']") == 2
     assert "must name those of each of 2 jobs at once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}.items())
+def test_who_ends_a_sweep_ends_the_jobs_it_has_started_and_starts_no_other(
+    number: int, code: int, tmp_path: Path
+) -> None:
+    arguments = ["train", "data.path=x", "--config-dir", str(config_directory()), "-m", "hydra/launcher=local"]
+    script = "import sys, toy; from lm.cli import main; sys.exit(main(sys.argv[1:], directory=toy.CONF))"
+    command = [sys.executable, "-c", script, *arguments, "behave=wait,well"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(toy.CONF.parent), str(Path(__file__).parents[1])])}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as sweep:
+        until(lambda: (tmp_path / "waiting").exists() and (tmp_path / "waiting").read_text())
+        job = int((tmp_path / "waiting").read_text())
+        assert job != sweep.pid
+        sweep.send_signal(number)
+        said = sweep.communicate(timeout=30)[1]
+    assert sweep.returncode == code
+    assert ("the same command goes on: lm train data.path=x" in said) == (number != signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{job}").exists())
+    assert not (tmp_path / "outputs/train/default/behave=well").exists()
+
+
+def until(holds: Callable[[], object]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that in 30 seconds")
+
+
+SET_ON = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra/launcher=local")
+
+
+@pytest.mark.slow
+def test_four_jobs_of_two_ranks_are_four_runs_and_eight_processes_and_only_the_killed_one_goes_on(
+    corpus: Path, tmp_path: Path
+) -> None:
+    sweep = tmp_path / "pretrain/tune"
+    noted = ("+callbacks.note._target_=killers.NoteRank", f"+callbacks.note.directory={tmp_path}")
+    killer = ("+callbacks.kill._target_=killers.KillAfterBatch", "+callbacks.kill.batches=${seed}")
+    command = of_seconds(corpus, tmp_path, "tune", "-m", "seed=1000,2000,9,3000", *SET_ON)
+    said = lm("pretrain", *command, *noted, *killer)
+    assert said.returncode == 137, said.stderr
+    runs = {f"seed={seed}" for seed in (1000, 2000, 9, 3000)}
+    assert {path.parent.name for path in sweep.glob("*/manifest.json")} == runs
+    notes = [json.loads(path.read_text()) for path in tmp_path.glob("rank-*.json")]
+    assert len({note["process"] for note in notes}) == 8
+    assert sorted((note["directory"], note["seed"], note["rank"]) for note in notes) == sorted(
+        (str(sweep / run), int(run.partition("=")[2]), rank) for run in runs for rank in (0, 1)
+    )
+    assert [record["status"] for record in summary(sweep)] == ["complete"] * 3 + ["failed"]
+    assert summary(sweep)[-1]["name"] == "seed=9"
+    said = lm("pretrain", *command)
+    assert said.returncode == 0, said.stderr
+    assert (said.stdout.count("nothing to do"), said.stdout.count("going on from")) == (3, 1)
+    assert len(values(sweep)) == 4

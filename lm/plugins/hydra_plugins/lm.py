@@ -15,10 +15,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lm.bounds import Count, Natural
-from lm.calling import freeze
+from lm.calling import carry_out, freeze
 from lm.sweep import Job, Outcome
 from lm.sweep.processes import in_processes
 from lm.sweep.search import Point, Search, opened
+from lm.sweep.slurm import on_slurm, parameters
 from lm.sweep.space import choice, interval, stepped
 
 
@@ -142,3 +143,41 @@ class Local(Elsewhere):
 
     def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
         return in_processes(jobs, directory, at_once=self.at_once, devices=self.devices)
+
+
+class Slurm(Elsewhere):
+    """`hydra/launcher=slurm`: each job as `nodes` × `tasks` ranks of a cluster."""
+
+    def __init__(
+        self,
+        *,
+        nodes: Count = 1,
+        tasks: Count = 1,
+        gpus: Natural | None = None,
+        cores: Count | None = None,
+        memory: str | None = None,
+        minutes: Count = 60,
+        partition: str | None = None,
+        account: str | None = None,
+        qos: str | None = None,
+        requeue: bool = True,
+        at_once: Count = 256,
+        setup: list[str] | None = None,
+    ):
+        self.parameters = parameters(
+            nodes=nodes,
+            tasks=tasks,
+            gpus=gpus,
+            cores=cores,
+            memory=memory,
+            minutes=minutes,
+            partition=partition,
+            account=account,
+            qos=qos,
+            requeue=requeue,
+            at_once=at_once,
+            setup=setup,
+        )
+
+    def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
+        return on_slurm(jobs, directory, carry_out=carry_out, parameters=self.parameters)
