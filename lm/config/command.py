@@ -72,7 +72,7 @@ def _faults_of_one(composition: Composition, overrides: list[str]) -> list[Fault
 
 def _check(config: DictConfig) -> list[Fault]:
     """The faults of what was composed, and the options that Hydra looked for in vain and said nothing."""
-    found, runtime = _faults_of_plugins(config), config.hydra.runtime
+    found, runtime = [], config.hydra.runtime
     places = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
     asked = {each.partition("=")[0] for each in as_typed(config.hydra)}
     for named, option in runtime.choices.items():
@@ -90,7 +90,7 @@ def _check(config: DictConfig) -> list[Fault]:
         Fault(fault.key, f"{fault.message} (unless set, it is {used})")
         if (used := _reference(config, fault.key))
         else fault
-        for fault in check(config)
+        for fault in [*_faults_of_plugins(config), *check(config)]
         if fault.key != "experiment"
     ]
 

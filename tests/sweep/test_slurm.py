@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lm.cli import main
+from lm.config import Composition
 from lm.outline import config_directory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
@@ -49,6 +50,21 @@ def test_a_sweep_is_one_array_with_what_was_asked_for_and_the_first_rank_reports
     told = values()
     assert [told[f"seed={seed},behave=well"] for seed in (1, 2)] == pytest.approx([0.016, 0.024])
     assert [told[f"seed={seed},behave=bug"] for seed in (1, 2)] == ["RuntimeError: a bug of ours"] * 2
+
+
+def test_ranks_are_asked_for_as_the_trainer_has_them(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    def asked(*trainer: str) -> dict[str, int | None]:
+        overrides = ["hydra/launcher=slurm", "data.path=x", *trainer]
+        composed = Composition("pretrain", directory=config_directory()).compose(overrides).hydra.launcher
+        return {key: composed[key] for key in ("nodes", "tasks", "gpus")}
+
+    assert asked("trainer=ddp", "trainer.devices=8", "trainer.num_nodes=2") == {"nodes": 2, "tasks": 8, "gpus": 8}
+    assert asked("trainer=cpu", "hydra.launcher.gpus=null") == {"nodes": 1, "tasks": 1, "gpus": None}
+    assert main(["pretrain", "-m", "hydra/launcher=slurm", "data.path=x", "seed=1,2", "trainer=auto"]) == 2
+    told = (
+        "hydra.launcher.tasks: expected int, at least 1, got 'auto' (unless set, it is ${oc.select:trainer.devices,1})"
+    )
+    assert told in capsys.readouterr().err
 
 
 def test_a_job_that_dies_without_a_word_is_told_with_its_state(sweep: Sweep) -> None:
