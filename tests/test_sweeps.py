@@ -86,8 +86,10 @@ def test_values_that_differ_in_a_slash_are_two_runs(train: Train) -> None:
 def test_a_fault_of_two_values_together_is_told_before_the_first_job_runs(
     train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train("-m", "model=small,big", "model/attention=full,grouped", "model.attention.groups=1") == 2
-    assert "nothing was run" in capsys.readouterr().err
+    assert train("-m", "model=small,big", "data.path=x,${model.norm._target_}") == 2  # big has no norm
+    told, last = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: data.path: ${model.norm._target_} cannot be resolved")
+    assert last == "nothing was run"
     assert not Path("outputs").exists()
 
 
@@ -163,6 +165,8 @@ def test_a_search_takes_its_space_from_the_command_line_and_names_each_run_by_it
     assert [record["value"] for record in summary("outputs/train/found")] == sorted(
         values("outputs/train/found").values()
     )
+    rates = [float(record["overrides"][0].partition("=")[2]) for record in summary("outputs/train/found")]
+    assert sum(rate < 0.01 for rate in rates) >= 5  # a tenth of the interval, two thirds of its logarithms
     for record in summary("outputs/train/found"):
         chosen = dict(text.split("=") for text in record["overrides"])
         assert record["directory"] == f"outputs/train/found/{','.join(record['overrides'])}"
