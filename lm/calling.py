@@ -1,53 +1,65 @@
 """A job called with the parts that its config describes: alone, in a sweep, or as a stage of another job."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from lm.config import build, examine, is_job, is_node, leave_hydra, locate
-from lm.failure import tell
+from lm.failure import in_a_line, tell
 from lm.ranks import launches
 from lm.run import Run
-
-
-@dataclass(frozen=True)
-class Failed:
-    """What a job of a sweep gives back that failed and has told why: raised, Hydra would tell it in its own words."""
-
-    code: int
+from lm.sweep import Job, Outcome, sweep_name
 
 
 def run_one(config: DictConfig) -> Any:
     """What Hydra calls with a composed config, in whichever process its launcher starts."""
     swept = leave_hydra()
+    if swept is not None:
+        job = _frozen(config, swept)
+        return carry_out(job) if isinstance(job, Job) else job
     try:
-        if swept is not None:
-            name = sweep_name(swept)
-            print(f"sweep       {name}", flush=True)
-            if name and "run" in config:
-                config.run.name = f"{config.run.name}/{name}"
-        node, faults = examine(config)
-        if faults:
-            raise ValueError("\n".join(map(str, faults)))
-        return call_job(node)
+        return call_job(_plain(config))
     except Exception as error:
-        code = tell(error)
-        if swept is None:
-            raise SystemExit(code) from None
-        return Failed(code)
+        raise SystemExit(tell(error)) from None
 
 
-def sweep_name(overrides: Sequence[str]) -> str:
-    """What tells one run of a sweep from the others, as one name for a directory."""
-    telling = [each for each in overrides if not each.lstrip("+~").startswith("run.")]
-    name = ",".join(telling).replace("/", "-")
-    if len(name.encode()) <= 150:
-        return name
-    return f"{name[:50]}…{blake2b(name.encode(), digest_size=4).hexdigest()}"
+def freeze(config: DictConfig) -> Job | Outcome:
+    """The job of a sweep that Hydra would run with this config, for another process; its end if it has faults."""
+    return _frozen(config, leave_hydra() or [])
+
+
+def _frozen(config: DictConfig, swept: Sequence[str]) -> Job | Outcome:
+    name = sweep_name(swept)
+    if name and "run" in config:
+        config.run.name = f"{config.run.name}/{name}"
+    try:
+        node = _plain(config)
+    except ValueError as error:
+        return Outcome(name, [*swept], "", code=tell(error), error=in_a_line(error))
+    run = node.get("run")
+    directory = Path(run["root"], run["job"], run["name"]).as_posix() if run else ""
+    return Job(name, [*swept], directory, node)
+
+
+def carry_out(job: Job) -> Outcome:
+    """Call a job of a sweep. One that fails has told why, and does not keep the others from being run."""
+    print(f"sweep       {job.name}", flush=True)
+    done = Outcome(job.name, job.overrides, job.directory)
+    try:
+        return replace(done, value=call_job(job.node))
+    except Exception as error:
+        return replace(done, code=tell(error), error=in_a_line(error))
+
+
+def _plain(config: DictConfig) -> dict:
+    node, faults = examine(config)
+    if faults:
+        raise ValueError("\n".join(map(str, faults)))
+    return node
 
 
 def call_job(node: dict, changes: Mapping[str, Any] | None = None) -> Any:

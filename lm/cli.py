@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from lm.completion import SCRIPTS, candidates
 from lm.failure import INTERRUPTED, MISTAKE, tell
@@ -20,6 +20,11 @@ from lm.listing import describe_job, list_jobs
 from lm.outline import config_directory, jobs
 from lm.ranks import end_with, is_first_process
 from lm.run import Interrupted
+from lm.sweep import Outcome, summary_table, write_summary
+from lm.sweep.handed import carry_out_handed
+
+if TYPE_CHECKING:
+    from lm.config import Composition
 
 RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
 
@@ -60,7 +65,9 @@ def _end(number: int, frame: object) -> NoReturn:
 
 def _go_on(what: str, arguments: list[str]) -> None:
     """Say how far it came, and what to type to go on: the same, but a restart would begin anew."""
-    if is_first_process():
+    if arguments[:1] == ["_job"]:
+        print(f"\n{what}", file=sys.stderr)
+    elif is_first_process():
         again = [word for word in arguments if not RESTART.match(word)]
         which = "the same command goes on" if again == arguments else "without restart the command goes on"
         print(f"\n{what}; {which}: {shlex.join(['lm', *again])}", file=sys.stderr)
@@ -78,6 +85,11 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
             end_with(int(launcher))
             call_job(json.loads(Path(config).read_bytes()))
             return 0
+        case ["_job", file, launcher]:
+            from lm.calling import carry_out
+
+            end_with(int(launcher))
+            return carry_out_handed(Path(file), carry_out)
         case ["--version"]:
             print(f"lm {version('lm')}")
             return 0
@@ -116,7 +128,7 @@ def _parser() -> _Parser:
 
 
 def _run(options: Namespace, directory: Path) -> int:
-    from lm.calling import Failed, run_one
+    from lm.calling import run_one
     from lm.config import REFUSALS, Composition, faults_of, readable, refusal_in_words
 
     job, *overrides = options.words
@@ -131,13 +143,7 @@ def _run(options: Namespace, directory: Path) -> int:
             return 0
         faults = faults_of(composition, overrides, multirun=options.multirun)
         if not faults:
-            results = composition.run(run_one, overrides, multirun=options.multirun)
-            failed = [each.code for each in results if isinstance(each, Failed)]
-            if failed:
-                print(
-                    f"error: {len(failed)} of {len(results)} jobs of the sweep failed, as told above", file=sys.stderr
-                )
-            return failed[0] if failed else 0
+            return _summary(composition, overrides, composition.run(run_one, overrides, multirun=options.multirun))
     except BrokenPipeError:
         raise  # no file of the config, but a reader that has gone
     except REFUSALS as error:
@@ -147,3 +153,17 @@ def _run(options: Namespace, directory: Path) -> int:
     if faults:
         print("nothing was run", file=sys.stderr)
     return MISTAKE if faults else 0
+
+
+def _summary(composition: "Composition", overrides: list[str], outcomes: list[Outcome]) -> int:
+    """The table of a sweep, and the exit code: that of the first job that failed."""
+    failed = [each.code for each in outcomes if each.code]
+    if outcomes and is_first_process():
+        directory, largest = composition.sweep(overrides)
+        write_summary(directory, outcomes, largest=largest)
+        print(f"\n{summary_table(outcomes, largest=largest)}")
+        print(f"\nsweep       {len(outcomes)} jobs → {directory}/summary.csv")
+    if failed:
+        told = f"{len(failed)} of {len(outcomes)} jobs of the sweep failed, as told above"
+        print(f"error: {told}", file=sys.stderr)
+    return failed[0] if failed else 0

@@ -28,6 +28,12 @@ def tell(error: BaseException) -> int:
     return MISTAKE if mistake else BUG
 
 
+def in_a_line(error: BaseException) -> str:
+    """What `tell` prints of a user's mistake; of a bug of ours its kind and its message."""
+    error = _full_disk(error) or error
+    return _message(error) if _is_users(error) else f"{type(error).__name__}: {error}"
+
+
 def _reader_has_gone() -> bool:
     """Whether nobody reads on what we print, as after `lm … | head`: no fault, and nothing to tell."""
     try:

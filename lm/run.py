@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from lm.ranks import is_first_process
 
 CONFIG, LOCK = "config.json", ".lock"
 BOOKS = {MANIFEST, CONFIG, LOCK}  # what a run has before it has made anything
+SWEEP = re.compile(r"multirun\.yaml|summary\.(csv|json)|study\..*")  # what a sweep keeps above its runs
 
 
 class Interrupted(BaseException):
@@ -159,8 +161,9 @@ class Run:
         return manifest if made or manifest["state"] == "complete" else {}
 
     def _own(self) -> list[Path]:
-        """What lies in the directory, without the runs below it: a sweep's."""
-        there = self.directory.iterdir() if self.directory.is_dir() else ()
+        """What lies in the directory, without a sweep's runs below it and what the sweep keeps about them."""
+        inside = self.directory.iterdir() if self.directory.is_dir() else ()
+        there = [path for path in inside if not SWEEP.fullmatch(path.name)]
         return [path for path in there if not (path.is_dir() and any(path.rglob(MANIFEST)))]
 
     def _claim(self) -> None:

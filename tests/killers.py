@@ -1,5 +1,6 @@
 """Callbacks that kill their own process at a given moment, for the tests of resuming."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -71,3 +72,20 @@ class KillAfterSaving(Callback):
                 _kill()
 
         trainer.save_checkpoint = save
+
+
+class NoteRank(Callback):
+    """Write down which process of which run this is."""
+
+    def __init__(self, directory: str):
+        self.directory = Path(directory)
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        config = json.loads((Path(trainer.default_root_dir) / "config.json").read_text())
+        note = {
+            "process": os.getpid(),
+            "rank": trainer.global_rank,
+            "directory": trainer.default_root_dir,
+            "seed": config["seed"],
+        }
+        (self.directory / f"rank-{os.getpid()}.json").write_text(json.dumps(note))

@@ -392,12 +392,14 @@ def test_a_typo_in_a_file_of_the_users_own_is_refused_by_its_full_key(tmp_path: 
 
 # sweeps
 
+SWEEP = {"multirun.yaml", "summary.csv", "summary.json"}
+
 
 def test_a_sweep_makes_one_directory_an_override(lm: Command) -> None:
     said = lm("train", "-m", "data.path=x", "run.name=tune", "seed=1,2", "model=small,big")
     names = {f"seed={seed},model={model}" for seed in (1, 2) for model in ("small", "big")}
     assert runs("outputs/train/tune") == names
-    assert {path.name for path in Path("outputs/train/tune").iterdir()} == names | {"multirun.yaml"}
+    assert {path.name for path in Path("outputs/train/tune").iterdir()} == names | SWEEP
     config = json.loads(Path("outputs/train/tune/seed=2,model=big/config.json").read_text())
     assert (config["seed"], config["model"]["dim"]) == (2, 64)
     assert (said.code, said.err) == (0, "")

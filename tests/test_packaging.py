@@ -36,7 +36,11 @@ def read(wheel: ZipFile, name: str) -> str:
 
 def test_the_wheel_holds_every_module_and_every_yaml_and_nothing_else(wheel: ZipFile) -> None:
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert packed == below("lm", ".py") | {f"lm/{path}" for path in below("conf", ".yaml")}
+    modules = {
+        path.removeprefix("lm/plugins/") for path in below("lm", ".py")
+    }  # Hydra's plugins lie beside the package
+    assert packed == modules | {f"lm/{path}" for path in below("conf", ".yaml")}
+    assert "hydra_plugins/lm.py" in packed
 
 
 def test_the_wheel_holds_the_licence_and_the_command(wheel: ZipFile) -> None:
@@ -67,3 +71,27 @@ def test_the_wheel_unpacked_lists_the_jobs_from_its_own_yaml(wheel: ZipFile, tmp
     listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
     assert (done.returncode, listed, done.stderr) == (0, jobs, "")
     assert "Only in this wheel." in done.stdout
+
+
+def test_hydra_finds_our_plugins_in_the_wheel_unpacked(wheel: ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    script = (
+        "import sys; from hydra.core.plugins import Plugins; Plugins.instance(); "
+        "print(sys.modules['hydra_plugins.lm'].__file__, *Plugins.instance().class_name_to_class)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    file, *found = done.stdout.split()
+    assert (Path(file), done.stderr) == (tmp_path / "hydra_plugins/lm.py", "")
+    assert "hydra_plugins.lm.Optuna" in found
+
+
+def test_an_editable_install_finds_the_plugins_where_they_are_edited(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel:editable", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [file] = tmp_path.iterdir()
+    with ZipFile(file) as archive:
+        [paths] = [archive.read(name).decode().split() for name in archive.namelist() if name.endswith(".pth")]
+        assert not [name for name in archive.namelist() if name.startswith("hydra_plugins")]  # a copy would grow old
+    assert paths == [str(ROOT), str(ROOT / "lm/plugins")]
+    assert (ROOT / "lm/plugins/hydra_plugins/lm.py").exists()

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import product
+from math import prod
 from pathlib import Path
 
 from hydra.core.override_parser.types import Override
@@ -11,11 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from lm.config.check import check
 from lm.config.composition import Composition, as_typed
 from lm.config.refusal import REFUSALS, first_line, refusal_in_words
+from lm.config.signature import settle
 from lm.faults import Fault, did_you_mean, nearest
+
+JOBS_CHECKED = 100  # of which each takes a tenth of a second
 
 
 def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: bool) -> list[Fault]:
-    """All faults of a command; of a sweep, those of each of its values."""
+    """All faults of a command; of a sweep, those of each of its values, and of each of its jobs if they are few."""
     found, parsed = [], []
     for text in overrides:
         try:
@@ -28,8 +33,12 @@ def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: b
                 else f"is not key=value as Hydra reads it: {first_line(error)}"
             )
             found.append(Fault(text, told))
-    for variant in _variants(parsed):
-        found += _faults_of_one(composition, variant)
+    values = [_values(each) for each in parsed]
+    for job in _by_value(values):
+        found += _faults_of_one(composition, job)
+    if not found and prod(map(len, values)) <= JOBS_CHECKED:  # what only two values together get wrong
+        for job in product(*values):
+            found += _faults_of_one(composition, [*job])
     if not multirun and not composition.sweeps:
         several = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
         found += [Fault(each.input_line, several) for each in parsed if each.is_sweep_override()]
@@ -81,9 +90,19 @@ def _check(config: DictConfig) -> list[Fault]:
         Fault(fault.key, f"{fault.message} (unless set, it is {used})")
         if (used := _reference(config, fault.key))
         else fault
-        for fault in check(config)
+        for fault in [*_faults_of_plugins(config), *check(config)]
         if fault.key != "experiment"
     ]
+
+
+def _faults_of_plugins(config: DictConfig) -> list[Fault]:
+    """The faults of our own sweepers and launchers, which Hydra builds and does not check."""
+    found: list[Fault] = []
+    for part in ("sweeper", "launcher"):
+        node = OmegaConf.to_container(config.hydra[part], resolve=True)
+        if str(node.get("_target_")).startswith("hydra_plugins.lm."):
+            settle(node, found, key=f"hydra.{part}")
+    return found
 
 
 def _with_key(composition: Composition, key: str) -> str:
@@ -145,9 +164,8 @@ def _one_within_other(key: str, other: str) -> bool:
     return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
-def _variants(overrides: list[Override]) -> list[list[str]]:
+def _by_value(values: list[list[str]]) -> list[list[str]]:
     """The command without sweeps: with the first value of each, then with every other value once."""
-    values = [_values(each) for each in overrides]
     first = [each[0] for each in values]
     others = [[*first[:i], text, *first[i + 1 :]] for i, each in enumerate(values) for text in each[1:]]
     return [first, *others]

@@ -71,8 +71,13 @@ class Composition:
         multirun = multirun or self.sweeps
         run, mode = (self.hydra.multirun, "MULTIRUN") if multirun else (self.hydra.run, "RUN")
         done = run(self.job, task, [*SETTINGS, *self._constant(overrides), *overrides, f"hydra.mode={mode}"])
-        batches = done if multirun and isinstance(done, list) else []  # a sweeper that optimises gives back nothing
+        batches = done if multirun and isinstance(done, list) else []  # a foreign sweeper may give back anything
         return [job.return_value for batch in batches for job in batch]
+
+    def sweep(self, overrides: Sequence[str]) -> tuple[Path, bool]:
+        """The directory of a sweep, and whether its best job is the one that returned most."""
+        config = self.compose([each.input_line for each in self.parse(list(overrides)) if not each.is_sweep_override()])
+        return Path(config.hydra.sweep.dir), config.hydra.sweeper.get("direction") == "maximize"
 
     def show(self, overrides: Sequence[str], kind: str, *, package: str | None, resolve: bool) -> None:
         """Print the composed config: of the job, of Hydra, or all."""
@@ -102,9 +107,9 @@ class Composition:
 
     def _constant(self, overrides: Sequence[str]) -> list[str]:
         """A setting that tells each job of a sweep which overrides all have, so that its name does without."""
-        parsed = self.parse(list(overrides))
-        same = [each.get_key_element().lstrip("+~") for each in parsed if not each.is_sweep_override()]
-        return [f"{SAME}=[{','.join(map(repr, same))}]"] if len(same) < len(parsed) else []
+        swept = {each.get_key_element().lstrip("+~"): each.is_sweep_override() for each in self.parse(list(overrides))}
+        same = [key for key, several in swept.items() if not several]  # of a key that was given twice the last counts
+        return [f"{SAME}=[{','.join(map(repr, same))}]"] if len(same) < len(swept) else []
 
 
 def leave_hydra() -> list[str] | None:

@@ -1,0 +1,68 @@
+"""What a sweep found, best first: in the terminal, for a spreadsheet and for a program."""
+
+import csv
+import json
+from collections.abc import Sequence
+from io import StringIO
+from math import isnan
+from pathlib import Path
+
+from lm.files import write_atomically
+from lm.sweep.job import Outcome
+
+
+def best_first(outcomes: Sequence[Outcome], *, largest: bool = False) -> list[Outcome]:
+    """By what was returned, smallest first unless `largest`; then what is no number, and last what failed."""
+
+    def place(outcome: Outcome) -> tuple[bool, bool, float]:
+        number = outcome.number
+        if number is None or isnan(number):
+            return outcome.code != 0, True, 0.0
+        return outcome.code != 0, False, -number if largest else number
+
+    return sorted(outcomes, key=place)
+
+
+def summary_table(outcomes: Sequence[Outcome], *, largest: bool = False) -> str:
+    """A line a job: what it returned and where it lies, or why it failed."""
+    rows = [("value", "job")]
+    for each in best_first(outcomes, largest=largest):
+        number, told = each.number, each.directory or each.name or "–"
+        if each.code:
+            rows.append(("failed", f"{told}: {next(iter(each.error.splitlines()), '')}"))
+        else:
+            rows.append(("–" if number is None else f"{number:.6g}", told))
+    width = max(len(value) for value, _ in rows)
+    return "\n".join(f"{value:>{width}}  {told}" for value, told in rows)
+
+
+def write_summary(directory: Path, outcomes: Sequence[Outcome], *, largest: bool = False) -> None:
+    """summary.json, and summary.csv with a column for each key that was swept."""
+    ordered = best_first(outcomes, largest=largest)
+    records = [
+        {
+            "name": each.name,
+            "status": "failed" if each.code else "complete",
+            "value": each.value,
+            "overrides": each.overrides,
+            "directory": each.directory,
+            "error": each.error,
+        }
+        for each in ordered
+    ]
+    write_atomically(directory / "summary.json", json.dumps(records, indent=2, ensure_ascii=False, default=str) + "\n")
+    swept = [dict(_key_and_value(text) for text in each.overrides) for each in ordered]
+    keys = list(dict.fromkeys(key for chosen in swept for key in chosen))
+    text = StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["name", "status", "value", *keys, "directory", "error"])
+    for record, each, chosen in zip(records, ordered, swept, strict=True):
+        number = "" if each.number is None else each.number
+        cells = [chosen.get(key, "") for key in keys]
+        table.writerow([record["name"], record["status"], number, *cells, record["directory"], record["error"]])
+    write_atomically(directory / "summary.csv", text.getvalue())
+
+
+def _key_and_value(override: str) -> tuple[str, str]:
+    key, _, value = override.partition("=")
+    return key.lstrip("+"), value
