@@ -24,6 +24,7 @@ class RowDataModule(LightningDataModule, ABC):
     sources: dict[str, RowSource]  # for training, by name
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
+    separate: bool = True  # whether documents in a row are told apart
 
     def __init__(self, *, weights: dict[str, float] | None, max_epochs: float | None, workers: int):
         super().__init__()
@@ -34,6 +35,11 @@ class RowDataModule(LightningDataModule, ABC):
     @abstractmethod
     def open(self, *, tokenizer: Tokenizer, context: int) -> None:
         """Open the sources for rows of `context` tokens."""
+
+    def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
+        """Count the rows that `open` would find, without reading them where that can be; say how they are known."""
+        self.open(tokenizer=tokenizer, context=context)
+        return "read"
 
     @abstractmethod
     def fingerprint(self) -> str:
