@@ -5,7 +5,7 @@ A run directory stands alone: `model.json` (the architecture: targets and number
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import ZipFile
@@ -80,19 +80,7 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
     vocabulary is refused.
     """
     directory = Path(path)
-    description = _read_architecture(directory)
-    foreign = [target for target in _targets(description) if not _is_part(target)]
-    if foreign:
-        raise ValueError(
-            f"{directory / ARCHITECTURE} names {foreign[0]}, which is not part of lm.model or torch.nn; "
-            "loading it would run it, so it is refused"
-        )
-    if vocab_size is not None and description["vocab_size"] != vocab_size:
-        raise ValueError(
-            f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
-            f"{vocab_size}: use {directory}/tokenizer.json and data prepared with it"
-        )
-    model = build(description)
+    model = _untrained(directory, vocab_size)
     file = checkpoint_path(directory, which)
     if not file.exists() and file.relative_to(directory).as_posix() in Run.made(directory):
         raise ValueError(f"{file} is missing, though its run made it: copy it anew, or ask for the other one by which=")
@@ -107,6 +95,30 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
             {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         )
     return model.eval()
+
+
+def sketch_model(model: Callable[..., Transformer], node: Mapping[str, Any], *, vocab_size: int) -> Transformer:
+    """The model that `model`, made from a config `node`, would give, without reading weights: to plan with."""
+    if node["_target_"] != f"{__name__}.{load_model.__name__}":
+        return model(vocab_size=vocab_size)
+    return _untrained(Path(node["path"]), vocab_size)
+
+
+def _untrained(directory: Path, vocab_size: int | None) -> Transformer:
+    """The model that a directory describes, as it was before training."""
+    description = _read_architecture(directory)
+    foreign = [target for target in _targets(description) if not _is_part(target)]
+    if foreign:
+        raise ValueError(
+            f"{directory / ARCHITECTURE} names {foreign[0]}, which is not part of lm.model or torch.nn; "
+            "loading it would run it, so it is refused"
+        )
+    if vocab_size is not None and description["vocab_size"] != vocab_size:
+        raise ValueError(
+            f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
+            f"{vocab_size}: use {directory}/tokenizer.json and data prepared with it"
+        )
+    return build(description)
 
 
 def _read_architecture(directory: Path) -> dict:

@@ -12,6 +12,8 @@ PACKAGES = ("lm", "torch", "lightning", "tokenizers", "numpy", "hydra-core")
 FREE = (
     "run",
     "show",
+    "plan",
+    "prices",
     "trainer",
     "logger",
     "callbacks",

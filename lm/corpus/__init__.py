@@ -13,7 +13,7 @@ from lm.corpus.jsonl import JsonlSource
 from lm.corpus.ledger import Ledger
 from lm.corpus.looking import explain_fate, show_fates
 from lm.corpus.python import PythonSource
-from lm.corpus.shards import Shards, TokenStream
+from lm.corpus.shards import Shards, TokenStream, recorded_tokens
 from lm.corpus.split import Split, rank
 from lm.corpus.survey import Survey, survey
 from lm.corpus.table import TableSource
@@ -53,6 +53,7 @@ __all__ = [
     "explain_fate",
     "follow",
     "rank",
+    "recorded_tokens",
     "show_fates",
     "survey",
     "write_shards",

@@ -25,25 +25,11 @@ class Shards:
         path = Path(path)
         if split not in SPLITS:
             raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-        if not (path / INDEX).is_file():
-            what = "a corpus that was never finished" if path.is_dir() else "no such directory"
-            raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
-        with undamaged(path / INDEX, AGAIN):
-            index = json.loads((path / INDEX).read_text(encoding="utf-8"))
-            version = index["version"]
-        if version != VERSION:
-            raise ValueError(f"{path} was written by another version of lm: {AGAIN}")
+        index = _read_index(path, tokenizer)
         with undamaged(path / INDEX, AGAIN):
             entries, dtype = index["splits"][split], np.dtype(index["dtype"])
             self.tokenizer_fingerprint: str = index["tokenizer"]
             self.vocab_size: int = index["vocab_size"]
-        if tokenizer is not None and tokenizer.fingerprint != self.tokenizer_fingerprint:
-            raise ValueError(
-                f"the corpus at {path} was made with another tokenizer ({self.vocab_size} tokens, "
-                f"fingerprint {self.tokenizer_fingerprint[:12]}) than the one given ({tokenizer.vocab_size} "
-                f"tokens, {tokenizer.fingerprint[:12]}): use {path}/tokenizer.json, or prepare the corpus "
-                "again under another run.name with tokenizer.path=…"
-            )
         self.fingerprint: str = hash_json(index)
         self.lost: int = sum(entry.get("lost", 0) for entry in entries.values())  # bytes that do not come back
         self._hashes = {
@@ -149,3 +135,32 @@ def _documents(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Tokens and bytes of each document of a shard."""
     with undamaged(path, AGAIN), np.load(path) as index:
         return index["tokens"], index["bytes"]
+
+
+def recorded_tokens(path: str | Path, split: str, *, tokenizer: Tokenizer) -> dict[str, int]:
+    """Targets by kind, as the corpus says; its shards are not opened."""
+    index = _read_index(Path(path), tokenizer)
+    with undamaged(Path(path) / INDEX, AGAIN):
+        return {kind: entry["tokens"] for kind, entry in index["splits"][split].items()}
+
+
+def _read_index(path: Path, tokenizer: Tokenizer | None) -> dict:
+    """What the corpus says of itself; one made with another tokenizer than the one given is refused."""
+    if not (path / INDEX).is_file():
+        what = "a corpus that was never finished" if path.is_dir() else "no such directory"
+        raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
+    with undamaged(path / INDEX, AGAIN):
+        index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        version = index["version"]
+    if version != VERSION:
+        raise ValueError(f"{path} was written by another version of lm: {AGAIN}")
+    with undamaged(path / INDEX, AGAIN):
+        made_with, vocab_size = index["tokenizer"], index["vocab_size"]
+    if tokenizer is not None and tokenizer.fingerprint != made_with:
+        raise ValueError(
+            f"the corpus at {path} was made with another tokenizer ({vocab_size} tokens, "
+            f"fingerprint {made_with[:12]}) than the one given ({tokenizer.vocab_size} "
+            f"tokens, {tokenizer.fingerprint[:12]}): use {path}/tokenizer.json, or prepare the corpus "
+            "again under another run.name with tokenizer.path=…"
+        )
+    return index

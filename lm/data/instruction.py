@@ -14,6 +14,7 @@ from lm.conversation import Conversation, Template
 from lm.corpus import Split
 from lm.data.batches import Row
 from lm.data.conversation_source import ConversationSource
+from lm.data.counted import Counted
 from lm.data.encoded import EncodedConversations, TooLong
 from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
@@ -23,6 +24,8 @@ from lm.files import hash_json
 from lm.progress import track
 from lm.ranks import is_first_process
 from lm.tokenizer import Tokenizer
+
+SAMPLE = 256  # conversations of a source that are encoded to plan a run
 
 
 class ConversationRows:
@@ -140,6 +143,22 @@ class InstructionData(RowDataModule):
                 token_bytes=tokenizer.token_bytes,
             )
             self.validation = spread(rows, self.validation_rows)
+
+    def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
+        self.tokenizer, self.sources = tokenizer, {}
+        for name, source in self.conversations.items():
+            seen, sample = 0, self._empty(context)
+            for conversation in self._whole(source, []):
+                if not self.held_out(conversation):
+                    seen += 1
+                    if seen <= SAMPLE:
+                        sample.add(conversation)
+            more = seen / max(1, min(seen, SAMPLE))
+            rows = len(self.packing(sample.lengths, context))
+            self.sources[name] = Counted(
+                rows=round(more * rows), targets=round(more * int(sample.answered.sum())), examples=seen
+            )
+        return f"estimated: all conversations counted, the first {SAMPLE} encoded"
 
     def _whole(self, source: ConversationSource, faults: list[str]) -> Iterator[Conversation]:
         """Those that something can be learned from; the rest is refused, or told in `faults`."""

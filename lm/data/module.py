@@ -30,6 +30,7 @@ class RowDataModule(LightningDataModule, ABC):
     sources: dict[str, RowSource]  # for training, by name
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
+    separate: bool = True  # whether documents in a row are told apart
 
     def __init__(
         self,
@@ -53,6 +54,11 @@ class RowDataModule(LightningDataModule, ABC):
     @abstractmethod
     def open(self, *, tokenizer: Tokenizer, context: int) -> None:
         """Open the sources for rows of `context` tokens."""
+
+    def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
+        """Count the rows that `open` would find, without reading them where that can be; say how they are known."""
+        self.open(tokenizer=tokenizer, context=context)
+        return "read"
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -111,7 +117,7 @@ class RowDataModule(LightningDataModule, ABC):
         )
 
     def _amounts(self) -> dict[str, int]:
-        return {name: int(self.amounts(source).sum()) for name, source in self.sources.items()}
+        return {name: round(float(self.amounts(source).sum())) for name, source in self.sources.items()}
 
     def train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the trainer's present step to the end of the run."""

@@ -4,17 +4,19 @@ Legend: T context
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from lm.bounds import Natural, Positive
-from lm.corpus import Shards, TokenStream
+from lm.corpus import Shards, TokenStream, recorded_tokens
 from lm.data.batches import Row, RowSource
+from lm.data.counted import Counted
 from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
-from lm.data.packing import Rows
+from lm.data.packing import Rows, cut
 from lm.files import hash_json
 from lm.ranks import is_first_process
 from lm.tokenizer import Tokenizer
@@ -148,6 +150,16 @@ class PretrainingData(RowDataModule):
 
     def amounts(self, source: RowSource) -> np.ndarray:
         return source.counts
+
+    def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
+        prefixes = {path: f"{path.name}/" if len(self.paths) > 1 else "" for path in self.paths}
+        self.sources = {
+            prefix + kind: Counted(rows=-(-tokens // context), targets=tokens)
+            for path, prefix in prefixes.items()
+            for kind, tokens in recorded_tokens(path, "train", tokenizer=tokenizer).items()
+        }
+        cuts = isinstance(self.packing, partial) and self.packing.func is cut
+        return "counted" if cuts else "estimated: without the padding at the ends of rows"
 
     def fingerprint(self) -> str:
         return hash_json([Shards(path, "train").fingerprint for path in self.paths])

@@ -3,13 +3,14 @@
 import logging
 import warnings
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from lm.bounds import Natural
+from lm.bounds import Natural, Positive
 from lm.budget import Budget, Plan
 from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
 from lm.checkpoint import (
@@ -17,11 +18,13 @@ from lm.checkpoint import (
     architecture,
     checkpoint_path,
     save,
+    sketch_model,
     weights_fingerprint,
     write_architecture,
 )
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
+from lm.jobs.plan import Devices, price
 from lm.model import Transformer
 from lm.run import Run
 from lm.tokenizer import Tokenizer
@@ -48,11 +51,14 @@ def train(
     seed: Natural = 0,
     validations: Natural = 5,
     show: Natural = 0,
+    plan: bool = False,
+    prices: dict[str, Positive] | None = None,
 ) -> float | None:
     """Train `model` towards `objective` on `data`, going on from where the run of this name left off.
 
-    `validations` are spread evenly over the run; `show` prints that many rows and trains nothing. Returns
-    validation bits per byte, which sweeps minimise.
+    `validations` are spread evenly over the run; `show` prints that many rows and trains nothing, and so does
+    `plan`, which prints what the run would take, and cost at `prices` of an hour of a device. Returns validation bits
+    per byte, which sweeps minimise.
     """
     _quiet()
     settings = trainer.keywords
@@ -64,7 +70,22 @@ def train(
     accelerator = accelerator_name(settings["accelerator"])
     ranks_here = count_devices(settings["accelerator"], settings["devices"])
     threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
-
+    devices = Devices(accelerator, count=ranks_here * settings.get("num_nodes", 1))
+    if plan:
+        weights_fingerprint(run.config["model"])  # of a run that is not finished there is none
+        told = price(
+            partial(sketch_model, model, run.config["model"], vocab_size=tokenizer.vocab_size),
+            partial(objective, optimizer=optimizer, schedule=schedule, steps=1),
+            data,
+            tokenizer=tokenizer,
+            budget=budget,
+            compute=compute,
+            devices=devices,
+            seed=seed,
+            prices=prices or {},
+        )
+        print(told)
+        return None
     torch.manual_seed(seed)
     network = model(vocab_size=tokenizer.vocab_size).train()
     data.open(tokenizer=tokenizer, context=network.context)
@@ -73,14 +94,14 @@ def train(
         return None
     began, job = perf_counter(), run.job.ljust(11)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    plan = budget.plan(
+    settled = budget.plan(
         context=network.context,
-        devices=ranks_here * settings.get("num_nodes", 1),
+        devices=devices.count,
         rows=data.rows,
         parameters=parameters,
     )
-    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=data.kinds)
-    data.arrange(plan, seed=seed)
+    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=settled.steps, kinds=data.kinds)
+    data.arrange(settled, seed=seed)
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint}
     if run.finished({**inputs, **weights_fingerprint(run.config["model"])}):
         print(f"{job} nothing to do: {run.directory} is complete")
@@ -98,7 +119,7 @@ def train(
         network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
     interruption = Interruption()
     trainer = trainer(
-        **_settings(plan, validations if data.validation else 0),
+        **_settings(settled, validations if data.validation else 0),
         precision=precision,
         callbacks=[RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
@@ -109,9 +130,9 @@ def train(
     resumed = last if last.exists() else None
     if trainer.is_global_zero:
         print(
-            f"{job} {parameters / 1e6:.2f} M parameters, {plan.steps} steps of {plan.rows_per_step * plan.context} "
-            f"tokens, {_times(data, plan)}, {precision}, {plan.devices} × {accelerator}, {threads} threads"
-            + (f", going on from {last}" if resumed else "")
+            f"{job} {parameters / 1e6:.2f} M parameters, {settled.steps} steps of "
+            f"{settled.rows_per_step * settled.context} tokens, {_times(data, settled)}, {precision}, "
+            f"{settled.devices} × {accelerator}, {threads} threads" + (f", going on from {last}" if resumed else "")
         )
         for line in data.planned():
             print(f"{job} {line}")
@@ -122,7 +143,8 @@ def train(
     if not trainer.is_global_zero:
         return module.validation.get("validation/bits_per_byte")
     seconds = perf_counter() - began
-    tokens = trainer.global_step * plan.rows_per_step * plan.context  # fewer than planned where a callback stopped it
+    # fewer than planned where a callback stopped it
+    tokens = trainer.global_step * settled.rows_per_step * settled.context
     read = data.account(trainer.global_step)
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
     outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
@@ -162,6 +184,7 @@ def _quiet() -> None:
         ".*does not have many workers.*",  # rows are made by arithmetic; a worker process rarely pays
         ".*dataloader is not resumable.*",  # order follows from the step
         ".*isinstance.treespec, LeafSpec.*",
+        ".*`srun` command is available.*",  # where jobs are submitted, not every run is one
         ".*smaller than the logging interval.*",
         ".*recommended to use `self.log.*sync_dist=True.*",  # what is logged is of all ranks already
     ):

@@ -2,7 +2,7 @@
 
 from lm.model.attention import Attention
 from lm.model.cache import Cache
-from lm.model.cost import vocabulary_cost
+from lm.model.cost import Cost, model_cost, vocabulary_cost
 from lm.model.feedforward import ReLUSquared, SwiGLU
 from lm.model.initialize import initialize
 from lm.model.position import Rotary
@@ -12,10 +12,12 @@ __all__ = [
     "Attention",
     "Block",
     "Cache",
+    "Cost",
     "ReLUSquared",
     "Rotary",
     "SwiGLU",
     "Transformer",
     "initialize",
+    "model_cost",
     "vocabulary_cost",
 ]

@@ -1,6 +1,7 @@
 """What a model costs: parameters, arithmetic and memory, counted from its parts before anything is trained."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,25 +10,54 @@ from torch import nn
 from lm.model.transformer import Transformer
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Parameters of a model and the floating-point operations that training it takes, by part.
+
+    FLOPs are 6 a weight and token, 2 of them in the forward pass (Kaplan et al. 2020, arXiv:2001.08361), the table of
+    embeddings being looked up and not multiplied; and for attention 6 × layers × context × width, half of what
+    Chowdhery et al. (2022, arXiv:2204.02311, appendix B) count: under a causal mask the other half need not be done.
+    """
+
+    parameters: int
+    trained: int
+    tables: int  # the embeddings, and the output where it is another table
+    multiplied: int  # weights that every token is multiplied with
+    attention_flops: int  # a token of a full row
+    softmax_flops: int  # a token, to score the vocabulary
+
+    @property
+    def flops_per_token(self) -> int:
+        return 6 * self.multiplied + self.attention_flops
+
+
+def model_cost(model: Transformer) -> Cost:
+    """The cost of `model`, which may be without memory (`meta`, or fake)."""
+    linear = sum(part.weight.numel() for part in model.blocks.modules() if isinstance(part, nn.Linear))
+    widths = sum(block.attention.heads * block.attention.head_dim for block in model.blocks)
+    return Cost(
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        trained=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
+        tables=model.embedding.weight.numel() * (1 if model.output is None else 2),
+        multiplied=linear + model.output_weight.numel(),
+        attention_flops=6 * widths * model.context,
+        softmax_flops=6 * model.output_weight.numel(),
+    )
+
+
 def vocabulary_cost(model: Callable[..., Transformer], *, vocab_size: int, bytes_per_token: float) -> dict[str, Any]:
     """The price of a vocabulary for a model, per byte of text, so that vocabularies of any kind compare.
 
-    Training FLOPs are 6 a weight and token (Kaplan et al. 2020, arXiv:2001.08361), the table of embeddings being looked
-    up and not multiplied, and 6 × layers × context × width for attention under a causal mask. Nothing is allocated.
+    Nothing is allocated.
     """
     with torch.device("meta"):
         network = model(vocab_size=vocab_size)
-    parameters = sum(weight.numel() for weight in network.parameters())
-    tables = network.embedding.weight.numel() * (1 if network.output is None else 2)
-    weights = sum(part.weight.numel() for part in network.blocks.modules() if isinstance(part, nn.Linear))
-    widths = sum(block.attention.heads * block.attention.head_dim for block in network.blocks)
-    softmax = 6 * network.output_weight.numel()
-    flops = 6 * weights + 6 * widths * network.context + softmax
+    cost = model_cost(network)
     return {
-        "parameters": parameters,
-        "table_share": tables / parameters,
-        "flops_per_byte": flops / bytes_per_token,
-        "softmax_share": softmax / flops,
+        "parameters": cost.parameters,
+        "table_share": cost.tables / cost.parameters,
+        "flops_per_byte": cost.flops_per_token / bytes_per_token,
+        "softmax_share": cost.softmax_flops / cost.flops_per_token,
         "logits_bytes": 4 * network.context * vocab_size,  # of one row in fp32, were they held at once
         "context_bytes": network.context * bytes_per_token,
     }

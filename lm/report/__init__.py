@@ -1,5 +1,15 @@
 """What was found, as tables in the terminal and as pages that stand alone."""
 
+from lm.report.lines import Line, aligned, scaled
 from lm.report.vocabulary import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 
-__all__ = ["learning_table", "premium_table", "vocabulary_page", "vocabulary_table", "vocabulary_verdict"]
+__all__ = [
+    "Line",
+    "aligned",
+    "learning_table",
+    "premium_table",
+    "scaled",
+    "vocabulary_page",
+    "vocabulary_table",
+    "vocabulary_verdict",
+]

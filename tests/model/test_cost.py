@@ -7,7 +7,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lm.model import Attention, SwiGLU, Transformer, vocabulary_cost
+from lm.model import Attention, SwiGLU, Transformer, model_cost, vocabulary_cost
+from lm.objective.loss import summed_cross_entropy
 
 SIZES = {"context": 24, "dim": 32, "layers": 3}
 
@@ -30,6 +31,22 @@ def test_parameters_and_arithmetic_are_those_of_the_model(tied):
     assert attended, "the test wants to tell attention apart"
     forward = sum(counts.values()) - attended / 2  # a causal mask leaves half of it to do
     assert cost["flops_per_byte"] == pytest.approx(3 * forward / SIZES["context"] / 2.5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_step_of_training_takes_the_flops_that_are_told(tied):
+    model = factory(tied)(vocab_size=100)
+    cost, tokens = model_cost(model), torch.zeros(2, SIZES["context"], dtype=torch.long)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.output_weight, tokens.flatten()).backward()
+    unmasked = cost.flops_per_token + cost.attention_flops  # what the counter's kernel does
+    assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
+
+
+def test_weights_that_do_not_train_are_told_apart():
+    model = factory(True)(vocab_size=100)
+    model.embedding.weight.requires_grad_(False)
+    assert model_cost(model).parameters - model_cost(model).trained == 100 * 32
 
 
 def test_what_fits_and_what_logits_take_go_with_the_context():
