@@ -13,7 +13,9 @@ from toy_filters import BothLetters, Letters, Shout
 
 WORDS = ["some", "words", "that", "make", "texts", "of", "many", "kinds"]
 DOCUMENTS = [
-    Document(" ".join(WORDS[i * k % 8] for k in range(1, 3 + i % 9)) + f" {i % 60}", f"d{i}", "code" if i % 3 else "prose")
+    Document(
+        " ".join(WORDS[i * k % 8] for k in range(1, 3 + i % 9)) + f" {i % 60}", f"d{i}", "code" if i % 3 else "prose"
+    )
     for i in range(300)
 ]
 FILTERS = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "both": BothLetters()}
