@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lm.conversation import Certificate, Encoded, Message
+from lm.conversation import Certificate, Encoded, Message, RoleTokens
 from talks import conversation_of, template_of, tokenizer_of
 
 TURNS = [
@@ -243,3 +243,37 @@ def test_words_that_became_a_control_token_are_refused():
     written.put(written.first - 3, [marks["<|im_end|>"], marks["<|im_start|>"]], supervised=False)
     with pytest.raises(ValueError, match=r"^chat\.jsonl:7: its control tokens are not those of its turns"):
         written.hold()
+
+
+def test_an_unsupervised_end_is_told_as_one_that_would_never_stop():
+    written = Written("roles", "ours")
+    end_of_turn_unsupervised(written)
+    with pytest.raises(ValueError, match="answer 2: its end of turn is not supervised, so it would never stop"):
+        written.hold()
+
+
+def test_a_question_that_says_the_same_as_the_system_must_be_written_as_well():
+    written = Written("roles", "ours")
+    written.conversation = conversation_of(("system", "hm"), ("user", "hm"), ("assistant", "so"), place="c:1")
+    encoded = written.template.encode(written.conversation, written.tokenizer)
+    at = encoded.tokens.index(written.tokenizer.role_tokens["user"]) + 1
+    size = len(written.tokenizer.encode("hm"))
+    for part in (encoded.tokens, encoded.supervised):
+        del part[at : at + size]
+    with pytest.raises(ValueError, match=r"c:1, turn 2: the words of the user, 'hm', are not among its tokens"):
+        Certificate(written.template, written.tokenizer).hold(encoded, written.conversation)
+
+
+class Swapped(RoleTokens):
+    """Takes the user for the assistant."""
+
+    def encode(self, conversation, tokenizer):
+        encoded, roles = super().encode(conversation, tokenizer), tokenizer.role_tokens
+        swap = {roles["user"]: roles["assistant"], roles["assistant"]: roles["user"]}
+        return Encoded([swap.get(token, token) for token in encoded.tokens], encoded.supervised)
+
+
+def test_a_template_that_takes_one_speaker_for_another_is_refused():
+    tokenizer, conversation = tokenizer_of("ours"), conversation_of(*TURNS, place="c:1")
+    with pytest.raises(ValueError, match="c:1: its role tokens say system, assistant, user"):
+        Certificate(Swapped(), tokenizer).hold(Swapped().encode(conversation, tokenizer), conversation)

@@ -271,3 +271,11 @@ def test_a_stop_that_is_no_token_of_the_tokenizer_is_refused_with_the_remedy():
 
 def test_the_words_of_random_conversations_hold_every_mark():
     assert set(MARKS) < set(PIECES)
+
+
+def test_a_blank_that_a_user_says_before_an_answer_stays():
+    tokenizer = tokenizer_of("spaced")
+    template = Turns(**(GIVEN | {"user": "{}", "assistant": "{}</s>", "stand_ins": {"</s>": "<|end_of_turn|>"}}))
+    conversation = conversation_of(("user", "a "), ("assistant", "b"))
+    tokens = template.encode(conversation, tokenizer).tokens
+    assert tokens == [*tokenizer.encode("a "), *tokenizer.encode("b"), tokenizer.end_of_turn]
