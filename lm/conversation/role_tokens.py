@@ -42,6 +42,6 @@ class RoleTokens(Template):
         if message.role not in tokenizer.role_tokens:
             raise ValueError(
                 f"{where}: the template roles has no turn for a {message.role}: take one that has, as chatml, or let "
-                f"another role say it, as with data.conversations.roles.{message.role}=user"
+                "another role say it, by what data.conversations.roles makes of it"
             )
         return [tokenizer.role_tokens[message.role], *tokenizer.encode(message.content), tokenizer.end_of_turn]

@@ -73,7 +73,8 @@ class Turns(Template):
         return script.tokens
 
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
-        (stop,) = tokenizer.split_special(self._stood_in(self.stop, "assistant", tokenizer)) or [""]
+        pieces = tokenizer.split_special(self._stood_in(self.stop, "assistant", tokenizer))
+        stop = pieces[0] if len(pieces) == 1 else None
         if not isinstance(stop, int):
             raise ValueError(
                 f"template.stop {self.stop!r} is no special token of this tokenizer: take its own template, or say in "
@@ -114,7 +115,7 @@ class Turns(Template):
         if message.role not in self.written:
             raise ValueError(
                 f"{where}: this template has no turn for a {message.role}: take one that has, as chatml, or let "
-                f"another role say it, as with data.conversations.roles.{message.role}=user"
+                "another role say it, by what data.conversations.roles makes of it"
             )
         last = before[-1].role if before else "system"
         due = "user" if last in ("system", "assistant") else "assistant"

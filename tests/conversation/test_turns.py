@@ -265,6 +265,8 @@ def test_a_template_that_could_not_be_right_is_refused(changed, told):
 def test_a_stop_that_is_no_token_of_the_tokenizer_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"template\.stop '</s>' is no special token .*stand_ins"):
         Turns(**GIVEN).stop_tokens(tokenizer_of("ours"))
+    with pytest.raises(ValueError, match=r"template\.stop ' </s>' is no special token"):
+        Turns(**(GIVEN | {"assistant": "a: {} </s>", "stop": " </s>"})).stop_tokens(tokenizer_of("marked"))
     with pytest.raises(ValueError, match=r"c:1: no control token of the tokenizer follows an answer"):
         Turns(**GIVEN).encode(conversation_of(USER, ANSWER, place="c:1"), tokenizer_of("ours"))
 

@@ -190,6 +190,7 @@ def test_the_input_follows_the_question_after_an_empty_line(tmp_path):
         "Add.",
     ]
     assert turns(source("alpaca", path, input_field=None))[0][0].content == "Add."
+    assert turns(source("alpaca", path, between="\n\n### Input:\n"))[0][0].content == "Add.\n\n### Input:\n1 2"
 
 
 def test_every_instance_of_self_instruct_is_a_conversation(tmp_path):
