@@ -12,12 +12,19 @@ LARGEST_FIELD = 2**31 - 1  # the module's own limit of 128 KiB is shorter than a
 
 
 def csv_rows(
-    lines: Iterable[bytes], *, where: str, delimiter: str, quoted: bool, columns: list[str] | None
+    lines: Iterable[bytes],
+    *,
+    where: str,
+    delimiter: str,
+    quoted: bool,
+    columns: list[str] | None,
+    key: str = "corpus",
 ) -> Iterator[list[str] | str]:
     """The header, then each row, as long as the header, or in words why it is not; `columns` is the header where the
     file has none.
 
-    Blank lines are no rows. The rows are UTF-8, with or without byte order mark.
+    `key` is where the config has the options. Blank lines are no rows. The rows are UTF-8, with or without byte order
+    mark.
     """
     csv.field_size_limit(LARGEST_FIELD)
     position = Position(where)
@@ -36,14 +43,14 @@ def csv_rows(
         except StopIteration:
             return
         except csv.Error as error:
-            remedy = "; if quotes mean nothing in this file, corpus.quoted=false" if quoted else ""
+            remedy = f"; if quotes mean nothing in this file, {key}.quoted=false" if quoted else ""
             raise ValueError(f"{position} cannot be read: {error}{remedy}") from None
         if not cells:
             continue
         if header is None:
             header = cells
         elif len(cells) != len(header):
-            hint = "close its quotes, or name the delimiter with corpus.delimiter"
+            hint = f"close its quotes, or name the delimiter with {key}.delimiter"
             yield f"{position} has {len(cells)} fields, and the header {len(header)} ({hint})"
             position.row += 1
             continue

@@ -67,9 +67,9 @@ class TableSource(FileSource):
             raise ValueError(f"corpus.delimiter {delimiter!r} is not one character: try ';', or null for the usual one")
         self.quoted = quoted
         for file in self.files:
-            if _form(file.name) is None and not file.name.lower().endswith(ARCHIVES):
+            if form_of(file.name) is None and not file.name.lower().endswith(ARCHIVES):
                 raise ValueError(f"corpus.path {file} is no .csv, .tsv (or either with .gz or .zst) or .parquet file")
-            if _form(file.name) == ".parquet":
+            if form_of(file.name) == ".parquet":
                 import pyarrow  # noqa: F401  # said now rather than after the first gigabyte
 
     def fingerprint(self) -> str:
@@ -89,12 +89,12 @@ class TableSource(FileSource):
 
     def _rows(self, file: Path, tally: Tally) -> Iterator[Row]:
         """The rows of a file, whatever its form, with the wanted fields only."""
-        if _form(file.name) == ".parquet":
+        if form_of(file.name) == ".parquet":
             for number, values in enumerate(parquet_rows(file, choose=lambda found: self._chosen(found, file)), 1):
                 yield Row(values, f"{file.name}:{number}")
             return
         for name, stream in open_members(file):
-            form = _form(name)
+            form = form_of(name)
             if form not in DELIMITERS:
                 tally.count("files in archives were no .csv or .tsv and were left out")
                 continue
@@ -143,7 +143,7 @@ class TableSource(FileSource):
         return value
 
 
-def _form(name: str) -> str | None:
+def form_of(name: str) -> str | None:
     """.csv, .tsv, .tab or .parquet; None for what is none of them."""
     name = name.lower()
     plain = Path(name).stem if name.endswith(PACKED) else name

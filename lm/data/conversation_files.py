@@ -1,9 +1,10 @@
-"""Conversations from JSON and JSON Lines, in the layouts that people share them in.
+"""Conversations from JSON, JSON Lines and tables, in the layouts that people share them in.
 
 Whatever is wrong with a record ends the reading with its file and line: data that silently lacks answers is
 worse than none.
 """
 
+import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator
@@ -20,12 +21,16 @@ class ConversationFiles(ConversationSource):
 
     `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. `task_field` names a
     field that tells validation what kind of question it is. Halves of characters (lone surrogates, which JSON
-    can spell) become � and are counted in the notes.
+    can spell) become � and are counted in the notes. `columns` names the fields of CSV and TSV without a header,
+    in which quotes mean nothing unless `quoted`.
     """
 
-    def __init__(self, path: str | list[str], *, task_field: str | None):
+    def __init__(
+        self, path: str | list[str], *, task_field: str | None, columns: list[str] | None = None, quoted: bool = True
+    ):
         self.files = find_files(path, key="data.conversations.path")
         self.task_field = task_field
+        self.columns, self.quoted = columns and list(columns), quoted
         self._counts: Counter[str] = Counter()
 
     @abstractmethod
@@ -38,12 +43,13 @@ class ConversationFiles(ConversationSource):
 
     def fingerprint(self) -> str:
         files = [[file.name, hash_file(file)] for file in self.files]
-        return hash_json([type(self).__name__, self.options(), self.task_field, files])
+        table = [self.columns, self.quoted]
+        return hash_json([type(self).__name__, self.options(), self.task_field, table, files])
 
     def __iter__(self) -> Iterator[Conversation]:
         self._counts.clear()
         for file in self.files:
-            for place, record in read_records(file):
+            for place, record in read_records(file, columns=self.columns, quoted=self.quoted):
                 task = "" if self.task_field is None else str(field_of(record, self.task_field, place))
                 for turns in self.conversations(record, place):
                     yield Conversation(tuple(self._whole(turn) for turn in turns), task=task, place=place)
@@ -63,7 +69,8 @@ class MessageFiles(ConversationFiles):
     """Lists of turns: `{"messages": [{"role": …, "content": …}, …]}`, or as ShareGPT names these fields.
 
     `roles` says what a file calls the roles, where it does not call them system, user and assistant: `{human:
-    user}`. Content given in parts is joined if all of them are text.
+    user}`. Content given in parts is joined if all of them are text. The `tool_calls` of a turn follow its words,
+    each as a line of JSON with name and arguments.
     """
 
     def __init__(
@@ -108,9 +115,12 @@ class MessageFiles(ConversationFiles):
                 f"{where}: role {role!r} is not known: say who speaks, as "
                 f"+data.conversations.roles.{role}=user, or leave the conversation out"
             )
-        content = field_of(turn, self.content_field, where)
+        calls = turn.get("tool_calls")
+        content = turn.get(self.content_field) if calls else field_of(turn, self.content_field, where)
         if isinstance(content, list):
             content = "".join(_part(part, where) for part in content)
+        if calls and (content is None or isinstance(content, str)):
+            content = "\n".join([*filter(None, [content]), *_calls(calls, where)])
         for key in ("weight", "loss_weight"):
             if self.roles[role] == "assistant" and turn.get(key) not in (None, 1):
                 raise ValueError(
@@ -123,9 +133,10 @@ class MessageFiles(ConversationFiles):
 class QuestionFiles(ConversationFiles):
     """A question and its answer a record, as Alpaca has them: `{"instruction": …, "input": …, "output": …}`.
 
-    What `input_field` holds, if anything, follows the question after an empty line. `instances_field` names a
-    list of objects in the record that hold input and answer, as Self-Instruct has it: each becomes a
-    conversation.
+    What `input_field` holds, if anything, follows the question after `between`, an empty line. What `rationale_field`
+    holds stands before the answer, a line apart. `instances_field` names a list of objects in the record that hold
+    input and answer, as Self-Instruct has it: each becomes a conversation. `escaped` says that a line break is
+    written as \\n, as in tables a line a row.
     """
 
     def __init__(
@@ -138,14 +149,21 @@ class QuestionFiles(ConversationFiles):
         system_field: str | None = None,
         instances_field: str | None = None,
         task_field: str | None = None,
+        rationale_field: str | None = None,
+        between: str = "\n\n",
+        escaped: bool = False,
+        columns: list[str] | None = None,
+        quoted: bool = True,
     ):
-        super().__init__(path, task_field=task_field)
+        super().__init__(path, task_field=task_field, columns=columns, quoted=quoted)
+        self.rationale_field, self.between, self.escaped = rationale_field, between, escaped
         self.question_field, self.input_field, self.answer_field = question_field, input_field, answer_field
         self.system_field, self.instances_field = system_field, instances_field
 
     def options(self) -> dict:
         fields = [self.question_field, self.input_field, self.answer_field, self.system_field]
-        return {"fields": fields, "instances": self.instances_field}
+        said = [self.rationale_field, self.between, self.escaped]
+        return {"fields": fields, "instances": self.instances_field, "said": said}
 
     def conversations(self, record: dict, place: str) -> Iterator[list[Message]]:
         if self.instances_field is None:
@@ -162,13 +180,39 @@ class QuestionFiles(ConversationFiles):
         answer = field_of(record, self.answer_field, place)
         given = record.get(self.input_field) if self.input_field is not None else None
         if given and isinstance(question, str) and isinstance(given, str):
-            question = f"{question}\n\n{given}"
+            question = f"{question}{self.between}{given}"
         elif given:
             raise ValueError(f"{place}: field {self.input_field!r} is {kind_of(given)}, not text")
+        why = field_of(record, self.rationale_field, place) if self.rationale_field is not None else None
+        if isinstance(why, str) and why.strip() and isinstance(answer, str) and answer.strip():
+            answer = f"{why}\n{answer}"
+        if self.escaped:
+            question, answer = _unescaped(question), _unescaped(answer)
         turns = [Message("user", question), Message("assistant", answer)]
         if self.system_field is not None and record.get(self.system_field):
             turns.insert(0, Message("system", record[self.system_field]))
         return turns
+
+
+def _unescaped(text: object) -> object:
+    return text.replace("\\n", "\n") if isinstance(text, str) else text
+
+
+def _calls(calls: object, where: str) -> list[str]:
+    """A line of JSON for each call of a tool, with its name and arguments; ids are left out."""
+    told = []
+    for call in calls if isinstance(calls, list) else [calls]:
+        named = call.get("function", call) if isinstance(call, dict) else None
+        if not isinstance(named, dict) or not isinstance(named.get("name"), str):
+            raise ValueError(f"{where}: a call in its tool_calls has no name: give name and arguments, or leave it out")
+        arguments = named.get("arguments", {})
+        if isinstance(arguments, str):
+            try:
+                arguments = json.loads(arguments)
+            except ValueError:
+                raise ValueError(f"{where}: the arguments of its call of {named['name']} are not JSON") from None
+        told.append(json.dumps({"name": named["name"], "arguments": arguments}, ensure_ascii=False))
+    return told
 
 
 def _part(part: object, where: str) -> str:

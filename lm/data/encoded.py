@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from lm.conversation import Conversation, Template, certify
+from lm.conversation import Certificate, Conversation, Template
 from lm.tokenizer import Tokenizer
 
 TooLong = Literal["refuse", "drop", "cut"]
@@ -21,6 +21,7 @@ class EncodedConversations:
     def __init__(self, *, template: Template, tokenizer: Tokenizer, context: int, too_long: TooLong):
         self.template, self.tokenizer = template, tokenizer
         self.context, self.too_long = context, too_long
+        self.certificate = Certificate(template, tokenizer)
         self.tasks: list[str] = []
         self.dropped = self.cut = self.lost = 0  # conversations, conversations, their supervised targets
         self._tokens, self._supervised, self._ends = array("I"), bytearray(), array("q", [0])
@@ -28,7 +29,7 @@ class EncodedConversations:
     def add(self, conversation: Conversation) -> None:
         """Encode one more and certify it."""
         encoded = self.template.encode(conversation, self.tokenizer)
-        certify(encoded, conversation, self.tokenizer)
+        self.certificate.hold(encoded, conversation)
         keep = len(encoded.tokens)
         if keep > self.context + 1:
             keep = self._shorten(conversation.place, encoded.supervised)

@@ -1,6 +1,6 @@
-"""Records of JSON and JSON Lines files, each with the place it comes from.
+"""Records of JSON, JSON Lines, CSV, TSV and Parquet files, each with the place it comes from.
 
-A file that opens with `[` is one list of records; any other has a record a line.
+A file is a table if its name says so. Any other that opens with `[` is one list of records, or has a record a line.
 """
 
 import json
@@ -9,13 +9,39 @@ from difflib import get_close_matches
 from itertools import chain, dropwhile
 from pathlib import Path
 
+from lm.corpus.csv_rows import csv_rows
 from lm.corpus.members import open_members
+from lm.corpus.parquet_rows import parquet_rows
+from lm.corpus.table import DELIMITERS, form_of
 
 
-def read_records(file: Path) -> Iterator[tuple[str, dict]]:
-    """(place, record) of each record of a file, whether it is one list or has one a line."""
+def read_records(file: Path, *, columns: list[str] | None = None, quoted: bool = True) -> Iterator[tuple[str, dict]]:
+    """(place, record) of each record of a file, whether it is a table, one list or has one a line.
+
+    `columns` names the fields of CSV and TSV without a header, in which quotes mean nothing unless `quoted`.
+    """
+    if form_of(file.name) == ".parquet":
+        for number, record in enumerate(parquet_rows(file, choose=lambda fields: fields), start=1):
+            yield f"{file}:{number}", record
+        return
     for name, stream in open_members(file):
         member = str(file.parent / name)
+        form = form_of(name)
+        if form in DELIMITERS:
+            rows = csv_rows(
+                stream,
+                where=member,
+                delimiter=DELIMITERS[form],
+                quoted=quoted,
+                columns=columns,
+                key="data.conversations",
+            )
+            header = next(rows, [])
+            for number, cells in enumerate(rows, start=1):
+                if isinstance(cells, str):
+                    raise ValueError(cells)
+                yield f"{member} row {number}", dict(zip(header, cells, strict=True))
+            continue
         lines = dropwhile(lambda line: not line[1].strip(), enumerate(stream, start=1))
         first, opening = next(lines, (1, b""))
         opening = opening.removeprefix(b"\xef\xbb\xbf")

@@ -43,7 +43,8 @@ def picture(row: Row, tokenizer: Tokenizer, *, colours: bool) -> str:
 
 
 def _document(tokens: list[int], supervised: list[bool], tokenizer: Tokenizer, *, colours: bool) -> str:
-    names = {token: f"<{role}>" for role, token in tokenizer.role_tokens.items()}
+    names = {token: name for name, token in tokenizer.special_tokens.items()}
+    names |= {token: f"<{role}>" for role, token in tokenizer.role_tokens.items()}
     names |= {
         tokenizer.end_of_document: "<document>",
         tokenizer.end_of_turn: "<end_of_turn>",

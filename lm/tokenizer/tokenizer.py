@@ -1,6 +1,7 @@
 """Text to ids and back without loss, every byte counted, and no way for text to reach a special token."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -52,8 +53,11 @@ class Tokenizer:
         self.vocab_size: int = len(self._pieces)
         self.prefix = self._read("x").removesuffix("x").encode()
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
-        self.token_bytes[[self.end_of_document, self.end_of_turn]] -= len(self.prefix)
-        self._special = {number for number, token in self._backend.get_added_tokens_decoder().items() if token.special}
+        added = self._backend.get_added_tokens_decoder().items()
+        self.special_tokens: dict[str, int] = {token.content: number for number, token in added if token.special}
+        self._special = set(self.special_tokens.values())
+        ends = self._special - {self.padding, *self.role_tokens.values()}  # ours, and another's, as </s>
+        self.token_bytes[list(ends)] -= len(self.prefix)
         if self.decode_bytes(self.encode(PROBE)) != self.normalize(PROBE).encode():
             raise ValueError(
                 "this tokenizer does not give back the text that it reads (it drops bytes, or splits with a space "
@@ -91,6 +95,16 @@ class Tokenizer:
         except TypeError:
             refuse_unencodable([text])
             raise
+
+    def split_special(self, text: str) -> list[str | int]:
+        """The text of a template, in which every name of a special token is that token. Never for what a user says."""
+        pieces = self._names.split(text)
+        return [self.special_tokens.get(piece, piece) for piece in pieces if piece]
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        longest_first = sorted(self.special_tokens, key=len, reverse=True)
+        return re.compile(f"({'|'.join(map(re.escape, longest_first))})")
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, the same as one by one, on all cores and by the fastest engine that gives these ids."""

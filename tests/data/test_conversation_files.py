@@ -12,10 +12,14 @@ import yaml
 from lm.config import config_directory
 from lm.conversation import Message
 from lm.data.conversation_files import MessageFiles, QuestionFiles
+from lm.data.detected import DetectedFiles
+from lm.data.transcripts import TranscriptFiles
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 here = pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
-CLASSES = {f"lm.data.conversation_files.{one.__name__}": one for one in (MessageFiles, QuestionFiles)}
+CLASSES = {
+    f"{one.__module__}.{one.__name__}": one for one in (MessageFiles, QuestionFiles, TranscriptFiles, DetectedFiles)
+}
 
 HELLO = [Message("user", "hi"), Message("assistant", "ho")]
 SHOWN = {  # what each option is for, as one record
@@ -24,15 +28,27 @@ SHOWN = {  # what each option is for, as one record
     "messages": {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]},
     "sharegpt": {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}]},
     "self_instruct": {"instruction": "hi", "instances": [{"input": "", "output": "ho"}]},
+    "dolly": {"instruction": "hi", "context": "", "response": "ho", "category": "chat"},
+    "questions": {"question": "hi", "answer": "ho"},
+    "transcripts": {"chosen": "\n\nHuman: hi\n\nAssistant: ho"},
 }
+DETECTED = [option for option in SHOWN if option != "transcripts"]
 
 
 def source(option: str, path: Path | str | list[str], **more):
     """What conf/data/conversations/OPTION.yaml makes of files."""
-    file = Path(config_directory()) / "data" / "conversations" / f"{option}.yaml"
-    arguments = yaml.safe_load(file.read_text(encoding="utf-8")) | more
+    arguments = described(option) | more
     arguments["path"] = path if isinstance(path, list) else str(path)
     return CLASSES[arguments.pop("_target_")](**arguments)
+
+
+def described(option: str) -> dict:
+    """The option's YAML with what it builds on."""
+    file = Path(config_directory()) / "data" / "conversations" / f"{option}.yaml"
+    own = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for name in own.pop("defaults", []):
+        own = own if name == "_self_" else described(name) | own
+    return own
 
 
 def written(path: Path, *records: object) -> Path:
@@ -66,6 +82,94 @@ def test_every_layout_is_read_from_lists_and_lines_packed_or_not(tmp_path, optio
     assert read.notes == ()
 
 
+@pytest.mark.parametrize("option", DETECTED)
+def test_the_layout_is_told_from_the_first_record_and_said(tmp_path, option):
+    path = written(tmp_path / "a.jsonl", *[SHOWN[option]] * 2)
+    read = source("auto", path)
+    assert turns(read) == [HELLO] * 2
+    (note,) = read.notes
+    assert note.startswith("read as ")
+    given = source(option, path)
+    fields = {"question_field", "input_field", "answer_field", "messages_field", "instances_field", "roles"}
+    for field in fields & vars(given).keys():
+        if not (field == "input_field" and option == "self_instruct"):
+            assert getattr(read.source, field) == getattr(given, field)
+
+
+def test_a_layout_that_is_not_known_is_refused_with_its_fields_and_a_later_change_by_place(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.jsonl:1 is of no layout that is known \(it has 'q', 'a'\): name"):
+        source("auto", written(tmp_path / "a.jsonl", {"q": "hi", "a": "ho"}))
+    with pytest.raises(ValueError, match=r"b\.jsonl is of no layout that is known \(it has no fields\)"):
+        source("auto", written(tmp_path / "b.jsonl"))
+    path = written(tmp_path / "c.jsonl", SHOWN["questions"], SHOWN["messages"])
+    with pytest.raises(ValueError, match=r"c\.jsonl:2 has no field 'question'"):
+        list(source("auto", path))
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "parquet"])
+def test_tables_are_read_as_records(tmp_path, form):
+    path = tmp_path / f"a.{form}"
+    if form == "parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.table({"question": ["hi", "hi"], "answer": ["ho", "ho"]}), path)
+    else:
+        mark = "\t" if form == "tsv" else ","
+        text = f"question{mark}answer\n" + f'hi{mark}"ho"\n' * 2
+        path.write_bytes(gzip.compress(text.encode()) if form.endswith("gz") else text.encode())
+    assert turns(source("questions", path)) == turns(source("auto", path)) == [HELLO] * 2
+
+
+def test_messages_in_parquet_are_lists_of_turns(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist([SHOWN["messages"]] * 2), tmp_path / "a.parquet")
+    assert turns(source("messages", tmp_path / "a.parquet")) == [HELLO] * 2
+
+
+def test_a_rationale_opens_the_answer_and_written_line_breaks_are_line_breaks(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text('Is 2 "even"?\\nYes or no\tyes\tIt is 2 × 1.\nIs 3?\tno\t\n', encoding="utf-8")
+    said = [[message.content for message in one] for one in turns(source("flan_cot", path))]
+    assert said == [['Is 2 "even"?\nYes or no', "It is 2 × 1.\nyes"], ["Is 3?", "no"]]
+    assert turns(source("flan_cot", path, rationale_field=None))[0][1].content == "yes"
+    path.write_text("a\tb\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a\.tsv row 1 .* has 2 fields, and the header 3"):
+        list(source("flan_cot", path))
+
+
+def test_calls_of_tools_are_lines_of_json_and_tools_answer_in_turns_of_their_own(tmp_path):
+    call = {"id": "x1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    said = [
+        {"role": "user", "content": "1?"},
+        {"role": "assistant", "content": None, "tool_calls": [call, {"name": "é"}]},
+        {"role": "tool", "content": "2"},
+        {"role": "assistant", "content": "so", "tool_calls": [call]},
+    ]
+    read = turns(source("messages", written(tmp_path / "a.jsonl", {"messages": said})))[0]
+    assert [message.role for message in read] == ["user", "assistant", "tool", "assistant"]
+    line = '{"name": "add", "arguments": {"a": 1}}'
+    assert read[1].content == line + '\n{"name": "é", "arguments": {}}'
+    assert read[3].content == f"so\n{line}"
+    for wrong, told in (({"function": {}}, "has no name"), ({"name": "f", "arguments": "{"}, "of f are not JSON")):
+        said[1]["tool_calls"] = [wrong]
+        with pytest.raises(ValueError, match=rf"b\.jsonl:1, turn 2: .*{told}"):
+            list(source("messages", written(tmp_path / "b.jsonl", {"messages": said})))
+
+
+def test_transcripts_are_cut_where_speakers_are_named(tmp_path):
+    text = "\n\nHuman: a\n\nb\n\nHuman: c\n\nAssistant: d: Human: e\n\nAssistant:"
+    path = written(tmp_path / "a.jsonl", {"chosen": text})
+    assert turns(source("transcripts", path)) == [[Message("user", "a\n\nb\n\nc"), Message("assistant", "d: Human: e")]]
+    for wrong in ("hello", "so \n\nHuman: hi"):
+        with pytest.raises(ValueError, match=r"b\.jsonl:1: field 'chosen' does not open with"):
+            list(source("transcripts", written(tmp_path / "b.jsonl", {"chosen": wrong})))
+    with pytest.raises(ValueError, match=r"b\.jsonl:1: field 'chosen' is a list, not text"):
+        list(source("transcripts", written(tmp_path / "b.jsonl", {"chosen": []})))
+
+
 def test_several_files_and_patterns_are_read_one_after_another(tmp_path):
     for name in ("b", "a", "c"):
         written(tmp_path / f"{name}.jsonl", {"prompt": name, "completion": "ho"})
@@ -86,6 +190,7 @@ def test_the_input_follows_the_question_after_an_empty_line(tmp_path):
         "Add.",
     ]
     assert turns(source("alpaca", path, input_field=None))[0][0].content == "Add."
+    assert turns(source("alpaca", path, between="\n\n### Input:\n"))[0][0].content == "Add.\n\n### Input:\n1 2"
 
 
 def test_every_instance_of_self_instruct_is_a_conversation(tmp_path):
@@ -264,13 +369,11 @@ def test_real_files_are_read_as_they_are(name):
 
 
 @here
-def test_real_sharegpt_with_tools_is_read_once_it_is_said_who_speaks():
+def test_real_sharegpt_with_tools_is_read_with_turns_of_tools():
     path = DATA / "sft_demo" / "glaive_toolcall_en_demo.json"
-    with pytest.raises(ValueError, match=r"record 1, turn 4: role 'function_call' is not known: say who speaks"):
-        list(source("sharegpt", path))
-    roles = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "user"}
-    read = list(source("sharegpt", path, roles=roles))
+    read = list(source("sharegpt", path))
     assert len(read) == 300
+    assert {message.role for one in read for message in one.messages} == {"user", "assistant", "tool"}
     for conversation in read:
         conversation.check()
     assert max(len(conversation.messages) for conversation in read) == 14
@@ -280,3 +383,43 @@ def test_real_sharegpt_with_tools_is_read_once_it_is_said_who_speaks():
 def test_real_messages_that_hold_more_than_text_are_refused_by_line():
     with pytest.raises(ValueError, match=r"demo_50\.jsonl:1, turn 3: a part of its content is 'reasoning', and only"):
         list(source("messages", DATA / "sft_demo" / "reason_tool_use_demo_50.jsonl"))
+
+
+MORE = {
+    "gsm8k/train.jsonl.gz": ("questions", {}, 7473),
+    "hh_rlhf/harmless_base_dev_1500.jsonl.gz": ("transcripts", {}, 1500),
+    "alpaca_eval_pairs/pairs_dev.jsonl.gz": ("completions", {"answer_field": "chosen"}, 6547),
+    "sft_demo/glaive_toolcall_zh_demo.json": ("sharegpt", {}, 300),
+    "pref_demo/stack_exchange_paired_tiny.json": ("questions", {"answer_field": "response_j"}, 25),
+}
+
+
+@here
+@pytest.mark.parametrize("name", MORE)
+def test_more_real_files_are_read_as_they_are(name):
+    option, more, count = MORE[name]
+    read = list(source(option, DATA / name, **more))
+    assert len(read) == count
+    faulty = []
+    for conversation in read:
+        try:
+            conversation.check()
+        except ValueError as fault:
+            faulty.append(str(fault))
+    assert len(faulty) < 0.01 * count, faulty[:3]
+
+
+@here
+def test_the_real_chains_of_thought_are_read_as_they_are():
+    read = list(source("flan_cot", str(DATA / "flan_cot" / "*.tsv*")))
+    assert len(read) > 30_000
+    for conversation in read:
+        conversation.check()
+
+
+@here
+@pytest.mark.parametrize("name", [*REAL, "gsm8k/train.jsonl.gz", "sft_demo/glaive_toolcall_en_demo.json"])
+def test_the_layout_of_real_files_is_told(name):
+    option, more, count = REAL.get(name) or MORE.get(name) or ("sharegpt", {}, 300)
+    assert turns(source("auto", DATA / name)) == turns(source(option, DATA / name, **more))
+    assert count

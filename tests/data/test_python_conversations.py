@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from lm.conversation import RoleTokens, certify
+from lm.conversation import Certificate, RoleTokens
 from lm.corpus import PythonSource, Split
 from lm.corpus.python_library import group_of, library_files
 from lm.corpus.python_prose import compiled_modules
@@ -60,12 +60,13 @@ def test_two_readings_in_two_processes_agree_whatever_the_hash_seed(source, conv
 
 def test_every_conversation_passes_its_check_and_its_certificate(conversations):
     tokenizer = train_bpe((one.messages[1].content for one in conversations[:500]), vocab_size=400)
+    certificate = Certificate(RoleTokens(), tokenizer)
     for number, conversation in enumerate(conversations):
         conversation.check()
         assert [message.role for message in conversation.messages[::2]] == ["user"] * (len(conversation.messages) // 2)
         assert conversation.messages[-1].role == "assistant"
         if number % 20 == 0:
-            certify(RoleTokens().encode(conversation, tokenizer), conversation, tokenizer)
+            certificate.hold(RoleTokens().encode(conversation, tokenizer), conversation)
 
 
 def test_every_task_is_there_often_enough_to_be_learned(conversations):

@@ -50,6 +50,9 @@ class Letters(Template):
     def stop_tokens(self, tokenizer) -> list[int]:
         return [tokenizer.end_of_turn]
 
+    def answer(self, content, tokenizer):
+        raise NotImplementedError
+
 
 class Recorder(Generator):
     """Remembers the prompts it was given."""

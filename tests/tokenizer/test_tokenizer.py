@@ -143,3 +143,14 @@ def test_tokenizers_and_transformers_open_the_file_as_it_is(tokenizer, tmp_path)
     assert fast.decode(tokenizer.encode(text)) == text
     assert fast.convert_tokens_to_ids("<|end_of_turn|>") == tokenizer.end_of_turn
     assert json.loads(tokenizer.content)["normalizer"] is None
+
+
+def test_of_special_tokens_that_begin_alike_the_longest_is_found():
+    backend = tokenizers.Tokenizer.from_str(train_bpe(["ab"], vocab_size=280).content)
+    backend.add_special_tokens(["<t", "<t>", "<t>>"])
+    made = Tokenizer(backend.to_str())
+    assert made.split_special("a<t>><t><tb") == [
+        "a",
+        *(made.special_tokens[name] for name in ("<t>>", "<t>", "<t")),
+        "b",
+    ]
