@@ -169,6 +169,6 @@ def test_the_readme_has_the_two_command_lines_and_is_short():
 def test_the_readme_says_of_every_file_of_the_package_what_it_is():
     tree = README.read_text(encoding="utf-8").partition("## The tree")[2].partition("## ")[0]
     files = [path for path in (README.parent / "lm").rglob("*.py") if path.name != "__init__.py"]
-    folders = re.findall(r"^(lm/(?:\w+/)?)(  .*\n(?:  .*\n)*)", tree, re.MULTILINE)
+    folders = re.findall(r"^(lm/(?:\w+/)*)(  .*\n(?:  .*\n)*)", tree, re.MULTILINE)
     named = [folder + name for folder, lines in folders for name in re.findall(r"(\w+\.py)\s", lines)]
     assert sorted(named) == sorted(path.relative_to(README.parent).as_posix() for path in files)

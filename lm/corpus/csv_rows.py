@@ -50,7 +50,7 @@ def csv_rows(
         if header is None:
             header = cells
         elif len(cells) != len(header):
-            hint = f"close its quotes, or name the delimiter with {key}.delimiter"
+            hint = f"close its quotes, or see whether {delimiter!r} is what stands between its fields"
             yield f"{position} has {len(cells)} fields, and the header {len(header)} ({hint})"
             position.row += 1
             continue
