@@ -29,6 +29,10 @@ class Letter(Unique):
     def keys(self, document: Document) -> list[bytes]:
         return [document.text[self.place].encode().rjust(8)]
 
+    @property
+    def told(self) -> str:
+        return f"by {self.reason}"
+
     def worth(self, document: Document) -> float:
         return len(document.text)
 
@@ -43,6 +47,10 @@ class BothLetters(Unique):
 
     def keys(self, document: Document) -> list[bytes]:
         return [letter.encode().rjust(16) for letter in document.text[:2]]
+
+    @property
+    def told(self) -> str:
+        return f"by {self.reason}"
 
     def worth(self, document: Document) -> float:
         return len(document.text)

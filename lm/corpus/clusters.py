@@ -87,7 +87,7 @@ class Clusters(_Keyed):
         pieces = self.pieces()
         outcomes = self._outcomes(pieces)
         for number, piece in enumerate(pieces):
-            if piece.source in self.course.sources:
+            if self.course.is_own(piece):
                 write_outcome(self.course.outcome_path(item, piece), outcomes.get(number, Outcome()), [])
 
     def _outcomes(self, pieces: list[Piece]) -> dict[int, Outcome]:
@@ -104,14 +104,14 @@ class Clusters(_Keyed):
         for number in np.unique(homes):
             here = homes == number
             kept = files[number].kept[nodes[here] - begins[number]]
-            own = pieces[number].source in self.course.sources
+            own = self.course.is_own(pieces[number])
             worth[here], places[here] = kept["worth"] if own else inf, kept["place"]
         gone, stays = losers(nodes, clusters, worth)
         ids = self._ids(files, begins, np.unique(stays))
         step = self.course.steps[self.course.names[self.step]]
         outcomes: dict[int, Outcome] = {}
         for at, other in sorted(zip(np.searchsorted(nodes, gone).tolist(), stays.tolist(), strict=True)):
-            if pieces[homes[at]].source in self.course.sources:
+            if self.course.is_own(pieces[homes[at]]):
                 outcome = outcomes.setdefault(int(homes[at]), Outcome())
                 outcome.dropped[int(places[at])] = Dropped(step.reason, f"as {ids[other]}")
         return outcomes

@@ -20,11 +20,19 @@ PART = 32_000_000  # bytes of files that one process reads, at the least
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Some consecutive documents of a source."""
+class Part:
+    """What is read at once of a source, or of the earlier corpus that a step goes by, as `reading` has it."""
 
-    source: str
-    name: str
+    reading: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some consecutive documents of a part."""
+
+    part: Part
+    number: int
 
 
 class Course:
@@ -33,74 +41,78 @@ class Course:
     def __init__(self, directory: Path, sources: Mapping[str, Source], steps: Mapping[str, Filter | Unique]):
         self.directory, self.sources, self.steps = directory, dict(sources), dict(steps)
         self.names = list(steps)
-        self.piece, self.part_size = PIECE, PART
-        self.readings = {
-            **self.sources,
-            **{
-                f"{name}.earlier": step.earlier
-                for name, step in steps.items()
-                if isinstance(step, Unique) and step.earlier
-            },
+        self.piece, self.readings = PIECE, dict(sources)
+        for name, step in steps.items():
+            if isinstance(step, Unique) and step.earlier:
+                self.readings[f"{name}.earlier"] = step.earlier
+        self.parts = {
+            Part(name, number): part
+            for name, reading in self.readings.items()
+            for number, part in enumerate(reading.parts(PART))
         }
-        chain = {
-            name: hash_json([LAYOUT, self.piece, self.part_size, each.fingerprint()])
-            for name, each in self.readings.items()
-        }
-        self._places = [{name: self._place("read", chain[name]) for name in self.readings}]
-        self._keys: dict[int, dict[str, Path]] = {}
+        own = self.parts_of(*sources)
+        chain = {part: hash_json([LAYOUT, self.piece, each.fingerprint()]) for part, each in self.parts.items()}
+        self._places = [{part: self._place("read", chain[part]) for part in self.parts}]
+        self._keys: dict[int, dict[Part, Path]] = {}
         self._clusters: dict[int, Path] = {}
         for number, (name, step) in enumerate(steps.items()):
             about = [described(step), code_of(step)]
             if isinstance(step, Unique):
-                known = {each: hash_json([chain[each], about]) for each in (*self.sources, *self.earlier(number))}
+                known = {
+                    each: hash_json([chain[each], about]) for each in (*own, *self.parts_of(*self.earlier(number)))
+                }
                 self._keys[number] = {each: self._place(f"{name}.keys", known[each]) for each in known}
                 together = hash_json([known[each] for each in known])
                 self._clusters[number] = self._place(f"{name}.clusters", together)
-                after = {each: hash_json([together, at]) for at, each in enumerate(self.sources)}
+                after = {each: hash_json([together, at]) for at, each in enumerate(own)}
             else:
-                after = {each: hash_json([chain[each], about]) for each in self.sources}
+                after = {each: hash_json([chain[each], about]) for each in own}
             chain.update(after)
-            self._places.append({each: self._place(name, after[each]) for each in self.sources})
-        self.fingerprint = hash_json([[name, chain[name]] for name in self.sources] + [self.names])
+            self._places.append({each: self._place(name, after[each]) for each in own})
+        self.fingerprint = hash_json([[each.reading, chain[each]] for each in own] + [[*sources], self.names])
         self.result = self._place("kept", self.fingerprint)
+        self._position = {part: position for position, part in enumerate(own)}
 
     def earlier(self, step: int) -> list[str]:
         """The reading of the other corpus that a step goes by, if it does."""
         name = f"{self.names[step]}.earlier"
         return [name] if name in self.readings else []
 
+    def parts_of(self, *readings: str) -> list[Part]:
+        """The parts of some readings, in the order of their documents."""
+        return [part for name in readings for part in self.parts if part.reading == name]
+
     def pieces(self, *readings: str) -> list[Piece]:
         """The pieces of all sources, or of `readings`, in the order of their documents, once they are read."""
-        found = []
-        for name in readings or self.sources:
-            for part in range(self.parts(name)):
-                count = len(read_plain(self.part(name, part))["documents"])
-                found += [Piece(name, f"{part:05d}-{index:05d}") for index in range(count)]
-        return found
+        return [
+            Piece(part, number)
+            for part in self.parts_of(*(readings or self.sources))
+            for number in range(len(read_plain(self.account_path(part))["documents"]))
+        ]
+
+    def is_own(self, piece: Piece) -> bool:
+        """Whether a piece is of this corpus, not of an earlier one."""
+        return piece.part.reading in self.sources
 
     def key(self, reading: str) -> str:
         """Where the config has it."""
         return f"corpus.sources.{reading}" if reading in self.sources else f"corpus.filters.{reading}"
 
-    def parts(self, reading: str) -> int:
-        """In how many parts it is read."""
-        return len(self.readings[reading].parts(self.part_size))
-
-    def part(self, reading: str, part: int) -> Path:
+    def account_path(self, part: Part) -> Path:
         """What says that a part has been read, and what was found."""
-        return self._places[0][reading] / f"part-{part:05d}.zst"
+        return self._places[0][part] / "account.zst"
 
     def documents_path(self, piece: Piece) -> Path:
         """Where the documents of a piece lie, as they were read."""
-        return self._places[0][piece.source] / f"{piece.name}.jsonl.zst"
+        return self._places[0][piece.part] / f"{piece.number:05d}.jsonl.zst"
 
     def outcome_path(self, step: int, piece: Piece) -> Path:
         """Where it is kept what a step made of a piece."""
-        return self._places[step + 1][piece.source] / f"{piece.name}.zst"
+        return self._places[step + 1][piece.part] / f"{piece.number:05d}.zst"
 
     def keys_path(self, step: int, piece: Piece) -> Path:
         """Where the keys of a piece's documents lie; see `keys`."""
-        return self._keys[step][piece.source] / piece.name
+        return self._keys[step][piece.part] / f"{piece.number:05d}"
 
     def clusters_path(self, step: int) -> Path:
         """Where a `Unique` step works out which documents belong together."""
@@ -108,8 +120,7 @@ class Course:
 
     def kept_path(self, piece: Piece) -> Path:
         """Where the documents that are left of a piece lie."""
-        number = list(self.sources).index(piece.source)
-        return self.result / f"{number:03d}-{piece.name}.jsonl.zst"
+        return self.result / f"{self._position[piece.part]:05d}-{piece.number:05d}.jsonl.zst"
 
     def documents(self, piece: Piece, *, steps: int) -> list[Document]:
         """The documents of a piece that the first `steps` steps have let pass."""

@@ -22,6 +22,11 @@ class Unique(ABC):
     def keys(self, document: Document) -> list[bytes]:
         """By what it is known, as many of every document, each of 8 bytes or a multiple; none if nothing is like it."""
 
+    @property
+    @abstractmethod
+    def told(self) -> str:
+        """What there is to know of it before it runs, "" for nothing."""
+
     @abstractmethod
     def worth(self, document: Document) -> float:
         """The one of most worth is kept, of equals the first."""

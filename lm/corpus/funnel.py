@@ -109,6 +109,12 @@ class Funnel(Source):
         for piece in self.course.pieces():
             yield from self.course.fates(piece)
 
+    @property
+    def told(self) -> list[str]:
+        """What there is to know of filters before they run."""
+        steps = ((name, step) for name, step in self.filters.items() if isinstance(step, Unique))
+        return [f"{name}: {told}" for name, step in steps if (told := step.told)]
+
     def _run(self) -> None:
         """Do the work that is not done."""
         self.executor.run(self.phases)
@@ -118,8 +124,8 @@ class Funnel(Source):
         """Let each source say what was found in all its parts."""
         for name, source in self.course.readings.items():
             tally = Tally()
-            for part in range(self.course.parts(name)):
-                tally.add(Tally(**read_plain(self.course.part(name, part))["tally"]))
+            for part in self.course.parts_of(name):
+                tally.add(Tally(**read_plain(self.course.account_path(part))["tally"]))
             with standing_at(self.course.key(name), source):
                 source.tell(tally)
 

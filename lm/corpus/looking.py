@@ -43,15 +43,15 @@ def show_fates(funnel: Funnel, count: int, *, stream: TextIO | None = None) -> N
 
     with TemporaryDirectory() as folder:
         sources = {name: Sample(source) for name, source in funnel.sources.items()}
-        sample = Funnel(sources, filters=funnel.filters, directory=folder, executor=funnel.executor)
+        sample = Funnel(sources, filters=funnel.filters, directory=folder)
         for fate in sample.fates():
             if fate.dropped is not None:
                 step = names[len(fate.texts) - 1]
                 tell(red, step, fate.dropped.reason, fate.dropped.detail, fate, fate.document.text)
             elif fate.changed:
                 tell(yellow, names[fate.changed[0]], "changed", "", fate, _difference(fate))
-        table = sample.ledger.table()
-    stream.write(f"{table}\n(of the first {SAMPLE} documents of each source; nothing was written)\n")
+        told = "\n".join([sample.ledger.table(), *sample.told])
+    stream.write(f"{told}\n(of the first {SAMPLE} documents of each source; nothing was written)\n")
 
 
 def explain_fate(funnel: Funnel, name: str, *, stream: TextIO | None = None) -> None:

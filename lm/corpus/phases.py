@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from lm.corpus.course import Course, Piece
+from lm.corpus.course import Course, Part, Piece
 from lm.corpus.document import Document
 from lm.corpus.fate import Reporting, Unique, judge
 from lm.corpus.keys import KeysFile
@@ -52,23 +52,22 @@ class Read(Phase):
     def __init__(self, course: Course):
         self.course = course
 
-    def items(self) -> list[tuple[str, int]]:
-        return [(name, part) for name in self.course.readings for part in range(self.course.parts(name))]
+    def items(self) -> list[Part]:
+        return list(self.course.parts)
 
-    def done(self, item: tuple[str, int]) -> bool:
-        return is_written(self.course.part(*item))
+    def done(self, item: Part) -> bool:
+        return is_written(self.course.account_path(item))
 
-    def work(self, item: tuple[str, int]) -> None:
-        name, number = item
-        part = self.course.readings[name].parts(self.course.part_size)[number]
+    def work(self, item: Part) -> None:
+        part = self.course.parts[item]
         sizes = []
-        with standing_at(self.course.key(name), part):
-            for index, documents in enumerate(cut(part, characters=self.course.piece)):
-                path = self.course.documents_path(Piece(name, f"{number:05d}-{index:05d}"))
+        with standing_at(self.course.key(item.reading), part):
+            for number, documents in enumerate(cut(part, characters=self.course.piece)):
+                path = self.course.documents_path(Piece(item, number))
                 if not is_written(path):
                     write_documents(path, documents)
                 sizes.append(len(documents))
-        write_plain(self.course.part(name, number), {"documents": sizes, "tally": vars(part.tally)})
+        write_plain(self.course.account_path(item), {"documents": sizes, "tally": vars(part.tally)})
 
 
 class Judge(Phase):
@@ -88,7 +87,7 @@ class Judge(Phase):
 
     def work(self, piece: Piece) -> None:
         course = self.course
-        documents = course.documents(piece, steps=self.first if piece.source in course.sources else 0)
+        documents = course.documents(piece, steps=self.first if course.is_own(piece) else 0)
         paths = self._paths(piece)
         known = list(takewhile(is_written, paths))
         for path in known:
@@ -103,7 +102,7 @@ class Judge(Phase):
 
     def _paths(self, piece: Piece) -> list[Path]:
         """What the filters make of a piece; those of an earlier corpus are compared as they are."""
-        steps = range(self.first, self.last) if piece.source in self.course.sources else ()
+        steps = range(self.first, self.last) if self.course.is_own(piece) else ()
         return [self.course.outcome_path(step, piece) for step in steps]
 
     def _keys(self, piece: Piece) -> KeysFile | None:

@@ -22,5 +22,9 @@ class Duplicates(Unique):
         said = b"" if self.exactly else b" ".join(plain_words(document.text))
         return [blake2b(said or document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()]
 
+    @property
+    def told(self) -> str:
+        return ""
+
     def worth(self, document: Document) -> float:
         return 0.0

@@ -65,6 +65,14 @@ class NearDuplicates(Unique):
         rows = np.array(sketch.digest(), dtype="<u4").reshape(self.bands, self.rows)
         return [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
 
+    @property
+    def told(self) -> str:
+        likely = ", ".join(f"{overlap:.0%}: {self.chance(overlap):.1%}" for overlap in (0.5, 0.6, 0.7, 0.8, 0.9))
+        return (
+            f"{self.bands} bands × {self.rows} rows of runs of {self.shingle} words; the threshold is an overlap of "
+            f"{self.threshold:.0%}, and two documents are alike with the chance, by overlap, {likely}"
+        )
+
     def worth(self, document: Document) -> float:
         if self.quality is not None:
             return self.quality.score(document.text)

@@ -67,7 +67,8 @@ def _account(corpus: Funnel, directory: Path, tokenizer: Tokenizer, split: Split
     count_tokens(ledger, corpus.fates(), directory, tokenizer=tokenizer, split=split)
     funnel = directory / "funnel.json"
     write_atomically(funnel, json.dumps({"steps": ledger.steps, "shards": counts}, indent=1, ensure_ascii=False))
-    print(ledger.table(), end="\n" if corpus.filters else "")
+    if corpus.filters:
+        print("\n".join([ledger.table(), *corpus.told]))
     written = [funnel]
     for name, records in corpus.account["reports"].items():
         written.append(directory / f"found-{name}.jsonl")

@@ -8,7 +8,7 @@ from shutil import rmtree
 import pytest
 
 from given import Given
-from lm.corpus import Document, Funnel, LocalExecutor, clusters, course, pieces
+from lm.corpus import Document, Funnel, LocalExecutor, TextSource, clusters, course, pieces
 from lm.filter import Duplicates
 from toy_filters import BothLetters, Letter, Letters, Shout
 
@@ -169,6 +169,31 @@ def test_another_source_leaves_alone_what_filters_made_of_the_first(tmp_path, sm
     }  # fmt: skip
 
 
+def test_another_byte_in_one_of_several_files_leaves_alone_what_was_made_of_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "PART", 1)
+    for name in "abc":
+        (tmp_path / f"{name}.txt").write_text(f"this is the file {name} of many words")
+    filters = {"letters": Letters(least=12), "unique": Duplicates()}
+
+    def run() -> Funnel:
+        source = TextSource(str(tmp_path / "*.txt"))
+        made = Funnel({"files": source}, filters=filters, directory=str(tmp_path / "made"))
+        assert len(list(made)) == len(source.files)
+        return made
+
+    def new(made: Funnel, before: dict[str, bytes]) -> list[str]:
+        """Of which steps there are files that were not there before."""
+        names = (name for name in files(made).keys() - before.keys() if not name.startswith(("kept", "unique-")))
+        return sorted(name.split("-")[0] for name in names)
+
+    before = files(run())
+    (tmp_path / "b.txt").write_text("this is the File b of many words")
+    assert new(run(), before) == ["letters", "read", "read", "unique.clusters", *["unique.keys"] * 3]
+    before = files(run())
+    (tmp_path / "d.txt").write_text("and one more file of many words")
+    assert new(run(), before) == ["letters", "read", "read", "unique.clusters", *["unique.keys"] * 3]
+
+
 def test_what_was_removed_is_made_again_where_it_is_needed(tmp_path, small):
     first = of(tmp_path)
     told = [(fate.document, fate.texts, fate.dropped) for fate in first.fates()]
@@ -250,9 +275,9 @@ def test_a_file_that_a_filter_goes_by_counts_with_its_content(tmp_path):
 def test_a_damaged_piece_is_told_by_its_file(tmp_path):
     made = of(tmp_path)
     list(made)
-    piece = made.course.result / "000-00000-00000.jsonl.zst"
+    piece = made.course.result / "00000-00000.jsonl.zst"
     piece.write_bytes(piece.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"000-00000-00000\.jsonl\.zst is damaged .*remove the directory"):
+    with pytest.raises(ValueError, match=r"00000-00000\.jsonl\.zst is damaged .*remove the directory"):
         list(of(tmp_path))
 
 

@@ -7,7 +7,7 @@ import pytest
 from given import Given
 from lm.corpus import Document, explain_fate, show_fates
 from lm.corpus.funnel import Funnel
-from lm.filter import Duplicates
+from lm.filter import Duplicates, NearDuplicates
 from toy_filters import Letters, Shout
 
 DOCUMENTS = [
@@ -62,3 +62,10 @@ def test_an_id_that_no_source_has_is_refused_with_ids_like_it(tmp_path):
         said(explain_fate, made(tmp_path), "x9")
     with pytest.raises(ValueError, match="explain=1: no source has a document of this id; there are n1, n10"):
         said(explain_fate, made(tmp_path), "1")
+
+
+def test_what_there_is_to_know_of_a_filter_is_told(tmp_path):
+    funnel = Funnel({"given": Given(DOCUMENTS)}, filters={"near": NearDuplicates()}, directory=str(tmp_path))
+    told = said(show_fates, funnel, 0)
+    assert "near: 14 bands × 8 rows of runs of 5 words; the threshold is an overlap of 72%" in told
+    assert "by overlap, 50%: 5.3%, 60%: 21.1%, 70%: 56.5%, 80%: 92.4%, 90%: 100.0%" in told
