@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from given import Given
-from lm.corpus import Document, Dropped, Funnel
+from lm.corpus import Document, Dropped, Funnel, LocalExecutor
 from lm.filter import Decontaminate, runs
 from lm.filter.plain_words import plain_words, word_spans
 from shared_texts import DATA, documents, install_guides, needs_data, novels, parts, web_pages, wikipedia, wikitext
@@ -237,7 +237,8 @@ def test_a_funnel_counts_what_it_drops_and_knows_the_files_by_their_content(path
     def funnel(workers: int) -> Funnel:
         given = Given(documents([OTHER, ITEM, OTHER + OTHER] * 300))
         filters = {"decontaminate": Decontaminate(paths=paths)}
-        return Funnel({"given": given}, filters=filters, directory=str(tmp_path / str(workers)), workers=workers)
+        executor = LocalExecutor(workers=workers)
+        return Funnel({"given": given}, filters=filters, directory=str(tmp_path / str(workers)), executor=executor)
 
     one, two = funnel(1), funnel(2)
     assert list(one) == list(two)

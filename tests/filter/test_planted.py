@@ -32,7 +32,7 @@ def test_clean_text_is_kept(tmp_path):
     }
     for name, found in texts.items():
         documents = [Document(text, f"{name} {number}") for number, text in enumerate(found)]
-        funnel = Funnel({name: Given(documents)}, filters=steps(*WRAPPED), directory=str(tmp_path), workers=1)
+        funnel = Funnel({name: Given(documents)}, filters=steps(*WRAPPED), directory=str(tmp_path))
         kept = sum(1 for _ in funnel)
         assert kept / len(documents) >= 0.98, (name, funnel.ledger.table())
 
@@ -71,9 +71,9 @@ def test_rubbish_is_dropped_by_the_step_that_is_for_it(name):
     text, expected = rubbish()[name]
     filters = steps("duplicates", "near_duplicates")
     filters["language"] = type(filters["language"])(languages=["en"])
-    fate = follow(Document(text, name), list(filters.values()))
+    fate = follow(Document(text, name), filters)
     assert isinstance(fate.dropped, Dropped), "it was kept"
-    assert list(filters)[len(fate.sizes) - 1] == expected, fate.dropped
+    assert list(filters)[len(fate.texts) - 1] == expected, fate.dropped
 
 
 @needs_data

@@ -78,7 +78,7 @@ def test_rows_are_those_that_opening_finds(packing, known, corpus):
 
 
 @pytest.mark.parametrize(
-    "fault", ["budget.batch_tokens=250", "data.max_epochs=0.1", "data.path=nowhere", "data.weights={novels: 1}"]
+    "fault", ["budget.batch_tokens=250", "data.max_epochs=0.1", "data.path=nowhere", "data.max_epochs={novels: 1}"]
 )
 def test_a_plan_is_refused_in_the_words_of_the_run(fault, corpus, tmp_path, capsys):
     told = []

@@ -261,8 +261,10 @@ def test_a_sweep_on_several_ranks_gives_each_run_its_own_seed(swept):
 
 def test_only_one_rank_speaks(swept):
     _, done = swept
-    lines = done.stdout.splitlines()
+    told, summary = done.stdout.split("\n\n", 1)
+    lines = told.splitlines()
     assert [line.split()[0] for line in lines] == ["sweep", "pretrain", "pretrain"] * 2
+    assert summary.count("value  job") == summary.count("sweep       2 jobs") == 1
     assert ["2 × cpu" in line for line in lines] == [False, True, False] * 2
     assert ["→" in line for line in lines] == [False, False, True] * 2
     assert done.stderr == ""
