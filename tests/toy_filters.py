@@ -1,5 +1,7 @@
 """Filters for tests, where another process can import them."""
 
+import os
+import signal
 from dataclasses import replace
 
 from lm.corpus import Document, Dropped, Source, Unique
@@ -8,12 +10,14 @@ from lm.corpus import Document, Dropped, Source, Unique
 class Letters:
     """Drop what has few letters."""
 
-    def __init__(self, *, least: int, fails_at: str = ""):
-        self.least, self.fails_at = least, fails_at
+    def __init__(self, *, least: int, fails_at: str = "", killed_at: str = ""):
+        self.least, self.fails_at, self.killed_at = least, fails_at, killed_at
 
     def __call__(self, document: Document) -> Document | Dropped:
         if document.id == self.fails_at:
             return 1 // 0
+        if document.id == self.killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         count = sum(map(str.isalpha, document.text))
         return document if count >= self.least else Dropped("too few letters", f"{count} letters")
 

@@ -5,6 +5,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing import get_context
@@ -55,6 +56,11 @@ def _done(pool: ProcessPoolExecutor | None, number: int, phase: Phase, items: Se
     try:
         for future in as_completed(futures):
             yield future.result()
+    except BrokenProcessPool as error:
+        raise ValueError(
+            f"{phase.label}: a process was ended from outside, as where memory runs out: the same command goes on; "
+            "fewer corpus.executor.workers take less memory"
+        ) from error
     finally:
         for future in futures:
             future.cancel()

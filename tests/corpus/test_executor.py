@@ -46,6 +46,13 @@ def test_tasks_of_datatrove_make_the_same_files(tasks, tmp_path, expected):
     assert made(tmp_path / "there", DatatroveExecutor(make, logs=str(tmp_path / "logs"))) == expected
 
 
+def test_a_worker_that_is_killed_is_told_in_a_line(tmp_path, expected):
+    with pytest.raises(
+        ValueError, match=r"filtering: a process was ended from outside.*fewer corpus\.executor\.workers"
+    ):
+        made(tmp_path / "there", LocalExecutor(workers=2), letters=Letters(least=12, killed_at="d250"))
+
+
 @pytest.mark.slow
 def test_a_ray_cluster_makes_the_same_files(tmp_path, expected, monkeypatch):
     if importlib.util.find_spec("ray") is None:
