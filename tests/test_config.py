@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.config import Composition, build, check, faults_of, plain, readable
+from lm.config import Composition, build, check, faults_of, locate, plain, readable
 from lm.faults import Fault
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
@@ -324,3 +324,9 @@ def test_a_key_of_another_option_is_told_with_it(tmp_path: Path) -> None:
     )
     (fault,) = told("model.dropout=0.2", extra=tmp_path)
     assert fault == "model.dropout: is not in the YAML; model=deep has it"
+
+
+def test_a_target_of_a_package_that_an_extra_brings_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datatrove", None)
+    found, complaint = locate("datatrove.executor.LocalPipelineExecutor")
+    assert (found, complaint) == (None, "there is no datatrove; pip install 'lm[executors]'")

@@ -37,7 +37,7 @@ def locate(target: str) -> tuple[Any, str]:
                 if error.name != here:
                     return None, f"{here} cannot be imported: {error}{remedy(error)}"
                 modules = [each.name for each in pkgutil.iter_modules(inside["__path__"])] if path else []
-                return None, f"there is no {here}{_near(name, path, [*inside, *modules])}"
+                return None, f"there is no {here}{remedy(error) or _near(name, path, [*inside, *modules])}"
         else:
             return None, f"there is no {here}{_near(name, path, inside)}"
         path = here
