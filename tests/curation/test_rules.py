@@ -72,6 +72,7 @@ def test_bounds_hold_for_every_turn_and_are_told_with_the_number():
     assert reasons(Lengths(max_answer=8), several) == {0: "answer too long"}
     assert Lengths(max_answer=8)([several])[0].detail == "9 words, more than 8"
     assert reasons(Lengths(max_turns=3), several) == {0: "too many turns"}
+    assert reasons(Lengths(max_turns=4, max_answer=9), several) == {}
     assert reasons(Lengths(max_answer=None), talk("w " * 5000)) == {}
     with pytest.raises(ValueError, match="min_answer 9 is more than max_answer 3"):
         Lengths(min_answer=9, max_answer=3)
