@@ -110,6 +110,8 @@ class Sharded(ModelParallelStrategy):
         set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             set_optimizer_state_dict(self.model, optimizer, self._named(state, optimizer), options=options)
+            for own, group in zip(optimizer.param_groups, state["param_groups"], strict=True):
+                own |= {key: value for key, value in group.items() if key != "params"}  # pairs come back as lists
         return checkpoint
 
     def whole_model(self) -> nn.Module | None:

@@ -1,0 +1,150 @@
+"""How a run is carried out changes nothing of what it makes, and may change at any step: 1 process, DDP, FSDP2, TP."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import permutations
+
+import pytest
+import torch
+
+from lm.checkpoint import load_model
+from lm.manifest import read_manifest
+from ranks_here import as_ranks
+from row_notes import noted
+from training_runs import _call, make_corpus, pretraining, run
+
+STEPS, HALF = 20, 10  # steps of 8 rows
+# (ranks, overrides): micro-batches of 2 rows in one process, as many as fit one step elsewhere
+CPU = "trainer.accelerator=cpu"
+STRATEGIES = {
+    "one process": (1, ("trainer=cpu", "budget.rows_per_device=2")),
+    "DDP": (2, ("trainer=ddp", CPU, "trainer.devices=2", "budget.rows_per_device=4")),
+    "FSDP2": (2, ("trainer=fsdp", CPU, "trainer.devices=2", "budget.rows_per_device=4")),
+    "TP": (2, ("trainer=fsdp_tp", CPU, "trainer.devices=2", "budget.rows_per_device=8")),
+    "FSDP2 and TP": (4, ("trainer=fsdp_tp", CPU, "trainer.devices=4", "budget.rows_per_device=1")),
+}
+# Every strategy hands over once, and is handed to once; the other pairs are slow.
+RING = [("one process", "FSDP2"), ("FSDP2", "TP"), ("TP", "DDP"), ("DDP", "one process")]
+PAIRS = [
+    pytest.param(pair, marks=() if pair in RING else pytest.mark.slow, id=" → ".join(pair))
+    for pair in permutations(STRATEGIES, 2)
+]
+
+
+def carried_out(corpus, root, strategy: str, *overrides: str) -> list[int]:
+    """Train by a strategy, the ranks started from here; their exit codes."""
+    ranks, chosen = STRATEGIES[strategy]
+    notes = f"+callbacks.notes={{_target_: row_notes.NoteRows, directory: {root}}}"
+    options = (
+        "model.dropout=0.0",
+        f"budget.steps={STEPS}",
+        "optimizer.learning_rate=1e-3",
+        "callbacks.checkpoints.every=100",
+        "validations=2",
+        notes,
+        *chosen,
+        *overrides,
+    )
+    config = pretraining(corpus, root, "run", *options)
+    return [run(config)] if ranks == 1 else as_ranks(ranks, _call, config)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def reference(corpus, tmp_path_factory):
+    """The run in one process, never interrupted."""
+    root = tmp_path_factory.mktemp("reference")
+    assert carried_out(corpus, root, "one process") == [0]
+    return root
+
+
+@pytest.fixture(scope="module")
+def halves(corpus, tmp_path_factory):
+    """Roots of runs that were interrupted at half of the steps, by strategy, each made when it is asked for."""
+    made = {}
+
+    def half(strategy: str):
+        if strategy not in made:
+            root = tmp_path_factory.mktemp("half")
+            batches = {"one process": 4 * HALF, "FSDP2 and TP": 4 * HALF}.get(strategy, HALF)
+            arguments = f"batches: {batches}, number: {int(signal.SIGTERM)}"
+            codes = carried_out(
+                corpus, root, strategy, f"+callbacks.killer={{_target_: killers.SignalAfterBatch, {arguments}}}"
+            )
+            assert 0 not in codes
+            made[strategy] = root
+        return made[strategy]
+
+    return half
+
+
+@pytest.fixture(scope="module")
+def continued(corpus, halves, tmp_path_factory):
+    """Roots of runs that one strategy began and another finished."""
+    made = {}
+
+    def go_on(pair: tuple[str, str]):
+        if pair not in made:
+            root = tmp_path_factory.mktemp("continued") / "root"
+            shutil.copytree(halves(pair[0]), root)
+            assert set(carried_out(corpus, root, pair[1])) == {0}
+            made[pair] = root
+        return made[pair]
+
+    return go_on
+
+
+def logged(root, column: str) -> dict[int, float]:
+    with open(root / "pretrain" / "run" / "metrics.csv", newline="") as file:
+        return {int(row["step"]): float(row[column]) for row in csv.DictReader(file) if row.get(column)}
+
+
+def checkpoint(root, which: str = "last") -> dict:
+    return torch.load(root / "pretrain" / "run" / "checkpoints" / f"{which}.ckpt", weights_only=True)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_step_of_a_run_that_two_strategies_share_is_that_of_one_process(pair, continued, reference):
+    root = continued(pair)
+    for column in ("train/loss", "train/gradient_norm", "validation/loss", "validation/bits_per_byte"):
+        found, expected = logged(root, column), logged(reference, column)
+        assert found == pytest.approx(expected, rel=0, abs=1e-6), column
+    assert len(logged(root, "train/loss")) == STEPS
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_step_reads_the_same_rows_whoever_carries_it_out(pair, continued, reference):
+    assert noted(continued(pair)) == noted(reference)
+    assert {len(rows) for rows in noted(reference).values()} == {8}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_weights_and_moments_end_where_one_process_ends(pair, continued, reference):
+    found, expected = checkpoint(continued(pair)), checkpoint(reference)
+    assert list(found["state_dict"]) == list(expected["state_dict"])
+    for name, value in expected["state_dict"].items():
+        torch.testing.assert_close(found["state_dict"][name], value, rtol=0, atol=1e-6)
+    (here,), (there,) = found["optimizer_states"], expected["optimizer_states"]
+    assert here["param_groups"] == there["param_groups"]
+    assert here["state"].keys() == there["state"].keys()
+    for number, state in there["state"].items():
+        for name, value in state.items():
+            torch.testing.assert_close(here["state"][number][name], value, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["FSDP2", "TP"])
+def test_a_sharded_run_leaves_one_plain_file_that_other_jobs_read(strategy, halves):
+    root = halves(strategy)
+    saved = checkpoint(root)
+    assert saved["global_step"] == HALF
+    assert {type(value) for value in saved["state_dict"].values()} == {torch.Tensor}
+    model = load_model(str(root / "pretrain" / "run"))
+    assert model(torch.zeros(1, 4, dtype=torch.int64)).isfinite().all()
