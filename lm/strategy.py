@@ -167,4 +167,7 @@ def _without_memory(model: nn.Module) -> nn.Module:
     empty = {id(buffer): buffer.to("meta") for buffer in model.buffers()}
     for weight in model.parameters():
         empty[id(weight)] = nn.Parameter(weight.detach().to("meta"), requires_grad=weight.requires_grad)
-    return copy.deepcopy(model, empty)  # what it finds there it does not copy
+    outline = copy.deepcopy(model, empty)  # what it finds there it does not copy
+    for module in outline.modules():
+        vars(module).pop("forward", None)  # a compiled one would be that of the model itself
+    return outline

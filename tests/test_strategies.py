@@ -1,18 +1,14 @@
 """How a run is carried out changes nothing of what it makes, and may change at any step: 1 process, DDP, FSDP2, TP."""
 
 import csv
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from itertools import permutations
 
 import pytest
 import torch
 
 from lm.checkpoint import load_model
-from lm.manifest import read_manifest
 from ranks_here import as_ranks
 from row_notes import noted
 from training_runs import _call, make_corpus, pretraining, run

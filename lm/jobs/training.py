@@ -28,6 +28,7 @@ from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
 from lm.model import Transformer
 from lm.model.parallel import check_tensor_parallel
+from lm.model.recompute import recompute_activations
 from lm.ranks import is_first_process
 from lm.run import Run
 from lm.strategy import tensor_parallel_size, told
@@ -121,9 +122,13 @@ def train(
     if is_first_process():  # the others may be ahead of it, and what lies in a directory without books is refused
         tokenizer.save(run.directory / "tokenizer.json")
         write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
+    if compute.activation_checkpointing:
+        recompute_activations(network)
     if compute.compile:
-        for block in network.blocks:
-            block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
+        for (
+            block
+        ) in network.blocks:  # names in checkpoints stay; self.log and what gathers weights stay out of the graph
+            block.forward = torch.compile(block.forward)
     precision = compute.settle_precision(accelerator, parameters)
     # A checkpoint means that all that belongs to its step is done: what is not yet logged then is lost to a kill.
     saving_last = sorted(callbacks.values(), key=lambda callback: isinstance(callback, Checkpoints))
