@@ -14,6 +14,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from lm.checkpoint_parts import WEIGHTS, check_parts, is_parts, read_whole
 from lm.config import build, locate
 from lm.files import atomic_path, undamaged, write_atomically
 from lm.model import Transformer
@@ -33,11 +34,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:
         with undamaged(path, "remove it to go on without it, or set run.restart=true to start again"):
             check_whole(path)
-            return super().load_checkpoint(path, **options)
+            return read_whole(path) if is_parts(path) else super().load_checkpoint(path, **options)
 
 
 def check_whole(path: str | Path) -> None:
     """Raise where the file is not bit for bit what was written: torch keeps checksums, but does not look at them."""
+    if is_parts(path):
+        check_parts(path)
+        return
     with ZipFile(path) as file:
         if damaged := file.testzip():
             raise ValueError(f"its {damaged} is not what was written")
@@ -90,7 +94,10 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
     prefix = "model."  # the objective holds the network under this name
     with undamaged(file, "finish its run again, or copy it anew"):
         check_whole(file)
-        weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+        if is_parts(file):
+            weights = read_whole(file, prefix=WEIGHTS)["state_dict"]
+        else:
+            weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(
             {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         )

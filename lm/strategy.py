@@ -7,6 +7,7 @@ what lies between: sizes checked in words, and checkpoints that any number of ra
 import copy
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import torch
@@ -24,10 +25,9 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.optim import Optimizer
 
 from lm.bounds import Count
+from lm.checkpoint_parts import apart, is_parts, read_into, read_rest, together, write_parts
 from lm.model import Transformer
 from lm.model.parallel import is_parallel, parallelize
-
-FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 class Sharded(ModelParallelStrategy):
@@ -36,7 +36,9 @@ class Sharded(ModelParallelStrategy):
     `tensor_parallel_size` ranks work on the same rows, each with a part of every matrix (keep them on one machine:
     they exchange activations twice a block and pass); the others read rows of their own. Every rank makes the whole
     model in the memory of its host before it keeps its share, so that a seed means the same weights as in one process;
-    a device holds no more than a block of it at a time. See `lm.model.parallel` for the options.
+    a device holds no more than a block of it at a time. Checkpoints are gathered by the first rank into the same single
+    file as in one process; with `distributed_checkpoints` each rank writes its part. See `lm.model.parallel` for the
+    other options.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class Sharded(ModelParallelStrategy):
         tensor_parallel_size: Count = 1,
         reshard_after_forward: bool = True,
         cpu_offload: bool = False,
+        distributed_checkpoints: bool = False,
     ):
-        super().__init__(tensor_parallel_size=tensor_parallel_size, save_distributed_checkpoint=False)
+        super().__init__(tensor_parallel_size=tensor_parallel_size, save_distributed_checkpoint=distributed_checkpoints)
         self.reshard_after_forward, self.cpu_offload = reshard_after_forward, cpu_offload
+        self.distributed_checkpoints = distributed_checkpoints
         self._outline: nn.Module | None = None  # the whole model without memory
 
     @property
@@ -83,30 +87,43 @@ class Sharded(ModelParallelStrategy):
         return "cpu:gloo,cuda:nccl" if both else super()._get_process_group_backend()
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """All weights, on the first rank; the others help, and get nothing."""
-        return get_model_state_dict(self.model, options=FULL)
+        """All weights, on the first rank, and nothing on the others, which help; or this rank's parts on every rank."""
+        return get_model_state_dict(self.model, options=self._options)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """As torch's own `state_dict`, on the first rank.
+        """As torch's own `state_dict`, on the first rank, or on every rank with its parts.
 
         Lightning numbers parameters by their place in the model, torch by their place in the optimizer's groups: a
         checkpoint of the one, read by the other, would give parameters each other's moments.
         """
         optimizer = optimizer._optimizer if isinstance(optimizer, LightningOptimizer) else optimizer
-        state = get_optimizer_state_dict(self.model, optimizer, options=FULL)
-        if not self.is_global_zero:
-            return {}
-        groups, numbered = [], {}
-        for group in state["param_groups"]:
-            numbers = range(len(numbered), len(numbered) + len(group["params"]))
-            numbered |= dict(zip(group["params"], numbers, strict=True))
-            groups.append({**group, "params": [*numbers]})
-        return {"state": {numbered[name]: value for name, value in state["state"].items()}, "param_groups": groups}
+        state = get_optimizer_state_dict(self.model, optimizer, options=self._options)
+        return numbered(state) if state else {}
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any | None = None
+    ) -> None:
+        if not self.distributed_checkpoints:
+            super().save_checkpoint(checkpoint, filepath, storage_options)
+            return
+        tensors, rest = apart(checkpoint)
+        name = self.broadcast(token_hex(4))
+        write_parts(Path(filepath), tensors, rest, name=name, first=self.is_global_zero)
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
-        """Each rank reads the file and takes its share."""
-        checkpoint = self.checkpoint_io.load_checkpoint(checkpoint_path, weights_only=weights_only)
-        options = StateDictOptions(full_state_dict=True, strict=True)
+        """Each rank reads its share, from a file or from parts, whoever wrote them."""
+        options = StateDictOptions(full_state_dict=not is_parts(checkpoint_path), cpu_offload=True)
+        if is_parts(checkpoint_path):
+            checkpoint = read_rest(checkpoint_path)
+            sharded = {
+                "state_dict": get_model_state_dict(self.model),
+                "optimizer_states": [numbered(get_optimizer_state_dict(self.model, each)) for each in self.optimizers],
+            }
+            tensors, _ = apart(sharded)
+            read_into(checkpoint_path, tensors)
+            together(checkpoint, tensors)
+        else:
+            checkpoint = self.checkpoint_io.load_checkpoint(checkpoint_path, weights_only=weights_only)
         set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             set_optimizer_state_dict(self.model, optimizer, self._named(state, optimizer), options=options)
@@ -114,10 +131,14 @@ class Sharded(ModelParallelStrategy):
                 own |= {key: value for key, value in group.items() if key != "params"}  # pairs come back as lists
         return checkpoint
 
+    @property
+    def _options(self) -> StateDictOptions:
+        return StateDictOptions(full_state_dict=not self.distributed_checkpoints, cpu_offload=True)
+
     def whole_model(self) -> nn.Module | None:
         """A copy of the model that is not shared out, on the first rank; None on the others, which must ask too."""
         model = self.lightning_module.model
-        state = get_model_state_dict(model, options=FULL)
+        state = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.is_global_zero:
             return None
         whole = copy.deepcopy(self._outline)
@@ -133,6 +154,16 @@ class Sharded(ModelParallelStrategy):
             named |= dict(zip(group["params"], own_names, strict=True))
             groups.append({**group, "params": own_names})
         return {"state": {named[number]: value for number, value in state["state"].items()}, "param_groups": groups}
+
+
+def numbered(state: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimizer's state by names of parameters, as torch's own `state_dict`, by their place in the groups."""
+    groups, numbers = [], {}
+    for group in state["param_groups"]:
+        places = range(len(numbers), len(numbers) + len(group["params"]))
+        numbers |= dict(zip(group["params"], places, strict=True))
+        groups.append({**group, "params": [*places]})
+    return {"state": {numbers[name]: value for name, value in state["state"].items()}, "param_groups": groups}
 
 
 def share_out(strategy: Strategy, model: Transformer) -> None:
