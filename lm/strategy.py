@@ -26,8 +26,11 @@ from torch.optim import Optimizer
 
 from lm.bounds import Count
 from lm.checkpoint_parts import apart, is_parts, read_into, read_rest, together, write_parts
+from lm.compute import Compute
 from lm.model import Transformer
 from lm.model.parallel import is_parallel, parallelize
+
+TENSOR = "trainer.strategy.tensor_parallel_size"
 
 
 class Sharded(ModelParallelStrategy):
@@ -104,7 +107,8 @@ class Sharded(ModelParallelStrategy):
         self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any | None = None
     ) -> None:
         if not self.distributed_checkpoints:
-            super().save_checkpoint(checkpoint, filepath, storage_options)
+            if self.is_global_zero:
+                self.checkpoint_io.save_checkpoint(checkpoint, filepath, storage_options)
             return
         tensors, rest = apart(checkpoint)
         name = self.broadcast(token_hex(4))
@@ -182,6 +186,21 @@ def whole_model(strategy: Strategy, module: LightningModule) -> nn.Module | None
 def tensor_parallel_size(strategy: Strategy | str) -> int:
     """Ranks that read the same rows."""
     return strategy.tensor_parallel_size if isinstance(strategy, Sharded) else 1
+
+
+def refuse_misfits(strategy: Strategy | str, *, ranks: int, compute: Compute) -> None:
+    """Raise where the strategy cannot be carried out by that many ranks, or not with what `compute` asks for."""
+    if not isinstance(strategy, Sharded):
+        return
+    size = strategy.tensor_parallel_size
+    if ranks % size:
+        raise ValueError(f"{TENSOR}={size} does not divide {ranks} ranks: set it, or trainer.devices, to fit")
+    if compute.compile and size > 1:
+        raise ValueError(
+            f"compute.compile=true and {TENSOR}={size}: torch cannot compile that yet; set one to false, or 1"
+        )
+    if compute.precision == "64-true":
+        raise ValueError("compute.precision=64-true: Lightning does not shard in it; use trainer=ddp, or 32-true")
 
 
 def told(strategy: Strategy) -> str:

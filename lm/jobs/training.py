@@ -31,15 +31,13 @@ from lm.model.parallel import check_tensor_parallel
 from lm.model.recompute import recompute_activations
 from lm.ranks import is_first_process
 from lm.run import Run
-from lm.strategy import tensor_parallel_size, told
+from lm.strategy import TENSOR, refuse_misfits, tensor_parallel_size, told
 from lm.tokenizer import Tokenizer
 
 # Lightning's settings that change nothing of what is learned; the others follow from the plan and the parts.
 CARRIES_OUT = (
     "accelerator", "devices", "num_nodes", "strategy", "deterministic", "benchmark", "detect_anomaly", "profiler",
 )  # fmt: skip
-
-TENSOR = "trainer.strategy.tensor_parallel_size"
 
 
 def train(
@@ -78,9 +76,9 @@ def train(
     ranks_here = count_devices(settings["accelerator"], settings["devices"])
     threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
     ranks = ranks_here * settings.get("num_nodes", 1)
-    tensor = tensor_parallel_size(settings.get("strategy", "auto"))
-    if ranks % tensor:
-        raise ValueError(f"{TENSOR}={tensor} does not divide {ranks} ranks: set it, or trainer.devices, to fit")
+    strategy = settings.get("strategy", "auto")
+    refuse_misfits(strategy, ranks=ranks, compute=compute)
+    tensor = tensor_parallel_size(strategy)
     devices = Devices(accelerator, count=ranks // tensor)
     if plan:
         weights_fingerprint(run.config["model"])  # of a run that is not finished there is none
