@@ -14,7 +14,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from lm.checkpoint_parts import WEIGHTS, check_parts, is_parts, read_whole, remove_parts
+from lm.checkpoint_parts import GO_ON, WEIGHTS, check_parts, is_parts, read_whole, remove_parts
 from lm.config import build, locate
 from lm.files import atomic_path, undamaged, write_atomically
 from lm.model import Transformer
@@ -34,7 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         remove_parts(Path(path).parent, stem=Path(path).stem)  # of a run that began with many ranks
 
     def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:
-        with undamaged(path, "remove it to go on without it, or set run.restart=true to start again"):
+        with undamaged(path, GO_ON):
             check_whole(path)
             return read_whole(path) if is_parts(path) else super().load_checkpoint(path, **options)
 

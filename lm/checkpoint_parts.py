@@ -10,7 +10,8 @@ import os
 import pickle
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -23,6 +24,7 @@ from torch.distributed.checkpoint.metadata import Metadata
 from lm.files import write_atomically
 
 REST = "rest.pt"
+GO_ON = "remove it to go on without it, or set run.restart=true to start again"  # what helps where one is damaged
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
 # What torch's list of tensors is made of. It is a pickle, and any other name in it would be run.
 NAMES = {
@@ -86,7 +88,8 @@ def together(rest: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
 def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any], *, name: str, first: bool) -> None:
     """Write a checkpoint; every rank must call it, with the same `name`, new for each. Then `path` is a link to it."""
     directory = path.with_name(f"{path.stem}.{name}.parts")
-    dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(directory))  # synced; the list of tensors comes last
+    with _plainly():  # files are synced, and the list of tensors comes last
+        dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(directory))
     if not first:
         return
     content = io.BytesIO()
@@ -123,8 +126,7 @@ def read_rest(path: str | Path) -> dict[str, Any]:
 
 def read_into(path: str | Path, tensors: dict[str, Tensor], *, alone: bool = False) -> None:
     """Fill `tensors`, or this rank's parts of them, by name; every rank must call it, unless it is meant `alone`."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*assuming the intent is to load in a single process.*")
+    with _plainly():
         dcp.load(tensors, storage_reader=_Reader(path), no_dist=alone)
 
 
@@ -140,3 +142,14 @@ def read_whole(path: str | Path, *, prefix: str = "") -> dict[str, Any]:
     checkpoint = read_rest(path)
     together(checkpoint, tensors)
     return checkpoint
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Let what failed on a rank be raised as it is: torch wraps it into what is no Exception, and nobody could tell it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*assuming the intent is to (save|load) in a single process.*")
+            yield
+    except dcp.CheckpointException as error:
+        raise next(iter(error.failures.values()))[0] from None

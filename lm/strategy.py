@@ -25,8 +25,9 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.optim import Optimizer
 
 from lm.bounds import Count
-from lm.checkpoint_parts import apart, is_parts, read_into, read_rest, together, write_parts
+from lm.checkpoint_parts import GO_ON, apart, check_parts, is_parts, read_into, read_rest, together, write_parts
 from lm.compute import Compute
+from lm.files import undamaged
 from lm.model import Transformer
 from lm.model.parallel import is_parallel, parallelize
 
@@ -118,7 +119,9 @@ class Sharded(ModelParallelStrategy):
         """Each rank reads its share, from a file or from parts, whoever wrote them."""
         options = StateDictOptions(full_state_dict=not is_parts(checkpoint_path), cpu_offload=True)
         if is_parts(checkpoint_path):
-            checkpoint = read_rest(checkpoint_path)
+            with undamaged(checkpoint_path, GO_ON):
+                check_parts(checkpoint_path)
+                checkpoint = read_rest(checkpoint_path)
             sharded = {
                 "state_dict": get_model_state_dict(self.model),
                 "optimizer_states": [numbered(get_optimizer_state_dict(self.model, each)) for each in self.optimizers],
