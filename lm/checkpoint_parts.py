@@ -146,7 +146,7 @@ def read_whole(path: str | Path, *, prefix: str = "") -> dict[str, Any]:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Let what failed on a rank be raised as it is: torch wraps it into what is no Exception, and nobody could tell it."""
+    """Let what failed on a rank be raised as it is: torch makes of it what is no Exception, and nobody could tell it."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*assuming the intent is to (save|load) in a single process.*")
