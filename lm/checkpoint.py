@@ -14,7 +14,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from lm.checkpoint_parts import GO_ON, WEIGHTS, check_parts, is_parts, read_whole, remove_parts
+from lm.checkpoint_parts import GO_ON, WEIGHTS, check_parts, is_parts, make_way, read_whole, remove_parts
 from lm.config import build, locate
 from lm.files import atomic_path, undamaged, write_atomically
 from lm.model import Transformer
@@ -31,6 +31,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             torch.save(checkpoint, file)
+            make_way(Path(path))
         remove_parts(Path(path).parent, stem=Path(path).stem)  # of a run that began with many ranks
 
     def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:

@@ -97,8 +97,15 @@ def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any],
     write_atomically(directory / REST, content.getvalue())
     link = path.with_name(f".{path.stem}.{token_hex(4)}{path.suffix}")
     link.symlink_to(directory.name)
+    make_way(path)
     os.replace(link, path)
     remove_parts(path.parent, stem=path.stem)
+
+
+def make_way(path: Path) -> None:
+    """Let `path` be replaced where it is no link but the directory itself, as a copy may have it."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.stem}.{token_hex(4)}.parts"))
 
 
 def remove_parts(directory: Path, *, stem: str = "*") -> None:
@@ -146,7 +153,7 @@ def read_whole(path: str | Path, *, prefix: str = "") -> dict[str, Any]:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Let what failed on a rank be raised as it is: torch makes of it what is no Exception, and nobody could tell it."""
+    """Let what failed on a rank be raised as it is: torch makes of it what is no Exception, which nobody could tell."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*assuming the intent is to (save|load) in a single process.*")

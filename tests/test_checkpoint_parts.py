@@ -1,6 +1,7 @@
 """Checkpoints in parts are whole or absent, run nothing, and are what a single file would hold."""
 
 import pickle
+import shutil
 
 import pytest
 import torch
@@ -60,6 +61,18 @@ def test_a_single_file_replaces_parts_and_parts_a_single_file(path):
     assert [each.name for each in path.parent.iterdir()] == ["last.ckpt"]
     write(path, step=6, name="three")
     assert read_whole(path)["global_step"] == 6
+
+
+@pytest.mark.parametrize("later", ["parts", "a single file"])
+def test_a_copy_in_which_links_became_directories_goes_on(later, path, tmp_path):
+    copy = shutil.copytree(path.parent, tmp_path / "copy") / "last.ckpt"
+    assert not copy.is_symlink()
+    if later == "parts":
+        write(copy, step=4, name="two")
+    else:
+        AtomicCheckpointIO().save_checkpoint(checkpoint(4), copy)
+    assert AtomicCheckpointIO().load_checkpoint(copy, weights_only=True)["global_step"] == 4
+    assert {each.name for each in copy.parent.iterdir()} <= {"last.ckpt", "last.two.parts"}
 
 
 @pytest.mark.parametrize("failing", ["torch.save", "os.replace"])
