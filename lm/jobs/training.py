@@ -31,7 +31,7 @@ from lm.model.parallel import check_tensor_parallel
 from lm.model.recompute import recompute_activations
 from lm.ranks import is_first_process
 from lm.run import Run
-from lm.strategy import TENSOR, refuse_misfits, tensor_parallel_size, told
+from lm.strategy import TENSOR, Sharded, refuse_misfits, tensor_parallel_size, told
 from lm.tokenizer import Tokenizer
 
 # Lightning's settings that change nothing of what is learned; the others follow from the plan and the parts.
@@ -79,7 +79,7 @@ def train(
     strategy = settings.get("strategy", "auto")
     refuse_misfits(strategy, ranks=ranks, compute=compute)
     tensor = tensor_parallel_size(strategy)
-    devices = Devices(accelerator, count=ranks // tensor)
+    devices = Devices(accelerator, count=ranks // tensor, tensor=tensor, sharded=isinstance(strategy, Sharded))
     if plan:
         weights_fingerprint(run.config["model"])  # of a run that is not finished there is none
         priced = price(
