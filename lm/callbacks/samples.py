@@ -6,6 +6,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Natural
 from lm.generation import Generator, Sampling
+from lm.strategy import whole_model
 from lm.tokenizer import load_tokenizer
 
 
@@ -17,10 +18,11 @@ class Samples(Callback):
         self.sampling = Sampling(temperature=temperature, top_p=0.95)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero or not self.prompts:
+        model = whole_model(trainer.strategy, pl_module) if self.prompts else None
+        if model is None:
             return
         tokenizer = load_tokenizer(trainer.default_root_dir)
-        generator = Generator(pl_module.model, tokenizer)
+        generator = Generator(model, tokenizer)
         completions = generator.generate(
             [[tokenizer.end_of_document, *tokenizer.encode(prompt)] for prompt in self.prompts],
             sampling=self.sampling,
