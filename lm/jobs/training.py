@@ -14,6 +14,7 @@ from lm.bounds import Natural, Positive
 from lm.budget import Budget, Plan
 from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
 from lm.checkpoint import (
+    ARCHITECTURE,
     AtomicCheckpointIO,
     architecture,
     checkpoint_path,
@@ -25,7 +26,9 @@ from lm.checkpoint import (
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
+from lm.jobs.together import check_ranks, wait_for_first
 from lm.model import Transformer
+from lm.ranks import is_first_process
 from lm.run import Run
 from lm.tokenizer import Tokenizer
 
@@ -107,8 +110,9 @@ def train(
         print(f"{job} nothing to do: {run.directory} is complete")
         return run.result.get("validation/bits_per_byte")
 
-    tokenizer.save(run.directory / "tokenizer.json")
-    description = write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
+    if is_first_process():
+        tokenizer.save(run.directory / "tokenizer.json")
+        write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
     if compute.compile:
         for block in network.blocks:
             block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
@@ -126,6 +130,8 @@ def train(
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
+    check_ranks(trainer, planned=settled.devices)
+    wait_for_first(trainer)
     last = checkpoint_path(run.directory, "last")
     resumed = last if last.exists() else None
     if trainer.is_global_zero:
@@ -147,7 +153,7 @@ def train(
     tokens = trainer.global_step * settled.rows_per_step * settled.context
     read = data.account(trainer.global_step)
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
-    outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
+    outputs = [run.directory / name for name in ("checkpoints", ARCHITECTURE, "tokenizer.json")]
     run.finish(outputs=outputs, result=result)
     told = ", ".join(
         f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"
