@@ -26,7 +26,7 @@ def check_ranks(trainer: Trainer, *, planned: int) -> None:
 
 
 def wait_for_first(trainer: Trainer) -> None:
-    """Return once the first rank has opened the run, or emptied it: what lies in its directory is then the same to all."""
+    """Return once the first rank has opened the run, or emptied it: all then find the same in its directory."""
     if _started_at_once(trainer) and trainer.world_size > 1:
         trainer.strategy.setup_environment()  # which the trainer finds done
         trainer.strategy.barrier()
