@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,26 @@ class KillWhileSaving(Callback):
                 _kill()
 
         torch.save = half
+
+
+class SlowWhileSaving(Callback):
+    """Stay half-way through each checkpoint for some seconds, as on a slow disk, and note that in a file."""
+
+    def __init__(self, seconds: float, note: str):
+        self.seconds, self.note = seconds, Path(note)
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        whole = torch.save
+
+        def slow(checkpoint, file) -> None:
+            file.write(b"half of a checkpoint")
+            file.flush()
+            self.note.touch()
+            time.sleep(self.seconds)
+            file.seek(0)
+            whole(checkpoint, file)
+
+        torch.save = slow
 
 
 class SignalAfterBatch(Callback):
@@ -125,3 +146,13 @@ class Trail(Callback):
 
 def _ids(batch) -> str:
     return hash_bytes(b"".join(field.numpy().tobytes() for field in (batch.tokens, batch.targets, batch.supervised)))
+
+
+class Slow(Callback):
+    """Take that many seconds more for each micro-batch, so that a run can be met on its way."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        time.sleep(self.seconds)

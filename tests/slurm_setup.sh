@@ -4,7 +4,8 @@
 #   apt-get install -y slurm-wlm
 #   tests/slurm_setup.sh start && SLURM_PARTITION=here pytest -m slurm; tests/slurm_setup.sh stop
 #
-# It listens on this machine only, has no accounting (no sacct), and writes to /etc/slurm, /etc/munge and PLACE.
+# It listens on this machine only, keeps no accounts (so no sacct), and writes to /etc/slurm, /etc/munge and PLACE. Jobs
+# of the partition `urgent` push those of `here` back into the queue.
 set -eu
 PLACE=${PLACE:-/var/tmp/lm-slurm}
 
@@ -34,8 +35,11 @@ CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthInfo=cred_expire=10
 KillWait=30
 SchedulerParameters=sched_interval=1
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ {print int($2 * 0.8 / 1024)}' /proc/meminfo)
-PartitionName=here Nodes=ALL Default=YES MaxTime=INFINITE
+NodeName=localhost NodeAddr=127.0.0.1 CPUs=$(nproc --all) RealMemory=$(awk '/MemTotal/ {print int($2 * 0.8 / 1024)}' /proc/meminfo)
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=here Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=2
 CONF
   runuser -u munge -- munged
   slurmctld

@@ -33,6 +33,8 @@ class Submitted:
         try:
             code = carry_out_handed(self.file, self.carry_out)
         except Interrupted as interrupted:
+            if not is_first_process():  # without a fault, or srun would end the first, which is not done yet
+                raise SystemExit(0) from None
             if interrupted.signal_number == signal.SIGUSR1:
                 _queue_again()
             raise SystemExit(128 + interrupted.signal_number) from None
@@ -100,8 +102,6 @@ def _without_a_word(job: Any, state: str) -> str:
 
 def _queue_again() -> None:
     """Let Slurm start this job once more, when it has ended."""
-    if not is_first_process():
-        raise SystemExit(0)  # no failure: srun would end the first rank, which is about to ask Slurm
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     name = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
     subprocess.run(["scontrol", "requeue", name], check=True)
