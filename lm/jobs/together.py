@@ -3,11 +3,24 @@
 Ranks that Lightning launches itself find a run that the first has opened already; these do not.
 """
 
+import os
+import re
+
 from lightning import Trainer
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import ParallelStrategy
 
 from lm.ranks import is_first_process
+
+
+def settle_slurm() -> None:
+    """Say what Lightning wants to hear of a job for which `--ntasks` was given, and not `--ntasks-per-node`."""
+    step = os.environ.get("SLURM_STEP_TASKS_PER_NODE")  # of the ranks that srun has started, if it has
+    spread = step or os.environ.get("SLURM_TASKS_PER_NODE", "")
+    if step and not re.fullmatch(r"\d+(\(x\d+\))?", step):
+        raise ValueError(f"Slurm spreads the tasks unevenly ({step} on a node): give srun --ntasks-per-node")
+    if one := re.match(r"\d+", spread):
+        os.environ.setdefault("SLURM_NTASKS_PER_NODE", one[0])
 
 
 def check_ranks(trainer: Trainer, *, planned: int) -> None:
@@ -18,6 +31,11 @@ def check_ranks(trainer: Trainer, *, planned: int) -> None:
                 "several processes were started (by srun, torchrun or the like) for a trainer of one device: start "
                 "one, or set trainer=ddp and trainer.devices to the number on each machine"
             )
+    elif planned > 1 and "SLURM_JOB_ID" in os.environ and "SLURM_STEP_ID" not in os.environ:
+        raise ValueError(
+            f"one process was started in a Slurm job, for {planned} ranks: start it by srun, as in `srun "
+            f"--ntasks={planned} lm …`"
+        )
     elif trainer.world_size != planned:
         raise ValueError(
             f"{trainer.world_size} ranks were started, and trainer.devices × trainer.num_nodes is {planned}: start as "

@@ -26,7 +26,7 @@ from lm.checkpoint import (
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
-from lm.jobs.together import check_ranks, wait_for_first
+from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
 from lm.model import Transformer
 from lm.ranks import is_first_process
 from lm.run import Run
@@ -122,6 +122,7 @@ def train(
     if precision == "64-true":
         network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
     interruption = Interruption()
+    settle_slurm()
     trainer = trainer(
         **_settings(settled, validations if data.validation else 0),
         precision=precision,

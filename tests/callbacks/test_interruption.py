@@ -131,8 +131,7 @@ def test_a_second_interrupt_while_saving_leaves_at_once_and_no_torn_file(corpus,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("ranks", [(), TWO], ids=["one process", "two ranks"])
+@pytest.mark.parametrize(("ranks", "workers"), [((), 2), (TWO, 0)], ids=["one process with data workers", "two ranks"])
 @pytest.mark.parametrize("number", CAUGHT)
 @pytest.mark.parametrize("to", ["all", "first"])
 def test_a_signal_saves_the_step_tells_how_to_go_on_and_ends_with_its_code(

@@ -96,15 +96,15 @@ def test_jobs_of_two_ranks_find_what_one_process_does(corpus: Path, tmp_path: Pa
 def test_a_job_that_is_queued_again_goes_on_with_its_run_and_its_curve(
     command: str, corpus: Path, tmp_path: Path
 ) -> None:
-    process = sweep(corpus, tmp_path, *TWO, "logger=wandb", SLOW)
-    directory = tmp_path / "pretrain/tune"
+    process = sweep(corpus, tmp_path, *TWO, "logger=wandb", "seed=0,0", SLOW)  # one job, typed twice
+    directory = tmp_path / "pretrain/tune/seed=0"
     until(lambda: (directory / "metrics.csv").exists() and len(steps(directory)) >= 3)
-    job = job_of(directory)
+    job = job_of(tmp_path / "pretrain/tune")
     subprocess.run(command.format(job=job).split(), check=True, timeout=300)
     said = process.communicate(timeout=500)
     assert process.returncode == 0, said
     assert steps(directory) == [*range(1, 13)]
-    [log] = (directory / ".jobs/slurm").glob("*_0_log.out")
+    [log] = (tmp_path / "pretrain/tune/.jobs/slurm").glob("*_0_log.out")
     assert log.read_text().count("going on from") == 1
     assert len({file.name for file in directory.glob("wandb/offline-run-*/*.wandb")}) == 1
     assert len(list(directory.glob("wandb/offline-run-*"))) == 2
