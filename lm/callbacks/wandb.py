@@ -7,8 +7,10 @@ imported when the first number is logged, so a run without it does not know it.
 import json
 import os
 import re
+import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,6 +57,7 @@ class Wandb(TextLogger):
         self.project, self.entity, self.offline, self.tags = project, entity, offline, tags
         self.artifacts = artifacts
         self._run: Run | None = None
+        self._lost = False
 
     @property
     def name(self) -> str:
@@ -70,24 +73,46 @@ class Wandb(TextLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._opened(step).log({STEP: step, **metrics})
+        self._tell(lambda: self._opened(step).log({STEP: step, **metrics}))
 
     @rank_zero_only
     def log_texts(self, name: str, rows: Sequence[Mapping[str, str | int]], *, step: int) -> None:
-        from wandb import Table
+        def tell() -> None:
+            run = self._opened(step)
+            from wandb import Table
 
-        table = Table(columns=[STEP, *rows[0]], data=[[step, *row.values()] for row in rows])
-        self._opened(step).log({STEP: step, name: table})
+            table = Table(columns=[STEP, *rows[0]], data=[[step, *row.values()] for row in rows])
+            run.log({STEP: step, name: table})
+
+        self._tell(tell)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        if self._run is None:
+        if self._run is not None:
+            self._tell(lambda: self._finish(succeeded=status == "success"))
+            self._run = None
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        """Tell wandb, whose own process may have gone before this one: Slurm ends all of a job's, while we still save.
+
+        What is lost then, the next process of the run logs.
+        """
+        if self._lost:
             return
-        succeeded = status == "success"
+        try:
+            what()
+        except ConnectionError:
+            self._lost = True
+            print(f"wandb's process has gone; {self.directory}/metrics.csv goes on", file=sys.stderr)
+            with suppress(ConnectionError):  # or it says that again when this process ends
+                import wandb
+
+                wandb.teardown()
+
+    def _finish(self, *, succeeded: bool) -> None:
         if succeeded and self.artifacts:
             self._keep(["tokenizer.json"] if self.artifacts == "tokenizer" else MODEL)
         self._run.finish(exit_code=0 if succeeded else 1)
-        self._run = None
 
     def _opened(self, step: int) -> "Run":
         """The run in wandb, begun or gone on with at this step."""

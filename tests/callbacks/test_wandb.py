@@ -208,6 +208,31 @@ def test_what_a_finished_run_has_made_is_an_artifact_where_asked_for(asked, file
     assert {entry.path for entry in artifact.manifest.contents} == files
 
 
+def test_a_run_goes_on_where_the_process_of_wandb_is_ended(lone):
+    """As Slurm does: it signals all processes of a job, of which one still has to save."""
+    script = f"""if True:
+        import os, signal, time
+        from pathlib import Path
+        from lm.callbacks import Wandb
+        logger = Wandb({str(lone)!r}, project="lm")
+        logger.log_metrics({{"train/loss": 1.0}}, step=1)
+        [core] = [
+            int(child) for child in Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
+            if "wandb-core" in Path(f"/proc/{{child}}/cmdline").read_text()
+        ]
+        os.kill(core, signal.SIGKILL)
+        for step in range(2, 6):
+            logger.log_metrics({{"train/loss": 1.0}}, step=step)
+            time.sleep(0.2)
+        logger.finalize("failed")
+    """
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs Linux, which tells children")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
+    told = f"wandb's process has gone; {lone}/metrics.csv goes on\n"
+    assert (done.returncode, done.stderr) == (0, told)
+
+
 @pytest.mark.parametrize(("name", "value"), [("WANDB_MODE", "disabled"), ("WANDB_DISABLED", "true")])
 def test_the_environment_can_hold_back_all_of_it(name, value, lone, monkeypatch):
     monkeypatch.setenv(name, value)
