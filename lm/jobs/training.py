@@ -26,6 +26,7 @@ from lm.checkpoint import (
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
+from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
 from lm.model import Transformer
 from lm.model.parallel import check_tensor_parallel
 from lm.model.recompute import recompute_activations
@@ -133,6 +134,7 @@ def train(
     if precision == "64-true":
         network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
     interruption = Interruption()
+    settle_slurm()
     trainer = trainer(
         **_settings(settled, validations if data.validation else 0),
         precision=precision,
@@ -141,11 +143,8 @@ def train(
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
-    if trainer.world_size != ranks:
-        raise ValueError(
-            f"{trainer.world_size} processes of this run were started, but trainer.devices × trainer.num_nodes is "
-            f"{ranks}: set these to what torchrun, srun or the launcher starts"
-        )
+    check_ranks(trainer, planned=ranks)
+    wait_for_first(trainer)
     last = checkpoint_path(run.directory, "last")
     resumed = last if last.exists() and not run.restart else None  # the first rank removes it, at its own time
     if trainer.is_global_zero:
