@@ -142,9 +142,10 @@ def _mended(composition: Composition, override: Override, chosen: list[str], fau
         faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
         near = nearest(str(override.value()), options)
         return [f"{override.get_key_element()}={near}"] if near else []
-    if options and "@" in override.get_key_element() and not override.is_add():
+    known = override.get_key_element().lstrip("+") in groups
+    if options and "@" in override.get_key_element() and not known and not override.is_add():
         faults.append(Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}"))
-    elif options and key not in groups:
+    elif options and not known and key not in groups:
         faults.append(Fault(text, f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"))
     else:
         faults.append(Fault(text, refusal_in_words(refusal)))

@@ -1,6 +1,7 @@
 """What was found, as tables in the terminal and as pages that stand alone."""
 
 from lm.report.lines import Line, aligned, scaled
+from lm.report.scaling import scaling_page, scaling_table, scaling_verdict
 from lm.report.vocabulary import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 
 __all__ = [
@@ -9,6 +10,9 @@ __all__ = [
     "learning_table",
     "premium_table",
     "scaled",
+    "scaling_page",
+    "scaling_table",
+    "scaling_verdict",
     "vocabulary_page",
     "vocabulary_table",
     "vocabulary_verdict",

@@ -1,0 +1,109 @@
+"""A family of models trained rung by rung, and the law by which their loss falls with compute."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from lm.bounds import Count
+from lm.checkpoint import ARCHITECTURE
+from lm.config import build
+from lm.files import write_atomically
+from lm.jobs.learning import interval
+from lm.jobs.power_law import power_law, power_law_with_floor
+from lm.ladder import rung
+from lm.manifest import read_manifest
+from lm.model import model_cost
+from lm.report import scaling_page, scaling_table, scaling_verdict
+from lm.run import Run
+
+FEWEST = 3  # rungs: two lie on a line whatever they are
+
+
+def measure_scaling(
+    run: Run,
+    pretrain: Callable[..., Any],
+    depths: list[Count],
+    seeds: Count = 1,
+) -> dict[str, Any]:
+    """Call the job `pretrain` at each of `depths`, from each of `seeds`, and fit bits per byte as a power law of FLOPs.
+
+    What follows from the depth is the ladder's (`lm.ladder`), unless `pretrain` was given another value for it, which
+    then holds at every depth. Each training is a named run below the directory: what is finished is not done again. The
+    largest rung is also predicted from the others.
+    """
+    if len({*depths}) < FEWEST:
+        raise ValueError(f"depths={depths}: a law needs {FEWEST} different ones to be more than a guess")
+    config = run.config["pretrain"]
+    if run.finished({"data": build(config["data"]).fingerprint()}):
+        found, told = run.result, "nothing to do"
+    else:
+        began = perf_counter()
+        place = {"run.root": str(run.directory), "run.restart": run.restart}
+        rungs = []
+        for depth in sorted({*depths}):
+            changes = _unless_given(config, depth)
+            names = [f"depth-{depth}/seed-{seed}" for seed in range(seeds)]
+            for seed, name in enumerate(names):
+                pretrain({**place, **changes, "run.name": name, "seed": seed})
+            rungs.append(_measured(depth, [run.directory / config["run"]["job"] / name for name in names]))
+        found = {"rungs": rungs, **fitted(rungs)}
+        told = f"{len(rungs) * seeds} trainings in {perf_counter() - began:.0f} s"
+        content = {
+            "results.json": json.dumps(found, indent=2, ensure_ascii=False),
+            "report.html": scaling_page(found),
+        }
+        for name, text in content.items():
+            write_atomically(run.directory / name, text)
+        run.finish(outputs=[run.directory / name for name in content], result=found)
+    print("", scaling_table(found), scaling_verdict(found), f"scaling     {told} → {run.directory}", sep="\n\n")
+    return found
+
+
+def fitted(rungs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The law of all rungs, with a floor where they tell one, and the largest predicted from the others."""
+    compute, bits = ([float(each[key]) for each in rungs] for key in ("flops", "bits_per_byte"))
+    line, curve = power_law(compute, bits), power_law_with_floor(compute, bits)
+    before = power_law_with_floor(compute[:-1], bits[:-1]) or power_law(compute[:-1], bits[:-1])
+    held_out = {"depth": rungs[-1]["depth"], "measured": bits[-1], "predicted": before(compute[-1])}
+    return {"line": asdict(line), "curve": asdict(curve) if curve else None, "held_out": held_out}
+
+
+def _measured(depth: int, directories: Sequence[Path]) -> dict[str, Any]:
+    """What the trainings of a rung gave, over their seeds, and what one of them took."""
+    results = [read_manifest(directory)["result"] for directory in directories]
+    with torch.device("meta"):
+        cost = model_cost(build(json.loads((directories[0] / ARCHITECTURE).read_text())))
+    bits = interval([result["validation/bits_per_byte"] for result in results])
+    tokens = results[0]["tokens"]
+    return {
+        "depth": depth,
+        "parameters": cost.parameters,
+        "tokens": tokens,
+        "flops": cost.flops_per_token * tokens,
+        "loss": mean(result["validation/loss"] for result in results),
+        "bits_per_byte": bits["mean"],
+        "half_width": bits["half_width"],
+        "values": bits["values"],
+        "seconds": mean(result["seconds"] for result in results),
+    }
+
+
+def _unless_given(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """What `depth` changes in the config of a pretraining run: not what was set to another value than followed."""
+    length = {"context": config["model"]["context"]}
+    if config["budget"].get("tokens_per_parameter"):
+        length["tokens_per_parameter"] = config["budget"]["tokens_per_parameter"]
+    own = rung(config["model"]["depth"], **length)
+    return {key: value for key, value in rung(depth, **length).items() if _at(config, key) == own[key]}
+
+
+def _at(config: Mapping[str, Any], key: str) -> Any:
+    for name in key.split("."):
+        config = config.get(name, {})
+    return config
