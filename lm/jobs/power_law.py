@@ -14,7 +14,7 @@ import numpy as np
 from lm.jobs.learning import STUDENT
 
 ENOUGH = 5  # points for a floor: 3 numbers are fitted, and what is left says how well
-EXPONENTS = np.geomspace(1e-3, 3.0, 3000)  # tried for a law with a floor
+EXPONENTS = np.geomspace(0.01, 3.0, 2000)  # tried for a law with a floor
 
 
 @dataclass(frozen=True)
@@ -58,27 +58,24 @@ def power_law_with_floor(compute: Sequence[float], loss: Sequence[float]) -> Pow
         return None
     x, y = np.asarray(compute, dtype=float), np.asarray(loss, dtype=float)
     scale = float(np.exp(np.log(x).mean()))
-    fits = [_floor_and_factor((x / scale) ** -exponent, y) for exponent in EXPONENTS]
-    errors = np.array([error for error, _, _ in fits])
-    best = int(errors.argmin())
-    free = len(x) - 3
+    errors, floors, factors = _floors_and_factors((x / scale) ** -EXPONENTS[:, None], y)
+    best, free = int(errors.argmin()), len(x) - 3
     within = EXPONENTS[errors <= errors[best] * (1 + _student(free) ** 2 / free)]
-    low, high = float(within.min()), float(within.max())
+    low, high, exponent = float(within.min()), float(within.max()), float(EXPONENTS[best])
     if low == EXPONENTS[0] or high == EXPONENTS[-1]:
         return None
-    _, floor, factor = fits[best]
-    exponent = float(EXPONENTS[best])
-    return PowerLaw(floor=floor, factor=factor * scale**exponent, exponent=exponent, low=low, high=high)
+    factor = float(factors[best]) * scale**exponent
+    return PowerLaw(floor=float(floors[best]), factor=factor, exponent=exponent, low=low, high=high)
 
 
-def _floor_and_factor(falling: np.ndarray, loss: np.ndarray) -> tuple[float, float, float]:
-    """The error, E and A of the best E + A × `falling` without an E below 0."""
-    parts = np.stack([1 / loss, falling / loss], axis=1)  # of each loss, so that errors are relative
-    numbers, *_ = np.linalg.lstsq(parts, np.ones(len(loss)), rcond=None)
-    if numbers[0] < 0:
-        numbers = np.array([0.0, parts[:, 1].sum() / (parts[:, 1] @ parts[:, 1])])
-    missed = parts @ numbers - 1
-    return float(missed @ missed), float(numbers[0]), float(numbers[1])
+def _floors_and_factors(falling: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each row of `falling` the best E + A × row without an E below 0: the squared relative error, E and A."""
+    one, part = 1 / loss, falling / loss  # both are to add up to 1
+    ones, parts, both = one @ one, (part * part).sum(1), part @ one
+    floors = np.maximum(0, (one.sum() * parts - part.sum(1) * both) / (ones * parts - both**2))
+    factors = (part.sum(1) - floors * both) / parts
+    missed = floors[:, None] * one + factors[:, None] * part - 1
+    return (missed**2).sum(1), floors, factors
 
 
 def _student(free: int) -> float:

@@ -40,6 +40,8 @@ def measure_scaling(
     if len({*depths}) < FEWEST:
         raise ValueError(f"depths={depths}: a law needs {FEWEST} different ones to be more than a guess")
     config = run.config["pretrain"]
+    if "depth" not in config["model"]:
+        raise ValueError("pretrain.model has no depth, which is what is varied: choose model@pretrain.model=rung")
     if run.finished({"data": build(config["data"]).fingerprint()}):
         found, told = run.result, "nothing to do"
     else:
@@ -47,10 +49,10 @@ def measure_scaling(
         place = {"run.root": str(run.directory), "run.restart": run.restart}
         rungs = []
         for depth in sorted({*depths}):
-            changes = _unless_given(config, depth)
+            following = changes(config, depth)
             names = [f"depth-{depth}/seed-{seed}" for seed in range(seeds)]
             for seed, name in enumerate(names):
-                pretrain({**place, **changes, "run.name": name, "seed": seed})
+                pretrain({**place, **following, "run.name": name, "seed": seed})
             rungs.append(_measured(depth, [run.directory / config["run"]["job"] / name for name in names]))
         found = {"rungs": rungs, **fitted(rungs)}
         told = f"{len(rungs) * seeds} trainings in {perf_counter() - began:.0f} s"
@@ -94,16 +96,22 @@ def _measured(depth: int, directories: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _unless_given(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """What `depth` changes in the config of a pretraining run: not what was set to another value than followed."""
-    length = {"context": config["model"]["context"]}
-    if config["budget"].get("tokens_per_parameter"):
-        length["tokens_per_parameter"] = config["budget"]["tokens_per_parameter"]
-    own = rung(config["model"]["depth"], **length)
-    return {key: value for key, value in rung(depth, **length).items() if _at(config, key) == own[key]}
+def changes(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """What `depth` changes in the config of a pretraining run; what was set to another value than followed stays."""
+    model, budget = config["model"], config["budget"]
+    known = {"context": model["context"]}
+    if budget.get("tokens_per_parameter"):
+        known["tokens_per_parameter"] = budget["tokens_per_parameter"]
+    given: dict[str, Any] = {}
+    for key in rung(model["depth"], **known):
+        value = _at(config, key)
+        if value != rung(model["depth"], **known, given=given).get(key):
+            given[key] = value
+    return {key: value for key, value in rung(depth, **known, given=given).items() if key not in given}
 
 
-def _at(config: Mapping[str, Any], key: str) -> Any:
+def _at(config: Mapping[str, Any] | None, key: str) -> Any:
+    """The value at a dotted key; None where the chosen option has no such."""
     for name in key.split("."):
-        config = config.get(name, {})
+        config = (config or {}).get(name)
     return config
