@@ -25,7 +25,9 @@ def test_the_shape_is_the_same_at_every_depth():
         assert width(depth) / heads(width(depth)) == 64
 
 
-@pytest.mark.parametrize(("dim", "expected"), [(1, 1), (32, 1), (96, 2), (100, 2), (127, 1), (192, 3), (1024, 16)])
+@pytest.mark.parametrize(
+    ("dim", "expected"), [(1, 1), (32, 1), (96, 2), (100, 2), (126, 3), (127, 1), (192, 3), (1024, 16)]
+)
 def test_heads_share_any_width(dim, expected):
     assert heads(dim) == expected
 

@@ -36,7 +36,8 @@ def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: b
     values = [_values(each) for each in parsed]
     for job in _by_value(values):
         found += _faults_of_one(composition, job)
-    if not found and prod(map(len, values)) <= JOBS_CHECKED:  # what only two values together get wrong
+    several = sum(len(each) > 1 for each in values)
+    if not found and several > 1 and prod(map(len, values)) <= JOBS_CHECKED:  # what only two values together get wrong
         for job in product(*values):
             found += _faults_of_one(composition, [*job])
     if not multirun and not composition.sweeps:
