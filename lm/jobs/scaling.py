@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
@@ -15,13 +17,14 @@ from lm.checkpoint import ARCHITECTURE
 from lm.config import build
 from lm.files import write_atomically
 from lm.jobs.learning import interval
-from lm.jobs.power_law import power_law, power_law_with_floor
+from lm.jobs.power_law import PowerLaw, power_law, power_law_with_floor
 from lm.ladder import rung
 from lm.manifest import read_manifest
-from lm.model import model_cost
+from lm.model import Cost, model_cost
 from lm.report import scaling_page, scaling_table, scaling_verdict
 from lm.run import Run
 
+BITS = "validation/bits_per_byte"
 FEWEST = 3  # rungs: two lie on a line whatever they are
 
 
@@ -35,7 +38,8 @@ def measure_scaling(
 
     What follows from the depth is the ladder's (`lm.ladder`), unless `pretrain` was given another value for it, which
     then holds at every depth. Each training is a named run below the directory: what is finished is not done again. The
-    largest rung is also predicted from the others.
+    largest rung is also predicted from the others, and the law says what rungs half as high again, and twice as high,
+    would take and reach.
     """
     if len({*depths}) < FEWEST:
         raise ValueError(f"depths={depths}: a law needs {FEWEST} different ones to be more than a guess")
@@ -55,6 +59,10 @@ def measure_scaling(
                 pretrain({**place, **following, "run.name": name, "seed": seed})
             rungs.append(_measured(depth, [run.directory / config["run"]["job"] / name for name in names]))
         found = {"rungs": rungs, **fitted(rungs)}
+        deepest = rungs[-1]["depth"]
+        last = run.directory / config["run"]["job"] / f"depth-{deepest}" / "seed-0"
+        higher = {depth: changes(config, depth) for depth in (-(-3 * deepest // 2), 2 * deepest)}
+        found["ahead"] = [_foretold(found, last, depth, following) for depth, following in higher.items()]
         told = f"{len(rungs) * seeds} trainings in {perf_counter() - began:.0f} s"
         content = {
             "results.json": json.dumps(found, indent=2, ensure_ascii=False),
@@ -79,9 +87,13 @@ def fitted(rungs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _measured(depth: int, directories: Sequence[Path]) -> dict[str, Any]:
     """What the trainings of a rung gave, over their seeds, and what one of them took."""
     results = [read_manifest(directory)["result"] for directory in directories]
-    with torch.device("meta"):
-        cost = model_cost(build(json.loads((directories[0] / ARCHITECTURE).read_text())))
-    bits = interval([result["validation/bits_per_byte"] for result in results])
+    if any(BITS not in result for result in results):
+        raise ValueError(
+            f"{directories[0]} has no bits per byte of held-out text: give a corpus that holds some out, and "
+            "pretrain.validations=1"
+        )
+    cost = _cost(_description(directories[0]))
+    bits = interval([result[BITS] for result in results])
     tokens = results[0]["tokens"]
     return {
         "depth": depth,
@@ -94,6 +106,29 @@ def _measured(depth: int, directories: Sequence[Path]) -> dict[str, Any]:
         "values": bits["values"],
         "seconds": mean(result["seconds"] for result in results),
     }
+
+
+def _foretold(found: Mapping[str, Any], last: Path, depth: int, following: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rung above the `last` that was trained would take, on as many tokens a parameter, and reach by the law."""
+    description = _description(last)
+    for key, value in following.items():
+        group, *above, name = key.split(".")
+        if group == "model":
+            reduce(getitem, above, description)[name] = value
+    cost, trained = _cost(description), found["rungs"][-1]
+    tokens = trained["tokens"] / trained["parameters"] * cost.parameters
+    flops = cost.flops_per_token * tokens
+    bits = PowerLaw(**(found["curve"] or found["line"]))(flops)
+    return {"depth": depth, "parameters": cost.parameters, "tokens": tokens, "flops": flops, "bits_per_byte": bits}
+
+
+def _description(directory: Path) -> dict[str, Any]:
+    return json.loads((directory / ARCHITECTURE).read_text())
+
+
+def _cost(description: Mapping[str, Any]) -> Cost:
+    with torch.device("meta"):
+        return model_cost(build(description))
 
 
 def changes(config: Mapping[str, Any], depth: int) -> dict[str, Any]:

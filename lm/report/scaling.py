@@ -51,6 +51,11 @@ def scaling_verdict(found: Result) -> str:
         f"Depth {held_out['depth']} foretold from the others: {held_out['predicted']:.3f}; measured: "
         f"{held_out['measured']:.3f} ({missed:+.1%})."
     )
+    told += [
+        f"Depth {each['depth']} ({scaled(each['parameters'])} parameters, {scaled(each['tokens'])} tokens, "
+        f"{each['flops']:.2e} FLOPs) would reach about {each['bits_per_byte']:.3f}."
+        for each in found["ahead"]
+    ]
     if found["rungs"][0]["half_width"] is None:
         told.append("With one seed, nothing says how far chance moved the points: seeds=3.")
     return "\n".join(told)

@@ -56,3 +56,9 @@ def test_without_enough_points_or_a_bend_there_is_no_floor_to_tell():
     assert power_law_with_floor(COMPUTE, noise) is None
     straight = power_law_with_floor(COMPUTE, 40 * COMPUTE**-0.1)
     assert straight is None or straight.floor == pytest.approx(0, abs=0.02)
+
+
+def test_a_floor_is_never_below_nothing():
+    """Text of less than 0 bits there is not, though points that fall ever faster would have it so."""
+    found = power_law_with_floor(COMPUTE, 40 * COMPUTE**-0.1 - 0.3)
+    assert found is None or found.floor == 0

@@ -84,6 +84,23 @@ def test_what_is_told_of_a_rung_is_what_its_runs_recorded(found, root):
         assert told["flops"] == told["tokens"] * (6 * weights + 6 * told["depth"] * 16 * 32)
 
 
+def test_higher_rungs_are_reckoned_as_they_would_be_trained(found, root):
+    law, last = found["line"], found["rungs"][-1]
+    assert [each["depth"] for each in found["ahead"]] == [5, 6]
+    for each in found["ahead"]:
+        layers = (each["parameters"] - last["parameters"]) / (each["depth"] - 3)
+        assert layers == last["parameters"] - found["rungs"][-2]["parameters"], "of the same width"
+        assert each["tokens"] / each["parameters"] == pytest.approx(last["tokens"] / last["parameters"])
+        assert each["flops"] > last["flops"]
+        assert each["bits_per_byte"] == pytest.approx(law["factor"] * each["flops"] ** -law["exponent"])
+
+
+def test_a_corpus_that_holds_nothing_out_is_refused(root):
+    make_corpus(root / "all", share=0.0)
+    with pytest.raises(ValueError, match="has no bits per byte of held-out text"):
+        call_job(study(root, "run.name=all", f"pretrain.data.path={root}/all"))
+
+
 def test_it_is_kept_for_programs_and_for_people(found, root):
     directory = root / "scaling" / "default"
     assert json.loads((directory / "results.json").read_text()) == found

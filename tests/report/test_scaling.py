@@ -23,7 +23,8 @@ def study(bits: list[float], half_width: float | None = None) -> dict:
         }
         for n, each in enumerate(bits)
     ]
-    return {"rungs": rungs, **fitted(rungs)}
+    higher = {"depth": 6, "parameters": 2.5e6, "tokens": 5e7, "flops": 7.5e14, "bits_per_byte": 1.234}
+    return {"rungs": rungs, **fitted(rungs), "ahead": [higher]}
 
 
 FALLING = [4 * 10 ** (-0.1 * n) for n in range(4)]
@@ -42,6 +43,7 @@ def test_the_law_is_told_with_its_interval_and_what_it_foretells():
     assert "ten times as many take off 10.9%" in told
     assert "A floor that no compute takes away cannot be told from 4 rungs" in told
     assert f"Depth 4 foretold from the others: {FALLING[-1]:.3f}; measured: {FALLING[-1]:.3f} (+0.0%)" in told
+    assert "Depth 6 (2.50 M parameters, 50.0 M tokens, 7.50e+14 FLOPs) would reach about 1.234" in told
     assert "With one seed" in told
 
 
