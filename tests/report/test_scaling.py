@@ -68,3 +68,10 @@ def test_the_page_has_a_plot_and_all_numbers():
 def test_without_matplotlib_the_page_says_how_to_have_a_plot(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install 'lm[plot]'" in scaling_page(study(FALLING))
+
+
+def test_an_interval_is_told_from_its_lower_to_its_upper_end():
+    found = study([4.0, 3.0, 2.8, 2.0])
+    line = found["line"]
+    assert line["low"] < line["exponent"] < line["high"]
+    assert f"exponent: {line['low']:.3f} to {line['high']:.3f})" in scaling_verdict(found)
