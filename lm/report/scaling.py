@@ -36,7 +36,9 @@ def scaling_table(found: Result) -> str:
 def scaling_verdict(found: Result) -> str:
     """The law in a line, how sure it is, and how well it would have foretold the largest rung."""
     line, curve, held_out = found["line"], found["curve"], found["held_out"]
-    told = [f"Bits per byte are {_law(line)} of C FLOPs: ten times as many take off {1 - 10 ** -line['exponent']:.1%}."]
+    told = [
+        f"After C FLOPs, bits per byte are {_law(line)}: ten times as many take off {1 - 10 ** -line['exponent']:.1%}."
+    ]
     if line["exponent"] < 1e-6:
         told = [f"Bits per byte do not fall with compute ({_law(line)}): look at how each rung was trained."]
     if curve:
