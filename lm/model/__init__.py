@@ -6,6 +6,7 @@ from lm.model.cost import Cost, model_cost, vocabulary_cost
 from lm.model.feedforward import ReLUSquared, SwiGLU
 from lm.model.initialize import initialize
 from lm.model.position import Rotary
+from lm.model.rung import rung
 from lm.model.transformer import Block, Transformer
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Transformer",
     "initialize",
     "model_cost",
+    "rung",
     "vocabulary_cost",
 ]

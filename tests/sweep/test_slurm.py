@@ -1,4 +1,4 @@
-"""What is asked of Slurm, and what comes back: by commands that look like Slurm's. A real one: test_slurm_cluster.py."""
+"""What is asked of Slurm, and what comes back, by commands that look like its own. Real: test_slurm_cluster.py."""
 
 import json
 import os
