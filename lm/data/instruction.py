@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from lm.bounds import Natural, Positive
-from lm.conversation import Conversation, Template
+from lm.conversation import Conversation, Recorded, Template
 from lm.corpus import Split
 from lm.data.batches import Row
 from lm.data.conversation_source import ConversationSource
@@ -87,7 +87,7 @@ class InstructionData(RowDataModule):
         self,
         conversations: ConversationSource | dict[str, ConversationSource],
         *,
-        template: Template,
+        template: Template | None = None,
         split: Split,
         packing: Callable[..., Rows],
         too_long: TooLong = "drop",
@@ -98,11 +98,13 @@ class InstructionData(RowDataModule):
         excess: Literal["refuse", "spread"] = "refuse",
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
+        recorded: Recorded | None = None,
     ):
         super().__init__(mixture=mixture, max_epochs=max_epochs, excess=excess, workers=workers)
         several = isinstance(conversations, dict)
         self.conversations = conversations if several else {"conversations": conversations}
-        self.template, self.split, self.packing = template, split, packing
+        self.template = (recorded or Recorded(None)).settle(template)
+        self.split, self.packing = split, packing
         self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
         self.validation_rows = validation_rows
 

@@ -8,6 +8,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from lm.budget import Plan
+from lm.conversation import Template
 from lm.data.account import account, planned
 from lm.data.batches import From, RowSource, TrainingBatches, ValidationBatches
 from lm.data.mixture import Mixture
@@ -30,6 +31,7 @@ class RowDataModule(LightningDataModule, ABC):
     sources: dict[str, RowSource]  # for training, by name
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
+    template: Template | None = None  # in which conversations are written
     separate: bool = True  # whether documents in a row are told apart
 
     def __init__(

@@ -23,6 +23,7 @@ from lm.checkpoint import (
     write_architecture,
 )
 from lm.compute import Compute, accelerator_name, count_devices
+from lm.conversation import record_template
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
 from lm.model import Transformer
@@ -108,6 +109,7 @@ def train(
         return run.result.get("validation/bits_per_byte")
 
     tokenizer.save(run.directory / "tokenizer.json")
+    described = record_template(run.directory, data.template)
     description = write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
     if compute.compile:
         for block in network.blocks:
@@ -147,7 +149,7 @@ def train(
     tokens = trainer.global_step * settled.rows_per_step * settled.context
     read = data.account(trainer.global_step)
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
-    outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
+    outputs = [run.directory / "checkpoints", description, *described, run.directory / "tokenizer.json"]
     run.finish(outputs=outputs, result=result)
     told = ", ".join(
         f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"
