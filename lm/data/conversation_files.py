@@ -6,6 +6,7 @@ worse than none.
 
 import json
 from collections.abc import Iterator
+from typing import Literal
 
 from lm.conversation import ROLES, Message
 from lm.data.conversation_reader import RecordFiles
@@ -17,8 +18,9 @@ class MessageFiles(RecordFiles):
     """Lists of turns: `{"messages": [{"role": …, "content": …}, …]}`, or as ShareGPT names these fields.
 
     `roles` says what a file calls the roles, where it does not call them system, user and assistant: `{human:
-    user}`. Content given in parts is joined if all of them are text. The `tool_calls` of a turn follow its words,
-    each as a line of JSON with name and arguments.
+    user}`. Content given in parts is joined if all of them are text, or calls of tools. The calls of a turn follow its
+    words, each as a line of JSON with name and arguments. Parts of type reasoning are refused, left out (`drop`), or
+    open the answer, an empty line before what follows (`keep`).
     """
 
     def __init__(
@@ -30,19 +32,22 @@ class MessageFiles(RecordFiles):
         content_field: str = "content",
         system_field: str | None = None,
         roles: dict[str, str] | None = None,
+        reasoning: Literal["refuse", "drop", "keep"] = "refuse",
         task_field: str | None = None,
         hub: Hub | None = None,
     ):
         super().__init__(path, task_field=task_field, hub=hub)
         self.messages_field, self.role_field, self.content_field = messages_field, role_field, content_field
-        self.system_field = system_field
+        self.system_field, self.reasoning = system_field, reasoning
         self.roles = {role: role for role in ROLES} | (roles or {})
         if strange := sorted(set(self.roles.values()) - set(ROLES)):
             raise ValueError(f"data.conversations.roles: {strange[0]!r} is none of {', '.join(ROLES)}")
 
     def options(self) -> dict:
         fields = [self.messages_field, self.role_field, self.content_field, self.system_field]
-        return {"fields": fields, "roles": self.roles}
+        return {"fields": fields, "roles": self.roles} | (
+            {"reasoning": self.reasoning} if self.reasoning != "refuse" else {}
+        )
 
     def conversations(self, record: dict, place: str) -> Iterator[list[Message]]:
         turns = field_of(record, self.messages_field, place)
@@ -67,7 +72,7 @@ class MessageFiles(RecordFiles):
         calls = turn.get("tool_calls")
         content = turn.get(self.content_field) if calls else field_of(turn, self.content_field, where)
         if isinstance(content, list):
-            content = "".join(_part(part, where) for part in content)
+            content = self._joined(content, where)
         if calls and (content is None or isinstance(content, str)):
             content = "\n".join([*filter(None, [content]), *_calls(calls, where)])
         for key in ("weight", "loss_weight"):
@@ -77,6 +82,22 @@ class MessageFiles(RecordFiles):
                     "the same: leave out the conversation from here on, or the field"
                 )
         return Message(self.roles[role], content)
+
+    def _joined(self, parts: list, where: str) -> str:
+        """Reasoning, then words, then calls."""
+        thoughts, words, calls = [], [], []
+        for part in parts:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "tool_call":
+                calls += _calls(_json(part.get("value"), where), where)
+            elif kind == "reasoning" and self.reasoning != "refuse":
+                thoughts.append(_part({**part, "type": "text"}, where))
+            else:
+                words.append(_part(part, where))
+        if thoughts and self.reasoning == "drop":
+            self.counts["turns were learned without their reasoning"] += 1
+            thoughts = []
+        return "\n\n".join([*thoughts, *filter(None, ["\n".join(filter(None, ["".join(words), *calls]))])])
 
 
 class QuestionFiles(RecordFiles):
@@ -165,6 +186,13 @@ def _calls(calls: object, where: str) -> list[str]:
     return told
 
 
+def _json(value: object, where: str) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"{where}: a call of a tool among its parts is not JSON: mend it, or leave it out") from None
+
+
 def _part(part: object, where: str) -> str:
     """The text of one of the parts of a turn's content."""
     if isinstance(part, str):
@@ -174,4 +202,5 @@ def _part(part: object, where: str) -> str:
         if isinstance(text, str):
             return text
     kind = part.get("type") if isinstance(part, dict) else kind_of(part)
-    raise ValueError(f"{where}: a part of its content is {kind!r}, and only text can be read: leave it out")
+    remedy = "set data.conversations.reasoning=drop or keep" if kind == "reasoning" else "leave it out"
+    raise ValueError(f"{where}: a part of its content is {kind!r}, and only text can be read: {remedy}")

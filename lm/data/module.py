@@ -32,6 +32,7 @@ class RowDataModule(LightningDataModule, ABC):
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
     template: Template | None = None  # in which conversations are written
+    left_out: dict[str, dict[str, int]] = {}  # noqa: RUF012  by source: what of it cannot be learned from, counted
     separate: bool = True  # whether documents in a row are told apart
 
     def __init__(
@@ -110,13 +111,14 @@ class RowDataModule(LightningDataModule, ABC):
 
     def account(self, steps: int) -> dict[str, dict]:
         """What that many steps have read of each source; see `account`."""
-        return account(
+        found = account(
             self.order,
             self.portions,
             rows=steps * self.plan.rows_per_step,
             tokens={name: source.counts for name, source in self.sources.items()},
             amounts={name: self.amounts(source) for name, source in self.sources.items()},
         )
+        return {**found, "left_out": self.left_out} if self.left_out else found
 
     def _amounts(self) -> dict[str, int]:
         return {name: round(float(self.amounts(source).sum())) for name, source in self.sources.items()}
