@@ -45,7 +45,7 @@ class ConversationRows:
         token_bytes: np.ndarray | None = None,
     ):
         if plan.starts.any():
-            raise ValueError("data.packing cuts conversations in two: take lm.data.packing.best_fit")
+            raise ValueError("data.packing cuts conversations in two: take lm.data.exact_fit.exact_fit")
         self.conversations, self.plan, self.padding = conversations, plan, padding
         self.token_bytes = token_bytes
         self.counts = plan.sums(conversations.answered[plan.documents])

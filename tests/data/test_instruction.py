@@ -328,7 +328,7 @@ def test_validation_is_told_apart_by_task_and_counts_the_bytes_of_answers(tokeni
 
 
 def test_packing_that_cuts_conversations_is_refused(tokenizer):
-    with pytest.raises(ValueError, match=r"data\.packing cuts conversations in two: take .*best_fit"):
+    with pytest.raises(ValueError, match=r"data\.packing cuts conversations in two: take .*exact_fit"):
         opened(random_talks(), tokenizer, packing=cut)
 
 
