@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 
 import pytest
 
@@ -72,6 +73,15 @@ def test_what_is_no_template_of_ours_is_refused_and_not_called(tmp_path, target)
         ValueError, match=rf"conversation\.json names {target}, which is no template of lm\.conv.*refused"
     ):
         Recorded(str(tmp_path)).settle(None)
+
+
+def test_what_is_named_is_not_even_imported(tmp_path, monkeypatch):
+    (tmp_path / "strange_module.py").write_text("class Template: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "conversation.json").write_text(json.dumps({"_target_": "strange_module.Template"}))
+    with pytest.raises(ValueError, match=r"names strange_module\.Template, which is no template"):
+        Recorded(str(tmp_path)).settle(None)
+    assert "strange_module" not in sys.modules
 
 
 def test_a_template_of_ones_own_is_recorded_by_name_and_has_to_be_given(tmp_path, capsys):
