@@ -57,7 +57,11 @@ class EncodedConversations:
                 "first turns; or use a model of more context"
             )
         shorten = {"split": split, "truncate": truncated}.get(self.too_long)
-        parts = shorten(conversation, lambda part: self._fits(self._certified(part))) if shorten else []
+        parts = (
+            shorten(conversation, lambda part: self._fits(self.template.encode(part, self.tokenizer)))
+            if shorten
+            else []
+        )
         self.lost += sum(encoded.supervised)
         for part in parts:
             kept = self._certified(part)

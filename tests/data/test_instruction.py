@@ -212,6 +212,8 @@ def test_no_more_examples_are_trained_on_than_wanted_and_more_are_those_and_othe
     few, more = trained(20), trained({"conversations": 50})
     assert "beyond data.max_examples=50 left out" in capsys.readouterr().out
     assert (few.total(), more.total()) == (20, 50)
+    twice = opened([*talks, *talks], tokenizer, max_examples=15)
+    assert len(twice.sources["conversations"].conversations) == 15, "those that are alike have one rank"
     assert few < more < trained(None) == trained(10_000)
     with pytest.raises(
         ValueError, match=r"data\.max_examples\.conversation: no such source; did you mean conversations"
