@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-GROUPS = ("corpus", "filter")  # whose parts stand at many keys, and name their parameters as corpus.path, filter.least
+# Whose parts stand at many keys, and name their parameters as corpus.path, filter.least.
+GROUPS = ("corpus", "filter", "data.conversations")
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,11 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ("tokenizer", "tokenizer.vocab=1", "did you mean vocab_size?"),
         ("corpus", "corpus=txt", "did you mean text?"),
         ("instruct", "data.to_long=drop model.path=x", "did you mean too_long?"),
-        ("instruct", "data.too_long=shorten model.path=x", "data.too_long: expected refuse or drop or cut"),
+        (
+            "instruct",
+            "data.too_long=shorten model.path=x",
+            "data.too_long: expected refuse or drop or split or truncate",
+        ),
         ("chat", "model.paths=x model.path=x", "did you mean path?"),
         ("generate", "sampling.top_n=3 model.path=x", "did you mean top_p?"),
         ("pipeline", "instruct.data.conversations.logest=3", "did you mean longest?"),

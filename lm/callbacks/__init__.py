@@ -7,6 +7,7 @@ from lm.callbacks.metrics import Metrics
 from lm.callbacks.metrics_file import MetricsFile
 from lm.callbacks.progress import Progress
 from lm.callbacks.random_state import RandomState
+from lm.callbacks.replies import Replies
 from lm.callbacks.samples import Samples
 from lm.callbacks.step_counters import StepCounters
 from lm.callbacks.text_logger import TextLogger
@@ -20,6 +21,7 @@ __all__ = [
     "MetricsFile",
     "Progress",
     "RandomState",
+    "Replies",
     "Samples",
     "StepCounters",
     "TextLogger",

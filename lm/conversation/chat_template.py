@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lm.conversation.conversation import Conversation, Message, check_turn
 from lm.conversation.script import Script
-from lm.conversation.template import Encoded, Template
+from lm.conversation.template import Encoded, Template, name_of
 from lm.tokenizer import Tokenizer
 
 NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
@@ -36,19 +36,20 @@ class ChatTemplate(Template):
     the signs may hold control tokens; what is said is put in after, as text. Learned is each answer and what follows
     it up to the first control token. Refused, by turn, is a conversation that the template would write in another
     way than around its words (as one that leaves out earlier turns or thoughts), or with other words before an
-    answer than it prompts with.
+    answer than it prompts with. `source` and `names` are what `path` held, where a run recorded it; then nothing is
+    read.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, *, source: str | None = None, names: dict[str, str] | None = None):
         self.path = path
-        source, self._names = _read(Path(path).expanduser())
+        self._source, self._names = _read(Path(path).expanduser()) if source is None else (source, dict(names or {}))
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
         )
         environment.filters["tojson"] = _to_json
         environment.globals["raise_exception"] = _refuse
         try:
-            self._template = environment.from_string(source)
+            self._template = environment.from_string(self._source)
         except TemplateSyntaxError as error:
             raise ValueError(f"template.path {path}: its chat_template is not Jinja: {error}") from None
         self._skeletons: dict[tuple[str, ...], Skeleton] = {}
@@ -93,6 +94,9 @@ class ChatTemplate(Template):
                 "no special token of this tokenizer: use it with the tokenizer it belongs to"
             )
         return list(dict.fromkeys([stop, tokenizer.end_of_document]))
+
+    def describe(self) -> dict:
+        return {"_target_": name_of(self), "path": self.path, "source": self._source, "names": self._names}
 
     def answer(self, content: str, tokenizer: Tokenizer) -> str:
         tail = next(iter(tokenizer.split_special(self._pattern.around[-1])), "")

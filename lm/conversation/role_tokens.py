@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lm.conversation.conversation import Conversation, Message, check_turn
-from lm.conversation.template import Encoded, Template
+from lm.conversation.template import Encoded, Template, name_of
 from lm.tokenizer import Tokenizer
 
 
@@ -34,6 +34,9 @@ class RoleTokens(Template):
 
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
         return [tokenizer.end_of_turn, tokenizer.end_of_document]
+
+    def describe(self) -> dict:
+        return {"_target_": name_of(self)}
 
     def answer(self, content: str, tokenizer: Tokenizer) -> str:
         return content

@@ -32,5 +32,14 @@ class Template(ABC):
         """The tokens that end a reply, first the one that ends every answer learned from."""
 
     @abstractmethod
+    def describe(self) -> dict:
+        """Plain data that make the same template again, wherever it is read: its class as `_target_`, and arguments."""
+
+    @abstractmethod
     def answer(self, content: str, tokenizer: Tokenizer) -> str:
         """An answer as it is written before its stop token: it may have other blanks at its ends, and no other word."""
+
+
+def name_of(template: Template) -> str:
+    """The full name of a template's class, which for one of ours begins with lm.conversation."""
+    return f"{type(template).__module__}.{type(template).__qualname__}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lm.conversation.conversation import Conversation, Message, check_turn
 from lm.conversation.script import Script
-from lm.conversation.template import Encoded, Template
+from lm.conversation.template import Encoded, Template, name_of
 from lm.tokenizer import Tokenizer
 
 HOLE = "{}"
@@ -81,6 +81,14 @@ class Turns(Template):
                 "template.stand_ins what is to be written for it, as <|end_of_turn|>"
             )
         return [stop, tokenizer.end_of_document]
+
+    def describe(self) -> dict:
+        written = {role: self.written.get(role) for role in ("system", "user", "assistant", "tool")}
+        more = {"default_system": self.default_system, "alternating": self.alternating}
+        return {
+            "_target_": name_of(self), "begin": self.begin, **written, "stop": self.stop, "stand_ins": self.stand_ins,
+            "system_in_user": self.system_in_user, **more,
+        }  # fmt: skip
 
     def answer(self, content: str, tokenizer: Tokenizer) -> str:
         return content + self._tail

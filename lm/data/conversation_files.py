@@ -5,72 +5,22 @@ worse than none.
 """
 
 import json
-from abc import abstractmethod
-from collections import Counter
 from collections.abc import Iterator
+from typing import Literal
 
-from lm.conversation import ROLES, Conversation, Message
-from lm.corpus.members import find_files
-from lm.data.conversation_source import ConversationSource
-from lm.data.records import field_of, kind_of, read_records
-from lm.files import hash_file, hash_json
-
-
-class ConversationFiles(ConversationSource):
-    """Files of records, each of which becomes one conversation or several.
-
-    `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. `task_field` names a
-    field that tells validation what kind of question it is. Halves of characters (lone surrogates, which JSON
-    can spell) become � and are counted in the notes. `columns` names the fields of CSV and TSV without a header,
-    in which quotes mean nothing unless `quoted`.
-    """
-
-    def __init__(
-        self, path: str | list[str], *, task_field: str | None, columns: list[str] | None = None, quoted: bool = True
-    ):
-        self.files = find_files(path, key="data.conversations.path")
-        self.task_field = task_field
-        self.columns, self.quoted = columns and list(columns), quoted
-        self._counts: Counter[str] = Counter()
-
-    @abstractmethod
-    def conversations(self, record: dict, place: str) -> Iterator[list[Message]]:
-        """The turns of each conversation in a record."""
-
-    @abstractmethod
-    def options(self) -> dict:
-        """What besides the files decides on the conversations."""
-
-    def fingerprint(self) -> str:
-        files = [[file.name, hash_file(file)] for file in self.files]
-        table = [self.columns, self.quoted]
-        return hash_json([type(self).__name__, self.options(), self.task_field, table, files])
-
-    def __iter__(self) -> Iterator[Conversation]:
-        self._counts.clear()
-        for file in self.files:
-            for place, record in read_records(file, columns=self.columns, quoted=self.quoted):
-                task = "" if self.task_field is None else str(field_of(record, self.task_field, place))
-                for turns in self.conversations(record, place):
-                    yield Conversation(tuple(self._whole(turn) for turn in turns), task=task, place=place)
-        self.notes = tuple(f"{count} {what}" for what, count in self._counts.items())
-
-    def _whole(self, message: Message) -> Message:
-        if not isinstance(message.content, str):
-            return message  # refused by the template, with its place
-        text = message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if text == message.content:
-            return message
-        self._counts["turns had halves of characters (lone surrogates), which became �"] += 1
-        return Message(message.role, text)
+from lm.conversation import ROLES, Message
+from lm.data.conversation_reader import RecordFiles
+from lm.data.record_source import Hub
+from lm.data.records import field_of, kind_of
 
 
-class MessageFiles(ConversationFiles):
+class MessageFiles(RecordFiles):
     """Lists of turns: `{"messages": [{"role": …, "content": …}, …]}`, or as ShareGPT names these fields.
 
     `roles` says what a file calls the roles, where it does not call them system, user and assistant: `{human:
-    user}`. Content given in parts is joined if all of them are text. The `tool_calls` of a turn follow its words,
-    each as a line of JSON with name and arguments.
+    user}`. Content given in parts is joined if all of them are text, or calls of tools. The calls of a turn follow its
+    words, each as a line of JSON with name and arguments. Parts of type reasoning are refused, left out (`drop`), or
+    open the answer, an empty line before what follows (`keep`).
     """
 
     def __init__(
@@ -82,18 +32,22 @@ class MessageFiles(ConversationFiles):
         content_field: str = "content",
         system_field: str | None = None,
         roles: dict[str, str] | None = None,
+        reasoning: Literal["refuse", "drop", "keep"] = "refuse",
         task_field: str | None = None,
+        hub: Hub | None = None,
     ):
-        super().__init__(path, task_field=task_field)
+        super().__init__(path, task_field=task_field, hub=hub)
         self.messages_field, self.role_field, self.content_field = messages_field, role_field, content_field
-        self.system_field = system_field
+        self.system_field, self.reasoning = system_field, reasoning
         self.roles = {role: role for role in ROLES} | (roles or {})
         if strange := sorted(set(self.roles.values()) - set(ROLES)):
             raise ValueError(f"data.conversations.roles: {strange[0]!r} is none of {', '.join(ROLES)}")
 
     def options(self) -> dict:
         fields = [self.messages_field, self.role_field, self.content_field, self.system_field]
-        return {"fields": fields, "roles": self.roles}
+        return {"fields": fields, "roles": self.roles} | (
+            {"reasoning": self.reasoning} if self.reasoning != "refuse" else {}
+        )
 
     def conversations(self, record: dict, place: str) -> Iterator[list[Message]]:
         turns = field_of(record, self.messages_field, place)
@@ -118,7 +72,7 @@ class MessageFiles(ConversationFiles):
         calls = turn.get("tool_calls")
         content = turn.get(self.content_field) if calls else field_of(turn, self.content_field, where)
         if isinstance(content, list):
-            content = "".join(_part(part, where) for part in content)
+            content = self._joined(content, where)
         if calls and (content is None or isinstance(content, str)):
             content = "\n".join([*filter(None, [content]), *_calls(calls, where)])
         for key in ("weight", "loss_weight"):
@@ -129,8 +83,24 @@ class MessageFiles(ConversationFiles):
                 )
         return Message(self.roles[role], content)
 
+    def _joined(self, parts: list, where: str) -> str:
+        """Reasoning, then words, then calls."""
+        thoughts, words, calls = [], [], []
+        for part in parts:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "tool_call":
+                calls += _calls(_json(part.get("value"), where), where)
+            elif kind == "reasoning" and self.reasoning != "refuse":
+                thoughts.append(_part({**part, "type": "text"}, where))
+            else:
+                words.append(_part(part, where))
+        if thoughts and self.reasoning == "drop":
+            self.counts["turns were learned without their reasoning"] += 1
+            thoughts = []
+        return "\n\n".join([*thoughts, *filter(None, ["\n".join(filter(None, ["".join(words), *calls]))])])
 
-class QuestionFiles(ConversationFiles):
+
+class QuestionFiles(RecordFiles):
     """A question and its answer a record, as Alpaca has them: `{"instruction": …, "input": …, "output": …}`.
 
     What `input_field` holds, if anything, follows the question after `between`, an empty line. What `rationale_field`
@@ -154,8 +124,9 @@ class QuestionFiles(ConversationFiles):
         escaped: bool = False,
         columns: list[str] | None = None,
         quoted: bool = True,
+        hub: Hub | None = None,
     ):
-        super().__init__(path, task_field=task_field, columns=columns, quoted=quoted)
+        super().__init__(path, task_field=task_field, columns=columns, quoted=quoted, hub=hub)
         self.rationale_field, self.between, self.escaped = rationale_field, between, escaped
         self.question_field, self.input_field, self.answer_field = question_field, input_field, answer_field
         self.system_field, self.instances_field = system_field, instances_field
@@ -215,6 +186,13 @@ def _calls(calls: object, where: str) -> list[str]:
     return told
 
 
+def _json(value: object, where: str) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"{where}: a call of a tool among its parts is not JSON: mend it, or leave it out") from None
+
+
 def _part(part: object, where: str) -> str:
     """The text of one of the parts of a turn's content."""
     if isinstance(part, str):
@@ -224,4 +202,5 @@ def _part(part: object, where: str) -> str:
         if isinstance(text, str):
             return text
     kind = part.get("type") if isinstance(part, dict) else kind_of(part)
-    raise ValueError(f"{where}: a part of its content is {kind!r}, and only text can be read: leave it out")
+    remedy = "set data.conversations.reasoning=drop or keep" if kind == "reasoning" else "leave it out"
+    raise ValueError(f"{where}: a part of its content is {kind!r}, and only text can be read: {remedy}")

@@ -3,18 +3,26 @@
 from collections.abc import Iterator
 
 from lm.conversation import Conversation
-from lm.corpus.members import find_files
+from lm.data.alternating import AlternatingFiles
 from lm.data.conversation_files import MessageFiles, QuestionFiles
 from lm.data.conversation_source import ConversationSource
-from lm.data.records import read_records
+from lm.data.message_trees import MessageTrees
+from lm.data.record_source import FileRecords, Hub
+from lm.data.transcripts import TranscriptFiles
 
 PAIRS = [  # what a question, what is given with it, and its answer are called
     ("instruction", "input", "output"),
     ("instruction", "context", "response"),
+    ("inputs_pretokenized", None, "targets_pretokenized"),
+    ("inputs", None, "targets"),
     ("prompt", None, "completion"),
     ("prompt", None, "response"),
+    ("prompt", None, "chosen"),
     ("question", None, "answer"),
+    ("question", None, "response_j"),
 ]
+SHAREGPT = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "tool"}
+HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 
 
 class DetectedFiles(ConversationSource):
@@ -23,16 +31,17 @@ class DetectedFiles(ConversationSource):
     A later record without these fields ends the reading with its place.
     """
 
-    def __init__(self, path: str | list[str], *, task_field: str | None = None):
-        files = find_files(path, key="data.conversations.path")
-        place, record = next(read_records(files[0]), (str(files[0]), {}))
-        found = _layout(path, record, task_field)
+    def __init__(self, path: str | list[str], *, task_field: str | None = None, hub: Hub | None = None):
+        records = FileRecords(path) if hub is None else hub.records(path)
+        place, record = next(iter(records), (str(path), {}))
+        found = _layout(record)
         if found is None:
             raise ValueError(
                 f"{place} is of no layout that is known (it has {', '.join(map(repr, record)) or 'no fields'}): name "
                 "its fields with data/conversations=completions or messages, as data.conversations.question_field=…"
             )
-        self.source, self._told = found
+        layout, options, self._told = found
+        self.source: ConversationSource = layout(path, **options, task_field=task_field, hub=hub)
 
     def __iter__(self) -> Iterator[Conversation]:
         yield from self.source
@@ -42,21 +51,25 @@ class DetectedFiles(ConversationSource):
         return self.source.fingerprint()
 
 
-def _layout(path: str | list[str], record: dict, task_field: str | None) -> tuple[ConversationSource, str] | None:
-    """A source for records like this one, and what it was taken for."""
+def _layout(record: dict) -> tuple[type, dict, str] | None:
+    """The class for records like this one, its options, and what it was taken for."""
+    turns = record.get("conversations")
     if isinstance(record.get("messages"), list):
-        return MessageFiles(path, task_field=task_field), "read as messages"
-    if isinstance(record.get("conversations"), list):
+        return MessageFiles, {}, "read as messages"
+    if isinstance(turns, list) and turns and isinstance(turns[0], str):
+        return AlternatingFiles, {}, "read as texts in turn"
+    if isinstance(turns, list):
         names = {"messages_field": "conversations", "role_field": "from", "content_field": "value"}
-        roles = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "tool"}
-        return (
-            MessageFiles(path, **names, system_field="system", roles=roles, task_field=task_field),
-            "read as sharegpt",
-        )
+        return MessageFiles, {**names, "system_field": "system", "roles": SHAREGPT}, "read as sharegpt"
+    if "message_id" in record and "parent_id" in record:
+        return MessageTrees, {"roles": {"prompter": "user"}}, "read as trees of messages"
     if "instruction" in record and "instances" in record:
-        return QuestionFiles(path, instances_field="instances", task_field=task_field), "read as self_instruct"
+        return QuestionFiles, {"instances_field": "instances"}, "read as self_instruct"
     for question, given, answer in PAIRS:
         if question in record and answer in record:
             fields = {"question_field": question, "input_field": given, "answer_field": answer}
-            return QuestionFiles(path, **fields, task_field=task_field), f"read as {question} and {answer}"
+            return QuestionFiles, fields, f"read as {question} and {answer}"
+    if str(record.get("chosen", "")).startswith((HUMAN, ASSISTANT)):
+        spoken = {"text_field": "chosen", "user": HUMAN, "assistant": ASSISTANT}
+        return TranscriptFiles, spoken, "read as transcripts under chosen"
     return None

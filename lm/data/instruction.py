@@ -3,29 +3,33 @@
 Legend: T context
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from lm.bounds import Natural, Positive
-from lm.conversation import Conversation, Template
+from lm.bounds import Count, Natural, Positive
+from lm.conversation import Conversation, Recorded, Template
 from lm.corpus import Split
 from lm.data.batches import Row
+from lm.data.chosen import Chosen
 from lm.data.conversation_source import ConversationSource
 from lm.data.counted import Counted
-from lm.data.encoded import EncodedConversations, TooLong
+from lm.data.encoded import EncodedConversations
 from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
+from lm.data.named_sources import sources_meant
 from lm.data.packing import Rows
 from lm.data.pretraining import spread
+from lm.data.too_long import TooLong
 from lm.files import hash_json
-from lm.progress import track
 from lm.ranks import is_first_process
 from lm.tokenizer import Tokenizer
 
 SAMPLE = 256  # conversations of a source that are encoded to plan a run
+OTHER = "other"  # tasks too rare to be told apart
 
 
 class ConversationRows:
@@ -41,7 +45,7 @@ class ConversationRows:
         token_bytes: np.ndarray | None = None,
     ):
         if plan.starts.any():
-            raise ValueError("data.packing cuts conversations in two: take lm.data.packing.best_fit")
+            raise ValueError("data.packing cuts conversations in two: take lm.data.exact_fit.exact_fit")
         self.conversations, self.plan, self.padding = conversations, plan, padding
         self.token_bytes = token_bytes
         self.counts = plan.sums(conversations.answered[plan.documents])
@@ -77,34 +81,45 @@ class InstructionData(RowDataModule):
     """Packed rows of conversations; what the assistant says is supervised, and nothing else.
 
     `conversations` are one source, or several by the name that a `mixture` calls them by; its shares count supervised
-    tokens, or conversations where `shares_of` is examples. A conversation longer than the context is left out (`drop`),
-    cut at its end (`cut`), or ends the job (`refuse`); one that nothing could be learned from, as where an answer is
-    empty, ends it too unless `faulty` is `drop`. What is lost is printed. Held out are those that `split` draws, by
-    their group or else by their first question and answer; they are told apart by task.
+    tokens, or conversations where `shares_of` is examples. Of each at most `max_examples` are trained on, which ones
+    their first question and answer decide. A conversation longer than the context is left out (`drop`), made several
+    (`split`), loses its first turns (`truncate`), or ends the job (`refuse`), see `too_long`; one that nothing could be
+    learned from, as where an answer is empty, ends it too unless `faulty` is `drop`. What is lost is printed, and
+    counted in `left_out`. Held out are those that `split` draws, by their group or else by their first question and
+    answer; they are told apart by task, the `max_tasks` most frequent and "other".
     """
 
     def __init__(
         self,
         conversations: ConversationSource | dict[str, ConversationSource],
         *,
-        template: Template,
+        template: Template | None = None,
         split: Split,
         packing: Callable[..., Rows],
         too_long: TooLong = "drop",
         faulty: Literal["refuse", "drop"] = "refuse",
         mixture: Mixture | None = None,
         shares_of: Literal["tokens", "examples"] = "tokens",
+        max_examples: Count | dict[str, Count] | None = None,
         max_epochs: Positive | dict[str, Positive] | None = None,
         excess: Literal["refuse", "spread"] = "refuse",
+        max_tasks: Count | None = 20,
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
+        recorded: Recorded | None = None,
     ):
         super().__init__(mixture=mixture, max_epochs=max_epochs, excess=excess, workers=workers)
-        several = isinstance(conversations, dict)
-        self.conversations = conversations if several else {"conversations": conversations}
-        self.template, self.split, self.packing = template, split, packing
+        self.several = isinstance(conversations, dict)
+        if not conversations:
+            raise ValueError(
+                "data.conversations: there is none: +data/conversations@data.conversations.NAME=OPTION adds one"
+            )
+        self.conversations = conversations if self.several else {"conversations": conversations}
+        self.template = (recorded or Recorded(None)).settle(template)
+        self.split, self.packing = split, packing
         self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
-        self.validation_rows = validation_rows
+        self.max_tasks, self.validation_rows = max_tasks, validation_rows
+        self.most = self._most(max_examples)
 
     def amounts(self, source: ConversationRows) -> np.ndarray:
         return source.counts if self.shares_of == "tokens" else source.examples
@@ -115,11 +130,11 @@ class InstructionData(RowDataModule):
     def open(self, *, tokenizer: Tokenizer, context: int) -> None:
         self.tokenizer = tokenizer
         held_out = self._empty(context)
-        self.sources = {}
+        self.sources, self.left_out = {}, {}
         for name, source in self.conversations.items():
             training, before = self._empty(context), len(held_out)
-            faults: list[str] = []
-            for conversation in self._whole(source, faults):
+            chosen = self._chosen(name)
+            for conversation in chosen:
                 conversation = replace(conversation, task=conversation.task or name)
                 (held_out if self.held_out(conversation) else training).add(conversation)
             if not len(training):
@@ -129,8 +144,11 @@ class InstructionData(RowDataModule):
                 )
             plan = self.packing(training.lengths, context)
             self.sources[name] = ConversationRows(training, plan, padding=tokenizer.padding)
-            self._tell(name, training, [*faults, *source.notes], held_out=len(held_out) - before)
-        self.kinds = sorted(set(held_out.tasks))
+            told = [f"{count} {what}" for what, count in chosen.left_out.items()]
+            self._tell(name, training, [*told, *source.notes], held_out=len(held_out) - before)
+            self.left_out[name] = {**training.account(), "other": sum(chosen.left_out.values())}
+        self.left_out["held out"] = held_out.account()
+        self.kinds = self._tasks(held_out)
         self.validation = None
         if is_first_process() and held_out.losses():
             print(f"instruct    of those held out, {held_out.losses()}")
@@ -146,9 +164,9 @@ class InstructionData(RowDataModule):
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
         self.tokenizer, self.sources = tokenizer, {}
-        for name, source in self.conversations.items():
+        for name in self.conversations:
             seen, sample = 0, self._empty(context)
-            for conversation in self._whole(source, []):
+            for conversation in self._chosen(name):
                 if not self.held_out(conversation):
                     seen += 1
                     if seen <= SAMPLE:
@@ -160,20 +178,31 @@ class InstructionData(RowDataModule):
             )
         return f"estimated: all conversations counted, the first {SAMPLE} encoded"
 
-    def _whole(self, source: ConversationSource, faults: list[str]) -> Iterator[Conversation]:
-        """Those that something can be learned from; the rest is refused, or told in `faults`."""
-        left_out, first = 0, ""
-        for conversation in track(source, label="instruct", unit="conversation"):
-            try:
-                conversation.check()
-            except ValueError as fault:
-                if self.faulty == "refuse":
-                    raise ValueError(f"{fault} (data.faulty=drop leaves out all such)") from None
-                left_out, first = left_out + 1, first or str(fault)
-            else:
-                yield conversation
-        if left_out:
-            faults.append(f"{left_out} faulty left out (the first: {first})")
+    def _chosen(self, name: str) -> Chosen:
+        """The conversations of a source to learn from, and to hold out."""
+        return Chosen(
+            self.conversations[name],
+            split=self.split,
+            faulty=self.faulty,
+            most=self.most.get(name),
+            key=f"data.conversations.{name}" if self.several else None,
+        )
+
+    def _tasks(self, held_out: EncodedConversations) -> list[str]:
+        """The tasks that validation tells apart, having named the rarer ones other."""
+        found = sorted(Counter(held_out.tasks).items(), key=lambda item: (-item[1], item[0]))
+        if self.max_tasks is None or len(found) <= self.max_tasks:
+            return sorted(task for task, _ in found)
+        frequent = {task for task, _ in found[: self.max_tasks]}
+        held_out.tasks = [task if task in frequent else OTHER for task in held_out.tasks]
+        return sorted({*held_out.tasks})
+
+    def _most(self, max_examples: int | dict[str, int] | None) -> dict[str, int]:
+        """By source, the most conversations to train on where that is limited."""
+        if not isinstance(max_examples, dict):
+            return {} if max_examples is None else dict.fromkeys(self.conversations, max_examples)
+        meant = sources_meant(max_examples, [*self.conversations], key="data.max_examples")
+        return {source: max_examples[name] for name, found in meant.items() for source in found}
 
     def held_out(self, conversation: Conversation) -> bool:
         """Whether a conversation is for validation only, whatever else there is."""

@@ -64,18 +64,22 @@ class Temperature(Mixture):
     """Shares in proportion to tokens ** (1 / temperature): above 1, small sources get more than they hold.
 
     1 is in proportion to what there is, and the higher, the more alike. Arivazhagan et al. 2019 take 5 for languages;
-    Conneau et al. 2020 write the exponent as α = 1 / temperature and take 0.3. Both count sentences, not tokens.
+    Conneau et al. 2020 write the exponent as α = 1 / temperature and take 0.3. Both count sentences, not tokens. Of a
+    source at most `most` tokens count towards its share, lest a vast one leave nothing to the others: with examples in
+    place of tokens and temperature 1 this is the examples-proportional mixing of T5 and FLAN (Raffel et al. 2020;
+    Wei et al. 2022, who count at most 3,000 examples).
     """
 
-    def __init__(self, temperature: Positive):
-        self.temperature = temperature
+    def __init__(self, temperature: Positive, *, most: Positive | None = None):
+        self.temperature, self.most = temperature, most
 
     def divide(self, amounts: Mapping[str, int], *, key: str) -> list[Stage]:
         key = f"{key}.temperature"
         if not isfinite(self.temperature) or self.temperature <= 0:
             raise ValueError(f"{key}={self.temperature:g}: must be more than 0 (data/mixture=uniform has no end to it)")
-        most = max(amounts.values())  # as parts of which no power is too large
-        parts = {source: Fraction((n / most) ** (1 / self.temperature)) for source, n in amounts.items() if n}
+        counted = {source: n if self.most is None else min(n, self.most) for source, n in amounts.items()}
+        largest = max(counted.values())  # as parts of which no power is too large
+        parts = {source: Fraction((n / largest) ** (1 / self.temperature)) for source, n in counted.items() if n}
         return _whole(parts, amounts, key=key)
 
 

@@ -8,6 +8,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from lm.budget import Plan
+from lm.conversation import Template
 from lm.data.account import account, planned
 from lm.data.batches import From, RowSource, TrainingBatches, ValidationBatches
 from lm.data.mixture import Mixture
@@ -31,6 +32,8 @@ class RowDataModule(LightningDataModule, ABC):
     sources: dict[str, RowSource]  # for training, by name
     validation: RowSource | None
     kinds: list[str]  # names of what validation is told apart by
+    template: Template | None = None  # in which conversations are written
+    left_out: dict[str, dict[str, int]] = {}  # noqa: RUF012  by source: what of it cannot be learned from, counted
     separate: bool = True  # whether documents in a row are told apart
 
     def __init__(
@@ -109,13 +112,14 @@ class RowDataModule(LightningDataModule, ABC):
 
     def account(self, steps: int) -> dict[str, dict]:
         """What that many steps have read of each source; see `account`."""
-        return account(
+        found = account(
             self.order,
             self.portions,
             rows=steps * self.plan.rows_per_step,
             tokens={name: source.counts for name, source in self.sources.items()},
             amounts={name: self.amounts(source) for name, source in self.sources.items()},
         )
+        return {**found, "left_out": self.left_out} if self.left_out else found
 
     def _amounts(self) -> dict[str, int]:
         return {name: round(float(self.amounts(source).sum())) for name, source in self.sources.items()}

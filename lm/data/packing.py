@@ -5,7 +5,7 @@ The length of a document is the number of its targets, so `starts` and `lengths`
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,12 +80,17 @@ def best_fit(lengths: np.ndarray, context: int) -> Rows:
     and a remainder. The price is padding at the ends of rows, well under 1 % for many documents of varied
     length (Ding et al., "Fewer Truncations Improve Language Modeling", 2024); `cut` wastes none.
     """
+    return packed(lengths, context, _assign)
+
+
+def packed(lengths: np.ndarray, context: int, assign: Callable[[np.ndarray, int], np.ndarray]) -> Rows:
+    """Documents whole, or in full rows and a remainder where longer, each piece in the row that `assign` says."""
     lengths = _checked(lengths, context)
     pieces = -(-lengths // context)
     documents = np.repeat(np.arange(lengths.size, dtype=np.int32), pieces)
     starts = context * (np.arange(documents.size) - np.repeat(np.cumsum(pieces) - pieces, pieces))
     sizes = np.minimum(lengths[documents] - starts, context).astype(np.int32)
-    rows = _assign(sizes, context)
+    rows = assign(sizes, context)
     # Rows in the order of their first document, and documents in order within a row: near in the file, near
     # in rows.
     first = np.full(int(rows.max()) + 1 if rows.size else 0, rows.size, dtype=np.int64)

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 
 from lm.conversation import Message
-from lm.data.conversation_files import ConversationFiles
+from lm.data.conversation_reader import RecordFiles
+from lm.data.record_source import Hub
 from lm.data.records import field_of, kind_of
 
 
-class TranscriptFiles(ConversationFiles):
+class TranscriptFiles(RecordFiles):
     """A field that holds a whole conversation, each turn opened by who speaks: `\\n\\nHuman: hi\\n\\nAssistant: ho`.
 
     `user` and `assistant` are what stands before a turn of the user and one of the assistant. Turns that follow each
@@ -16,9 +17,16 @@ class TranscriptFiles(ConversationFiles):
     """
 
     def __init__(
-        self, path: str | list[str], *, text_field: str, user: str, assistant: str, task_field: str | None = None
+        self,
+        path: str | list[str],
+        *,
+        text_field: str,
+        user: str,
+        assistant: str,
+        task_field: str | None = None,
+        hub: Hub | None = None,
     ):
-        super().__init__(path, task_field=task_field)
+        super().__init__(path, task_field=task_field, hub=hub)
         self.text_field, self.user, self.assistant = text_field, user, assistant
         self._roles = {user: "user", assistant: "assistant"}
         self._names = re.compile(f"({re.escape(user)}|{re.escape(assistant)})")

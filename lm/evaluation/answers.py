@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from lm.conversation import Conversation, Template
+from lm.conversation import Conversation, Recorded, Template
 from lm.corpus import Split
 from lm.files import hash_json
 from lm.generation import Completion, Generator, Sampling
@@ -28,18 +28,19 @@ class Answers:
         self,
         conversations: Iterable[Conversation] | Mapping[str, Iterable[Conversation]],
         *,
-        template: Template,
+        template: Template | None = None,
         split: Split,
         questions: int = 200,
         max_tokens: int = 150,
         rows: int = 32,
+        recorded: Recorded | None = None,
     ):
         for key, value in {"questions": questions, "max_tokens": max_tokens, "rows": rows}.items():
             if value < 1:
                 raise ValueError(f"evaluations.answers.{key}={value}: must be at least 1")
         several = isinstance(conversations, Mapping)
         self.sources = list(conversations.values()) if several else [conversations]
-        self.template, self.split = template, split
+        self.template, self.split = (recorded or Recorded(None)).settle(template), split
         self.questions, self.max_tokens, self.rows = questions, max_tokens, rows
 
     def fingerprint(self) -> str:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from lm.conversation import Message, Template
+from lm.conversation import Message, Recorded, Template
 from lm.generation import Generator, Sampling
 from lm.model import Transformer
 from lm.tokenizer import Tokenizer
@@ -94,17 +94,21 @@ class Chat:
 def chat(
     model: Callable[..., Transformer],
     tokenizer: Tokenizer,
-    template: Template,
     sampling: Sampling,
+    template: Template | None = None,
     message: str | None = None,
     system: str | None = None,
     max_tokens: int = 200,
     seed: int = 0,
+    recorded: Recorded | None = None,
 ) -> None:
-    """Answer `message` and leave; without one, answer every line typed or piped in."""
+    """Answer `message` and leave; without one, answer every line typed or piped in.
+
+    Turns are written in `template`, or without one as the model's run has `recorded`.
+    """
     conversation = Chat(
         Generator(model(vocab_size=tokenizer.vocab_size), tokenizer),
-        template=template,
+        template=(recorded or Recorded(None)).settle(template),
         sampling=sampling,
         system=system,
         max_tokens=max_tokens,

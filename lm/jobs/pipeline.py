@@ -35,7 +35,7 @@ def pipeline(
         f"{root}/tokenizer/{name}": "tokenizer.json",
         f"{root}/corpus/{name}": "token shards, training and held out",
         f"{root}/pretrain/{name}": "the pretrained model, metrics.csv, samples.txt",
-        f"{root}/instruct/{name}": "the model to talk to, metrics.csv",
+        f"{root}/instruct/{name}": "the model to talk to, metrics.csv, samples.txt",
         f"{root}/evaluate/{name}": "results.json: bits per byte of the pretrained model",
         f"{root}/evaluate/{name}-answers": "results.json: answers of the tuned model",
     }

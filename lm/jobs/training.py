@@ -24,6 +24,7 @@ from lm.checkpoint import (
     write_architecture,
 )
 from lm.compute import Compute, accelerator_name, count_devices
+from lm.conversation import record_template
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
 from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
@@ -118,6 +119,7 @@ def train(
         print(f"{job} nothing to do: {run.directory} is complete")
         return run.result.get("validation/bits_per_byte")
 
+    templates = record_template(run.directory, data.template)
     if is_first_process():  # the others may be ahead of it, and what lies in a directory without books is refused
         tokenizer.save(run.directory / "tokenizer.json")
         write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
@@ -167,7 +169,8 @@ def train(
     tokens = trainer.global_step * settled.rows_per_step * settled.context
     read = data.account(trainer.global_step)
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
-    outputs = [run.directory / part for part in ("checkpoints", ARCHITECTURE, "tokenizer.json")]
+    made = [run.directory / part for part in ("checkpoints", ARCHITECTURE, "tokenizer.json")]
+    outputs = [*made, *templates]
     run.finish(outputs=outputs, result=result)
     measured = ", ".join(
         f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"

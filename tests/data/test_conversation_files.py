@@ -380,9 +380,20 @@ def test_real_sharegpt_with_tools_is_read_with_turns_of_tools():
 
 
 @here
-def test_real_messages_that_hold_more_than_text_are_refused_by_line():
-    with pytest.raises(ValueError, match=r"demo_50\.jsonl:1, turn 3: a part of its content is 'reasoning', and only"):
-        list(source("messages", DATA / "sft_demo" / "reason_tool_use_demo_50.jsonl"))
+def test_real_reasoning_is_refused_left_out_or_kept_and_calls_among_parts_are_lines_of_json():
+    path = DATA / "sft_demo" / "reason_tool_use_demo_50.jsonl"
+    with pytest.raises(ValueError, match=r"demo_50\.jsonl:1, turn 3: .* 'reasoning', .*conversations\.reasoning=drop"):
+        list(source("messages", path))
+    dropped, kept = (source("messages", path, reasoning=reasoning) for reasoning in ("drop", "keep"))
+    pairs = list(zip(turns(dropped), turns(kept), strict=True))
+    assert len(pairs) == 50
+    assert dropped.notes == ("112 turns were learned without their reasoning",)
+    said = [pair for one, other in pairs for pair in zip(one, other, strict=True) if pair[0].role == "assistant"]
+    assert all(long.content.endswith(f"\n\n{short.content}") for short, long in said if short != long)
+    assert sum(short != long for short, long in said) == 112
+    called = [line for short, _ in said for line in short.content.splitlines() if line.startswith('{"name": ')]
+    assert len(called) == 68
+    assert all({"name", "arguments"} == json.loads(line).keys() for line in called)
 
 
 MORE = {
@@ -415,6 +426,31 @@ def test_the_real_chains_of_thought_are_read_as_they_are():
     assert len(read) > 30_000
     for conversation in read:
         conversation.check()
+
+
+BY_NAME = {  # files that do not tell their layout by their first record
+    "flan_cot": ("flan_cot", {}),
+    "sft_demo/reason_tool_use_demo_50.jsonl": ("messages", {"reasoning": "keep"}),
+}
+FOLDERS = ["self_instruct", "t0_p3", "sft_demo", "codealpaca", "flan_cot", "hh_rlhf", "alpaca_eval_pairs", "gsm8k"]
+FILES = [
+    str(file.relative_to(DATA))
+    for folder in FOLDERS
+    for file in sorted((DATA / folder).glob("*"))
+    if file.name.endswith((".json", ".jsonl", ".tsv", ".gz"))
+]
+
+
+@here
+@pytest.mark.parametrize("name", FILES)
+def test_every_real_file_of_instructions_loads_by_itself_or_by_a_named_option(name):
+    option, more = BY_NAME.get(name) or BY_NAME.get(name.partition("/")[0]) or ("auto", {})
+    read = 0
+    for conversation, _ in zip(source(option, DATA / name, **more), range(300), strict=False):
+        read += 1
+        if all(isinstance(message.content, str) and message.content.strip() for message in conversation.messages):
+            conversation.check()
+    assert read > 20
 
 
 @here

@@ -1,13 +1,16 @@
 """Conversations are kept as the template wrote them, and what does not fit is refused by place or counted."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lm.conversation import Conversation, Encoded, Message, RoleTokens
 from lm.data.encoded import EncodedConversations
+from lm.data.too_long import split, truncated
 from lm.tokenizer import train_bpe
+from talks import template_of, tokenizer_of
 
 WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|user|>", " it", " returns"]
 
@@ -23,10 +26,10 @@ def talk(*said: str, place: str = "chat.jsonl:7") -> Conversation:
     return Conversation(turns, task="talk", place=place)
 
 
-def random_talks(count: int = 60) -> list[Conversation]:
+def random_talks(count: int = 60, turns: int = 3) -> list[Conversation]:
     draw = random.Random(0)
     return [
-        talk(*("".join(draw.choices(WORDS, k=draw.randint(1, 9))) + "." for _ in range(2 * draw.randint(1, 3))))
+        talk(*("".join(draw.choices(WORDS, k=draw.randint(1, 9))) + "." for _ in range(2 * draw.randint(1, turns))))
         for _ in range(count)
     ]
 
@@ -62,7 +65,7 @@ def test_nothing_added_has_no_lengths(tokenizer):
     assert len(made) == made.lengths.size == made.answered.size == 0
 
 
-@pytest.mark.parametrize("too_long", ["refuse", "drop", "cut"])
+@pytest.mark.parametrize("too_long", ["refuse", "drop", "split", "truncate"])
 def test_a_conversation_of_exactly_the_context_stays_whole(tokenizer, too_long):
     conversation = talk("what does this do?", "it returns what it is given")
     targets = len(written(tokenizer, conversation).tokens) - 1
@@ -76,7 +79,7 @@ def test_a_conversation_too_long_is_refused_by_place_with_the_ways_out(tokenizer
     targets = len(written(tokenizer, conversation).tokens) - 1
     with pytest.raises(ValueError, match=rf"chat\.jsonl:7 has {targets} tokens to predict.*context of {targets - 1}:"):
         kept(tokenizer, [conversation], context=targets - 1, too_long="refuse")
-    with pytest.raises(ValueError, match=r"data\.too_long=drop .* data\.too_long=cut"):
+    with pytest.raises(ValueError, match=r"data\.too_long=drop leaves it out, split makes .*, truncate leaves out"):
         kept(tokenizer, [conversation], context=targets - 1, too_long="refuse")
 
 
@@ -90,31 +93,64 @@ def test_conversations_too_long_are_dropped_and_counted(tokenizer):
     assert [made.read(number)[0].tolist() for number in range(len(made))] == [one.tokens for one in fit]
     lost = sum(sum(one.supervised) for one in encoded) - sum(sum(one.supervised) for one in fit)
     assert made.losses() == (
-        f"{len(talks) - len(fit)} longer than {context} tokens left out ({lost} supervised tokens)"
+        f"{len(talks) - len(fit)} longer than {context} tokens left out ({lost} supervised tokens lost)"
     )
+    assert made.account() == {
+        "dropped": len(talks) - len(fit), "split": 0, "parts": 0, "truncated": 0, "turns": 0, "supervised_tokens": lost,
+    }  # fmt: skip
 
 
-def test_conversations_too_long_are_cut_at_their_end_and_counted(tokenizer):
-    talks = random_talks()
-    context = int(np.median(kept(tokenizer, talks, context=1000).lengths))
-    made = kept(tokenizer, talks, context=context, too_long="cut")
-    encoded = [written(tokenizer, conversation) for conversation in talks]
-    cut = [(one.tokens[: context + 1], one.supervised[: context + 1]) for one in encoded]
-    answered = [(tokens, supervised) for tokens, supervised in cut if any(supervised)]
-    assert [tuple(part.tolist() for part in made.read(number)) for number in range(len(made))] == answered
-    assert made.dropped == len(cut) - len(answered)
-    assert made.cut == sum(len(one.tokens) > context + 1 for one in encoded) - made.dropped > 0
-    assert made.lost == sum(sum(one.supervised) for one in encoded) - sum(sum(part[1]) for part in answered)
-    assert f"{made.cut} longer than {context} tokens cut" in made.losses()
+@pytest.mark.parametrize("too_long", ["split", "truncate"])
+@pytest.mark.parametrize("option", ["roles", "llama2", "chatml"])
+def test_what_is_kept_of_those_too_long_is_whole_turns_and_what_is_lost_is_counted(option, too_long):
+    tokenizer, template = tokenizer_of("ours"), template_of(option)
+    talks = [
+        replace(one, messages=(Message("system", "be good"), *one.messages)) if number % 2 else one
+        for number, one in enumerate(random_talks(turns=6))
+    ]
+    context = int(np.median([len(template.encode(one, tokenizer).tokens) for one in talks]))
+    made = EncodedConversations(template=template, tokenizer=tokenizer, context=context, too_long=too_long)
+    for one in talks:
+        made.add(one)
+    assert made.lengths.max() <= context
+    shorten = {"split": split, "truncate": truncated}[too_long]
+    wanted, lost, turns = [], 0, 0
+    for one in talks:
+        whole = template.encode(one, tokenizer)
+        fits = [one]
+        if len(whole.tokens) > context + 1:
+            fits = shorten(one, lambda part: len(template.encode(part, tokenizer).tokens) <= context + 1)
+        parts = [template.encode(part, tokenizer) for part in fits]
+        wanted += [(part.tokens, part.supervised) for part in parts]
+        lost += sum(whole.supervised) - sum(sum(part.supervised) for part in parts)
+        if fits:
+            said = [message for part in fits for message in part.messages if message.role != "system"]
+            turns += sum(message.role != "system" for message in one.messages) - len(said)
+    assert [tuple(part.tolist() for part in made.read(number)) for number in range(len(made))] == wanted
+    account = made.account()
+    assert (account["supervised_tokens"], account["turns"]) == (lost, turns)
+    shortened = sum(len(template.encode(one, tokenizer).tokens) > context + 1 for one in talks)
+    assert account["dropped"] + account["split"] + account["truncated"] == shortened > 10
+    told = f"split into {account['parts']}" if too_long == "split" else "without their first turns"
+    assert f"{account['split'] + account['truncated']} longer than {context} tokens {told}" in made.losses()
+    assert f"({lost} supervised tokens lost)" in made.losses()
 
 
-def test_a_cut_that_would_leave_no_word_of_an_answer_drops_the_conversation(tokenizer):
-    conversation = talk("what does this do? " * 9, "it")
-    before = len(RoleTokens().prompt(conversation.messages[:1], tokenizer))
-    assert len(kept(tokenizer, [conversation], context=before, too_long="cut")) == 1
-    made = kept(tokenizer, [conversation], context=before - 1, too_long="cut")
-    assert (len(made), made.dropped, made.cut) == (0, 1, 0)
-    assert made.losses().startswith(f"1 longer than {before - 1} tokens left out (")
+class Shrinking(RoleTokens):
+    """Learns nothing where there are few turns."""
+
+    def encode(self, conversation, tokenizer):
+        encoded = super().encode(conversation, tokenizer)
+        return encoded if len(conversation.messages) > 3 else Encoded(encoded.tokens, [False] * len(encoded.tokens))
+
+
+@pytest.mark.parametrize("too_long", ["split", "truncate"])
+def test_what_is_left_of_one_too_long_is_certified_as_well(tokenizer, too_long):
+    conversation = talk("what", "it", "what", "it" * 9)
+    context = len(written(tokenizer, conversation).tokens) - 2
+    made = EncodedConversations(template=Shrinking(), tokenizer=tokenizer, context=context, too_long=too_long)
+    with pytest.raises(ValueError, match=r"chat\.jsonl:7: 0 supervised runs for 1 answers"):
+        made.add(conversation)
 
 
 class Everything(RoleTokens):

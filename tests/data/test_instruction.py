@@ -10,6 +10,7 @@ import pytest
 from lm.budget import Plan
 from lm.conversation import Conversation, Message, RoleTokens
 from lm.corpus import Split
+from lm.data.conversation_files import MessageFiles
 from lm.data.conversation_source import ConversationSource
 from lm.data.instruction import InstructionData
 from lm.data.mixture import Weights
@@ -157,7 +158,7 @@ def test_an_answer_to_be_learned_is_seen_from_its_own_conversation_only(tokenize
         assert inputs[supervised.index(True)] == tokenizer.role_tokens["assistant"]
 
 
-def test_what_is_too_long_is_dropped_cut_or_refused_and_told(tokenizer, capsys):
+def test_what_is_too_long_is_dropped_shortened_or_refused_and_told(tokenizer, capsys):
     talks = random_talks(words=30)
     training, _ = parted(opened(talks, tokenizer, context=500), talks)
     capsys.readouterr()
@@ -171,14 +172,91 @@ def test_what_is_too_long_is_dropped_cut_or_refused_and_told(tokenizer, capsys):
     assert f"{len(training) - len(fit)} longer than {CONTEXT} tokens left out (" in told
     assert f"of those held out, {dropped.validation.conversations.losses()}" in told
 
-    cut_off = opened(talks, tokenizer, too_long="cut")
-    source = cut_off.sources["conversations"]
-    assert len(pieces(source)) + source.conversations.dropped == len(training)
-    assert max(len(inputs) for inputs, _, _ in pieces(source)) == CONTEXT
-    assert f"{source.conversations.cut} longer than {CONTEXT} tokens cut" in capsys.readouterr().out
+    counts = {name: found["dropped"] for name, found in dropped.left_out.items()}
+    assert counts == {"conversations": len(training) - len(fit), "held out": dropped.validation.conversations.dropped}
+
+    for too_long, told in (("split", "split into"), ("truncate", "without their first turns")):
+        shortened = opened(talks, tokenizer, too_long=too_long)
+        source = shortened.sources["conversations"]
+        assert max(len(inputs) for inputs, _, _ in pieces(source)) <= CONTEXT
+        assert source.counts.sum() > dropped.sources["conversations"].counts.sum(), "more is learned than by dropping"
+        assert f"longer than {CONTEXT} tokens {told}" in capsys.readouterr().out
 
     with pytest.raises(ValueError, match=r"talk\.jsonl:\d+ has \d+ tokens to predict, more than the context of 128"):
         opened(talks, tokenizer, too_long="refuse")
+
+
+def test_what_was_left_out_is_in_the_account_of_the_run(tokenizer):
+    talks = [*random_talks(words=30), talk("what?", " ", place="bad.jsonl:1")]
+    data = opened(talks, tokenizer, too_long="truncate", faulty="drop", max_examples=70)
+    data.arrange(Plan(steps=3, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT), seed=0)
+    found = data.account(3)
+    assert found["sources"]["conversations"]["rows"] == 24
+    told = found["left_out"]["conversations"]
+    assert told == {**data.sources["conversations"].conversations.account(), "other": told["other"]}
+    training, _ = parted(data, talks)
+    assert told["other"] == len(training) - 70, "the faulty one, and those that were not drawn"
+    assert min(told["truncated"], told["dropped"], told["supervised_tokens"]) > 0
+
+
+def test_no_more_examples_are_trained_on_than_wanted_and_more_are_those_and_others(tokenizer, capsys):
+    talks = random_talks()
+    whole_data = opened(talks, tokenizer)
+    _, held_out = parted(whole_data, talks)
+
+    def trained(most) -> Counter:
+        data = opened(talks, tokenizer, max_examples=most)
+        assert Counter(tuple(map(tuple, piece)) for piece in pieces(data.validation)) == whole(held_out, tokenizer)
+        return Counter(tuple(map(tuple, piece)) for piece in pieces(data.sources["conversations"]))
+
+    few, more = trained(20), trained({"conversations": 50})
+    assert "beyond data.max_examples=50 left out" in capsys.readouterr().out
+    assert (few.total(), more.total()) == (20, 50)
+    twice = opened([*talks, *talks], tokenizer, max_examples=15)
+    assert len(twice.sources["conversations"].conversations) == 15, "those that are alike have one rank"
+    assert few < more < trained(None) == trained(10_000)
+    with pytest.raises(
+        ValueError, match=r"data\.max_examples\.conversation: no such source; did you mean conversations"
+    ):
+        opened(talks, tokenizer, max_examples={"conversation": 3})
+
+
+def test_a_plan_counts_no_more_examples_than_are_wanted(tokenizer):
+    def sketched(**more) -> InstructionData:
+        data = opened(random_talks(400), tokenizer, **more)
+        data.sketch(tokenizer=tokenizer, context=CONTEXT)
+        return data
+
+    assert sketched(max_examples=50).rows < sketched().rows / 5
+
+
+def test_several_sources_need_at_least_one(tokenizer):
+    with pytest.raises(
+        ValueError, match=r"data\.conversations: there is none: \+data/conversations@data\.conversations\."
+    ):
+        opened({}, tokenizer)
+
+
+def test_what_is_wrong_in_one_of_several_sources_is_told_by_its_name(tokenizer, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"messages": [{"role": "bot", "content": "hi"}]}\n')
+    parts = {"mine": MessageFiles(str(tmp_path / "a.jsonl")), "other": Given(random_talks(20))}
+    with pytest.raises(ValueError, match=r"say who speaks, as \+data\.conversations\.mine\.roles\.bot=user"):
+        opened(parts, tokenizer)
+
+
+def test_the_rarest_tasks_are_measured_together(tokenizer):
+    talks = [one for task in range(30) for one in random_talks(8 + 2 * task, seed=task, task=f"task {task}")]
+    data = opened(talks, tokenizer, max_tasks=4, share=0.5)
+    _, held_out = parted(data, talks)
+    counts = Counter(one.task for one in held_out)
+    frequent = sorted(counts, key=lambda task: (-counts[task], task))[:4]
+    assert data.kinds == sorted([*frequent, "other"])
+    rows = [data.validation.row(index) for index in range(len(data.validation))]
+    for number, task in enumerate(data.kinds):
+        ends = sum(int((row.supervised & (row.kinds == number) & (row.bytes == 0)).sum()) for row in rows)
+        of_it = [one for one in held_out if (one.task if one.task in frequent else "other") == task]
+        assert ends == sum(len(answers(one)) for one in of_it)
+    assert len(opened(talks, tokenizer, max_tasks=None, share=0.5).kinds) == 30
 
 
 def test_a_faulty_conversation_is_refused_by_place_or_dropped_and_told(tokenizer, capsys):
@@ -252,7 +330,7 @@ def test_validation_is_told_apart_by_task_and_counts_the_bytes_of_answers(tokeni
 
 
 def test_packing_that_cuts_conversations_is_refused(tokenizer):
-    with pytest.raises(ValueError, match=r"data\.packing cuts conversations in two: take .*best_fit"):
+    with pytest.raises(ValueError, match=r"data\.packing cuts conversations in two: take .*exact_fit"):
         opened(random_talks(), tokenizer, packing=cut)
 
 

@@ -46,6 +46,15 @@ def test_temperature_one_is_in_proportion_and_without_end_is_uniform():
     )
 
 
+@pytest.mark.parametrize("temperature", [1, 2.5])
+def test_of_a_vast_source_no_more_counts_than_is_said(temperature):
+    counted = {"vast": 3000, "middle": 3000, "small": 750}
+    amounts = {"vast": 9_000_000, "middle": 3000, "small": 750, "empty": 0}
+    found = shares(Temperature(temperature, most=3000), amounts)
+    powers = {source: n ** (1 / temperature) for source, n in counted.items()}
+    assert found == pytest.approx({s: p / sum(powers.values()) for s, p in powers.items()} | {"empty": 0})
+
+
 def test_stages_follow_one_another_by_where_they_end_however_they_are_written():
     late, early = Weights({"code": 1}), Weights({"prose": 1})
     found = Stages({"late": late, "early": early}, until={"late": 1, "early": 0.8}).divide(AMOUNTS, key=KEY)

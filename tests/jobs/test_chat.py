@@ -53,6 +53,9 @@ class Letters(Template):
     def answer(self, content, tokenizer):
         raise NotImplementedError
 
+    def describe(self):
+        raise NotImplementedError
+
 
 class Recorder(Generator):
     """Remembers the prompts it was given."""
@@ -87,8 +90,8 @@ def conversation(**changes) -> Chat:
 
 def printed(capsys, monkeypatch, lines: str, **changes) -> str:
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    settings = {"sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
-    chat(build, ByteTokenizer(), Letters(), **(settings | changes))
+    settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
+    chat(build, ByteTokenizer(), **(settings | changes))
     return capsys.readouterr().out
 
 
