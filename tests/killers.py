@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import torch
@@ -89,3 +90,20 @@ class NoteRank(Callback):
             "seed": config["seed"],
         }
         (self.directory / f"rank-{os.getpid()}.json").write_text(json.dumps(note))
+
+
+class FailOnRank(Callback):
+    """Let one rank fail once that many micro-batches are done: with a bug, or killed; `idle` ones wait for ever."""
+
+    def __init__(self, rank: int, batches: int, *, killed: bool = False, idle: bool = False):
+        self.rank, self.batches, self.killed, self.idle = rank, batches, killed, idle
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if batch_idx + 1 == self.batches:
+            if trainer.global_rank == self.rank:
+                _kill() if self.killed else self._fail()
+            while self.idle:
+                time.sleep(1)
+
+    def _fail(self) -> None:
+        raise RuntimeError("it had to be")

@@ -1,5 +1,6 @@
 """What happens beside training: saving, measuring, showing."""
 
+from lm.callbacks.agreement import Agreement
 from lm.callbacks.checkpoints import Checkpoints
 from lm.callbacks.final_validation import FinalValidation
 from lm.callbacks.interruption import Interruption
@@ -11,6 +12,7 @@ from lm.callbacks.samples import Samples
 from lm.callbacks.step_counters import StepCounters
 
 __all__ = [
+    "Agreement",
     "Checkpoints",
     "FinalValidation",
     "Interruption",

@@ -12,8 +12,9 @@ from lightning.pytorch.loggers import Logger
 
 from lm.bounds import Natural, Positive
 from lm.budget import Budget, Plan
-from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
+from lm.callbacks import Agreement, Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
 from lm.checkpoint import (
+    ARCHITECTURE,
     AtomicCheckpointIO,
     architecture,
     checkpoint_path,
@@ -24,8 +25,10 @@ from lm.checkpoint import (
 )
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
+from lm.jobs.launcher import look_after_ranks
 from lm.jobs.plan import Devices, price
 from lm.model import Transformer
+from lm.ranks import is_first_process
 from lm.run import Run
 from lm.tokenizer import Tokenizer
 
@@ -107,8 +110,10 @@ def train(
         print(f"{job} nothing to do: {run.directory} is complete")
         return run.result.get("validation/bits_per_byte")
 
-    tokenizer.save(run.directory / "tokenizer.json")
-    description = write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
+    description = run.directory / ARCHITECTURE
+    if is_first_process():
+        tokenizer.save(run.directory / "tokenizer.json")
+        write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
     if compute.compile:
         for block in network.blocks:
             block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
@@ -121,11 +126,12 @@ def train(
     trainer = trainer(
         **_settings(settled, validations if data.validation else 0),
         precision=precision,
-        callbacks=[RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
+        callbacks=[Agreement(), RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
+    look_after_ranks(trainer)
     last = checkpoint_path(run.directory, "last")
     resumed = last if last.exists() else None
     if trainer.is_global_zero:

@@ -1,0 +1,30 @@
+"""Whatever the sizes of corpus, batch and rows, the packing, the mixture and the ranks: every run ends."""
+
+import json
+import random
+
+import pytest
+
+from lm.manifest import read_manifest
+from settings_ranks import corpora, drawn, start_ranks
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(200, marks=pytest.mark.slow)])
+def test_runs_of_random_settings_finish(count, tmp_path):
+    draw, given = random.Random(count), corpora(tmp_path)
+    configs: dict[int, list] = {1: [], 2: [], 3: []}
+    for number in range(count):
+        ranks, config = drawn(draw, given, tmp_path, f"run-{number}")
+        configs[ranks].append(tmp_path / f"run-{number}.json")
+        configs[ranks][-1].write_text(json.dumps(config))
+    assert len(configs[2]) > 1, "several runs in one group"
+    for ranks, files in configs.items():
+        processes = start_ranks(ranks, files, tmp_path)
+        for process in processes:
+            process.join(30 + 12 * count)
+        ends = [process.exitcode for process in processes]
+        for process in processes:
+            process.kill()
+        assert ends == [0] * ranks, [file.read_text() for file in tmp_path.glob("failed-*")] or f"{ranks} ranks hang"
+    states = [read_manifest(tmp_path / "pretrain" / f"run-{number}")["state"] for number in range(count)]
+    assert states == ["complete"] * count
