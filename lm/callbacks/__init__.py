@@ -3,23 +3,27 @@
 from lm.callbacks.agreement import Agreement
 from lm.callbacks.checkpoints import Checkpoints
 from lm.callbacks.final_validation import FinalValidation
+from lm.callbacks.finite import Finite
 from lm.callbacks.interruption import Interruption
 from lm.callbacks.metrics import Metrics
 from lm.callbacks.metrics_file import MetricsFile
 from lm.callbacks.progress import Progress
 from lm.callbacks.random_state import RandomState
 from lm.callbacks.samples import Samples
+from lm.callbacks.spikes import Spikes
 from lm.callbacks.step_counters import StepCounters
 
 __all__ = [
     "Agreement",
     "Checkpoints",
     "FinalValidation",
+    "Finite",
     "Interruption",
     "Metrics",
     "MetricsFile",
     "Progress",
     "RandomState",
     "Samples",
+    "Spikes",
     "StepCounters",
 ]

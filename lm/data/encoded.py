@@ -23,6 +23,7 @@ class EncodedConversations:
         self.context, self.too_long = context, too_long
         self.certificate = Certificate(template, tokenizer)
         self.tasks: list[str] = []
+        self.places: list[str] = []  # where each comes from
         self.dropped = self.cut = self.lost = 0  # conversations, conversations, their supervised targets
         self._tokens, self._supervised, self._ends = array("I"), bytearray(), array("q", [0])
 
@@ -38,6 +39,7 @@ class EncodedConversations:
             self._supervised.extend(encoded.supervised[:keep])
             self._ends.append(len(self._tokens))
             self.tasks.append(conversation.task)
+            self.places.append(conversation.place)
 
     def _shorten(self, place: str, supervised: list[bool]) -> int:
         """How many tokens to keep of a conversation that is too long."""

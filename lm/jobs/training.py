@@ -12,7 +12,16 @@ from lightning.pytorch.loggers import Logger
 
 from lm.bounds import Natural, Positive
 from lm.budget import Budget, Plan
-from lm.callbacks import Agreement, Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
+from lm.callbacks import (
+    Agreement,
+    Checkpoints,
+    FinalValidation,
+    Finite,
+    Interruption,
+    RandomState,
+    Spikes,
+    StepCounters,
+)
 from lm.checkpoint import (
     ARCHITECTURE,
     AtomicCheckpointIO,
@@ -151,7 +160,9 @@ def train(
     seconds = perf_counter() - began
     # fewer than planned where a callback stopped it
     tokens = trainer.global_step * settled.rows_per_step * settled.context
-    read = data.account(trainer.global_step)
+    guards = [callback for callback in callbacks.values() if isinstance(callback, Finite | Spikes)]
+    left_out = sorted(steps for guard in guards for steps in guard.without_effect)  # read all the same
+    read = data.account(trainer.global_step) | ({"steps_without_effect": left_out} if left_out else {})
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
     outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
     run.finish(outputs=outputs, result=result)
