@@ -72,11 +72,11 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
-def _encode(batch: list[Document], tokenizer: Tokenizer) -> list[list[int]]:
+def _encode(batch: list[Document], tokenizer: Tokenizer) -> list[np.ndarray]:
     """Ids of each document; one larger than a batch goes part by part, as memory allows, if the whole is its parts."""
     if len(batch) > 1 or not tokenizer.exact:
         return tokenizer.encode_batch([document.text for document in batch])
-    return [[token for part in _parts(batch[0].text) for token in tokenizer.encode(part)]]
+    return [np.concatenate([tokenizer.encode_batch([part])[0] for part in _parts(batch[0].text)])]
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -101,10 +101,10 @@ class StreamWriter:
         self.lost = 0  # bytes of what the tokenizer does not give back
         self._open_shard()
 
-    def add(self, document: Document, ids: list[int]) -> None:
+    def add(self, document: Document, ids: np.ndarray) -> None:
         """Append a document."""
         size = len(self.tokenizer.normalize(document.text).encode())
-        counted = int(self.tokenizer.token_bytes[ids].sum()) - len(self.tokenizer.prefix) if ids else 0
+        counted = int(self.tokenizer.token_bytes[ids].sum()) - len(self.tokenizer.prefix) if len(ids) else 0
         if counted != size:
             raise ValueError(
                 f"document {document.id!r} has {size} bytes and its tokens stand for {counted}: bits per "
@@ -113,7 +113,7 @@ class StreamWriter:
         if self._entries >= self.shard_tokens:
             self._close_shard()
             self._open_shard()
-        self._write([self.tokenizer.end_of_document, *ids])
+        self._write(np.concatenate([[self.tokenizer.end_of_document], ids]))
         self._tokens.append(len(ids))
         self._bytes.append(size)
         self.lost += self.tokenizer.lost(document.text)
@@ -129,7 +129,7 @@ class StreamWriter:
 
     def __exit__(self, kind, error, trace) -> None:
         if error is None:
-            self._write([self.tokenizer.end_of_document])
+            self._write(np.array([self.tokenizer.end_of_document]))
             self._close_shard()
         else:
             self._stack.__exit__(kind, error, trace)
@@ -141,8 +141,8 @@ class StreamWriter:
         temporary = self._stack.enter_context(atomic_path(self._path))
         self._file = self._stack.enter_context(temporary.open("wb"))
 
-    def _write(self, ids: list[int]) -> None:
-        self._file.write(np.array(ids, dtype=self.dtype).tobytes())
+    def _write(self, ids: np.ndarray) -> None:
+        self._file.write(ids.astype(self.dtype).tobytes())
         self._entries += len(ids)
 
     def _close_shard(self) -> None:

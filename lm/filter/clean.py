@@ -64,7 +64,8 @@ class Clean:
         if not text.replace("\n", "").isprintable() and ANY.search(text):  # what prints is none of them: a quicker look
             if self.line_ends:
                 text = LINE_END.sub(_line_ends, text.replace("\r\n", "\n"))
-            text = self.unseen.sub("", text)
+            if ANY.search(text):
+                text = self.unseen.sub("", text)
         if self.normal_form and not unicodedata.is_normalized(self.normal_form, text):
             text = unicodedata.normalize(self.normal_form, text)
         if self.no_break_spaces:

@@ -8,23 +8,15 @@ import re
 import numpy as np
 
 from lm.filter.occurrences import BLANKS, MARKS, OTHER_SIGNS, UNSPACED
+from lm.filter.recent import Recent
 
 CHARACTER = rf"(?=\w){UNSPACED.pattern}"
 WORD = re.compile(rf"{CHARACTER}|(?:(?!{UNSPACED.pattern})[^\W_]|[{MARKS}])+")
 
 
-_last: tuple[str, list[bytes]] = ("", [])  # steps ask one after another for the words of the same text
-
-
+@Recent
 def plain_words(text: str) -> list[bytes]:
     """The words of a text, in UTF-8; not to be changed."""
-    global _last
-    if _last[0] is not text:
-        _last = text, _plain_words(text)
-    return _last[1]
-
-
-def _plain_words(text: str) -> list[bytes]:
     folded = text.casefold()
     if not folded.isascii():
         folded = UNSPACED.sub(r" \g<0> ", OTHER_SIGNS.sub(" ", folded))

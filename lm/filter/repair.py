@@ -51,15 +51,14 @@ def _repair_line(line: str) -> str:
 @cache
 def _suspicious() -> tuple[re.Pattern, frozenset[str]]:
     """Where ftfy might change a line: a C1 control, or the first two bytes of a character in UTF-8 as some encoding
-    reads them. The pattern finds any first with any second, of which the pairs are those of one encoding."""
-    firsts, seconds, pairs = set(), set(), {f"{letter} " for letter in "ÂÃÐÎ"}
+    reads them. The pattern finds such controls and any first, of which the pairs say more: one class of characters is
+    looked for five times as fast as what may follow it with it."""
+    pairs = {f"{letter} " for letter in "ÂÃÐÎ"}
     for encoding in SINGLE_BYTE:
         first, second = _become(range(0xC2, 0xF5), encoding), _become(range(0x80, 0xC0), encoding)
-        firsts |= first
-        seconds |= second
         pairs |= {one + other for one in first for other in second}
-    between = re.escape("".join(sorted(firsts))), re.escape("".join(sorted(seconds)))
-    return re.compile(f"[\x80-\x9f]|[{between[0]}](?=[{between[1]}])|[ÂÃÐÎ](?= )"), frozenset(pairs)
+    firsts = re.escape("".join(sorted({pair[0] for pair in pairs})))
+    return re.compile(f"[\x80-\x9f{firsts}]"), frozenset(pairs)
 
 
 def _become(codes: range, encoding: str) -> set[str]:

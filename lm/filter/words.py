@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lm.filter.recent import Recent
+
 WORD = re.compile(
     r"""
     \w+                                      # letters and digits, and on from there
@@ -90,7 +92,7 @@ class _Known(dict[str, bytes]):
         self.characters = 0
 
     def __missing__(self, between: str) -> bytes:
-        found = array("i", [self._number(word) for word in WORD.findall(between)]).tobytes()
+        found = array("i", [*map(self._number, WORD.findall(between))]).tobytes()
         self.characters += len(between)
         if len(between) <= LONGEST:
             self[between] = found
@@ -100,21 +102,20 @@ class _Known(dict[str, bytes]):
         number = self.numbers.setdefault(word, len(self.numbers))
         if number == len(self.lengths):
             self.lengths.append(len(word))
-            self.said.append(SAID.search(word) is not None)
-            self.lettered.append(LETTER.search(word) is not None)
+            letters = word.isalpha()
+            self.said.append(letters or SAID.search(word) is not None)
+            self.lettered.append(letters or LETTER.search(word) is not None)
         return number
 
 
 _known = _Known()
-_last: tuple[str, Words] = ("", Words(np.zeros(0, dtype=np.int32), _known))
 
 
+@Recent
 def words(text: str) -> Words:
-    """All words and marks. Filters ask one after another for those of the same text, so the last are kept."""
-    global _known, _last
-    if _last[0] is not text:
-        if _known.characters > MOST:  # never within a text, of which each word has one number
-            _known = _Known()
-        joined = b"".join(map(_known.__getitem__, text.split()))
-        _last = text, Words(np.frombuffer(joined, dtype=np.int32), _known)
-    return _last[1]
+    """All words and marks."""
+    global _known
+    if _known.characters > MOST:  # never within a text, of which each word has one number
+        _known = _Known()
+    joined = b"".join(map(_known.__getitem__, text.split()))
+    return Words(np.frombuffer(joined, dtype=np.int32), _known)

@@ -106,9 +106,11 @@ class Tokenizer:
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
         return re.compile(f"({'|'.join(map(re.escape, longest_first))})")
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, the same as one by one, on all cores and by the fastest engine that gives these ids."""
+    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Ids of each text (uint32), the same as one by one, on all cores and by the fastest engine that gives them."""
         texts = list(texts)
+        if not texts:
+            return []
         try:
             return (self._fast or self._encode_batch)(texts)
         except (TypeError, UnicodeEncodeError):
@@ -124,9 +126,9 @@ class Tokenizer:
     def _fast(self) -> Encode | None:
         return fast_engine(self.content, like=self._encode_batch)
 
-    def _encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+    def _encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encoded]
+        return [np.array(encoding.ids, dtype=np.uint32) for encoding in encoded]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; special tokens are left out, bytes that are no whole character show as �."""

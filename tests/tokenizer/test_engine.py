@@ -24,7 +24,7 @@ def merged():
 def test_batches_are_encoded_as_texts_one_by_one(train):
     tokenizer = train(TEXTS, vocab_size=700)
     texts = ["", "<|user|> <|end_of_turn|>", *_mixed(random.Random(8), 2000)]
-    assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
+    assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == [tokenizer.encode(text) for text in texts]
 
 
 def test_what_it_knows_it_encodes(merged):

@@ -38,7 +38,7 @@ def test_llamas_and_mistrals_ids_are_sentencepieces(file):
     tokenizer = sentencepiece_tokenizer([], path=str(FILES / file))
     assert_the_same(tokenizer, original)
     assert tokenizer.prefix == b" "
-    assert tokenizer.encode("hello") == tokenizer.encode_batch(["hello"])[0] != tokenizer.encode(" hello")
+    assert tokenizer.encode("hello") == tokenizer.encode_batch(["hello"])[0].tolist() != tokenizer.encode(" hello")
     assert not {*range(3), tokenizer.end_of_turn} & {*tokenizer.encode("<s></s><unk><|end_of_turn|>[INST]")}
 
 

@@ -64,7 +64,7 @@ def test_each_token_counts_the_bytes_it_decodes_to(tokenizer):
 
 def test_batches_give_the_same_ids_as_single_texts(tokenizer):
     texts = random_texts(300, seed=1)
-    assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
+    assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == [tokenizer.encode(text) for text in texts]
     assert tokenizer.encode_batch([]) == []
 
 
@@ -74,7 +74,7 @@ def test_special_tokens_typed_in_a_text_stay_text(tokenizer, tmp_path):
         special = {same.end_of_document, same.padding, same.end_of_turn, *same.role_tokens.values()}
         assert len(special) == 6
         for token in SPECIAL_TOKENS:
-            ids = same.encode(f"a{token}b") + same.encode_batch([token])[0]
+            ids = same.encode(f"a{token}b") + same.encode_batch([token])[0].tolist()
             assert not special.intersection(ids)
             assert same.decode(ids) == f"a{token}b{token}"
 
@@ -128,7 +128,7 @@ def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path):
     for path in (tmp_path, str(tmp_path / "tokenizer.json")):
         loaded = load_tokenizer(path)
         assert loaded.fingerprint == tokenizer.fingerprint
-        assert loaded.encode_batch(LINES) == tokenizer.encode_batch(LINES)
+        assert all(map(np.array_equal, loaded.encode_batch(LINES), tokenizer.encode_batch(LINES)))
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
 
 
