@@ -88,8 +88,9 @@ def finish(configs: Sequence[Path], environment: dict[str, str], told: Path) -> 
         os._exit(1)
 
 
-def start_ranks(ranks: int, configs: Sequence[Path], directory: Path) -> list[multiprocessing.Process]:
-    """The processes of one group."""
+def start_ranks(configs: Sequence[Sequence[Path]], directory: Path) -> list[multiprocessing.Process]:
+    """The processes of one group, each of which does its runs."""
+    ranks = len(configs)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -100,6 +101,6 @@ def start_ranks(ranks: int, configs: Sequence[Path], directory: Path) -> list[mu
     for rank in range(ranks):
         environment = group | {"LOCAL_RANK": str(rank), "RANK": str(rank)} if ranks > 1 else {}
         told = directory / f"failed-{ranks}-{rank}.txt"
-        started.append(processes.Process(target=finish, args=(configs, environment, told)))
+        started.append(processes.Process(target=finish, args=(configs[rank], environment, told)))
         started[-1].start()
     return started

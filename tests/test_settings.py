@@ -19,7 +19,7 @@ def test_runs_of_random_settings_finish(count, tmp_path):
         configs[ranks][-1].write_text(json.dumps(config))
     assert len(configs[2]) > 1, "several runs in one group"
     for ranks, files in configs.items():
-        processes = start_ranks(ranks, files, tmp_path)
+        processes = start_ranks([files] * ranks, tmp_path)
         for process in processes:
             process.join(30 + 12 * count)
         ends = [process.exitcode for process in processes]

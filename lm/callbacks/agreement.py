@@ -63,7 +63,7 @@ def _data(data: RowDataModule) -> dict[str, str]:
         "micro-batches a step": str(plan.accumulate),
         "rows a micro-batch": str(plan.rows_per_device),
         "rows for validation": str(len(data.validation or ())),
-        "rows by source": str({name: len(source) for name, source in data.sources.items()}),
+        **{f"rows of {name}": str(len(source)) for name, source in data.sources.items()},
         "supervised targets": hash_json([_hash(source.counts) for source in counts]),
         "order of rows": hash_json([order.seed, [[_hash(part) for part in batch] for batch in ends]]),
     }
