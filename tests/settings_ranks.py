@@ -70,7 +70,7 @@ def drawn(draw: random.Random, corpora: Sequence[Path], root: Path, name: str) -
 
 
 def finish(configs: Sequence[Path], environment: dict[str, str], told: Path) -> None:
-    """As one rank of a group: every run to its end, or the first error in a file."""
+    """As one rank of a group: every run to its end, told in a file each, or the first error, and then no more."""
     import torch
 
     from lm.calling import call_job
@@ -82,7 +82,12 @@ def finish(configs: Sequence[Path], environment: dict[str, str], told: Path) -> 
             torch.distributed.init_process_group("gloo")
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             for config in configs:
-                call_job(json.loads(config.read_bytes()))
+                end = "complete"
+                try:
+                    call_job(json.loads(config.read_bytes()))
+                except ValueError as error:  # as of a stage without a step
+                    end = f"refused: {error}"
+                config.with_suffix(f".{environment.get('RANK', 0)}.end").write_text(end)
     except BaseException:
         told.write_text(f"{configs}: {traceback.format_exc()}")
         os._exit(1)
