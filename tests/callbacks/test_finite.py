@@ -3,6 +3,7 @@
 import csv
 import signal
 import socket
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from lm.calling import call_job
 from lm.data.packing import cut
 from lm.data.pretraining import PretrainingData
 from lm.manifest import read_manifest
+from lm.objective import CausalLM
 from lm.tokenizer import load_tokenizer
 from training_runs import documents, make_corpus, pretraining, run, start
 
@@ -145,3 +147,20 @@ def test_a_loss_that_is_finite_is_left_as_it_is(corpus, tmp_path):
     for name, more in names.items():
         assert run(pretraining(corpus, tmp_path, name, "budget.steps=4", *more)) == 0
     assert_same(*(saved(tmp_path / "pretrain" / name) for name in names))
+
+
+class Infinite(CausalLM):
+    """A loss without bound whose gradient has one, as of a target that was held impossible."""
+
+    def summed_loss(self, batch):
+        return self.model.weight.sum() + float("inf")
+
+
+@pytest.mark.parametrize("objective", [CausalLM, Infinite])
+def test_a_loss_that_is_not_finite_makes_the_gradient_so(objective):
+    module = objective(torch.nn.Linear(2, 1, bias=False), optimizer=None, schedule=None, steps=1)
+    module._trainer = SimpleNamespace(accumulate_grad_batches=3, world_size=2)
+    module.summed_loss = module.summed_loss if objective is Infinite else lambda batch: module.model.weight.sum()
+    module.training_step(SimpleNamespace(denominator=4.0), 0).backward()
+    expected = torch.full((1, 2), float("nan") if objective is Infinite else 3 * 2 / 4)
+    torch.testing.assert_close(module.model.weight.grad, expected, equal_nan=True, rtol=0, atol=0)

@@ -13,7 +13,7 @@ from lm.calling import call_job
 from lm.manifest import read_manifest
 from training_runs import make_corpus, pretraining, run
 
-LENGTH = ("budget.steps=36", "budget.batch_tokens=128", "validations=2", "schedule=constant", "model.dropout=0.1")
+LENGTH = ("budget.steps=36", "budget.batch_tokens=128", "validations=2", "schedule=cosine", "model.dropout=0.1")
 WATCHED = (
     "+callbacks.spikes={_target_: lm.callbacks.Spikes, roll_back: true, window: 8, rise: 0.5, every: 2, keep: 6}",
     "+callbacks.spikes.most=2",
