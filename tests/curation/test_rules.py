@@ -52,6 +52,11 @@ def test_answers_of_any_honest_form_stay(answer):
     assert reasons(Form(), talk(answer)) == {}
 
 
+def test_only_what_a_user_says_is_echoed():
+    turns = ("user", "Where?"), ("assistant", "In Paris."), ("tool", "found"), ("assistant", "In Paris.")
+    assert reasons(Form(), conversation_of(*turns)) == {}
+
+
 def test_each_check_of_form_can_be_turned_off():
     echo, cut, marked = talk("What is the capital of France?"), talk("word " * 30), talk("Paris.<|im_end|>")
     assert set(reasons(Form(), echo, cut, marked)) == {0, 1, 2}
@@ -115,6 +120,7 @@ def test_a_filter_of_documents_judges_the_part_it_is_told_and_no_text_of_few_wor
     again = talk("so it goes on and on, " * 40), talk("Paris."), talk("on and on and on")
     rule = TextRule(GopherRepetition(), part="answers", least_words=50)
     assert set(rule(again)) == {0}
+    assert set(rule(again[::-1])) == {2}
     assert {1, 2} <= set(TextRule(GopherRepetition(), part="answers")(again))
 
 
