@@ -130,10 +130,12 @@ class Launch:
 
     def _end(self, error: Callable[[], Exception], tell: Callable[[Exception], int]) -> None:
         """End the process, whatever its main thread waits for."""
-        code = tell(error())
-        self.end(at_once=True)
-        sys.stdout.flush()
-        os._exit(code)
+        found = error()
+        if not self.over.is_set():
+            code = tell(found)
+            self.end(at_once=True)
+            sys.stdout.flush()
+            os._exit(code)
 
     def _first(self) -> Failure | None:
         """The first that failed of itself.

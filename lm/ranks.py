@@ -21,7 +21,7 @@ def this_rank(local: int | None = None) -> str:
         rank, ranks = distributed.get_rank(), distributed.get_world_size()
     else:
         rank = next((int(os.environ[name]) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID") if name in os.environ), 0)
-        ranks = int(os.environ.get("WORLD_SIZE") or 1)
+        ranks = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1)
     if local is not None:
         rank += local - int(os.environ.get("LOCAL_RANK") or 0)
     return f"rank {rank} of {ranks}" if ranks > 1 else f"rank {rank}" if rank else ""

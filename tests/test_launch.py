@@ -11,6 +11,7 @@ import pytest
 
 from lm.failure import tell
 from lm.launch import REPORT, innermost_launch, launches
+from lm.ranks import this_rank
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
 import toy
@@ -135,3 +136,27 @@ def test_a_rank_leaves_its_first_words_only(tmp_path, monkeypatch, capsys):
         tell(RuntimeError(words))
     assert json.loads((tmp_path / "report").read_text())["line"] == "RuntimeError: first"
     assert capsys.readouterr().err == ""
+
+
+def test_ranks_of_slurm_know_which_they_are(monkeypatch):
+    for name, value in {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"}.items():
+        monkeypatch.setenv(name, value)
+    assert this_rank() == "rank 3 of 4"
+
+
+def test_a_rank_that_failed_before_there_was_a_group_ends_those_that_wait_for_it(tmp_path, monkeypatch, capfd):
+    """Started by others, as by Slurm, which may let them wait."""
+    monkeypatch.setattr("lm.launch.LONG", 0.3)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    if child := os.fork():
+        monkeypatch.setenv("RANK", "1")
+        with pytest.raises(KeyError), launches(tmp_path / "run" / "config.json"):
+            raise KeyError("early")
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+        assert capfd.readouterr().err == "error: rank 0 of 2 ends as rank 1 of 2 has failed, which says why\n"
+        return
+    os.environ["RANK"] = "0"
+    with launches(tmp_path / "run" / "config.json"):
+        innermost_launch().watch(tell)
+        time.sleep(60)
+    os._exit(0)
