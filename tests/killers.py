@@ -156,3 +156,61 @@ class Slow(Callback):
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         time.sleep(self.seconds)
+
+
+class FailOnRank(Callback):
+    """Let one rank fail once that many micro-batches are done: with a bug, or killed; `idle` ones wait for ever."""
+
+    def __init__(self, rank: int, batches: int, *, killed: bool = False, idle: bool = False):
+        self.rank, self.batches, self.killed, self.idle = rank, batches, killed, idle
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if batch_idx + 1 == self.batches:
+            if trainer.global_rank == self.rank:
+                _kill() if self.killed else self._fail()
+            while self.idle:
+                time.sleep(1)
+
+    def _fail(self) -> None:
+        raise RuntimeError("it had to be")
+
+
+class Spoil(Callback):
+    """Make a loss infinite, or with `gradient` only what it gives, in one micro-batch of some steps (from 1)."""
+
+    def __init__(self, steps: list[int], *, micro: int = 0, rank: int = 0, gradient: bool = False):
+        self.steps, self.micro, self.rank, self.gradient = steps, micro, rank, gradient
+        self._here = False
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        weight = next(pl_module.model.parameters())
+        weight.register_hook(lambda gradient: gradient / (0.0 if self._here and self.gradient else 1.0))
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        step, micro = divmod(batch_idx, trainer.accumulate_grad_batches)
+        self._here = step + 1 in self.steps and (micro, trainer.global_rank) == (self.micro, self.rank)
+        if self._here and not self.gradient:
+            batch.denominator = 0.0
+
+
+class Jump(Callback):
+    """A learning rate that is far too high at some steps (from 1), which spoils the weights."""
+
+    def __init__(self, steps: list[int], *, factor: float = 1000.0):
+        self.steps, self.factor = steps, factor
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+        if trainer.global_step + 1 in self.steps:
+            for group in optimizer.param_groups:
+                group["lr"] *= self.factor  # until the schedule sets that of the next step
+
+
+class LeaveOut(Callback):
+    """No gradient at the steps from `first` to `last` (from 1), and so no change."""
+
+    def __init__(self, first: int, last: int):
+        self.steps = range(first, last + 1)
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+        if trainer.global_step + 1 in self.steps:
+            optimizer.zero_grad(set_to_none=True)

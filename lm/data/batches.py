@@ -75,10 +75,15 @@ class TrainingBatches(Dataset):
         step, micro = divmod(index, self.plan.accumulate)
         sources, rows = self.global_batch(step)
         counted = sum(int(self.sources[source].counts[rows[sources == source]].sum()) for source in np.unique(sources))
+        chosen = [self.sources[source].row(row) for source, row in self.micro_batch(step, micro)]
+        return collate(chosen, denominator=float(max(1, counted)))
+
+    def micro_batch(self, step: int, micro: int) -> list[tuple[int, int]]:
+        """(source, row) of this rank's rows."""
+        sources, rows = self.global_batch(step)
         size = self.plan.rows_per_device
-        start = (micro * self.plan.devices + self.rank) * size
-        chosen = zip(sources[start : start + size], rows[start : start + size], strict=True)
-        return collate([self.sources[s].row(int(r)) for s, r in chosen], denominator=float(max(1, counted)))
+        here = slice((micro * self.plan.devices + self.rank) * size, (micro * self.plan.devices + self.rank + 1) * size)
+        return [*zip(sources[here].tolist(), rows[here].tolist(), strict=True)]
 
     def global_batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """(source, row) of every row of step `step`, whatever the ranks and micro-batches."""

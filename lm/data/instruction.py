@@ -124,6 +124,9 @@ class InstructionData(RowDataModule):
     def amounts(self, source: ConversationRows) -> np.ndarray:
         return source.counts if self.shares_of == "tokens" else source.examples
 
+    def documents(self, source: ConversationRows, row: int) -> list[str]:
+        return [source.conversations.places[conversation] for conversation, _, _ in source.plan.segments(row)]
+
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
 

@@ -1,6 +1,7 @@
 """What pretraining and instruction data share: sources of rows, an order over them, loaders without state."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ from lm.data.portions import Portion, epoch_limits, portions, spread
 from lm.data.show import show_rows
 from lm.ranks import data_share
 from lm.tokenizer import Tokenizer
+
+SHOWN = 8  # rows of a step, where what it read is told
 
 
 class RowDataModule(LightningDataModule, ABC):
@@ -71,6 +74,23 @@ class RowDataModule(LightningDataModule, ABC):
     @abstractmethod
     def amounts(self, source: RowSource) -> np.ndarray:
         """How much each row of a source holds of what the shares of a mixture count, int64."""
+
+    def documents(self, source: RowSource, row: int) -> list[str]:
+        """What the documents of a row are called; none where that is not known."""
+        return []
+
+    def contents(self, step: int, parts: Sequence[tuple[int, int]] | None = None) -> str:
+        """What a step (from 1) reads, or only (micro-batch, rank) of it: `rows code 3 (a.py, b.py), code 7 (c.py)`."""
+        names, found = [*self.sources], []
+        if parts is None:
+            parts = [(micro, rank) for micro in range(self.plan.accumulate) for rank in range(self.plan.devices)]
+        for micro, rank in parts:
+            batches = TrainingBatches([*self.sources.values()], self.order, self.plan, rank=rank)
+            for source, row in batches.micro_batch(step - 1, micro):
+                documents = ", ".join(self.documents(batches.sources[source], row))
+                found.append(f"{names[source]} {row}" + (f" ({documents})" if documents else ""))
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return f"rows {', '.join(found[:SHOWN])}{more}"
 
     @property
     def rows(self) -> int:

@@ -12,7 +12,16 @@ from lightning.pytorch.loggers import Logger
 
 from lm.bounds import Natural, Positive
 from lm.budget import Budget, Plan
-from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
+from lm.callbacks import (
+    Agreement,
+    Checkpoints,
+    FinalValidation,
+    Finite,
+    Interruption,
+    RandomState,
+    Spikes,
+    StepCounters,
+)
 from lm.checkpoint import (
     ARCHITECTURE,
     AtomicCheckpointIO,
@@ -26,6 +35,7 @@ from lm.checkpoint import (
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.conversation import record_template
 from lm.data.module import RowDataModule
+from lm.jobs.launcher import look_after_ranks
 from lm.jobs.plan import Devices, price
 from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
 from lm.model import Transformer
@@ -140,12 +150,13 @@ def train(
     trainer = trainer(
         **_settings(settled, validations if data.validation else 0),
         precision=precision,
-        callbacks=[RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
+        callbacks=[Agreement(), RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
     check_ranks(trainer, planned=ranks)
+    look_after_ranks(trainer)
     wait_for_first(trainer)
     last = checkpoint_path(run.directory, "last")
     resumed = last if last.exists() and not run.restart else None  # the first rank removes it, at its own time
@@ -167,7 +178,9 @@ def train(
     seconds = perf_counter() - began
     # fewer than planned where a callback stopped it
     tokens = trainer.global_step * settled.rows_per_step * settled.context
-    read = data.account(trainer.global_step)
+    guards = [callback for callback in callbacks.values() if isinstance(callback, Finite | Spikes)]
+    left_out = sorted(steps for guard in guards for steps in guard.without_effect)  # read all the same
+    read = data.account(trainer.global_step) | ({"steps_without_effect": left_out} if left_out else {})
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
     made = [run.directory / part for part in ("checkpoints", ARCHITECTURE, "tokenizer.json")]
     outputs = [*made, *templates]

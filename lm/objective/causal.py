@@ -42,6 +42,7 @@ class CausalLM(LightningModule):
         self.gradient_clip = gradient_clip
         self.step_loss = 0.0  # nats a supervised target of this rank's share of the step so far
         self.gradient_norm = 0.0
+        self.skips_not_finite = False  # whether a step whose gradient is no number leaves everything as it was
         self.validation: dict[str, float] = {}
 
     def configure_model(self) -> None:
@@ -52,7 +53,8 @@ class CausalLM(LightningModule):
         first = batch_index % self.trainer.accumulate_grad_batches == 0
         self.step_loss = loss.detach() + (0.0 if first else self.step_loss)
         ranks, _ = data_share(self.trainer)
-        return loss * (self.trainer.accumulate_grad_batches * ranks)
+        # A loss that is not finite makes the gradient so too, which all ranks then see alike: 0 × inf is no number.
+        return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
 
     def summed_loss(self, batch: Batch) -> Tensor:
         """Nats over the batch's supervised targets."""
@@ -102,6 +104,8 @@ class CausalLM(LightningModule):
         # Lightning's own clipping refuses fused AdamW under mixed precision.
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
         self.gradient_norm = clip_gradients(self.model.parameters(), limit)
+        if self.skips_not_finite and not torch.isfinite(self.gradient_norm):
+            optimizer.zero_grad(set_to_none=True)  # without gradients neither weights nor moments move
 
 
 def summarize(sums: Tensor, kinds: Sequence[str]) -> dict[str, float]:
