@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from lm.bounds import Natural, Positive
+from lm.bounds import Natural, Positive, Share
 from lm.conversation import Conversation, Template
 from lm.corpus import Split
 from lm.data.batches import Row
@@ -29,7 +29,10 @@ SAMPLE = 256  # conversations of a source that are encoded to plan a run
 
 
 class ConversationRows:
-    """Rows of whole conversations that do not see each other."""
+    """Rows of whole conversations that do not see each other.
+
+    With a `prompt_weight` above 0 every target counts: 1 where it is supervised, and that much where it is not.
+    """
 
     def __init__(
         self,
@@ -39,12 +42,17 @@ class ConversationRows:
         padding: int,
         kinds: Sequence[str] = (),
         token_bytes: np.ndarray | None = None,
+        prompt_weight: float = 0.0,
     ):
         if plan.starts.any():
             raise ValueError("data.packing cuts conversations in two: take lm.data.packing.best_fit")
         self.conversations, self.plan, self.padding = conversations, plan, padding
         self.token_bytes = token_bytes
         self.counts = plan.sums(conversations.answered[plan.documents])
+        self.prompt_weight = float(np.float32(prompt_weight))  # as it is in a batch, so that the sums are exact
+        self.weights = self.counts
+        if prompt_weight:
+            self.weights = self.counts + self.prompt_weight * (plan.counts - self.counts)
         self.examples = np.diff(plan.row_offsets)  # conversations of each row
         numbers = {kind: number for number, kind in enumerate(kinds)}
         self.kinds = [numbers[task] for task in conversations.tasks] if kinds else []
@@ -68,6 +76,9 @@ class ConversationRows:
             kinds[here] = self.kinds[conversation] if self.kinds else 0
             place += length
         row = Row(tokens, targets, supervised, documents)
+        if self.prompt_weight:
+            asked = np.where(documents >= 0, np.float32(self.prompt_weight), np.float32(0))
+            row.shares = np.where(supervised, np.float32(1), asked)
         if self.token_bytes is not None:
             row.kinds, row.bytes = kinds, np.where(supervised, self.token_bytes[targets], 0)
         return row
@@ -81,6 +92,9 @@ class InstructionData(RowDataModule):
     cut at its end (`cut`), or ends the job (`refuse`); one that nothing could be learned from, as where an answer is
     empty, ends it too unless `faulty` is `drop`. What is lost is printed. Held out are those that `split` draws, by
     their group or else by their first question and answer; they are told apart by task.
+
+    `prompt_weight` lets what is not supervised teach too, by that much of what a supervised token does: a little helps
+    where answers are short (Huerta-Enochian and Ko 2024, arXiv:2401.13586). Validation is of answers alone.
     """
 
     def __init__(
@@ -92,6 +106,7 @@ class InstructionData(RowDataModule):
         packing: Callable[..., Rows],
         too_long: TooLong = "drop",
         faulty: Literal["refuse", "drop"] = "refuse",
+        prompt_weight: Share = 0.0,
         mixture: Mixture | None = None,
         shares_of: Literal["tokens", "examples"] = "tokens",
         max_epochs: Positive | dict[str, Positive] | None = None,
@@ -105,9 +120,13 @@ class InstructionData(RowDataModule):
         self.template, self.split, self.packing = template, split, packing
         self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
         self.validation_rows = validation_rows
+        self.prompt_weight = prompt_weight
 
     def amounts(self, source: ConversationRows) -> np.ndarray:
         return source.counts if self.shares_of == "tokens" else source.examples
+
+    def weights(self, source: ConversationRows) -> np.ndarray:
+        return source.weights
 
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
@@ -128,7 +147,9 @@ class InstructionData(RowDataModule):
                     f"({len(held_out) - before} are held out; {training.losses() or 'none is too long'})"
                 )
             plan = self.packing(training.lengths, context)
-            self.sources[name] = ConversationRows(training, plan, padding=tokenizer.padding)
+            self.sources[name] = ConversationRows(
+                training, plan, padding=tokenizer.padding, prompt_weight=self.prompt_weight
+            )
             self._tell(name, training, [*faults, *source.notes], held_out=len(held_out) - before)
         self.kinds = sorted(set(held_out.tasks))
         self.validation = None

@@ -68,6 +68,10 @@ class RowDataModule(LightningDataModule, ABC):
     def amounts(self, source: RowSource) -> np.ndarray:
         """How much each row of a source holds of what the shares of a mixture count, int64."""
 
+    def weights(self, source: RowSource) -> np.ndarray:
+        """How much each row of a source adds to what the loss of its step is divided by."""
+        return source.counts
+
     @property
     def rows(self) -> int:
         """Training rows of all sources."""
@@ -122,7 +126,9 @@ class RowDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the trainer's present step to the end of the run."""
         assert self.plan is not None, "arrange() first"
-        batches = TrainingBatches(list(self.sources.values()), self.order, self.plan, rank=self.trainer.global_rank)
+        sources, rank = list(self.sources.values()), self.trainer.global_rank
+        weights = [self.weights(source) for source in sources]
+        batches = TrainingBatches(sources, self.order, self.plan, rank=rank, weights=weights)
         return self._loader(batches, start=self.trainer.global_step * self.plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:

@@ -25,7 +25,8 @@ from lm.checkpoint import (
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
-from lm.model import Transformer
+from lm.model import Cost, Transformer, model_cost
+from lm.report import scaled
 from lm.run import Run
 from lm.tokenizer import Tokenizer
 
@@ -93,7 +94,8 @@ def train(
         data.show(show)
         return None
     began, job = perf_counter(), run.job.ljust(11)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    cost = model_cost(network)
+    parameters = cost.parameters
     settled = budget.plan(
         context=network.context,
         devices=devices.count,
@@ -130,7 +132,7 @@ def train(
     resumed = last if last.exists() else None
     if trainer.is_global_zero:
         print(
-            f"{job} {parameters / 1e6:.2f} M parameters, {settled.steps} steps of "
+            f"{job} {parameters / 1e6:.2f} M parameters{_trained(cost)}, {settled.steps} steps of "
             f"{settled.rows_per_step * settled.context} tokens, {_times(data, settled)}, {precision}, "
             f"{settled.devices} × {accelerator}, {threads} threads" + (f", going on from {last}" if resumed else "")
         )
@@ -146,7 +148,8 @@ def train(
     # fewer than planned where a callback stopped it
     tokens = trainer.global_step * settled.rows_per_step * settled.context
     read = data.account(trainer.global_step)
-    result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
+    sizes = {"parameters": parameters, "trained": cost.trained}
+    result = {**module.validation, **sizes, "tokens": tokens, "seconds": seconds, **read}
     outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
     run.finish(outputs=outputs, result=result)
     told = ", ".join(
@@ -189,6 +192,12 @@ def _quiet() -> None:
         ".*recommended to use `self.log.*sync_dist=True.*",  # what is logged is of all ranks already
     ):
         warnings.filterwarnings("ignore", text)
+
+
+def _trained(cost: Cost) -> str:
+    """How many weights train, where not all do."""
+    few = cost.trained < cost.parameters
+    return f", {scaled(cost.trained)} ({cost.trained / cost.parameters:.2%}) of them trained" if few else ""
 
 
 def _times(data: RowDataModule, plan: Plan) -> str:
