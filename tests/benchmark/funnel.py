@@ -31,7 +31,7 @@ def main(path: str) -> None:
             seconds, cores, memory, kept = {}, {}, {}, {}
             for turn in range(ROUNDS):
                 for side in ("ours", "theirs"):
-                    taken, used, peak, told = measured(side, path, folder, f"{side}-{workers}-{turn}", workers)
+                    taken, used, peak, told = measured(side, folder, f"{side}-{workers}-{turn}", workers)
                     seconds.setdefault(side, []).append(taken)
                     cores.setdefault(side, []).append(used)
                     memory.setdefault(side, []).append(peak)
@@ -63,11 +63,11 @@ def prepare(path: Path, folder: Path) -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def measured(side: str, path: str, folder: str, name: str, workers: int) -> tuple[float, float, int, str]:
+def measured(side: str, folder: str, name: str, workers: int) -> tuple[float, float, int, str]:
     """Seconds, seconds of a core, bytes of memory at the most, and what a run says of what it has kept."""
     cores = sorted(os.sched_getaffinity(0))[:workers]
     began, most, spent = perf_counter(), 0, {}
-    command = [sys.executable, __file__, "--run", side, path, folder, name, str(workers)]
+    command = [sys.executable, __file__, "--run", side, folder, name, str(workers)]
     with open(Path(folder) / f"{name}.txt", "w+") as told, open(Path(folder) / f"{name}.log", "w+") as log:
         run = subprocess.Popen(
             command,
@@ -107,7 +107,7 @@ def watched(root: int, spent: dict[int, int]) -> int:
     return total
 
 
-def ours(path: str, folder: Path, name: str, workers: int) -> str:
+def ours(folder: Path, name: str, workers: int) -> str:
     """Run the funnel, write the shards, and count them."""
     from lm import filter
     from lm.corpus import Funnel, JsonlSource, LocalExecutor, Split, write_shards
@@ -117,7 +117,7 @@ def ours(path: str, folder: Path, name: str, workers: int) -> str:
     steps += [filter.C4Quality(), filter.FineWebQuality(), filter.Duplicates(), filter.NearDuplicates()]
     filters = {type(step).__name__: step for step in steps}
     funnel = Funnel(
-        {"web": JsonlSource(path)},
+        {"web": JsonlSource(str(folder / f"given-{workers}" / "*.jsonl"))},
         filters=filters,
         directory=str(folder / name),
         executor=LocalExecutor(workers=workers),
@@ -130,7 +130,7 @@ def ours(path: str, folder: Path, name: str, workers: int) -> str:
     return f"kept {documents} documents, {tokens} tokens"
 
 
-def theirs(path: str, folder: Path, name: str, workers: int) -> str:
+def theirs(folder: Path, name: str, workers: int) -> str:
     """Run the same steps by datatrove's local executors, with its defaults and a task for each worker."""
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline import dedup, filters
@@ -187,7 +187,7 @@ def text_of(document) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--run":
-        side, path, folder, name, workers = sys.argv[2:]
-        print({"ours": ours, "theirs": theirs}[side](path, Path(folder), name, int(workers)))
+        side, folder, name, workers = sys.argv[2:]
+        print({"ours": ours, "theirs": theirs}[side](Path(folder), name, int(workers)))
     else:
         main(sys.argv[1])
