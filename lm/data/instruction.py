@@ -128,6 +128,9 @@ class InstructionData(RowDataModule):
     def weights(self, source: ConversationRows) -> np.ndarray:
         return source.weights
 
+    def scored(self, source: Counted) -> float:
+        return float(source.places) if self.prompt_weight else super().scored(source)
+
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
 
@@ -177,7 +180,10 @@ class InstructionData(RowDataModule):
             more = seen / max(1, min(seen, SAMPLE))
             rows = len(self.packing(sample.lengths, context))
             self.sources[name] = Counted(
-                rows=round(more * rows), targets=round(more * int(sample.answered.sum())), examples=seen
+                rows=round(more * rows),
+                targets=round(more * int(sample.answered.sum())),
+                places=round(more * int(sample.lengths.sum())),
+                examples=seen,
             )
         return f"estimated: all conversations counted, the first {SAMPLE} encoded"
 

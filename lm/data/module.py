@@ -72,6 +72,10 @@ class RowDataModule(LightningDataModule, ABC):
         """How much each row of a source adds to what the loss of its step is divided by."""
         return source.counts
 
+    def scored(self, source: RowSource) -> float:
+        """How many targets of a source, as sketched, have a part in the loss."""
+        return float(source.counts.sum())
+
     @property
     def rows(self) -> int:
         """Training rows of all sources."""

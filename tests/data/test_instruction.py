@@ -134,6 +134,10 @@ def test_a_prompt_weight_is_of_all_that_is_not_supervised_and_of_training_alone(
     assert all(data.validation.row(i).shares is None for i in range(len(data.validation)))
     assert before.row(0).shares is None
     assert plain.weights(before) is before.counts
+    filled = sum(int((source.row(i).documents >= 0).sum()) for i in range(len(source)))
+    for each, wanted in ((data, filled), (plain, before.counts.sum())):
+        each.sketch(tokenizer=tokenizer, context=CONTEXT)
+        assert each.scored(each.sources["conversations"]) == pytest.approx(wanted)
 
 
 def test_padding_ends_a_row_and_counts_nowhere(tokenizer):
