@@ -47,8 +47,10 @@ class Quantised(nn.Module, ABC):
         return self.decode(tuple(self.stored), (self.out_features, self.in_features))
 
     def forward(self, inputs: Tensor) -> Tensor:  # … I → … O
-        shape = (self.out_features, self.in_features)
-        outputs = _Product.apply(inputs, self.decode, shape, *self.stored)
+        shape, device = (self.out_features, self.in_features), inputs.device.type
+        if torch.is_autocast_enabled(device):
+            inputs = inputs.to(torch.get_autocast_dtype(device))
+        outputs = _Product.apply(inputs, tuple(self.stored), self.decode, shape)
         return outputs if self.bias is None else outputs + self.bias.to(outputs.dtype)
 
 
@@ -99,17 +101,15 @@ class _Product(torch.autograd.Function):
     """inputs @ weight.T, keeping for the backward pass what is stored of the weight and not the weight."""
 
     @staticmethod
-    def forward(ctx, inputs: Tensor, decode, shape: tuple[int, int], *stored: Tensor) -> Tensor:
-        device = inputs.device.type
-        ctx.type = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
-        ctx.decode, ctx.shape, ctx.inputs_type = decode, shape, inputs.dtype
+    def forward(ctx, inputs: Tensor, stored: tuple[Tensor, ...], decode, shape: tuple[int, int]) -> Tensor:
+        ctx.decode, ctx.shape = decode, shape
         ctx.save_for_backward(*stored)
-        return F.linear(inputs.to(ctx.type), decode(stored, shape).to(ctx.type))
+        return F.linear(inputs, decode(stored, shape).to(inputs.dtype))
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        weight = ctx.decode(ctx.saved_tensors, ctx.shape).to(ctx.type)
-        return (gradient.to(ctx.type) @ weight).to(ctx.inputs_type), *[None] * (2 + len(ctx.saved_tensors))
+        weight = ctx.decode(ctx.saved_tensors, ctx.shape).to(gradient.dtype)
+        return gradient @ weight, None, None, None
 
 
 def int8(model: nn.Module) -> None:

@@ -172,6 +172,15 @@ def test_targets_that_are_not_there_are_refused(targets, told):
         lora(transformer(), **SETTINGS, whole=["embeding"])
 
 
+def test_under_autocast_lengths_are_those_without():
+    model = transformer()
+    dora(model, **SETTINGS)
+    layer = stirred(model).blocks[0].attention.query
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = layer._stretch()
+    assert torch.equal(inside, layer._stretch())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_under_autocast_a_small_stretch_is_not_rounded_away(dtype):
     """1.003 is 1 in bf16."""
