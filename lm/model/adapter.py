@@ -100,7 +100,8 @@ def lora(
 
     A change counts alpha / rank, or with `rank_stabilised` alpha / √rank (Kalajdzievski 2023, arXiv:2312.03732), which
     lets a high rank learn as fast as a low one. Layers are named from any part on (`query`, `attention.*`,
-    `blocks.3.*`). `whole` names weights that are trained themselves, as `embedding` or `*norm.weight`.
+    `blocks.3.*`). `whole` names weights that are trained themselves, as `*norm.weight`, or `embedding`, without which
+    tokens that the model never read, such as those of roles, stay what they were at random.
     """
     scale = alpha / (math.sqrt(rank) if rank_stabilised else rank)
     _adapt(model, LoRA, rank=rank, scale=scale, dropout=dropout, targets=targets, whole=whole)
