@@ -52,6 +52,11 @@ def test_answers_of_any_honest_form_stay(answer):
     assert reasons(Form(), talk(answer)) == {}
 
 
+def test_only_what_a_user_says_is_echoed():
+    turns = ("user", "Where?"), ("assistant", "In Paris."), ("tool", "found"), ("assistant", "In Paris.")
+    assert reasons(Form(), conversation_of(*turns)) == {}
+
+
 def test_each_check_of_form_can_be_turned_off():
     echo, cut, marked = talk("What is the capital of France?"), talk("word " * 30), talk("Paris.<|im_end|>")
     assert set(reasons(Form(), echo, cut, marked)) == {0, 1, 2}
@@ -67,6 +72,7 @@ def test_bounds_hold_for_every_turn_and_are_told_with_the_number():
     assert reasons(Lengths(max_answer=8), several) == {0: "answer too long"}
     assert Lengths(max_answer=8)([several])[0].detail == "9 words, more than 8"
     assert reasons(Lengths(max_turns=3), several) == {0: "too many turns"}
+    assert reasons(Lengths(max_turns=4, max_answer=9), several) == {}
     assert reasons(Lengths(max_answer=None), talk("w " * 5000)) == {}
     with pytest.raises(ValueError, match="min_answer 9 is more than max_answer 3"):
         Lengths(min_answer=9, max_answer=3)
@@ -115,6 +121,7 @@ def test_a_filter_of_documents_judges_the_part_it_is_told_and_no_text_of_few_wor
     again = talk("so it goes on and on, " * 40), talk("Paris."), talk("on and on and on")
     rule = TextRule(GopherRepetition(), part="answers", least_words=50)
     assert set(rule(again)) == {0}
+    assert set(rule(again[::-1])) == {2}
     assert {1, 2} <= set(TextRule(GopherRepetition(), part="answers")(again))
 
 

@@ -34,6 +34,17 @@ def test_texts_that_share_words_are_close_and_others_are_not():
     assert features([]).shape == (0, 512)
 
 
+def test_a_word_that_few_have_makes_texts_closer_than_one_that_all_have():
+    common = [f"the common word and number{n}" for n in range(20)]
+    rare, other, third = features([*common, "the sphinx", "a sphinx", "the fox"])[-3:]
+    assert rare @ other > rare @ third + 0.2
+
+
+def test_a_word_said_often_does_not_drown_the_others():
+    once, often = features(["cat dog " + "x " * times for times in (1, 100)])
+    assert once @ often > 0.3
+
+
 def test_hashed_angles_are_those_of_the_whole_vectors():
     """The sketch of 512 places against itself with so many that next to none meet."""
     near, far = (features(texts(8), dim=dim) for dim in (512, 1 << 16))

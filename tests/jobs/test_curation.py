@@ -85,6 +85,8 @@ def test_what_is_written_is_what_was_said_and_splits_as_it_did(chosen):
         assert original[question]["kind"] == each.task
     fates = [each["fate"] for each in lines(chosen / "conversations.jsonl")]
     assert [SPLIT.held_out(each) for each in read] == [fate == "held out" for fate in fates]
+    assert fates.count("chosen") == 10
+    assert "held out" in fates
 
 
 def test_again_there_is_nothing_to_do_and_another_rule_is_another_run(place, chosen, capsys):
