@@ -17,11 +17,12 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lm.checkpoint_parts import GO_ON, WEIGHTS, check_parts, is_parts, make_way, read_whole, remove_parts
 from lm.config import build, locate
 from lm.files import atomic_path, undamaged, write_atomically
-from lm.model import Transformer
+from lm.model import Transformer, freeze, merge
 from lm.run import Run
 
 ARCHITECTURE = "model.json"
 WEIGHTS_PREFIX = "model."  # the objective holds the network under this name
+ADAPTATION = ("quantise", "adapter")  # what a model.json has beside the model, in the order of being applied
 BUILDABLE = ("lm.model.", "torch.nn.")  # what a model.json may name; anything else it names would be run
 
 
@@ -63,7 +64,9 @@ def save(trainer: Trainer, which: str) -> None:
 def architecture(node: Mapping[str, Any], *, vocab_size: int) -> dict:
     """The plain description of the model that a `model` config node makes."""
     if node["_target_"] == f"{__name__}.{load_model.__name__}":
-        return _read_architecture(Path(node["path"]))
+        before = _read_architecture(Path(node["path"]))
+        given = {key: node[key] for key in ADAPTATION if node.get(key)}
+        return {key: value for key, value in before.items() if key not in ADAPTATION} | given
     return {key: value for key, value in node.items() if key != "_partial_"} | {"vocab_size": vocab_size}
 
 
@@ -80,11 +83,21 @@ def weights_fingerprint(node: Mapping[str, Any]) -> dict[str, str]:
     return {"model": Run.fingerprint(Path(node["path"]))}
 
 
-def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best", "last"] = "best") -> Transformer:
+def load_model(
+    path: str,
+    *,
+    vocab_size: int | None = None,
+    which: Literal["best", "last"] = "best",
+    quantise: Callable[[Transformer], None] | None = None,
+    adapter: Callable[[Transformer], None] | None = None,
+    freeze: list[str] | None = None,
+) -> Transformer:
     """A trained model from a run directory, in evaluation mode.
 
     `best` is by validation; a run without validation has only a `last`. With `vocab_size`, a model for another
-    vocabulary is refused.
+    vocabulary is refused. What a run had adapted or quantised is merged: a plain model comes out, as fast as any. To
+    train it further, `quantise` stores its matrices in fewer bits, `adapter` puts a few new weights beside them that
+    train in their place, and what `freeze` names does not train: parts, as `embedding` or `blocks.0`.
     """
     directory = Path(path)
     model = _untrained(directory, vocab_size)
@@ -107,18 +120,41 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
                 if name.startswith(WEIGHTS_PREFIX)
             }
         )
-    return model.eval()
+    merge(model)
+    return _adapted(model, quantise, adapter, freeze).eval()
 
 
 def sketch_model(model: Callable[..., Transformer], node: Mapping[str, Any], *, vocab_size: int) -> Transformer:
     """The model that `model`, made from a config `node`, would give, without reading weights: to plan with."""
     if node["_target_"] != f"{__name__}.{load_model.__name__}":
         return model(vocab_size=vocab_size)
-    return _untrained(Path(node["path"]), vocab_size)
+    plain = _untrained(Path(node["path"]), vocab_size)
+    merge(plain)
+    return _adapted(plain, *(build(node.get(key)) for key in ADAPTATION), node.get("freeze"))
+
+
+def _adapted(
+    model: Transformer,
+    quantise: Callable[[Transformer], None] | None,
+    adapter: Callable[[Transformer], None] | None,
+    patterns: list[str] | None,
+) -> Transformer:
+    """The model as it is to be trained further."""
+    if quantise is not None and adapter is None:
+        raise ValueError(
+            "model.quantise stores the matrices of the blocks so that they cannot train: put an adapter beside them, "
+            "as model/adapter=lora"
+        )
+    for change in (quantise, adapter):
+        if change is not None:
+            change(model)
+    if patterns:
+        freeze(model, patterns)
+    return model
 
 
 def _untrained(directory: Path, vocab_size: int | None) -> Transformer:
-    """The model that a directory describes, as it was before training."""
+    """The model that a directory describes, adapted as it was, with weights that mean nothing yet."""
     description = _read_architecture(directory)
     foreign = [target for target in _targets(description) if not _is_part(target)]
     if foreign:
@@ -131,7 +167,12 @@ def _untrained(directory: Path, vocab_size: int | None) -> Transformer:
             f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
             f"{vocab_size}: use {directory}/tokenizer.json and data prepared with it"
         )
-    return build(description)
+    changes = [build(description.pop(key, None)) for key in ADAPTATION]
+    model = build(description)
+    for change in changes:
+        if change is not None:
+            change(model)
+    return model
 
 
 def _read_architecture(directory: Path) -> dict:

@@ -1,5 +1,6 @@
 """Tiny runs for tests: a corpus made in a moment, and training in processes that can be killed."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -84,6 +85,33 @@ def of_seconds(corpus: Path, root: Path, name: str, *overrides: str) -> list[str
         "trainer=cpu",
         *overrides,
     ]
+
+
+def call(config: dict, environment: dict) -> None:
+    """A job in this very process, with that environment."""
+
+
+def instruction(pretrained: Path, root: Path, name: str, *overrides: str) -> dict:
+    """The plain config of an instruction tuning of seconds."""
+    turns = [
+        [{"role": "user", "content": f"{word}?"}, {"role": "assistant", "content": f"{word} and {word}"}]
+        for word in WORDS
+    ]
+    file = root / "conversations.jsonl"
+    file.write_text("\n".join(json.dumps({"messages": each}) for each in turns * 3))
+    options = ["data/conversations=messages", f"data.conversations.path={file}", "budget=steps", "budget.steps=4"]
+    exact = ["budget.batch_tokens=128", "compute=exact", "compute.threads=1", "callbacks=quiet", "trainer=cpu"]
+    often = ["callbacks.metrics.every=1", "validations=1"]
+    return composed(
+        "instruct",
+        f"run.root={root}",
+        f"run.name={name}",
+        f"model.path={pretrained}",
+        *options,
+        *exact,
+        *often,
+        *overrides,
+    )
 
 
 def call(config: dict, environment: dict) -> None:

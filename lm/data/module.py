@@ -92,6 +92,14 @@ class RowDataModule(LightningDataModule, ABC):
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         return f"rows {', '.join(found[:SHOWN])}{more}"
 
+    def weights(self, source: RowSource) -> np.ndarray:
+        """How much each row of a source adds to what the loss of its step is divided by."""
+        return source.counts
+
+    def scored(self, source: RowSource) -> float:
+        """How many targets of a source, as sketched, have a part in the loss."""
+        return float(source.counts.sum())
+
     @property
     def rows(self) -> int:
         """Training rows of all sources."""
@@ -149,7 +157,9 @@ class RowDataModule(LightningDataModule, ABC):
         assert self.plan is not None, "arrange() first"
         ranks, rank = data_share(self.trainer)
         assert ranks == self.plan.devices, f"planned for {self.plan.devices} ranks, dealt to {ranks}"
-        batches = TrainingBatches(list(self.sources.values()), self.order, self.plan, rank=rank)
+        sources = list(self.sources.values())
+        weights = [self.weights(source) for source in sources]
+        batches = TrainingBatches(sources, self.order, self.plan, rank=rank, weights=weights)
         return self._loader(batches, start=self.trainer.global_step * self.plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:

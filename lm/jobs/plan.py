@@ -61,7 +61,7 @@ def price(
     flops = cost.flops_per_token * plan.tokens
     rows = plan.rows_per_step * plan.steps
     epochs = dict(zip(data.sources, data.order.epochs(rows), strict=True))
-    read = sum(epochs[name] * float(source.counts.sum()) for name, source in data.sources.items())
+    read = sum(epochs[name] * data.scored(source) for name, source in data.sources.items())
     targets = min(1.0, read / plan.tokens) * plan.rows_per_device * plan.context
 
     def built() -> Transformer:

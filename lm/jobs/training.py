@@ -38,10 +38,11 @@ from lm.data.module import RowDataModule
 from lm.jobs.launcher import look_after_ranks
 from lm.jobs.plan import Devices, price
 from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
-from lm.model import Transformer
+from lm.model import Cost, Transformer, model_cost
 from lm.model.parallel import check_tensor_parallel
 from lm.model.recompute import recompute_activations
 from lm.ranks import is_first_process
+from lm.report import scaled
 from lm.run import Run
 from lm.strategy import TENSOR, Sharded, refuse_misfits, tensor_parallel_size, told
 from lm.tokenizer import Tokenizer
@@ -115,7 +116,8 @@ def train(
         data.show(show)
         return None
     began, job = perf_counter(), run.job.ljust(11)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    cost = model_cost(network)
+    parameters = cost.parameters
     settled = budget.plan(
         context=network.context,
         devices=devices.count,
@@ -162,7 +164,7 @@ def train(
     resumed = last if last.exists() and not run.restart else None  # the first rank removes it, at its own time
     if trainer.is_global_zero:
         print(
-            f"{job} {parameters / 1e6:.2f} M parameters, {settled.steps} steps of "
+            f"{job} {parameters / 1e6:.2f} M parameters{_trained(cost)}, {settled.steps} steps of "
             f"{settled.rows_per_step * settled.context} tokens, {_times(data, settled)}, {precision}, "
             f"{ranks} × {accelerator} ({told(trainer.strategy)}), {threads} threads"
             + (f", going on from {last}" if resumed else "")
@@ -181,7 +183,8 @@ def train(
     guards = [callback for callback in callbacks.values() if isinstance(callback, Finite | Spikes)]
     left_out = sorted(steps for guard in guards for steps in guard.without_effect)  # read all the same
     read = data.account(trainer.global_step) | ({"steps_without_effect": left_out} if left_out else {})
-    result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
+    sizes = {"parameters": parameters, "trained": cost.trained}
+    result = {**module.validation, **sizes, "tokens": tokens, "seconds": seconds, **read}
     made = [run.directory / part for part in ("checkpoints", ARCHITECTURE, "tokenizer.json")]
     outputs = [*made, *templates]
     run.finish(outputs=outputs, result=result)
@@ -226,6 +229,12 @@ def _quiet() -> None:
         ".*recommended to use `self.log.*sync_dist=True.*",  # what is logged is of all ranks already
     ):
         warnings.filterwarnings("ignore", text)
+
+
+def _trained(cost: Cost) -> str:
+    """How many weights train, where not all do."""
+    few = cost.trained < cost.parameters
+    return f", {scaled(cost.trained)} ({cost.trained / cost.parameters:.2%}) of them trained" if few else ""
 
 
 def _times(data: RowDataModule, plan: Plan) -> str:

@@ -8,7 +8,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from lm.batch import Batch
-from lm.bounds import Positive
+from lm.bounds import NonNegative, Positive
 from lm.objective.gradient_norm import clip_gradients
 from lm.objective.loss import summed_cross_entropy, target_losses
 from lm.ranks import data_share, sum_over_ranks
@@ -20,7 +20,8 @@ class CausalLM(LightningModule):
 
     A mean of means weights a short answer's tokens above a long one's and changes with micro-batch and ranks.
     Each batch instead carries the step's denominator, known from the data plan; Lightning will divide by the
-    accumulated batches and average over the ranks that read different rows, so both are multiplied back in.
+    accumulated batches and average over the ranks that read different rows, so both are multiplied back in. `noise` is
+    NEFTune's alpha (see `lm.model.noise`).
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class CausalLM(LightningModule):
         steps: int,
         kinds: Sequence[str] = (),
         gradient_clip: Positive | None = 1.0,
+        noise: NonNegative = 0.0,
     ):
         super().__init__()
         self.model = model
@@ -40,6 +42,7 @@ class CausalLM(LightningModule):
         self.steps = steps
         self.kinds = list(kinds)
         self.gradient_clip = gradient_clip
+        self.noise = noise
         self.step_loss = 0.0  # nats a supervised target of this rank's share of the step so far
         self.gradient_norm = 0.0
         self.skips_not_finite = False  # whether a step whose gradient is no number leaves everything as it was
@@ -57,9 +60,11 @@ class CausalLM(LightningModule):
         return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
 
     def summed_loss(self, batch: Batch) -> Tensor:
-        """Nats over the batch's supervised targets."""
-        hidden = self.model.hidden(batch.tokens, documents=batch.documents)  # B T D
-        return summed_cross_entropy(hidden[batch.supervised], self.model.output_weight, batch.targets[batch.supervised])
+        """Nats over the batch's supervised targets, or over all that have a share in the loss, times that."""
+        hidden = self.model.hidden(batch.tokens, documents=batch.documents, noise=self.noise)  # B T D
+        chosen = batch.supervised if batch.shares is None else batch.shares > 0
+        shares = None if batch.shares is None else batch.shares[chosen]
+        return summed_cross_entropy(hidden[chosen], self.model.output_weight, batch.targets[chosen], shares=shares)
 
     def on_validation_epoch_start(self) -> None:
         kinds = max(1, len(self.kinds))
