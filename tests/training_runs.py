@@ -87,10 +87,6 @@ def of_seconds(corpus: Path, root: Path, name: str, *overrides: str) -> list[str
     ]
 
 
-def call(config: dict, environment: dict) -> None:
-    """A job in this very process, with that environment."""
-
-
 def instruction(pretrained: Path, root: Path, name: str, *overrides: str) -> dict:
     """The plain config of an instruction tuning of seconds."""
     turns = [
