@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from lm.config import build, examine, is_job, is_node, leave_hydra, locate
 from lm.failure import in_a_line, tell
-from lm.ranks import launches
+from lm.launch import launches
 from lm.run import Run
 from lm.sweep import Job, Outcome, sweep_name
 

@@ -14,12 +14,15 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from lm.checkpoint_parts import GO_ON, WEIGHTS, check_parts, is_parts, make_way, read_whole, remove_parts
 from lm.config import build, locate
 from lm.files import atomic_path, undamaged, write_atomically
-from lm.model import Transformer
+from lm.model import Transformer, freeze, merge
 from lm.run import Run
 
 ARCHITECTURE = "model.json"
+WEIGHTS_PREFIX = "model."  # the objective holds the network under this name
+ADAPTATION = ("quantise", "adapter")  # what a model.json has beside the model, in the order of being applied
 BUILDABLE = ("lm.model.", "torch.nn.")  # what a model.json may name; anything else it names would be run
 
 
@@ -29,15 +32,20 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             torch.save(checkpoint, file)
+            make_way(Path(path))
+        remove_parts(Path(path).parent, stem=Path(path).stem)  # of a run that began with many ranks
 
     def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:
-        with undamaged(path, "remove it to go on without it, or set run.restart=true to start again"):
+        with undamaged(path, GO_ON):
             check_whole(path)
-            return super().load_checkpoint(path, **options)
+            return read_whole(path) if is_parts(path) else super().load_checkpoint(path, **options)
 
 
 def check_whole(path: str | Path) -> None:
     """Raise where the file is not bit for bit what was written: torch keeps checksums, but does not look at them."""
+    if is_parts(path):
+        check_parts(path)
+        return
     with ZipFile(path) as file:
         if damaged := file.testzip():
             raise ValueError(f"its {damaged} is not what was written")
@@ -56,7 +64,9 @@ def save(trainer: Trainer, which: str) -> None:
 def architecture(node: Mapping[str, Any], *, vocab_size: int) -> dict:
     """The plain description of the model that a `model` config node makes."""
     if node["_target_"] == f"{__name__}.{load_model.__name__}":
-        return _read_architecture(Path(node["path"]))
+        before = _read_architecture(Path(node["path"]))
+        given = {key: node[key] for key in ADAPTATION if node.get(key)}
+        return {key: value for key, value in before.items() if key not in ADAPTATION} | given
     return {key: value for key, value in node.items() if key != "_partial_"} | {"vocab_size": vocab_size}
 
 
@@ -73,11 +83,21 @@ def weights_fingerprint(node: Mapping[str, Any]) -> dict[str, str]:
     return {"model": Run.fingerprint(Path(node["path"]))}
 
 
-def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best", "last"] = "best") -> Transformer:
+def load_model(
+    path: str,
+    *,
+    vocab_size: int | None = None,
+    which: Literal["best", "last"] = "best",
+    quantise: Callable[[Transformer], None] | None = None,
+    adapter: Callable[[Transformer], None] | None = None,
+    freeze: list[str] | None = None,
+) -> Transformer:
     """A trained model from a run directory, in evaluation mode.
 
     `best` is by validation; a run without validation has only a `last`. With `vocab_size`, a model for another
-    vocabulary is refused.
+    vocabulary is refused. What a run had adapted or quantised is merged: a plain model comes out, as fast as any. To
+    train it further, `quantise` stores its matrices in fewer bits, `adapter` puts a few new weights beside them that
+    train in their place, and what `freeze` names does not train: parts, as `embedding` or `blocks.0`.
     """
     directory = Path(path)
     model = _untrained(directory, vocab_size)
@@ -87,25 +107,54 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
     file = file if file.exists() else checkpoint_path(directory, "last")
     if not file.exists():
         raise ValueError(f"{directory} has no checkpoint yet: finish its run first")
-    prefix = "model."  # the objective holds the network under this name
     with undamaged(file, "finish its run again, or copy it anew"):
         check_whole(file)
-        weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+        if is_parts(file):
+            weights = read_whole(file, prefix=WEIGHTS)["state_dict"]
+        else:
+            weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+            {
+                name.removeprefix(WEIGHTS_PREFIX): value
+                for name, value in weights.items()
+                if name.startswith(WEIGHTS_PREFIX)
+            }
         )
-    return model.eval()
+    merge(model)
+    return _adapted(model, quantise, adapter, freeze).eval()
 
 
 def sketch_model(model: Callable[..., Transformer], node: Mapping[str, Any], *, vocab_size: int) -> Transformer:
     """The model that `model`, made from a config `node`, would give, without reading weights: to plan with."""
     if node["_target_"] != f"{__name__}.{load_model.__name__}":
         return model(vocab_size=vocab_size)
-    return _untrained(Path(node["path"]), vocab_size)
+    plain = _untrained(Path(node["path"]), vocab_size)
+    merge(plain)
+    return _adapted(plain, *(build(node.get(key)) for key in ADAPTATION), node.get("freeze"))
+
+
+def _adapted(
+    model: Transformer,
+    quantise: Callable[[Transformer], None] | None,
+    adapter: Callable[[Transformer], None] | None,
+    patterns: list[str] | None,
+) -> Transformer:
+    """The model as it is to be trained further."""
+    if quantise is not None and adapter is None:
+        raise ValueError(
+            "model.quantise stores the matrices of the blocks so that they cannot train: put an adapter beside them, "
+            "as model/adapter=lora"
+        )
+    for change in (quantise, adapter):
+        if change is not None:
+            change(model)
+    if patterns:
+        freeze(model, patterns)
+    return model
 
 
 def _untrained(directory: Path, vocab_size: int | None) -> Transformer:
-    """The model that a directory describes, as it was before training."""
+    """The model that a directory describes, adapted as it was, with weights that mean nothing yet."""
     description = _read_architecture(directory)
     foreign = [target for target in _targets(description) if not _is_part(target)]
     if foreign:
@@ -118,7 +167,12 @@ def _untrained(directory: Path, vocab_size: int | None) -> Transformer:
             f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
             f"{vocab_size}: use {directory}/tokenizer.json and data prepared with it"
         )
-    return build(description)
+    changes = [build(description.pop(key, None)) for key in ADAPTATION]
+    model = build(description)
+    for change in changes:
+        if change is not None:
+            change(model)
+    return model
 
 
 def _read_architecture(directory: Path) -> dict:

@@ -7,7 +7,8 @@ import traceback
 from types import FrameType
 
 from lm.extras import remedy
-from lm.ranks import is_first_process
+from lm.launch import Failure, RankError, report
+from lm.ranks import this_rank
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
 UNREAD = 141  # what a shell makes of SIGPIPE
@@ -15,23 +16,34 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def tell(error: BaseException) -> int:
-    """Print what went wrong and give the exit code; with LM_DEBUG=1 a user's mistake has a traceback too."""
+    """Print what went wrong and give the exit code; with LM_DEBUG=1 a user's mistake has a traceback too.
+
+    A rank that another process has launched leaves its words to that one.
+    """
     if isinstance(error, BrokenPipeError) and _reader_has_gone():
         return UNREAD
-    error = _full_disk(error) or error
-    mistake = _is_users(error)
-    if not mistake or os.environ.get("LM_DEBUG"):
-        traceback.print_exception(error)
-    if mistake:
-        who = "" if is_first_process() else "another rank: "
-        print(f"{who}error: {_message(error)}", file=sys.stderr)
-    return MISTAKE if mistake else BUG
+    failure = _as_told(error)
+    if not report(failure):
+        print(failure.told, end="", file=sys.stderr, flush=True)
+    return failure.code
 
 
 def in_a_line(error: BaseException) -> str:
     """What `tell` prints of a user's mistake; of a bug of ours its kind and its message."""
+    return _as_told(error).line
+
+
+def _as_told(error: BaseException) -> Failure:
+    if isinstance(error, RankError):
+        return error.failure
+    rank = this_rank()
+    where = getattr(error, "__notes__", [f"on {rank}"] if rank else [])
     error = _full_disk(error) or error
-    return _message(error) if _is_users(error) else f"{type(error).__name__}: {error}"
+    mistake = _is_users(error)
+    told = "" if mistake and not os.environ.get("LM_DEBUG") else "".join(traceback.format_exception(error))
+    line = _message(error) if mistake else f"{type(error).__name__}: {error}"
+    line += f" ({', '.join(where)})" if where else ""
+    return Failure(f"{told}error: {line}\n" if mistake else told, line, code=MISTAKE if mistake else BUG)
 
 
 def _reader_has_gone() -> bool:

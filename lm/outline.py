@@ -53,41 +53,58 @@ class Outline:
 class _Reader:
     def __init__(self, places: Sequence[Path], chosen: Mapping[str, str]):
         self.places, self.chosen, self.outline = places, {**chosen}, Outline()
+        self.contents: dict[Path, tuple[str | None, dict]] = {}
+
+    def choose(self, name: str, package: str) -> None:
+        """Note what the config `name` that stands at `package`, and all that it includes, override.
+
+        Whoever includes another has spoken before it, and who comes later before who comes earlier, as in Hydra.
+        """
+        package, folder, defaults, _ = self._opened(name, package)
+        for entry in defaults:
+            if _overrides(entry):
+                named, _, _, option = _choice(entry, folder, package)
+                self.chosen.setdefault(named, option)
+        for entry in reversed(defaults):
+            if isinstance(entry, str) and entry != "_self_":
+                included, at = _place(entry, folder)
+                self.choose(included, _within(package, at, default=""))
+            elif isinstance(entry, dict) and not _overrides(entry):
+                named, group, place, option = _choice(entry, folder, package)
+                option = self.chosen.get(named, option)
+                for each in option if isinstance(option, list) else [option]:
+                    if each is not None:
+                        self.choose(f"{group}/{each}", place)
 
     def read(self, name: str, package: str, *, into: dict[str, object]) -> None:
         """Follow the defaults of the config `name` that stands at `package`, as Hydra composes them."""
+        package, folder, defaults, body = self._opened(name, package)
+        for entry in defaults:
+            if entry == "_self_":
+                into.update(_leaves(body, package) if body else ())
+            elif isinstance(entry, str):
+                included, at = _place(entry, folder)
+                self.read(included, _within(package, at, default=""), into=into)
+            elif not _overrides(entry):
+                self._group(entry, folder, package)
+
+    def _opened(self, name: str, package: str) -> tuple[str, str, list, dict[str, object]]:
+        """Where a config stands, the folder that its groups are in, its defaults, and its own keys."""
         found = [path for place in self.places if (path := place / f"{name}.yaml").is_file()]
-        if not found:
-            return
-        text = found[0].read_text(encoding="utf-8")
-        if declared := re.match(r"\s*#\s*@package\s+(\S+)", text):
-            package = declared[1].removeprefix("_global_").removeprefix(".")
-        try:
-            content = yaml.safe_load(text)
-        except yaml.YAMLError:
-            return  # running the job says where
-        content = content if isinstance(content, dict) else {}
+        if found and found[0] not in self.contents:
+            self.contents[found[0]] = _content(found[0])
+        declared, content = self.contents[found[0]] if found else (None, {})
+        if declared is not None:
+            package = declared.removeprefix("_global_").removeprefix(".")
         body = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
         defaults = content.get("defaults") or []
         if "_self_" not in defaults:
             defaults = [*defaults, "_self_"]
-        folder = name.rpartition("/")[0]
-        for entry in defaults:
-            if isinstance(entry, dict) and "override" in str(next(iter(entry))).split():
-                named, _, _, option = _choice(entry, folder, package)
-                self.chosen.setdefault(named, option)  # whoever includes this one has spoken before
-        for entry in defaults:
-            if entry == "_self_":
-                into.update(_leaves(body, package))
-            elif isinstance(entry, str):
-                included, at = _place(entry, folder)
-                self.read(included, _within(package, at, default=""), into=into)
-            else:
-                self._group(entry, folder, package)
+        return package, name.rpartition("/")[0], defaults, body
 
     def _group(self, entry: dict[str, str | None], folder: str, package: str) -> None:
         named, group, place, option = _choice(entry, folder, package)
-        if "override" in str(next(iter(entry))).split() or group.startswith("hydra/"):
+        if group.startswith("hydra/"):
             return
         option = self.chosen.get(named, option)
         self.outline.groups[named] = option
@@ -99,8 +116,24 @@ class _Reader:
 def outline(job: str, places: Sequence[Path], chosen: Mapping[str, str] | None = None) -> Outline:
     """The outline of a job with the options `chosen` by group, elsewhere those of its defaults."""
     reader = _Reader(places, chosen or {})
+    reader.choose(job, "")
     reader.read(job, "", into=reader.outline.own)
     return reader.outline
+
+
+def _content(path: Path) -> tuple[str | None, dict]:
+    """The package that a YAML file declares and what it holds; of one that is no YAML nothing."""
+    text = path.read_text(encoding="utf-8")
+    declared = re.match(r"\s*#\s*@package\s+(\S+)", text)
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        content = None  # running the job says where
+    return declared and declared[1], content if isinstance(content, dict) else {}
+
+
+def _overrides(entry: str | dict[str, str | None]) -> bool:
+    return isinstance(entry, dict) and "override" in str(next(iter(entry))).split()
 
 
 def _choice(entry: dict[str, str | None], folder: str, package: str) -> tuple[str, str, str, str | None]:

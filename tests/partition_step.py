@@ -43,13 +43,16 @@ def texts(seed: int = 0, count: int = 24) -> list[tuple[np.ndarray, np.ndarray]]
 
 
 class PackedTexts:
-    """A RowSource of documents held in memory."""
+    """A RowSource of documents held in memory; with a `prompt_weight` what is not supervised counts that much."""
 
-    def __init__(self, documents, packing, rows: int | None = None):
-        self.documents = documents
+    def __init__(self, documents, packing, rows: int | None = None, *, prompt_weight: float = 0.0):
+        self.documents, self.prompt_weight = documents, prompt_weight
         self.plan = packing(np.array([len(tokens) - 1 for tokens, _ in documents]), CONTEXT)
         self.size = max(rows or 0, len(self.plan))
         self.counts = np.array([self.row(i).supervised.sum() for i in range(self.size)], dtype=np.int64)
+        self.weights = self.counts
+        if prompt_weight:
+            self.weights = np.array([self.row(i).shares.sum(dtype=np.float64) for i in range(self.size)])
 
     def __len__(self) -> int:
         return self.size
@@ -64,7 +67,10 @@ class PackedTexts:
             tokens[here], targets[here] = ids[start : start + length], ids[start + 1 : start + length + 1]
             supervised[here], documents[here] = mask[start : start + length], number
             place += length
-        return Row(tokens, targets, supervised, documents)
+        row = Row(tokens, targets, supervised, documents)
+        if self.prompt_weight:
+            row.shares = np.where(supervised, 1, np.where(documents < 0, 0, self.prompt_weight)).astype(np.float32)
+        return row
 
 
 class PackedData(RowDataModule):
@@ -78,11 +84,16 @@ class PackedData(RowDataModule):
     def amounts(self, source):
         return source.counts
 
+    def weights(self, source):
+        return source.weights
+
     def fingerprint(self):
         return ""
 
 
-def gradient(packing: str, plan: Plan, rows: int | None = None, *, strategy: str = "auto") -> dict[str, torch.Tensor]:
+def gradient(
+    packing: str, plan: Plan, rows: int | None = None, *, prompt_weight: float = 0.0, strategy: str = "auto"
+) -> dict[str, torch.Tensor]:
     """The gradient of one step over all rows, by parameter."""
     torch.manual_seed(0)
     model = Transformer(
@@ -102,7 +113,7 @@ def gradient(packing: str, plan: Plan, rows: int | None = None, *, strategy: str
         steps=1,
         gradient_clip=None,
     )
-    data = PackedData(PackedTexts(texts(), PACKINGS[packing], rows))
+    data = PackedData(PackedTexts(texts(), PACKINGS[packing], rows, prompt_weight=prompt_weight))
     data.arrange(plan, seed=3)
     trainer = Trainer(
         accelerator="cpu",

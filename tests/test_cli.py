@@ -337,7 +337,7 @@ def test_another_rank_runs_what_the_first_has_frozen(train: Command, lm: Command
 def test_what_another_rank_refuses_is_told_as_its_own(lm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert lm("_rank", "gone.json", str(os.getppid())) == Said(
-        2, "", "another rank: error: gone.json: No such file or directory\n"
+        2, "", "error: gone.json: No such file or directory (on rank 1)\n"
     )
 
 

@@ -53,6 +53,12 @@ def test_the_keys_are_those_of_the_option_that_is_chosen() -> None:
     assert "model.norm.esp=" not in offered("train", "model=big", "model.")
 
 
+def test_what_an_option_chooses_elsewhere_counts() -> None:
+    chosen = ("pretrain", "model=ladder", "budget.t")
+    assert offered(*chosen, directory=config_directory()) == ["budget.tokens_per_parameter="]
+    assert offered(*chosen[:1], "budget=tokens", *chosen[1:], directory=config_directory()) == ["budget.tokens="]
+
+
 def test_a_stage_of_a_pipeline_has_its_groups_and_keys_under_its_name() -> None:
     found = offered("both", "first")
     assert {"first.seed=", "first.data.path=", "first.model.dim="} < {*found}

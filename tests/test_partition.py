@@ -24,8 +24,8 @@ def plan(rows_per_device: int, devices: int = 1) -> Plan:
     )
 
 
-def naive_gradient() -> dict[str, torch.Tensor]:
-    """One document at a time, the plain mean over all supervised targets, by torch's own cross-entropy."""
+def naive_gradient(prompt_weight: float = 0.0) -> dict[str, torch.Tensor]:
+    """One document at a time, the plain weighted mean over all targets, by torch's own cross-entropy."""
     torch.manual_seed(0)
     model = Transformer(
         vocab_size=31,
@@ -37,15 +37,12 @@ def naive_gradient() -> dict[str, torch.Tensor]:
     )
     model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
     model.double()
-    losses = []
+    losses, weights = [], []
     for tokens, supervised in texts():
         logits = model(torch.from_numpy(tokens[None, :-1]))[0]
-        losses.append(
-            torch.nn.functional.cross_entropy(logits, torch.from_numpy(tokens[1:]), reduction="none")[
-                torch.from_numpy(supervised)
-            ]
-        )
-    torch.cat(losses).mean().backward()
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.from_numpy(tokens[1:]), reduction="none"))
+        weights.append(torch.where(torch.from_numpy(supervised), 1.0, prompt_weight).double())
+    ((torch.cat(losses) * torch.cat(weights)).sum() / torch.cat(weights).sum()).backward()
     return {name: value.grad for name, value in model.named_parameters()}
 
 
@@ -70,6 +67,12 @@ def test_some_micro_batches_have_nothing_supervised():
 @pytest.mark.parametrize("rows_per_device", [1, 2, 8, 24])
 def test_micro_batches_and_packing_leave_the_gradient_alone(packing, rows_per_device, reference):
     assert_equal(gradient(packing, plan(rows_per_device), ROWS), reference)
+
+
+@pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 8), ("alone", 24)])
+def test_a_weight_of_prompts_leaves_it_alone_too(packing, rows_per_device):
+    found = gradient(packing, plan(rows_per_device), ROWS, prompt_weight=0.125)
+    assert_equal(found, naive_gradient(prompt_weight=0.125))
 
 
 @pytest.mark.parametrize("rows_per_device", [1, 12])

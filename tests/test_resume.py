@@ -6,8 +6,9 @@ import signal
 import pytest
 import torch
 
+from lm.checkpoint import load_model
 from lm.manifest import read_manifest
-from training_runs import make_corpus, pretraining, run
+from training_runs import instruction, make_corpus, pretraining, run
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,48 @@ def test_interrupted_run_saves_at_once_and_resumes_bit_for_bit(batches, steps, c
     assert saved["global_step"] == steps
     assert run(pretraining(corpus, tmp_path, "run")) == 0
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
+
+
+TUNING = (
+    "model/adapter=dora",
+    "model/quantise=nf4",
+    "model.adapter.dropout=0.2",
+    "model.adapter.whole=[norm, embedding]",
+    "model.freeze=[blocks.0]",
+    "objective.noise=5",
+    "data.prompt_weight=0.1",
+    "data.split.share=0.2",
+    "budget.steps=6",
+    "budget.rows_per_device=2",
+    "validations=3",
+    "callbacks.checkpoints.every=1",
+)
+
+
+@pytest.fixture(scope="module")
+def tuned(uninterrupted, tmp_path_factory):
+    root = tmp_path_factory.mktemp("tuned")
+    assert run(instruction(uninterrupted, root, "run", *TUNING)) == 0
+    return root / "instruct" / "run"
+
+
+@pytest.mark.parametrize("batches", [5, 8])  # within a step, and at a validation
+def test_a_killed_tuning_of_a_few_weights_resumes_bit_for_bit(batches, uninterrupted, tuned, tmp_path):
+    killer = f"+callbacks.killer={{_target_: killers.KillAfterBatch, batches: {batches}}}"
+    assert run(instruction(uninterrupted, tmp_path, "run", *TUNING, killer)) == -signal.SIGKILL
+    assert run(instruction(uninterrupted, tmp_path, "run", *TUNING)) == 0
+    assert_same_run(tmp_path / "instruct" / "run", tuned)
+
+
+def test_its_checkpoint_has_the_optimizers_state_of_what_trains_alone(uninterrupted, tuned):
+    saved = torch.load(tuned / "checkpoints" / "last.ckpt", weights_only=True)
+    (optimizer,) = saved["optimizer_states"]
+    moments = [state["exp_avg"].shape for state in optimizer["state"].values()]
+    trains = [name for name in saved["state_dict"] if name.startswith("model.blocks.1.") and ".base." not in name]
+    trained = [name for name in trains if "norm" not in name] + ["model.norm.weight", "model.embedding.weight"]
+    assert sorted(moments) == sorted(saved["state_dict"][name].shape for name in trained)
+    assert read_manifest(tuned)["result"]["trained"] == sum(shape.numel() for shape in moments)
+    before, after = load_model(str(uninterrupted)), load_model(str(tuned), which="last")
+    kept = [name for name, value in after.state_dict().items() if torch.equal(value, before.state_dict()[name])]
+    assert sorted(kept) == ["blocks.0.attention_norm.weight", "blocks.0.feedforward_norm.weight",
+        "blocks.1.attention_norm.weight", "blocks.1.feedforward_norm.weight"]  # fmt: skip

@@ -1,5 +1,6 @@
 """Tiny runs for tests: a corpus made in a moment, and training in processes that can be killed."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -86,7 +87,31 @@ def of_seconds(corpus: Path, root: Path, name: str, *overrides: str) -> list[str
     ]
 
 
-def _call(config: dict, environment: dict) -> None:
+def instruction(pretrained: Path, root: Path, name: str, *overrides: str) -> dict:
+    """The plain config of an instruction tuning of seconds."""
+    turns = [
+        [{"role": "user", "content": f"{word}?"}, {"role": "assistant", "content": f"{word} and {word}"}]
+        for word in WORDS
+    ]
+    file = root / "conversations.jsonl"
+    file.write_text("\n".join(json.dumps({"messages": each}) for each in turns * 3))
+    options = ["data/conversations=messages", f"data.conversations.path={file}", "budget=steps", "budget.steps=4"]
+    exact = ["budget.batch_tokens=128", "compute=exact", "compute.threads=1", "callbacks=quiet", "trainer=cpu"]
+    often = ["callbacks.metrics.every=1", "validations=1"]
+    return composed(
+        "instruct",
+        f"run.root={root}",
+        f"run.name={name}",
+        f"model.path={pretrained}",
+        *options,
+        *exact,
+        *often,
+        *overrides,
+    )
+
+
+def call(config: dict, environment: dict) -> None:
+    """A job in this very process, with that environment."""
     os.environ.update(environment)
     from lm.calling import call_job
 
@@ -99,7 +124,7 @@ _processes.set_forkserver_preload(["lm.jobs.training"])
 
 def start(config: dict, **environment: str) -> multiprocessing.Process:
     """Run a job in a process of its own."""
-    process = _processes.Process(target=partial(_call, config, environment))
+    process = _processes.Process(target=partial(call, config, environment))
     process.start()
     return process
 

@@ -1,7 +1,9 @@
 """What happens beside training: saving, measuring, showing."""
 
+from lm.callbacks.agreement import Agreement
 from lm.callbacks.checkpoints import Checkpoints
 from lm.callbacks.final_validation import FinalValidation
+from lm.callbacks.finite import Finite
 from lm.callbacks.interruption import Interruption
 from lm.callbacks.metrics import Metrics
 from lm.callbacks.metrics_file import MetricsFile
@@ -9,11 +11,16 @@ from lm.callbacks.progress import Progress
 from lm.callbacks.random_state import RandomState
 from lm.callbacks.replies import Replies
 from lm.callbacks.samples import Samples
+from lm.callbacks.spikes import Spikes
 from lm.callbacks.step_counters import StepCounters
+from lm.callbacks.text_logger import TextLogger
+from lm.callbacks.wandb import Wandb
 
 __all__ = [
+    "Agreement",
     "Checkpoints",
     "FinalValidation",
+    "Finite",
     "Interruption",
     "Metrics",
     "MetricsFile",
@@ -21,5 +28,8 @@ __all__ = [
     "RandomState",
     "Replies",
     "Samples",
+    "Spikes",
     "StepCounters",
+    "TextLogger",
+    "Wandb",
 ]

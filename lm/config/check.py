@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
+from lm.config.resolvers import UnresolvedError
 from lm.config.signature import UNKNOWN, settle
 from lm.config.target import is_node
 from lm.faults import Fault
@@ -71,6 +72,9 @@ def _value(container: DictConfig | ListConfig, key: Any, path: str, faults: list
         value = container[key]
     except InterpolationToMissingValueError:
         return UNKNOWN  # told where it is missing
+    except UnresolvedError as error:
+        faults.append(error.fault)
+        return UNKNOWN
     except (OmegaConfBaseException, RecursionError) as error:
         written = OmegaConf.to_container(container, resolve=False)[key]
         faults.append(Fault(path, f"{written} cannot be resolved: {str(error).splitlines()[0]}"))

@@ -36,7 +36,8 @@ def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: b
     values = [_values(each) for each in parsed]
     for job in _by_value(values):
         found += _faults_of_one(composition, job)
-    if not found and prod(map(len, values)) <= JOBS_CHECKED:  # what only two values together get wrong
+    several = sum(len(each) > 1 for each in values)
+    if not found and several > 1 and prod(map(len, values)) <= JOBS_CHECKED:  # what only two values together get wrong
         for job in product(*values):
             found += _faults_of_one(composition, [*job])
     if not multirun and not composition.sweeps:
@@ -142,9 +143,10 @@ def _mended(composition: Composition, override: Override, chosen: list[str], fau
         faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
         near = nearest(str(override.value()), options)
         return [f"{override.get_key_element()}={near}"] if near else []
-    if options and "@" in override.get_key_element() and not override.is_add():
+    known = override.get_key_element().lstrip("+") in groups
+    if options and "@" in override.get_key_element() and not known and not override.is_add():
         faults.append(Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}"))
-    elif options and key not in groups:
+    elif options and not known and key not in groups:
         faults.append(Fault(text, f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"))
     else:
         faults.append(Fault(text, refusal_in_words(refusal)))

@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lm.config.refusal import REFUSALS
+from lm.config.resolvers import register_resolvers
 
 # Where a sweep's multirun.yaml goes; a job need not have a run.
 SWEEP = "${oc.select:run.root,outputs}/${oc.select:run.job,${hydra.job.config_name}}/${oc.select:run.name,default}"
@@ -39,6 +40,7 @@ class Composition:
 
     def __init__(self, job: str, *, directory: Path, extra: Path | None = None):
         version.setbase("1.3")
+        register_resolvers()
         search_path = create_config_search_path(str(directory.absolute()))
         if extra is not None:
             last = SearchPathQuery(provider="schema")  # where Hydra's own --config-dir goes

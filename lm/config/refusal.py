@@ -1,5 +1,7 @@
 """What Hydra, OmegaConf and YAML refuse, in one line each."""
 
+import re
+
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
@@ -20,6 +22,10 @@ def refusal_in_words(error: Exception) -> str:
         return f"{mark.name}, line {mark.line + 1}: {error.problem}"
     if isinstance(error, UserWarning):
         return f"hydra.searchpath: {first_line(error)}"
+    if brought := re.match(r"In '([^']+)': Could not override '([^']+)'", str(error)):
+        return (
+            f"{brought[1]} chooses an option of {brought[2]} as well, which is not at the top here: choose each apart"
+        )
     reasons = [first_line(each).rstrip(".") for each in (error, error.__cause__) if each and str(each).strip()]
     return "; ".join(dict.fromkeys(reasons))
 

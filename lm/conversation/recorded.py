@@ -18,7 +18,8 @@ def record_template(directory: Path, template: Template | None) -> list[Path]:
     """Write what `template` is to the run's conversation.json; the files written, which without one are none."""
     if template is None:
         return []
-    write_atomically(directory / FILE, json.dumps(template.describe(), indent=2, ensure_ascii=False) + "\n")
+    if is_first_process():
+        write_atomically(directory / FILE, json.dumps(template.describe(), indent=2, ensure_ascii=False) + "\n")
     return [directory / FILE]
 
 

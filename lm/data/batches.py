@@ -26,6 +26,7 @@ class Row:
     documents: np.ndarray | None = None
     kinds: np.ndarray | None = None
     bytes: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
 
 class RowSource(Protocol):
@@ -53,17 +54,28 @@ def collate(rows: Sequence[Row], *, denominator: float) -> Batch:
         documents=stack("documents"),
         kinds=stack("kinds"),
         bytes=stack("bytes"),
+        shares=stack("shares"),
     )
 
 
 class TrainingBatches(Dataset):
     """Item i is the i-th micro-batch this rank will ever see; workers hold no state of their own.
 
-    Row j of a global batch goes to micro-batch j // (rows × ranks) and there to rank (j // rows) % ranks.
+    Row j of a global batch goes to micro-batch j // (rows × ranks) and there to rank (j // rows) % ranks. `weights` is
+    what each row of each source adds to the denominator; None: its supervised targets.
     """
 
-    def __init__(self, sources: Sequence[RowSource], order: Order, plan: Plan, *, rank: int):
+    def __init__(
+        self,
+        sources: Sequence[RowSource],
+        order: Order,
+        plan: Plan,
+        *,
+        rank: int,
+        weights: Sequence[np.ndarray] | None = None,
+    ):
         self.sources = list(sources)
+        self.weights = [source.counts for source in self.sources] if weights is None else list(weights)
         self.order = order
         self.plan = plan
         self.rank = rank
@@ -74,11 +86,16 @@ class TrainingBatches(Dataset):
     def __getitem__(self, index: int) -> Batch:
         step, micro = divmod(index, self.plan.accumulate)
         sources, rows = self.global_batch(step)
-        counted = sum(int(self.sources[source].counts[rows[sources == source]].sum()) for source in np.unique(sources))
+        weight = sum(float(self.weights[source][rows[sources == source]].sum()) for source in np.unique(sources))
+        chosen = [self.sources[source].row(row) for source, row in self.micro_batch(step, micro)]
+        return collate(chosen, denominator=weight or 1.0)
+
+    def micro_batch(self, step: int, micro: int) -> list[tuple[int, int]]:
+        """(source, row) of this rank's rows."""
+        sources, rows = self.global_batch(step)
         size = self.plan.rows_per_device
-        start = (micro * self.plan.devices + self.rank) * size
-        chosen = zip(sources[start : start + size], rows[start : start + size], strict=True)
-        return collate([self.sources[s].row(int(r)) for s, r in chosen], denominator=float(max(1, counted)))
+        here = slice((micro * self.plan.devices + self.rank) * size, (micro * self.plan.devices + self.rank + 1) * size)
+        return [*zip(sources[here].tolist(), rows[here].tolist(), strict=True)]
 
     def global_batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """(source, row) of every row of step `step`, whatever the ranks and micro-batches."""

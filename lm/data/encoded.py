@@ -22,6 +22,7 @@ class EncodedConversations:
         self.context, self.too_long = context, too_long
         self.certificate = Certificate(template, tokenizer)
         self.tasks: list[str] = []
+        self.places: list[str] = []  # where each comes from
         self.dropped = self.split = self.parts = self.truncated = 0  # conversations; parts of those that were split
         self.turns = self.lost = 0  # turns that the split and truncated lack; supervised targets that all of them lack
         self._tokens, self._supervised, self._ends = array("I"), bytearray(), array("q", [0])
@@ -30,7 +31,7 @@ class EncodedConversations:
         """Encode one more and certify it."""
         encoded = self._certified(conversation)
         if self._fits(encoded):
-            self._keep(encoded, conversation.task)
+            self._keep(encoded, conversation)
         else:
             self._shorten(conversation, encoded)
 
@@ -42,11 +43,12 @@ class EncodedConversations:
     def _fits(self, encoded: Encoded) -> bool:
         return len(encoded.tokens) <= self.context + 1
 
-    def _keep(self, encoded: Encoded, task: str) -> None:
+    def _keep(self, encoded: Encoded, conversation: Conversation) -> None:
         self._tokens.extend(encoded.tokens)
         self._supervised.extend(encoded.supervised)
         self._ends.append(len(self._tokens))
-        self.tasks.append(task)
+        self.tasks.append(conversation.task)
+        self.places.append(conversation.place)
 
     def _shorten(self, conversation: Conversation, encoded: Encoded) -> None:
         """Keep what can be kept of a conversation that is too long."""
@@ -65,7 +67,7 @@ class EncodedConversations:
         self.lost += sum(encoded.supervised)
         for part in parts:
             kept = self._certified(part)
-            self._keep(kept, part.task)
+            self._keep(kept, part)
             self.lost -= sum(kept.supervised)
         if not parts:
             self.dropped += 1

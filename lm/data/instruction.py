@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from lm.bounds import Count, Natural, Positive
+from lm.bounds import Count, Natural, Positive, Share
 from lm.conversation import Conversation, Recorded, Template
 from lm.corpus import Split
 from lm.data.batches import Row
@@ -33,7 +33,10 @@ OTHER = "other"  # tasks too rare to be told apart
 
 
 class ConversationRows:
-    """Rows of whole conversations that do not see each other."""
+    """Rows of whole conversations that do not see each other.
+
+    With a `prompt_weight` above 0 every target counts: 1 where it is supervised, and that much where it is not.
+    """
 
     def __init__(
         self,
@@ -43,12 +46,17 @@ class ConversationRows:
         padding: int,
         kinds: Sequence[str] = (),
         token_bytes: np.ndarray | None = None,
+        prompt_weight: float = 0.0,
     ):
         if plan.starts.any():
             raise ValueError("data.packing cuts conversations in two: take lm.data.exact_fit.exact_fit")
         self.conversations, self.plan, self.padding = conversations, plan, padding
         self.token_bytes = token_bytes
         self.counts = plan.sums(conversations.answered[plan.documents])
+        self.prompt_weight = float(np.float32(prompt_weight))  # as it is in a batch, so that the sums are exact
+        self.weights = self.counts
+        if prompt_weight:
+            self.weights = self.counts + self.prompt_weight * (plan.counts - self.counts)
         self.examples = np.diff(plan.row_offsets)  # conversations of each row
         numbers = {kind: number for number, kind in enumerate(kinds)}
         self.kinds = [numbers[task] for task in conversations.tasks] if kinds else []
@@ -72,6 +80,9 @@ class ConversationRows:
             kinds[here] = self.kinds[conversation] if self.kinds else 0
             place += length
         row = Row(tokens, targets, supervised, documents)
+        if self.prompt_weight:
+            asked = np.where(documents >= 0, np.float32(self.prompt_weight), np.float32(0))
+            row.shares = np.where(supervised, np.float32(1), asked)
         if self.token_bytes is not None:
             row.kinds, row.bytes = kinds, np.where(supervised, self.token_bytes[targets], 0)
         return row
@@ -87,6 +98,9 @@ class InstructionData(RowDataModule):
     learned from, as where an answer is empty, ends it too unless `faulty` is `drop`. What is lost is printed, and
     counted in `left_out`. Held out are those that `split` draws, by their group or else by their first question and
     answer; they are told apart by task, the `max_tasks` most frequent and "other".
+
+    `prompt_weight` lets what is not supervised teach too, by that much of what a supervised token does: a little helps
+    where answers are short (Huerta-Enochian and Ko 2024, arXiv:2401.13586). Validation is of answers alone.
     """
 
     def __init__(
@@ -98,6 +112,7 @@ class InstructionData(RowDataModule):
         packing: Callable[..., Rows],
         too_long: TooLong = "drop",
         faulty: Literal["refuse", "drop"] = "refuse",
+        prompt_weight: Share = 0.0,
         mixture: Mixture | None = None,
         shares_of: Literal["tokens", "examples"] = "tokens",
         max_examples: Count | dict[str, Count] | None = None,
@@ -119,10 +134,20 @@ class InstructionData(RowDataModule):
         self.split, self.packing = split, packing
         self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
         self.max_tasks, self.validation_rows = max_tasks, validation_rows
+        self.prompt_weight = prompt_weight
         self.most = self._most(max_examples)
 
     def amounts(self, source: ConversationRows) -> np.ndarray:
         return source.counts if self.shares_of == "tokens" else source.examples
+
+    def documents(self, source: ConversationRows, row: int) -> list[str]:
+        return [source.conversations.places[conversation] for conversation, _, _ in source.plan.segments(row)]
+
+    def weights(self, source: ConversationRows) -> np.ndarray:
+        return source.weights
+
+    def scored(self, source: Counted) -> float:
+        return float(source.places) if self.prompt_weight else super().scored(source)
 
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
@@ -143,7 +168,9 @@ class InstructionData(RowDataModule):
                     f"({len(held_out) - before} are held out; {training.losses() or 'none is too long'})"
                 )
             plan = self.packing(training.lengths, context)
-            self.sources[name] = ConversationRows(training, plan, padding=tokenizer.padding)
+            self.sources[name] = ConversationRows(
+                training, plan, padding=tokenizer.padding, prompt_weight=self.prompt_weight
+            )
             told = [f"{count} {what}" for what, count in chosen.left_out.items()]
             self._tell(name, training, [*told, *source.notes], held_out=len(held_out) - before)
             self.left_out[name] = {**training.account(), "other": sum(chosen.left_out.values())}
@@ -174,7 +201,10 @@ class InstructionData(RowDataModule):
             more = seen / max(1, min(seen, SAMPLE))
             rows = len(self.packing(sample.lengths, context))
             self.sources[name] = Counted(
-                rows=round(more * rows), targets=round(more * int(sample.answered.sum())), examples=seen
+                rows=round(more * rows),
+                targets=round(more * int(sample.answered.sum())),
+                places=round(more * int(sample.lengths.sum())),
+                examples=seen,
             )
         return f"estimated: all conversations counted, the first {SAMPLE} encoded"
 

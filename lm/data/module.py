@@ -1,6 +1,7 @@
 """What pretraining and instruction data share: sources of rows, an order over them, loaders without state."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,10 @@ from lm.data.mixture import Mixture
 from lm.data.order import Order
 from lm.data.portions import Portion, epoch_limits, portions, spread
 from lm.data.show import show_rows
+from lm.ranks import data_share
 from lm.tokenizer import Tokenizer
+
+SHOWN = 8  # rows of a step, where what it read is told
 
 
 class RowDataModule(LightningDataModule, ABC):
@@ -70,6 +74,31 @@ class RowDataModule(LightningDataModule, ABC):
     @abstractmethod
     def amounts(self, source: RowSource) -> np.ndarray:
         """How much each row of a source holds of what the shares of a mixture count, int64."""
+
+    def documents(self, source: RowSource, row: int) -> list[str]:
+        """What the documents of a row are called; none where that is not known."""
+        return []
+
+    def contents(self, step: int, parts: Sequence[tuple[int, int]] | None = None) -> str:
+        """What a step (from 1) reads, or only (micro-batch, rank) of it: `rows code 3 (a.py, b.py), code 7 (c.py)`."""
+        names, found = [*self.sources], []
+        if parts is None:
+            parts = [(micro, rank) for micro in range(self.plan.accumulate) for rank in range(self.plan.devices)]
+        for micro, rank in parts:
+            batches = TrainingBatches([*self.sources.values()], self.order, self.plan, rank=rank)
+            for source, row in batches.micro_batch(step - 1, micro):
+                documents = ", ".join(self.documents(batches.sources[source], row))
+                found.append(f"{names[source]} {row}" + (f" ({documents})" if documents else ""))
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return f"rows {', '.join(found[:SHOWN])}{more}"
+
+    def weights(self, source: RowSource) -> np.ndarray:
+        """How much each row of a source adds to what the loss of its step is divided by."""
+        return source.counts
+
+    def scored(self, source: RowSource) -> float:
+        """How many targets of a source, as sketched, have a part in the loss."""
+        return float(source.counts.sum())
 
     @property
     def rows(self) -> int:
@@ -126,14 +155,18 @@ class RowDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the trainer's present step to the end of the run."""
         assert self.plan is not None, "arrange() first"
-        batches = TrainingBatches(list(self.sources.values()), self.order, self.plan, rank=self.trainer.global_rank)
+        ranks, rank = data_share(self.trainer)
+        assert ranks == self.plan.devices, f"planned for {self.plan.devices} ranks, dealt to {ranks}"
+        sources = list(self.sources.values())
+        weights = [self.weights(source) for source in sources]
+        batches = TrainingBatches(sources, self.order, self.plan, rank=rank, weights=weights)
         return self._loader(batches, start=self.trainer.global_step * self.plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:
         """The held-out rows."""
         if self.validation is None:
             return []
-        ranks, rank = self.trainer.world_size, self.trainer.global_rank
+        ranks, rank = data_share(self.trainer)
         rows = self.plan.rows_per_device
         return self._loader(ValidationBatches(self.validation, rows=rows, rank=rank, ranks=ranks), start=0)
 

@@ -151,6 +151,9 @@ class PretrainingData(RowDataModule):
     def amounts(self, source: RowSource) -> np.ndarray:
         return source.counts
 
+    def documents(self, source: StreamRows, row: int) -> list[str]:
+        return [source.stream.ids[document] for document, _, _ in source.plan.segments(row)]
+
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
         prefixes = {path: f"{path.name}/" if len(self.paths) > 1 else "" for path in self.paths}
         self.sources = {

@@ -1,11 +1,15 @@
 """The transformer and its parts: plain torch, given numbers and parts, never a config."""
 
+from lm.model.adapter import dora, lora, merge
 from lm.model.attention import Attention
 from lm.model.cache import Cache
 from lm.model.cost import Cost, model_cost, vocabulary_cost
 from lm.model.feedforward import ReLUSquared, SwiGLU
+from lm.model.freeze import freeze
 from lm.model.initialize import initialize
 from lm.model.position import Rotary
+from lm.model.quantised import int8, nf4
+from lm.model.rung import rung
 from lm.model.transformer import Block, Transformer
 
 __all__ = [
@@ -17,7 +21,14 @@ __all__ = [
     "Rotary",
     "SwiGLU",
     "Transformer",
+    "dora",
+    "freeze",
     "initialize",
+    "int8",
+    "lora",
+    "merge",
     "model_cost",
+    "nf4",
+    "rung",
     "vocabulary_cost",
 ]

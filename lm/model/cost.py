@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from lm.model.adapter import LowRank
+from lm.model.quantised import Quantised
 from lm.model.transformer import Transformer
 
 
@@ -14,35 +16,53 @@ from lm.model.transformer import Transformer
 class Cost:
     """Parameters of a model and the floating-point operations that training it takes, by part.
 
-    FLOPs are 6 a weight and token, 2 of them in the forward pass (Kaplan et al. 2020, arXiv:2001.08361), the table of
-    embeddings being looked up and not multiplied; and for attention 6 × layers × context × width, half of what
-    Chowdhery et al. (2022, arXiv:2204.02311, appendix B) count: under a causal mask the other half need not be done.
+    FLOPs are 6 a weight and token, 2 of them in the forward pass and 2 for its own gradient, which a frozen one has not
+    (Kaplan et al. 2020, arXiv:2001.08361), the table of embeddings being looked up and not multiplied; and for
+    attention 6 × layers × context × width, half of what Chowdhery et al. (2022, arXiv:2204.02311, appendix B) count:
+    under a causal mask the other half need not be done.
     """
 
     parameters: int
     trained: int
     tables: int  # the embeddings, and the output where it is another table
     multiplied: int  # weights that every token is multiplied with
+    idle: int  # of those, the frozen ones
     attention_flops: int  # a token of a full row
     softmax_flops: int  # a token, to score the vocabulary
 
     @property
     def flops_per_token(self) -> int:
-        return 6 * self.multiplied + self.attention_flops
+        return 6 * self.multiplied - 2 * self.idle + self.attention_flops
 
 
 def model_cost(model: Transformer) -> Cost:
     """The cost of `model`, which may be without memory (`meta`, or fake)."""
-    linear = sum(part.weight.numel() for part in model.blocks.modules() if isinstance(part, nn.Linear))
+    matrices = _matrices(model)
+    stored = [layer for layer in model.modules() if isinstance(layer, Quantised)]
+    packed = sum(layer.in_features * layer.out_features - sum(map(Tensor.numel, layer.stored)) for layer in stored)
     widths = sum(block.attention.heads * block.attention.head_dim for block in model.blocks)
     return Cost(
-        parameters=sum(weight.numel() for weight in model.parameters()),
+        parameters=sum(weight.numel() for weight in model.parameters()) + packed,
         trained=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         tables=model.embedding.weight.numel() * (1 if model.output is None else 2),
-        multiplied=linear + model.output_weight.numel(),
+        multiplied=sum(size for size, _ in matrices),
+        idle=sum(size for size, trained in matrices if not trained),
         attention_flops=6 * widths * model.context,
         softmax_flops=6 * model.output_weight.numel(),
     )
+
+
+def _matrices(model: Transformer) -> list[tuple[int, bool]]:
+    """The weights of each matrix that every token is multiplied with, and whether they train."""
+    found = [(model.output_weight.numel(), model.output_weight.requires_grad)]
+    for part in model.blocks.modules():
+        if isinstance(part, nn.Linear):
+            found.append((part.weight.numel(), part.weight.requires_grad))
+        elif isinstance(part, Quantised):
+            found.append((part.in_features * part.out_features, False))
+        elif isinstance(part, LowRank):
+            found += [(weight.numel(), weight.requires_grad) for weight in (part.down, part.up)]
+    return found
 
 
 def vocabulary_cost(model: Callable[..., Transformer], *, vocab_size: int, bytes_per_token: float) -> dict[str, Any]:

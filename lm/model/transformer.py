@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lm.model.cache import Cache
 from lm.model.initialize import initialize as default_initialize
+from lm.model.noise import noisy
 from lm.model.position import Rotary
 from lm.model.visibility import see
 
@@ -106,13 +107,13 @@ class Transformer(nn.Module):
         return F.linear(self.hidden(tokens, documents, cache), self.output_weight)
 
     def hidden(
-        self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None
+        self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None, *, noise: float = 0.0
     ) -> Tensor:  # B T → B T D
         """The last layer's features, after the final norm.
 
         `documents` (B T) says which document each token belongs to; tokens see only their own, positions
         restart with each, and -1 is padding. None is one document a row, or the one the cache is in.
-        `cache` holds what came before `tokens` and takes them in.
+        `cache` holds what came before `tokens` and takes them in. `noise` is NEFTune's alpha.
         """
         filled = 0 if cache is None else cache.filled
         room = self.context if cache is None else min(self.context, cache.length)
@@ -123,7 +124,8 @@ class Transformer(nn.Module):
             )
         visibility = see(tokens, documents, cache)
         rotation = self.position(visibility.positions)
-        residual = self.dropout(self.embedding(tokens))
+        embedded = self.embedding(tokens)
+        residual = self.dropout(noisy(embedded, visibility.starts, alpha=noise) if noise else embedded)
         for layer, block in enumerate(self.blocks):
             remember = None if cache is None else partial(cache.write, layer)
             residual = block(residual, rotation=rotation, mask=visibility.mask, remember=remember)

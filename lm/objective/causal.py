@@ -8,8 +8,11 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from lm.batch import Batch
-from lm.bounds import Positive
+from lm.bounds import NonNegative, Positive
+from lm.objective.gradient_norm import clip_gradients
 from lm.objective.loss import summed_cross_entropy, target_losses
+from lm.ranks import data_share, sum_over_ranks
+from lm.strategy import share_out
 
 
 class CausalLM(LightningModule):
@@ -17,7 +20,8 @@ class CausalLM(LightningModule):
 
     A mean of means weights a short answer's tokens above a long one's and changes with micro-batch and ranks.
     Each batch instead carries the step's denominator, known from the data plan; Lightning will divide by the
-    accumulated batches and average over ranks, so both are multiplied back in.
+    accumulated batches and average over the ranks that read different rows, so both are multiplied back in. `noise` is
+    NEFTune's alpha (see `lm.model.noise`).
     """
 
     def __init__(
@@ -29,6 +33,7 @@ class CausalLM(LightningModule):
         steps: int,
         kinds: Sequence[str] = (),
         gradient_clip: Positive | None = 1.0,
+        noise: NonNegative = 0.0,
     ):
         super().__init__()
         self.model = model
@@ -37,20 +42,29 @@ class CausalLM(LightningModule):
         self.steps = steps
         self.kinds = list(kinds)
         self.gradient_clip = gradient_clip
+        self.noise = noise
         self.step_loss = 0.0  # nats a supervised target of this rank's share of the step so far
         self.gradient_norm = 0.0
+        self.skips_not_finite = False  # whether a step whose gradient is no number leaves everything as it was
         self.validation: dict[str, float] = {}
+
+    def configure_model(self) -> None:
+        share_out(self.trainer.strategy, self.model)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         loss = self.summed_loss(batch) / batch.denominator
         first = batch_index % self.trainer.accumulate_grad_batches == 0
         self.step_loss = loss.detach() + (0.0 if first else self.step_loss)
-        return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
+        ranks, _ = data_share(self.trainer)
+        # A loss that is not finite makes the gradient so too, which all ranks then see alike: 0 × inf is no number.
+        return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
 
     def summed_loss(self, batch: Batch) -> Tensor:
-        """Nats over the batch's supervised targets."""
-        hidden = self.model.hidden(batch.tokens, documents=batch.documents)  # B T D
-        return summed_cross_entropy(hidden[batch.supervised], self.model.output_weight, batch.targets[batch.supervised])
+        """Nats over the batch's supervised targets, or over all that have a share in the loss, times that."""
+        hidden = self.model.hidden(batch.tokens, documents=batch.documents, noise=self.noise)  # B T D
+        chosen = batch.supervised if batch.shares is None else batch.shares > 0
+        shares = None if batch.shares is None else batch.shares[chosen]
+        return summed_cross_entropy(hidden[chosen], self.model.output_weight, batch.targets[chosen], shares=shares)
 
     def on_validation_epoch_start(self) -> None:
         kinds = max(1, len(self.kinds))
@@ -66,10 +80,7 @@ class CausalLM(LightningModule):
         self._sums.index_add_(1, kinds, counted.double())
 
     def on_validation_epoch_end(self) -> None:
-        sums = self._sums
-        if self.trainer.world_size > 1:
-            sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum").cpu()
-        self.validation = summarize(sums, self.kinds)
+        self.validation = summarize(sum_over_ranks(self.trainer, self._sums).cpu(), self.kinds)
         self.log_dict(self.validation, logger=False, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
@@ -97,7 +108,9 @@ class CausalLM(LightningModule):
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
         # Lightning's own clipping refuses fused AdamW under mixed precision.
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
-        self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        self.gradient_norm = clip_gradients(self.model.parameters(), limit)
+        if self.skips_not_finite and not torch.isfinite(self.gradient_norm):
+            optimizer.zero_grad(set_to_none=True)  # without gradients neither weights nor moments move
 
 
 def summarize(sums: Tensor, kinds: Sequence[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from lm.report.curation import curation_table, curation_verdict
 from lm.report.lines import Line, aligned, scaled
+from lm.report.scaling import scaling_page, scaling_table, scaling_verdict
 from lm.report.vocabulary import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "learning_table",
     "premium_table",
     "scaled",
+    "scaling_page",
+    "scaling_table",
+    "scaling_verdict",
     "vocabulary_page",
     "vocabulary_table",
     "vocabulary_verdict",

@@ -199,6 +199,7 @@ def test_another_seed_gives_other_batches(data):
 
 def test_fields_that_rows_lack_are_none_in_the_batch():
     batch = collate([Ragged(9).row(4), Ragged(9).row(3)], denominator=7.0)
+    assert batch.shares is None
     assert batch.documents is batch.kinds is batch.bytes is None
     assert batch.denominator == 7.0
     assert batch.tokens.dtype == batch.targets.dtype == torch.int64

@@ -119,6 +119,28 @@ def test_rows_hold_every_conversation_once_and_whole(tokenizer):
         assert Counter(tuple(map(tuple, piece)) for piece in pieces(source)) == whole(wanted, tokenizer)
 
 
+@pytest.mark.parametrize("weight", [0.1, 1.0])
+def test_a_prompt_weight_is_of_all_that_is_not_supervised_and_of_training_alone(weight, tokenizer):
+    talks = random_talks()
+    data, plain = opened(talks, tokenizer, prompt_weight=weight), opened(talks, tokenizer)
+    source, before = data.sources["conversations"], plain.sources["conversations"]
+    assert np.array_equal(source.counts, before.counts), "shares of a mixture count answers"
+    for index in range(len(source)):
+        row, same = source.row(index), before.row(index)
+        assert np.array_equal(row.supervised, same.supervised)
+        assert (row.shares[row.supervised] == 1).all()
+        assert (row.shares[row.documents < 0] == 0).all()
+        assert (row.shares[(row.documents >= 0) & ~row.supervised] == np.float32(weight)).all()
+        assert data.weights(source)[index] == pytest.approx(row.shares.sum(dtype=np.float64), rel=1e-12)
+    assert all(data.validation.row(i).shares is None for i in range(len(data.validation)))
+    assert before.row(0).shares is None
+    assert plain.weights(before) is before.counts
+    filled = sum(int((source.row(i).documents >= 0).sum()) for i in range(len(source)))
+    for each, wanted in ((data, filled), (plain, before.counts.sum())):
+        each.sketch(tokenizer=tokenizer, context=CONTEXT)
+        assert each.scored(each.sources["conversations"]) == pytest.approx(wanted)
+
+
 def test_padding_ends_a_row_and_counts_nowhere(tokenizer):
     data = opened(random_talks(), tokenizer)
     for source in (*data.sources.values(), data.validation):

@@ -1,7 +1,6 @@
 """One function trains: it learns, it goes on from other runs, and ranks and sweeps change only who computes what."""
 
 import csv
-import json
 import os
 import random
 import re
@@ -21,7 +20,7 @@ from lm.corpus import Document, Split, write_shards
 from lm.manifest import read_manifest
 from lm.run import Run
 from lm.tokenizer import train_bpe
-from training_runs import WORDS, Texts, composed, make_corpus, of_seconds, pretraining, run
+from training_runs import WORDS, Texts, composed, instruction, make_corpus, of_seconds, pretraining, run
 
 EXACT = (
     "model.dropout=0.0",
@@ -158,28 +157,6 @@ def test_show_prints_rows_and_trains_nothing(corpus, tmp_path, capsys):
     assert call_job(pretraining(corpus, tmp_path, "run", "show=1")) is None
     assert "alpha" in capsys.readouterr().out
     assert not (tmp_path / "pretrain" / "run" / "checkpoints").exists()
-
-
-def instruction(pretrained, root, name: str, *overrides: str) -> dict:
-    turns = [
-        [{"role": "user", "content": f"{word}?"}, {"role": "assistant", "content": f"{word} and {word}"}]
-        for word in WORDS
-    ]
-    file = root / "conversations.jsonl"
-    file.write_text("\n".join(json.dumps({"messages": each}) for each in turns * 3))
-    options = ["data/conversations=messages", f"data.conversations.path={file}", "budget=steps", "budget.steps=4"]
-    exact = ["budget.batch_tokens=128", "compute=exact", "compute.threads=1", "callbacks=quiet", "trainer=cpu"]
-    often = ["callbacks.metrics.every=1", "validations=1"]
-    return composed(
-        "instruct",
-        f"run.root={root}",
-        f"run.name={name}",
-        f"model.path={pretrained}",
-        *options,
-        *exact,
-        *often,
-        *overrides,
-    )
 
 
 def test_instruction_tuning_goes_on_from_a_run_and_names_it(pretrained, tmp_path, capsys):

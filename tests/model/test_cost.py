@@ -7,7 +7,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lm.model import Attention, SwiGLU, Transformer, model_cost, vocabulary_cost
+from lm.model import Attention, SwiGLU, Transformer, int8, lora, model_cost, vocabulary_cost
 from lm.objective.loss import summed_cross_entropy
 
 SIZES = {"context": 24, "dim": 32, "layers": 3}
@@ -40,6 +40,23 @@ def test_a_step_of_training_takes_the_flops_that_are_told(tied):
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.output_weight, tokens.flatten()).backward()
     unmasked = cost.flops_per_token + cost.attention_flops  # what the counter's kernel does
+    assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
+
+
+@pytest.mark.parametrize("quantise", [None, int8])
+def test_an_adapted_model_is_told_with_what_it_saves(quantise):
+    """With the embedding trained, so that gradients go all the way down."""
+    model = factory(False)(vocab_size=100)
+    size = sum(weight.numel() for weight in model.parameters())
+    if quantise:
+        quantise(model)
+    lora(model, rank=2, alpha=4, targets=["attention.*", "feedforward.*"], whole=["embedding"])
+    cost, tokens = model_cost(model), torch.zeros(2, SIZES["context"], dtype=torch.long)
+    added = sum(each.numel() for name, each in model.named_parameters() if ".change." in name)
+    assert (cost.parameters, cost.trained) == (size + added, added + model.embedding.weight.numel())
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.output_weight, tokens.flatten()).backward()
+    unmasked = cost.flops_per_token + cost.attention_flops
     assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
 
 

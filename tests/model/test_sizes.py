@@ -10,8 +10,12 @@ from lm.config import Composition, build, plain
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())
+TUNING = {"adapter", "quantise"}  # parts that a trained model is given
 GROUPS = sorted(
-    (group.name, option.stem) for group in MODELS.iterdir() if group.is_dir() for option in group.glob("*.yaml")
+    (group.name, option.stem)
+    for group in MODELS.iterdir()
+    if group.is_dir() and group.name not in TUNING
+    for option in group.glob("*.yaml")
 )
 
 

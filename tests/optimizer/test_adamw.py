@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, SwiGLU, Transformer, dora
 from lm.optimizer import adamw
 
 
@@ -55,6 +55,19 @@ def test_frozen_weights_are_left_out_and_an_empty_group_is_none():
     for parameter in model.parameters():
         parameter.requires_grad = parameter.ndim == 1
     assert list(groups(model)) == [0.0]
+
+
+def test_state_is_of_what_trains_only():
+    model = build()
+    dora(model, rank=2, alpha=4, targets=["attention.*"])
+    optimizer = adamw(model, learning_rate=1e-3)
+    model(torch.zeros(1, 3, dtype=torch.int64)).square().sum().backward()
+    optimizer.step()
+    trained = [each for each in model.parameters() if each.requires_grad]
+    assert len(trained) == 2 * 4 * 3, "of two layers four matrices, each with up, down and magnitude"
+    assert {id(parameter) for parameter in optimizer.state} == {id(each) for each in trained}
+    moments = sum(value.numel() for state in optimizer.state.values() for value in state.values() if value.ndim)
+    assert moments == 2 * sum(each.numel() for each in trained)
 
 
 def test_decay_moves_matrices_only():
