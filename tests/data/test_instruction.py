@@ -237,6 +237,8 @@ def test_no_more_examples_are_trained_on_than_wanted_and_more_are_those_and_othe
     twice = opened([*talks, *talks], tokenizer, max_examples=15)
     assert len(twice.sources["conversations"].conversations) == 15, "those that are alike have one rank"
     assert few < more < trained(None) == trained(10_000)
+    turned = opened(list(reversed(talks)), tokenizer, max_examples=20).sources["conversations"]
+    assert Counter(tuple(map(tuple, piece)) for piece in pieces(turned)) == few, "wherever they stand"
     with pytest.raises(
         ValueError, match=r"data\.max_examples\.conversation: no such source; did you mean conversations"
     ):

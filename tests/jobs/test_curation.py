@@ -119,11 +119,11 @@ def test_nothing_left_is_said_in_words(place):
 
 def test_chosen_and_random_are_learned_from_alike_and_the_difference_is_told(place, capsys):
     corpus = make_corpus(place / "corpus")
-    assert run(pretraining(corpus, place, "base")) == 0
+    assert run(pretraining(corpus, place, "base", "model.context=128")) == 0
     model = place / "pretrain" / "base"
-    tiny = ["instruct.budget.batch_tokens=64", "instruct.budget.epochs=1", "instruct.compute.threads=1"]
+    tiny = ["instruct.budget.batch_tokens=128", "instruct.budget.epochs=1", "instruct.compute.threads=1"]
     tiny += [f"instruct.model.path={model}", "instruct.validations=1"]
-    tiny += ["instruct.data.too_long=cut", "instruct.trainer.accelerator=cpu", "instruct.trainer.devices=1"]
+    tiny += ["instruct.trainer.accelerator=cpu", "instruct.trainer.devices=1"]
     difficult = ["difficulty=by_model", f"difficulty.model.path={model}", "difficulty.most=null", "selection.pool=0.5"]
     result = call_job(config(place, "learned", "keep=8", "train=true", "seeds=2", *tiny, *difficult))
     learned = result["learned"]
