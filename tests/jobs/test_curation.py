@@ -1,0 +1,162 @@
+"""What `lm curate` chooses can be learned from, every conversation has a fate, and chance is told from gain."""
+
+import json
+
+import pytest
+
+from lm.calling import call_job
+from lm.conversation import Conversation, Message
+from lm.corpus import Split
+from lm.data.detected import DetectedFiles
+from lm.report import curation_table, curation_verdict
+from training_runs import composed, make_corpus, pretraining, run
+
+SPLIT = Split(0.2)
+
+
+def write(path, records) -> None:
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+
+def records(count: int) -> list[dict]:
+    made = []
+    for number in range(count):
+        question, answer = f"What is {number} and {number % 7}?", f"It is {number + number % 7}, I think."
+        made.append({"instruction": question, "output": answer, "kind": "sums" if number % 3 else "words"})
+    made[2]["output"] = "As an AI, I do not add."  # none of these three is held out by its text
+    made[5] = made[4]
+    made[9]["output"] = " "
+    return made
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    root = tmp_path_factory.mktemp("curate")
+    write(root / "talks.jsonl", records(60))
+    return root
+
+
+def config(place, name: str, *overrides: str) -> dict:
+    given = [f"conversations.path={place}/talks.jsonl", "conversations.task_field=kind", "split.share=0.2"]
+    return composed("curate", f"run.root={place}", f"run.name={name}", *given, *overrides)
+
+
+@pytest.fixture(scope="module")
+def chosen(place):
+    call_job(config(place, "few", "keep=10", "per_task=equal"))
+    return place / "curate" / "few"
+
+
+def lines(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_conversation_has_a_fate_that_adds_up(place, chosen):
+    fates = [each | {"place": each["place"].removeprefix(f"{place}/")} for each in lines(chosen / "fates.jsonl")]
+    assert [each["place"] for each in fates] == [f"talks.jsonl:{number}" for number in range(1, 61)]
+    told = {each["place"]: each for each in fates}
+    held_out = {
+        f"talks.jsonl:{number}"
+        for number, each in enumerate(records(60), start=1)
+        if SPLIT.held_out(Conversation((Message("user", each["instruction"]), Message("assistant", each["output"]))))
+    }
+    held_out.discard("talks.jsonl:10")  # of which nothing can be learned is not measured on either
+    assert {place for place, each in told.items() if each["fate"] == "held out"} == held_out
+    planted = {"talks.jsonl:3": "boilerplate", "talks.jsonl:6": "duplicates", "talks.jsonl:10": "faulty"}
+    for where, fate in planted.items():
+        assert told[where]["fate"] == fate
+    assert {place for place, each in told.items() if "reason" in each} == planted.keys()
+    assert sum(each["fate"] == "chosen" for each in fates) == 10
+    by_task = [each["task"] for each in fates if each["fate"] == "chosen"]
+    assert by_task.count("sums") == by_task.count("words") == 5
+    result = json.loads((chosen / "curation.json").read_text())
+    assert result["conversations"] == 60
+    assert result["held_out"] == len(held_out)
+    assert sum(found["conversations"] for found in result["tasks"].values()) == 60 - len(held_out) - 1
+    assert "talks.jsonl:3: as an ai" in curation_table(result)
+
+
+def test_what_is_written_is_what_was_said_and_splits_as_it_did(chosen):
+    read = list(DetectedFiles(str(chosen / "conversations.jsonl"), task_field="task"))
+    original = {each["instruction"]: each for each in records(60)}
+    for each in read:
+        question, answer = (turn.content for turn in each.messages)
+        assert original[question]["output"] == answer
+        assert original[question]["kind"] == each.task
+    fates = [each["fate"] for each in lines(chosen / "conversations.jsonl")]
+    assert [SPLIT.held_out(each) for each in read] == [fate == "held out" for fate in fates]
+    assert fates.count("chosen") == 10
+    assert "held out" in fates
+
+
+def test_again_there_is_nothing_to_do_and_another_rule_is_another_run(place, chosen, capsys):
+    call_job(config(place, "few", "keep=10", "per_task=equal"))
+    assert "nothing to do" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="exists with another config"):
+        call_job(config(place, "few", "keep=11", "per_task=equal"))
+
+
+def test_rules_are_added_and_removed_by_name(place):
+    call_job(
+        config(
+            place,
+            "rules",
+            "~rules.boilerplate",
+            "~rules.lengths",
+            "+rule@rules.more=lengths",
+            "rules.more.max_answer=5",
+        )
+    )
+    fates = lines(place / "curate" / "rules" / "fates.jsonl")
+    assert {each["fate"] for each in fates} == {"held out", "faulty", "chosen", "more", "duplicates"}
+    assert [each["reason"] for each in fates if each["fate"] == "more"] == ["answer too long"]
+
+
+def test_nothing_left_is_said_in_words(place):
+    with pytest.raises(ValueError, match="the rules leave no conversation to choose from"):
+        call_job(config(place, "none", "rules.lengths.max_answer=1"))
+
+
+def test_chosen_and_random_are_learned_from_alike_and_the_difference_is_told(place, capsys):
+    corpus = make_corpus(place / "corpus")
+    assert run(pretraining(corpus, place, "base")) == 0
+    model = place / "pretrain" / "base"
+    tiny = ["instruct.budget.batch_tokens=64", "instruct.budget.epochs=1", "instruct.compute.threads=1"]
+    tiny += [f"instruct.model.path={model}", "instruct.validations=1"]
+    tiny += ["instruct.data.too_long=cut", "instruct.trainer.accelerator=cpu", "instruct.trainer.devices=1"]
+    difficult = ["difficulty=by_model", f"difficulty.model.path={model}", "difficulty.most=null", "selection.pool=0.5"]
+    result = call_job(config(place, "learned", "keep=8", "train=true", "seeds=2", *tiny, *difficult))
+    learned = result["learned"]
+    for arm in ("chosen", "random"):
+        assert len(learned[arm]["values"]) == 2
+    differences = [a - b for a, b in zip(learned["chosen"]["values"], learned["random"]["values"], strict=True)]
+    assert learned["difference"]["values"] == pytest.approx(differences)
+    files = sorted((place / "curate" / "learned" / "learned").glob("*.jsonl"))
+    assert [file.stem for file in files] == [f"{arm}-seed-{n}" for arm in ("chosen", "random") for n in range(2)]
+    held_out = [{each["place"] for each in lines(file) if each["fate"] == "held out"} for file in files]
+    drawn = [{each["place"] for each in lines(file) if each["fate"] != "held out"} for file in files]
+    assert held_out[0]
+    assert all(each == held_out[0] for each in held_out)
+    assert drawn[0] == drawn[1]
+    assert drawn[2] != drawn[3]
+    assert all(len(each) == 8 and not each & held_out[0] for each in drawn)
+    assert "chosen − random" in capsys.readouterr().out
+    fates = lines(place / "curate" / "learned" / "fates.jsonl")
+    assert all("difficulty" in each for each in fates if each["fate"] in ("chosen", "not chosen"))
+
+
+@pytest.mark.parametrize(
+    ("differences", "told"),
+    [
+        ([-0.1, -0.11, -0.09], "the chosen teach more"),
+        ([0.1, 0.11, 0.09], "LESS"),
+        ([-0.1, 0.1, 0.0], "within chance"),
+        ([-0.1], "one seed"),
+    ],
+)
+def test_the_verdict_goes_by_the_interval(differences, told):
+    from lm.jobs.learning import interval
+
+    arm = interval([1.0] * len(differences)) | {"tokens": [5] * len(differences)}
+    assert told in curation_verdict({"chosen": arm, "random": arm, "difference": interval(differences)})
+    assert curation_verdict(None) == ""
