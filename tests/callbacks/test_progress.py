@@ -23,7 +23,8 @@ def shown(monkeypatch):
 
 
 def trainer(**state) -> SimpleNamespace:
-    common = {"max_steps": 10, "accumulate_grad_batches": 2, "world_size": 1, "default_root_dir": "out/pretrain/x"}
+    common = {"max_steps": 10, "accumulate_grad_batches": 2, "default_root_dir": "out/pretrain/x"}
+    common["distributed_sampler_kwargs"] = None  # of one process
     return SimpleNamespace(**common | state)
 
 
@@ -49,5 +50,6 @@ def test_a_resumed_bar_goes_on_in_whole_steps_with_loss_and_bits(shown):
 def test_the_loss_shown_is_that_of_all_ranks(shown):
     progress, module = Progress(every=1), SimpleNamespace(step_loss=1.25, validation={})
     progress.on_train_start(trainer(global_step=0), module)
-    progress.on_train_batch_end(trainer(global_step=1, world_size=2), module, None, None, 1)
+    two = {"num_replicas": 2, "rank": 0}
+    progress.on_train_batch_end(trainer(global_step=1, distributed_sampler_kwargs=two), module, None, None, 1)
     assert "loss=2.500" in last_line(shown)

@@ -66,7 +66,8 @@ def data(tmp_path_factory) -> PretrainingData:
 def attach(data, plan: Plan, *, rank: int = 0, step: int = 0, workers: int = 0) -> None:
     """What a data module sees of the trainer."""
     device = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(global_rank=rank, world_size=plan.devices, global_step=step, strategy=device)
+    share = {"num_replicas": plan.devices, "rank": rank}
+    data.trainer = SimpleNamespace(distributed_sampler_kwargs=share, global_step=step, strategy=device)
     data.workers = workers
     data.arrange(plan, seed=1)
 
