@@ -14,12 +14,14 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from lm.checkpoint_parts import GO_ON, WEIGHTS, check_parts, is_parts, make_way, read_whole, remove_parts
 from lm.config import build, locate
 from lm.files import atomic_path, undamaged, write_atomically
 from lm.model import Transformer
 from lm.run import Run
 
 ARCHITECTURE = "model.json"
+WEIGHTS_PREFIX = "model."  # the objective holds the network under this name
 BUILDABLE = ("lm.model.", "torch.nn.")  # what a model.json may name; anything else it names would be run
 
 
@@ -29,15 +31,20 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             torch.save(checkpoint, file)
+            make_way(Path(path))
+        remove_parts(Path(path).parent, stem=Path(path).stem)  # of a run that began with many ranks
 
     def load_checkpoint(self, path: str | Path, **options: Any) -> dict[str, Any]:
-        with undamaged(path, "remove it to go on without it, or set run.restart=true to start again"):
+        with undamaged(path, GO_ON):
             check_whole(path)
-            return super().load_checkpoint(path, **options)
+            return read_whole(path) if is_parts(path) else super().load_checkpoint(path, **options)
 
 
 def check_whole(path: str | Path) -> None:
     """Raise where the file is not bit for bit what was written: torch keeps checksums, but does not look at them."""
+    if is_parts(path):
+        check_parts(path)
+        return
     with ZipFile(path) as file:
         if damaged := file.testzip():
             raise ValueError(f"its {damaged} is not what was written")
@@ -87,12 +94,18 @@ def load_model(path: str, *, vocab_size: int | None = None, which: Literal["best
     file = file if file.exists() else checkpoint_path(directory, "last")
     if not file.exists():
         raise ValueError(f"{directory} has no checkpoint yet: finish its run first")
-    prefix = "model."  # the objective holds the network under this name
     with undamaged(file, "finish its run again, or copy it anew"):
         check_whole(file)
-        weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+        if is_parts(file):
+            weights = read_whole(file, prefix=WEIGHTS)["state_dict"]
+        else:
+            weights = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         model.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+            {
+                name.removeprefix(WEIGHTS_PREFIX): value
+                for name, value in weights.items()
+                if name.startswith(WEIGHTS_PREFIX)
+            }
         )
     return model.eval()
 

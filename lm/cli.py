@@ -26,6 +26,7 @@ from lm.sweep.handed import carry_out_handed
 if TYPE_CHECKING:
     from lm.config import Composition
 
+ENDING = (signal.SIGTERM, signal.SIGUSR1)  # and Ctrl-C; while training, a callback sees to them
 RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
 
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows fewer characters is no reason to fail
     main_thread = threading.current_thread() is threading.main_thread()  # only there signals can be caught
-    before = signal.signal(signal.SIGTERM, _end) if main_thread else None  # while training, a callback sees to them
+    before = {number: signal.signal(number, _end) for number in ENDING} if main_thread else {}
     try:
         code = _dispatch(arguments, directory or config_directory())
         sys.stdout.flush()  # while a reader that has gone can still be told from a bug
@@ -51,12 +52,13 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
         return INTERRUPTED
     except Interrupted as interrupted:
         _go_on(interrupted.message, arguments)
-        return 128 + interrupted.signal_number
+        # another rank ends without a fault: whoever launched it would kill the first, which may still be at its books
+        return 128 + interrupted.signal_number if is_first_process() else 0
     except Exception as error:
         return tell(error)
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(number: int, frame: object) -> NoReturn:

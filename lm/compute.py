@@ -23,12 +23,14 @@ class Compute:
 
     On a CPU bfloat16 is picked only where the instruction set has it and the model is large enough to gain: measured
     with AVX512-BF16, 1.1 times as fast at 1.3 M parameters, 1.4 at 2.4 M, 1.6 at 5.5 M. `compile` costs 15–35 s at
-    the start and gives 10–30 % on a CPU, so it is off unless asked for.
+    the start and gives 10–30 % on a CPU, so it is off unless asked for. `activation_checkpointing` computes the inside
+    of each block twice and holds one at a time, for models and contexts that do not fit otherwise.
     """
 
     precision: Precision = "auto"
     threads: Count | Literal["auto"] = "auto"
     compile: bool = False
+    activation_checkpointing: bool = False
 
     def settle_precision(self, accelerator: str, parameters: int) -> str:
         """The Lightning precision to train with."""

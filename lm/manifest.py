@@ -18,6 +18,7 @@ FREE = (
     "logger",
     "callbacks",
     "compute.threads",
+    "compute.activation_checkpointing",
     "budget.rows_per_device",
     "data.workers",
     "data.verify",

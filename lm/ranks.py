@@ -19,6 +19,23 @@ def is_first_process() -> bool:
     return not any(int(os.environ.get(name) or 0) for name in RANKS)
 
 
+def data_share(trainer) -> tuple[int, int]:
+    """How many ranks of a Lightning trainer read different rows, and which of those this one is.
+
+    Ranks that compute parts of the same matrices (tensor parallelism) read the same rows.
+    """
+    told = trainer.distributed_sampler_kwargs or {"num_replicas": 1, "rank": 0}
+    return told["num_replicas"], told["rank"]
+
+
+def sum_over_ranks(trainer, values):
+    """The sum of a tensor over the ranks that read different rows; `values` itself stays as it is."""
+    if trainer.world_size == 1:
+        return values
+    total = trainer.strategy.reduce(values.to(trainer.strategy.root_device, copy=True), reduce_op="sum")
+    return total / (trainer.world_size // data_share(trainer)[0])
+
+
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1

@@ -2,11 +2,18 @@
 
 import json
 import os
+import random
 import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning import Callback
+
+from lm.data.batches import TrainingBatches
+from lm.files import hash_bytes
 
 
 def _kill() -> None:
@@ -25,10 +32,10 @@ class KillAfterBatch(Callback):
 
 
 class KillWhileSaving(Callback):
-    """SIGKILL when half of the n-th checkpoint is on disk."""
+    """SIGKILL when half of the n-th checkpoint is on disk, or another share of it."""
 
-    def __init__(self, saves: int):
-        self.left = saves
+    def __init__(self, saves: int, share: float = 0.5):
+        self.left, self.share = saves, share
 
     def on_train_start(self, trainer, pl_module) -> None:
         whole = torch.save
@@ -39,10 +46,30 @@ class KillWhileSaving(Callback):
             if self.left == 0:
                 file.flush()
                 size = Path(file.name).stat().st_size
-                os.truncate(file.name, size // 2)
+                os.truncate(file.name, int(size * self.share))
                 _kill()
 
         torch.save = half
+
+
+class SlowWhileSaving(Callback):
+    """Stay half-way through each checkpoint for some seconds, as on a slow disk, and note that in a file."""
+
+    def __init__(self, seconds: float, note: str):
+        self.seconds, self.note = seconds, Path(note)
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        whole = torch.save
+
+        def slow(checkpoint, file) -> None:
+            file.write(b"half of a checkpoint")
+            file.flush()
+            self.note.touch()
+            time.sleep(self.seconds)
+            file.seek(0)
+            whole(checkpoint, file)
+
+        torch.save = slow
 
 
 class SignalAfterBatch(Callback):
@@ -89,3 +116,43 @@ class NoteRank(Callback):
             "seed": config["seed"],
         }
         (self.directory / f"rank-{os.getpid()}.json").write_text(json.dumps(note))
+
+
+class Trail(Callback):
+    """Write down what decides a run, as it goes: the ids of each micro-batch, the draws after it, and what will follow.
+
+    A line a record, by every process of a run; a killed one may leave half a line. `ahead` micro-batches are asked for
+    when training starts, though the run may end before them.
+    """
+
+    def __init__(self, file: str, ahead: int):
+        self.file, self.ahead = Path(file), ahead
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        data = trainer.datamodule
+        longer = replace(data.plan, steps=data.plan.steps + self.ahead)
+        batches = TrainingBatches(list(data.sources.values()), data.order, longer, rank=0)
+        start = trainer.global_step * data.plan.accumulate
+        self._note({"start": start, "planned": [_ids(batches[start + number]) for number in range(self.ahead)]})
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        draws = [float(torch.rand(())), float(np.random.rand()), random.random()]  # seeded anew for each micro-batch
+        self._note({"batch": batch_idx, "ids": _ids(batch), "draws": draws, "loss": float(pl_module.step_loss)})
+
+    def _note(self, record: dict) -> None:
+        with open(self.file, "a") as file:
+            file.write(f"\n{json.dumps(record)}")
+
+
+def _ids(batch) -> str:
+    return hash_bytes(b"".join(field.numpy().tobytes() for field in (batch.tokens, batch.targets, batch.supervised)))
+
+
+class Slow(Callback):
+    """Take that many seconds more for each micro-batch, so that a run can be met on its way."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        time.sleep(self.seconds)

@@ -30,12 +30,11 @@ for rank in $(seq 0 $((tasks - 1))); do
   SLURM_PROCID=$rank SLURM_NTASKS=$tasks "$@" >> "${{log/\\%t/$rank}}" 2>&1
 done
 """
-SACCT = """
-echo "JobID|State|NodeList"
+SQUEUE = """
 for file in {place}/started-*; do
   task=${{file##*-}}
   state=RUNNING; [ -e {place}/done-$task ] && state=COMPLETED
-  echo "7_$task|$state|here"
+  echo "7_$task $state"
 done
 """
 SCONTROL = """
@@ -46,7 +45,7 @@ SCONTROL = """
 def slurm_here(place: Path) -> Path:
     """A directory for the PATH."""
     place.mkdir()
-    commands = {"sbatch": SBATCH, "task": TASK, "srun": SRUN, "sacct": SACCT, "scontrol": SCONTROL}
+    commands = {"sbatch": SBATCH, "task": TASK, "srun": SRUN, "squeue": SQUEUE, "scontrol": SCONTROL}
     for name, text in commands.items():
         file = place / name
         file.write_text(f"#!/bin/bash\n{text.format(place=place)}")

@@ -86,7 +86,8 @@ def of_seconds(corpus: Path, root: Path, name: str, *overrides: str) -> list[str
     ]
 
 
-def _call(config: dict, environment: dict) -> None:
+def call(config: dict, environment: dict) -> None:
+    """A job in this very process, with that environment."""
     os.environ.update(environment)
     from lm.calling import call_job
 
@@ -99,7 +100,7 @@ _processes.set_forkserver_preload(["lm.jobs.training"])
 
 def start(config: dict, **environment: str) -> multiprocessing.Process:
     """Run a job in a process of its own."""
-    process = _processes.Process(target=partial(_call, config, environment))
+    process = _processes.Process(target=partial(call, config, environment))
     process.start()
     return process
 

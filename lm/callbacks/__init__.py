@@ -9,6 +9,8 @@ from lm.callbacks.progress import Progress
 from lm.callbacks.random_state import RandomState
 from lm.callbacks.samples import Samples
 from lm.callbacks.step_counters import StepCounters
+from lm.callbacks.text_logger import TextLogger
+from lm.callbacks.wandb import Wandb
 
 __all__ = [
     "Checkpoints",
@@ -20,4 +22,6 @@ __all__ = [
     "RandomState",
     "Samples",
     "StepCounters",
+    "TextLogger",
+    "Wandb",
 ]

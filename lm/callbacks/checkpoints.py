@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from lm.bounds import Count
 from lm.callbacks.final_validation import validation_follows
 from lm.checkpoint import check_whole, checkpoint_path, save
+from lm.checkpoint_parts import remove_parts
 from lm.files import undamaged
 
 
@@ -29,6 +30,7 @@ class Checkpoints(Callback):
             directory.mkdir(parents=True, exist_ok=True)
             for torn in directory.glob(".*.ckpt"):  # of a writer that was killed
                 torn.unlink()
+            remove_parts(directory)
             if self.best < math.inf:
                 best = checkpoint_path(trainer.default_root_dir, "best")
                 with undamaged(best, "copy it back, or set run.restart=true: the run cannot be finished without it"):

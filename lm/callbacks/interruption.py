@@ -9,6 +9,7 @@ import torch
 from lightning import Callback
 
 from lm.callbacks.final_validation import validation_follows
+from lm.callbacks.second_interrupt import ended_by_second_interrupt
 from lm.checkpoint import save
 from lm.run import Interrupted
 
@@ -28,24 +29,26 @@ class Interruption(Callback):
     def caught(self) -> Iterator[None]:
         """Note signals from here, long before the first step, until Lightning has put back what it found.
 
-        They are held back until `setup`: ranks launched in between inherit that, and so do not die of a signal that
-        comes before they can note it, upon which Lightning would kill the whole job.
+        They are held back until `setup`, SIGTERM until training: ranks launched in between inherit that, and so do not
+        die of a signal that comes before they can note it, upon which Lightning would kill the whole job.
         """
         before = {number: signal.signal(number, self._note) for number in CAUGHT}
         signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
-            yield
+            with ended_by_second_interrupt():
+                yield
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def setup(self, trainer, pl_module, stage: str) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*CAUGHT} - {signal.SIGTERM})
 
     def on_train_start(self, trainer, pl_module) -> None:
-        for number in (signal.SIGTERM, signal.SIGUSR1):  # which Lightning has just taken for itself
+        for number in (signal.SIGTERM, signal.SIGUSR1):  # which Lightning has taken for itself after `setup`
             signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
@@ -68,5 +71,3 @@ class Interruption(Callback):
 
     def _note(self, number: int, frame) -> None:
         self.received = number
-        if number == signal.SIGINT:  # the next one is not caught; files are renamed into place, so none tears
-            signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -10,6 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
 from lm.bounds import Count
+from lm.ranks import sum_over_ranks
 
 
 class Metrics(Callback):
@@ -32,10 +33,7 @@ class Metrics(Callback):
         step = trainer.global_step
         if (batch_idx + 1) % trainer.accumulate_grad_batches or (step % self.every and step != trainer.max_steps):
             return
-        loss = pl_module.step_loss
-        if trainer.world_size > 1:
-            loss = trainer.strategy.reduce(loss.clone(), reduce_op="sum")  # in place
-        loss = float(loss)  # waits for the device
+        loss = float(sum_over_ranks(trainer, pl_module.step_loss))  # waits for the device
         now, (then, from_step) = perf_counter(), self._since
         plan = trainer.datamodule.plan
         rate = (step - from_step) * plan.rows_per_step * plan.context / max(1e-9, now - then - self._waited)

@@ -41,17 +41,18 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         if self._columns is None:
-            rows = [row for row in self._read() if int(row["step"]) < step]
+            rows = [row for row in self.read() if int(row["step"]) < step]
             self._columns = list(rows[0]) if rows else ["step"]
             self._rewrite(rows)
         new = [name for name in metrics if name not in self._columns]
         if new:
             self._columns += new
-            self._rewrite(self._read())
+            self._rewrite(self.read())
         with open(self.path, "a", newline="", encoding="utf-8") as file:
             self._writer(file).writerow({"step": step, **metrics})
 
-    def _read(self) -> list[dict[str, str]]:
+    def read(self) -> list[dict[str, str]]:
+        """All rows, by column; a value that a row does not have is empty."""
         if not self.path.exists():
             return []
         whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")  # a killed writer may leave half a row

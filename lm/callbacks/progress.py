@@ -5,6 +5,7 @@ from lightning import Callback, LightningModule, Trainer
 from lm.batch import Batch
 from lm.bounds import Count
 from lm.progress import bar
+from lm.ranks import data_share
 
 
 class Progress(Callback):
@@ -23,7 +24,8 @@ class Progress(Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         if trainer.global_step % self.every == 0:
-            self._shown["loss"] = f"{float(pl_module.step_loss) * trainer.world_size:.3f}"  # from this rank's share
+            ranks, _ = data_share(trainer)
+            self._shown["loss"] = f"{float(pl_module.step_loss) * ranks:.3f}"  # from this rank's share
             self._bar.set_postfix(self._shown, refresh=False)
         self._bar.update()
 

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from lightning import Callback
 
+from lm.ranks import data_share
+
 
 class RandomState(Callback):
-    """Seed every generator before each micro-batch from (seed, micro-batch, rank).
+    """Seed every generator before each micro-batch from (seed, micro-batch, rank among those that read different rows).
 
     Saved generator states fit only the same number of ranks, and only if nothing else drew from them: a sample
     printed between two steps would change every later dropout mask. A function of the step fits always.
@@ -18,7 +20,8 @@ class RandomState(Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx: int) -> None:
-        words = np.random.SeedSequence([self.seed, batch_idx, trainer.global_rank]).generate_state(2, np.uint32)
+        _, rank = data_share(trainer)  # ranks that share matrices must draw the same masks
+        words = np.random.SeedSequence([self.seed, batch_idx, rank]).generate_state(2, np.uint32)
         torch.manual_seed(int(words[0]))
         np.random.seed(int(words[1]))
         random.seed(int(words[0]))

@@ -14,6 +14,7 @@ from lm.data.mixture import Mixture
 from lm.data.order import Order
 from lm.data.portions import Portion, epoch_limits, portions, spread
 from lm.data.show import show_rows
+from lm.ranks import data_share
 from lm.tokenizer import Tokenizer
 
 
@@ -122,14 +123,16 @@ class RowDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the trainer's present step to the end of the run."""
         assert self.plan is not None, "arrange() first"
-        batches = TrainingBatches(list(self.sources.values()), self.order, self.plan, rank=self.trainer.global_rank)
+        ranks, rank = data_share(self.trainer)
+        assert ranks == self.plan.devices, f"planned for {self.plan.devices} ranks, dealt to {ranks}"
+        batches = TrainingBatches(list(self.sources.values()), self.order, self.plan, rank=rank)
         return self._loader(batches, start=self.trainer.global_step * self.plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:
         """The held-out rows."""
         if self.validation is None:
             return []
-        ranks, rank = self.trainer.world_size, self.trainer.global_rank
+        ranks, rank = data_share(self.trainer)
         rows = self.plan.rows_per_device
         return self._loader(ValidationBatches(self.validation, rows=rows, rank=rank, ranks=ranks), start=0)
 

@@ -11,17 +11,29 @@ from lm.compute import Compute
 from lm.data.module import RowDataModule
 from lm.hardware import DATASHEETS, Machine, measured
 from lm.model import Transformer, model_cost
+from lm.model.parallel import check_tensor_parallel
+from lm.model.recompute import recompute_activations
 from lm.objective import Footprint, footprint
 from lm.report import Line, aligned, scaled
+from lm.strategy import TENSOR
 from lm.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Devices:
-    """What a run would be carried out on: so many of `accelerator`."""
+    """What a run would be carried out on: `count` groups of `tensor` devices, each group with rows of its own.
+
+    Where it is `sharded`, all of them share out weights, gradients and optimizer.
+    """
 
     accelerator: str
     count: int
+    tensor: int = 1
+    sharded: bool = False
+
+    @property
+    def ranks(self) -> int:
+        return self.count * self.tensor
 
 
 def price(
@@ -41,6 +53,7 @@ def price(
         raise ValueError(f"prices.{strange[0]}: there is {', '.join(DATASHEETS)}, and here for this machine")
     with torch.device("meta"):
         model = build()
+    check_tensor_parallel(model, devices.tensor, key=TENSOR)
     cost = model_cost(model)
     known = data.sketch(tokenizer=tokenizer, context=model.context)
     plan = budget.plan(context=model.context, devices=devices.count, rows=data.rows, parameters=cost.parameters)
@@ -51,9 +64,15 @@ def price(
     read = sum(epochs[name] * float(source.counts.sum()) for name, source in data.sources.items())
     targets = min(1.0, read / plan.tokens) * plan.rows_per_device * plan.context
 
+    def built() -> Transformer:
+        network = build()
+        if compute.activation_checkpointing:
+            recompute_activations(network)
+        return network
+
     def held(precision: str) -> Footprint:
-        return footprint(
-            build,
+        found = footprint(
+            built,
             objective,
             rows=plan.rows_per_device,
             targets=max(1, round(targets)),
@@ -61,6 +80,7 @@ def price(
             accumulate=plan.accumulate,
             precision=precision,
         )
+        return _share(found, devices)
 
     here = compute.settle_precision(devices.accelerator, cost.parameters)
     there = "bf16-mixed" if compute.precision == "auto" else here
@@ -68,7 +88,8 @@ def price(
     machines = [("here", here, measured(devices.accelerator, here))]
     machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
     attention = cost.attention_flops / cost.flops_per_token
-    batch = f"{plan.devices} devices × {plan.accumulate} micro-batches × {plan.rows_per_device} rows × {plan.context}"
+    each = f"groups of {devices.tensor} devices" if devices.tensor > 1 else "devices"
+    batch = f"{plan.devices} {each} × {plan.accumulate} micro-batches × {plan.rows_per_device} rows × {plan.context}"
     frozen = f", {scaled(cost.trained)} trained" if cost.trained < cost.parameters else ""
     lines = [
         Line(
@@ -84,16 +105,30 @@ def price(
         ),
         *(Line("mixture", "", told) for told in data.planned()),
         Line("FLOPs", scaled(flops), f"{scaled(cost.flops_per_token)} a token, {attention:.0%} of it attention"),
-        *_memory(here, footprints[here], several=plan.devices > 1),
+        *_memory(here, footprints[here], devices),
         Line(),
     ]
     for name, precision, machine in machines:
-        lines.append(_machine(machine, footprints[precision], plan.devices, flops=flops, price=prices.get(name)))
+        lines.append(_machine(machine, footprints[precision], devices.ranks, flops=flops, price=prices.get(name)))
     return aligned(lines)
 
 
-def _memory(precision: str, held: Footprint, *, several: bool) -> list[Line]:
-    exchanged = ", what devices exchange" if several else ""  # DDP's buckets are as large as the gradients
+def _share(held: Footprint, devices: Devices) -> Footprint:
+    """What one of them holds. Of activations tensor parallelism shares out a part, which is not taken off here."""
+    if not devices.sharded:
+        return held
+    shared = {part: held.parts[part] for part in ("weights", "optimizer")}
+    shared["gradients"] = min(held.parts["gradients"], held.parts["weights"])  # the others are of activations
+    parts = {
+        part: size - shared.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in held.parts.items()
+    }
+    return Footprint(parts | {"logits": held.parts["logits"] // devices.tensor})
+
+
+def _memory(precision: str, held: Footprint, devices: Devices) -> list[Line]:
+    exchanged = ", what devices exchange" if devices.ranks > 1 else ""  # DDP's buckets are as large as the gradients
+    if devices.sharded:
+        exchanged += ", a block and the table of embeddings gathered"
     at_once = f"of tensors a device at the fullest moment, {precision}; on top{exchanged}, allocator and libraries"
     parts = [Line(f"  {part}", scaled(size, "B"), f"{size / held.total:.0%}") for part, size in held.parts.items()]
     return [Line("memory", scaled(held.total, "B"), at_once), *parts]

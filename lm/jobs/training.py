@@ -14,6 +14,7 @@ from lm.bounds import Natural, Positive
 from lm.budget import Budget, Plan
 from lm.callbacks import Checkpoints, FinalValidation, Interruption, RandomState, StepCounters
 from lm.checkpoint import (
+    ARCHITECTURE,
     AtomicCheckpointIO,
     architecture,
     checkpoint_path,
@@ -25,8 +26,13 @@ from lm.checkpoint import (
 from lm.compute import Compute, accelerator_name, count_devices
 from lm.data.module import RowDataModule
 from lm.jobs.plan import Devices, price
+from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
 from lm.model import Transformer
+from lm.model.parallel import check_tensor_parallel
+from lm.model.recompute import recompute_activations
+from lm.ranks import is_first_process
 from lm.run import Run
+from lm.strategy import TENSOR, Sharded, refuse_misfits, tensor_parallel_size, told
 from lm.tokenizer import Tokenizer
 
 # Lightning's settings that change nothing of what is learned; the others follow from the plan and the parts.
@@ -70,10 +76,14 @@ def train(
     accelerator = accelerator_name(settings["accelerator"])
     ranks_here = count_devices(settings["accelerator"], settings["devices"])
     threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
-    devices = Devices(accelerator, count=ranks_here * settings.get("num_nodes", 1))
+    ranks = ranks_here * settings.get("num_nodes", 1)
+    strategy = settings.get("strategy", "auto")
+    refuse_misfits(strategy, ranks=ranks, compute=compute)
+    tensor = tensor_parallel_size(strategy)
+    devices = Devices(accelerator, count=ranks // tensor, tensor=tensor, sharded=isinstance(strategy, Sharded))
     if plan:
         weights_fingerprint(run.config["model"])  # of a run that is not finished there is none
-        told = price(
+        priced = price(
             partial(sketch_model, model, run.config["model"], vocab_size=tokenizer.vocab_size),
             partial(objective, optimizer=optimizer, schedule=schedule, steps=1),
             data,
@@ -84,10 +94,11 @@ def train(
             seed=seed,
             prices=prices or {},
         )
-        print(told)
+        print(priced)
         return None
     torch.manual_seed(seed)
     network = model(vocab_size=tokenizer.vocab_size).train()
+    check_tensor_parallel(network, tensor, key=TENSOR)
     data.open(tokenizer=tokenizer, context=network.context)
     if show:
         data.show(show)
@@ -107,17 +118,23 @@ def train(
         print(f"{job} nothing to do: {run.directory} is complete")
         return run.result.get("validation/bits_per_byte")
 
-    tokenizer.save(run.directory / "tokenizer.json")
-    description = write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
+    if is_first_process():  # the others may be ahead of it, and what lies in a directory without books is refused
+        tokenizer.save(run.directory / "tokenizer.json")
+        write_architecture(run.directory, architecture(run.config["model"], vocab_size=tokenizer.vocab_size))
+    if compute.activation_checkpointing:
+        recompute_activations(network)
     if compute.compile:
-        for block in network.blocks:
-            block.compile()  # in place: names in checkpoints stay, and self.log stays out of the graph
+        for (
+            block
+        ) in network.blocks:  # names in checkpoints stay; self.log and what gathers weights stay out of the graph
+            block.forward = torch.compile(block.forward)
     precision = compute.settle_precision(accelerator, parameters)
     # A checkpoint means that all that belongs to its step is done: what is not yet logged then is lost to a kill.
     saving_last = sorted(callbacks.values(), key=lambda callback: isinstance(callback, Checkpoints))
     if precision == "64-true":
         network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
     interruption = Interruption()
+    settle_slurm()
     trainer = trainer(
         **_settings(settled, validations if data.validation else 0),
         precision=precision,
@@ -126,13 +143,16 @@ def train(
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
+    check_ranks(trainer, planned=ranks)
+    wait_for_first(trainer)
     last = checkpoint_path(run.directory, "last")
-    resumed = last if last.exists() else None
+    resumed = last if last.exists() and not run.restart else None  # the first rank removes it, at its own time
     if trainer.is_global_zero:
         print(
             f"{job} {parameters / 1e6:.2f} M parameters, {settled.steps} steps of "
             f"{settled.rows_per_step * settled.context} tokens, {_times(data, settled)}, {precision}, "
-            f"{settled.devices} × {accelerator}, {threads} threads" + (f", going on from {last}" if resumed else "")
+            f"{ranks} × {accelerator} ({told(trainer.strategy)}), {threads} threads"
+            + (f", going on from {last}" if resumed else "")
         )
         for line in data.planned():
             print(f"{job} {line}")
@@ -147,14 +167,14 @@ def train(
     tokens = trainer.global_step * settled.rows_per_step * settled.context
     read = data.account(trainer.global_step)
     result = {**module.validation, "parameters": parameters, "tokens": tokens, "seconds": seconds, **read}
-    outputs = [run.directory / "checkpoints", description, run.directory / "tokenizer.json"]
+    outputs = [run.directory / part for part in ("checkpoints", ARCHITECTURE, "tokenizer.json")]
     run.finish(outputs=outputs, result=result)
-    told = ", ".join(
+    measured = ", ".join(
         f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"
         for name, value in module.validation.items()
         if name.startswith("validation/bits_per_byte")
     )
-    print(f"{job} {told or 'done'} in {seconds:.0f} s → {run.directory}")
+    print(f"{job} {measured or 'done'} in {seconds:.0f} s → {run.directory}")
     return module.validation.get("validation/bits_per_byte")
 
 
@@ -169,6 +189,7 @@ def _settings(plan: Plan, validations: int) -> dict:
         "check_val_every_n_epoch": None,
         "limit_val_batches": 1.0 if validations else 0,
         "num_sanity_val_steps": 0,
+        "inference_mode": False,  # weights that are gathered in it could not be used outside
         "use_distributed_sampler": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,

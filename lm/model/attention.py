@@ -66,9 +66,10 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Attend. `remember` stores this call's keys and values and returns all there are, old and new."""
         batch, tokens, _ = inputs.shape
-        queries = self.query(inputs).view(batch, tokens, self.heads, self.head_dim)
-        keys = self.key(inputs).view(batch, tokens, self.key_value_heads, self.head_dim)
-        values = self.value(inputs).view(batch, tokens, self.key_value_heads, self.head_dim)
+        # -1 stands for heads: under tensor parallelism a rank computes only some of them
+        queries = self.query(inputs).view(batch, tokens, -1, self.head_dim)
+        keys = self.key(inputs).view(batch, tokens, -1, self.head_dim)
+        values = self.value(inputs).view(batch, tokens, -1, self.head_dim)
         queries = rotate(self.query_norm(queries), rotation).transpose(1, 2)  # B H T E
         keys = rotate(self.key_norm(keys), rotation).transpose(1, 2)  # B K T E
         values = values.transpose(1, 2)  # B K T E
@@ -82,4 +83,4 @@ class Attention(nn.Module):
             is_causal=mask is None and tokens > 1,  # one token without a mask sees everything
             enable_gqa=self.heads != self.key_value_heads,
         )
-        return self.output(mixed.transpose(1, 2).reshape(batch, tokens, self.heads * self.head_dim))
+        return self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))

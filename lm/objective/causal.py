@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from lm.batch import Batch
 from lm.bounds import Positive
+from lm.objective.gradient_norm import clip_gradients
 from lm.objective.loss import summed_cross_entropy, target_losses
+from lm.ranks import data_share, sum_over_ranks
+from lm.strategy import share_out
 
 
 class CausalLM(LightningModule):
@@ -17,7 +20,7 @@ class CausalLM(LightningModule):
 
     A mean of means weights a short answer's tokens above a long one's and changes with micro-batch and ranks.
     Each batch instead carries the step's denominator, known from the data plan; Lightning will divide by the
-    accumulated batches and average over ranks, so both are multiplied back in.
+    accumulated batches and average over the ranks that read different rows, so both are multiplied back in.
     """
 
     def __init__(
@@ -41,11 +44,15 @@ class CausalLM(LightningModule):
         self.gradient_norm = 0.0
         self.validation: dict[str, float] = {}
 
+    def configure_model(self) -> None:
+        share_out(self.trainer.strategy, self.model)
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         loss = self.summed_loss(batch) / batch.denominator
         first = batch_index % self.trainer.accumulate_grad_batches == 0
         self.step_loss = loss.detach() + (0.0 if first else self.step_loss)
-        return loss * (self.trainer.accumulate_grad_batches * self.trainer.world_size)
+        ranks, _ = data_share(self.trainer)
+        return loss * (self.trainer.accumulate_grad_batches * ranks)
 
     def summed_loss(self, batch: Batch) -> Tensor:
         """Nats over the batch's supervised targets."""
@@ -66,10 +73,7 @@ class CausalLM(LightningModule):
         self._sums.index_add_(1, kinds, counted.double())
 
     def on_validation_epoch_end(self) -> None:
-        sums = self._sums
-        if self.trainer.world_size > 1:
-            sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum").cpu()
-        self.validation = summarize(sums, self.kinds)
+        self.validation = summarize(sum_over_ranks(self.trainer, self._sums).cpu(), self.kinds)
         self.log_dict(self.validation, logger=False, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
@@ -97,7 +101,7 @@ class CausalLM(LightningModule):
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
         # Lightning's own clipping refuses fused AdamW under mixed precision.
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
-        self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        self.gradient_norm = clip_gradients(self.model.parameters(), limit)
 
 
 def summarize(sums: Tensor, kinds: Sequence[str]) -> dict[str, float]:

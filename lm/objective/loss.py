@@ -5,65 +5,73 @@ gradients. Here they exist a chunk at a time, in the forward pass only: the grad
 as soon as the logits are, so they are kept instead (what Liger-Kernel and Apple's cut cross-entropy do on GPUs).
 `torch.nn.functional.linear_cross_entropy` does the same from torch 2.13 on; we support 2.11.
 
-Legend: N targets  D dim  V vocabulary
+Legend: N targets  D dim  V vocabulary  P the part of it that this rank scores, of one rank all
 """
 
 import torch
 from torch import Tensor
 
+from lm.objective.vocabulary_part import VocabularyPart
+
 CHUNK = 1024  # targets whose logits exist at one time
 
 
-def _losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Negative log-likelihood of each target (N), and exp(logits - largest) with its sums (N V, N 1), in at least fp32.
+def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPart) -> tuple[Tensor, Tensor, Tensor]:
+    """Negative log-likelihood of each target (N), and exp(logits - largest) with its sums (N P, N 1), in at least fp32.
 
-    One exponential serves the loss and its gradient; on a CPU a pass over N V costs as much as a matrix product.
+    One exponential serves the loss and its gradient; on a CPU a pass over N P costs as much as a matrix product.
     """
-    logits = hidden @ weight.T  # N V
+    logits = hidden @ weight.T  # N P
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    target = logits.gather(-1, targets[:, None])
-    largest = logits.amax(-1, keepdim=True)
+    target = part.pick(logits, targets)
+    largest = part.largest(logits.amax(-1, keepdim=True))
     powers = logits.sub_(largest).exp_()
-    sums = powers.sum(-1, keepdim=True)
+    sums = part.total(powers.sum(-1, keepdim=True))
     return (sums.log() + largest - target)[:, 0], powers, sums
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, part: VocabularyPart) -> Tensor:
         wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         exact = hidden.dtype if hidden.dtype == torch.float64 else torch.float32
         total = torch.zeros((), dtype=exact, device=hidden.device)
         hidden_gradient = torch.empty_like(hidden) if wanted else None
         weight_gradient = torch.zeros_like(weight, dtype=exact) if wanted else None
         for start in range(0, len(targets), chunk):
-            part = slice(start, start + chunk)
-            losses, powers, sums = _losses(hidden[part], weight, targets[part])
+            some = slice(start, start + chunk)
+            losses, powers, sums = _losses(hidden[some], weight, targets[some], part)
             total += losses.sum()
             if wanted:
                 powers.div_(sums)
-                powers[torch.arange(len(losses), device=powers.device), targets[part]] -= 1
+                part.subtract_one(powers, targets[some])
                 gradient = powers.to(hidden.dtype)
-                hidden_gradient[part] = gradient @ weight.to(hidden.dtype)
-                weight_gradient += gradient.T @ hidden[part]  # not addmm_, which autocast leaves in fp32
+                hidden_gradient[some] = gradient @ weight.to(hidden.dtype)
+                weight_gradient += gradient.T @ hidden[some]  # not addmm_, which autocast leaves in fp32
         if wanted:
+            part.total(hidden_gradient)
             ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         return total
 
     @staticmethod
     def backward(ctx, scale: Tensor):
         hidden_gradient, weight_gradient = ctx.saved_tensors
-        return hidden_gradient * scale.to(hidden_gradient.dtype), weight_gradient * scale, None, None
+        return hidden_gradient * scale.to(hidden_gradient.dtype), weight_gradient * scale, None, None, None
 
 
 def summed_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK) -> Tensor:
-    """Sum over targets of -log softmax(hidden @ weight.T)[target]: N D, V D, N → scalar. 0 where N is 0."""
-    return _SummedCrossEntropy.apply(hidden, weight, targets, chunk)
+    """Sum over targets of -log softmax(hidden @ weight.T)[target]: N D, V D, N → scalar. 0 where N is 0.
+
+    A `weight` that tensor parallelism has cut gives the same on each of its ranks.
+    """
+    rows, part = VocabularyPart.of(weight)
+    return _SummedCrossEntropy.apply(hidden, rows, targets, chunk, part)
 
 
 @torch.no_grad()
 def target_losses(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK) -> Tensor:
     """The loss of each target in nats, without gradients: N D, V D, N → N."""
-    parts = range(0, len(targets), chunk)
-    losses = [_losses(hidden[i : i + chunk], weight, targets[i : i + chunk])[0] for i in parts]
+    rows, part = VocabularyPart.of(weight)
+    starts = range(0, len(targets), chunk)
+    losses = [_losses(hidden[i : i + chunk], rows, targets[i : i + chunk], part)[0] for i in starts]
     return torch.cat(losses) if losses else hidden.new_zeros(0)

@@ -23,6 +23,11 @@ def carry_out_handed(file: Path, carry_out: Callable[[Job], Outcome]) -> int:
     return outcome.code
 
 
+def has_reported(file: Path) -> bool:
+    """Whether the other process has said what became of the job."""
+    return _outcome_of(file).exists()
+
+
 def handed_back(job: Job, file: Path, *, code: int, error: str) -> Outcome:
     """What became of it; `code` and `error` say why where the process ended without a word."""
     try:

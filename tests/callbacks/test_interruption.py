@@ -1,11 +1,22 @@
-"""Signals are noted while training only, and a second Ctrl-C is not held up."""
+"""Signals are noted while training, saved upon at the next step, told by the code; a second Ctrl-C does not wait."""
 
+import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 
 from lm.callbacks import Interruption
 from lm.callbacks.interruption import CAUGHT
+from training_runs import make_corpus, of_seconds, pretraining, run
+
+TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+SLOW = "+callbacks.slow={_target_: killers.Slow, seconds: 0.1}"
 
 
 @pytest.fixture
@@ -25,6 +36,144 @@ def test_a_signal_is_noted_and_does_not_end_the_process(number, training):
     assert training.received == number
 
 
-def test_a_second_interrupt_ends_the_process_at_once(training):
-    signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+def test_sigterm_is_held_back_until_lightnings_handler_which_would_speak_to_other_ranks_is_replaced():
+    interruption = Interruption()
+    with interruption.caught():
+        interruption.setup(None, None, "fit")
+        lightnings = []
+        signal.signal(signal.SIGTERM, lambda *_: lightnings.append("broadcast"))
+        os.kill(os.getpid(), signal.SIGTERM)
+        interruption.on_train_start(None, None)
+        assert (interruption.received, lightnings) == (signal.SIGTERM, [])
+
+
+@pytest.mark.parametrize("started", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_second_interrupt_ends_a_process_that_python_cannot_come_back_to(started):
+    """Its main thread waits in C, as in a collective: before training, where SIGTERM is held back, and within."""
+    script = f"""if True:
+        import ctypes, signal
+        from lm.callbacks import Interruption
+        interruption = Interruption()
+        with interruption.caught():
+            interruption.setup(None, None, "fit")
+            if {started}:
+                interruption.on_train_start(None, None)
+            print("here", flush=True)
+            lock = ctypes.create_string_buffer(64)
+            for _ in range(2):  # the second is never granted, whatever signal comes
+                ctypes.CDLL(None).pthread_mutex_lock(lock)
+    """
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 128 + signal.SIGINT
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+class Started:
+    """`lm pretrain` in a process group of its own, as in a terminal."""
+
+    def __init__(self, corpus: Path, root: Path, *arguments: str):
+        self.directory = root / "pretrain/run"
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *arguments)]
+        self.process = subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def until(self, holds: Callable[[], object]) -> None:
+        for _ in range(1200):
+            if holds():
+                return
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.05)
+        raise AssertionError("it did not come to that in a minute")
+
+    def until_step(self, step: int) -> None:
+        file = self.directory / "metrics.csv"
+        self.until(lambda: file.exists() and len(file.read_text().splitlines()) > step)
+
+    def ended(self) -> tuple[int, str]:
+        """The exit code and what was told, once every process that could write has ended."""
+        _, told = self.process.communicate(timeout=240)
+        return self.process.returncode, told
+
+
+def saved(directory: Path) -> int:
+    return torch.load(directory / "checkpoints/last.ckpt", weights_only=True)["global_step"]
+
+
+def test_a_second_interrupt_while_saving_leaves_at_once_and_no_torn_file(corpus, tmp_path):
+    note = tmp_path / "note"
+    slow = f"+callbacks.slow={{_target_: killers.SlowWhileSaving, seconds: 600, note: {note}}}"
+    assert (
+        run(pretraining(corpus, tmp_path, "run", "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 21}"))
+        < 0
+    )
+    before = saved(tmp_path / "pretrain/run")
+    started = Started(corpus, tmp_path, "data.workers=2", slow)
+    started.until(note.exists)
+    for _ in range(2):
+        os.killpg(started.process.pid, signal.SIGINT)
+        time.sleep(0.2)
+    code, told = started.ended()
+    assert (code, told) == (128 + signal.SIGINT, "")
+    assert saved(tmp_path / "pretrain/run") == before
+    assert run(pretraining(corpus, tmp_path, "run")) == 0
+    assert not list((tmp_path / "pretrain/run/checkpoints").glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ranks", "workers"), [((), 2), (TWO, 0)], ids=["one process with data workers", "two ranks"])
+@pytest.mark.parametrize("number", CAUGHT)
+@pytest.mark.parametrize("to", ["all", "first"])
+def test_a_signal_saves_the_step_tells_how_to_go_on_and_ends_with_its_code(
+    to, number, ranks, workers, corpus, tmp_path
+):
+    """In a terminal Ctrl-C comes to all processes of a command, `kill` speaks to one."""
+    started = Started(corpus, tmp_path, *ranks, f"data.workers={workers}", "callbacks.checkpoints.every=100", SLOW)
+    started.until_step(2)
+    os.killpg(started.process.pid, number) if to == "all" else os.kill(started.process.pid, number)
+    code, told = started.ended()
+    assert code == 128 + number
+    assert told.count("; the same command goes on: lm pretrain ") == 1
+    assert f"saved at step {saved(started.directory)} of 12" in told
+    assert "Traceback" not in told
+    assert run(pretraining(corpus, tmp_path, "run", *ranks)) == 0
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_ends_all_ranks(corpus, tmp_path):
+    note = tmp_path / "note"
+    slow = f"+callbacks.slow={{_target_: killers.SlowWhileSaving, seconds: 600, note: {note}}}"
+    started = Started(corpus, tmp_path, *TWO, "data.workers=2", slow)
+    started.until(note.exists)
+    for _ in range(2):
+        os.killpg(started.process.pid, signal.SIGINT)
+        time.sleep(0.2)
+    assert started.ended() == (128 + signal.SIGINT, "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGUSR1, 138), (signal.SIGINT, 130)])
+def test_a_signal_before_training_ends_with_its_code_and_tells_how_to_go_on(number, code, corpus, tmp_path):
+    started = Started(corpus, tmp_path)
+    status = Path(f"/proc/{started.process.pid}/status")
+    if not status.exists():
+        pytest.skip("needs Linux, which tells what a process catches")
+
+    def catches() -> bool:
+        [mask] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt")]
+        return int(mask, 16) >> (signal.SIGUSR1 - 1) & 1
+
+    started.until(catches)
+    started.process.send_signal(number)
+    found, told = started.ended()
+    assert found == code
+    assert "; the same command goes on: lm pretrain " in told

@@ -12,7 +12,8 @@ from lm.cli import main
 from lm.data.packing import best_fit, cut
 from lm.data.pretraining import PretrainingData
 from lm.hardware import DATASHEETS, measured
-from lm.jobs.plan import duration
+from lm.jobs.plan import Devices, _share, duration
+from lm.objective import Footprint
 from lm.report import Line, aligned, scaled
 from lm.tokenizer import load_tokenizer
 from training_runs import composed, make_corpus, of_seconds, pretraining
@@ -153,3 +154,16 @@ def test_numbers_are_told_in_three_figures_and_a_unit():
     assert scaled(1.5e9, "B") == "1.50 GB"
     assert [duration(seconds) for seconds in (0.123, 90, 7200, 1e6)] == ["0.12 s", "90 s", "2.0 h", "11.6 days"]
     assert aligned([Line("one", "1", "first"), Line(), Line("three", "300")]) == "one      1  first\n\nthree  300"
+
+
+WHOLE = Footprint({"weights": 800, "optimizer": 1600, "gradients": 900, "activations": 500, "logits": 64})
+
+
+def test_what_is_stored_is_shared_by_all_and_activations_by_none():
+    found = _share(WHOLE, Devices("cuda", count=4, tensor=2, sharded=True)).parts
+    # 100 of the 900 are gradients of activations on their way back
+    assert found == {"weights": 100, "optimizer": 200, "gradients": 200, "activations": 500, "logits": 32}
+
+
+def test_copies_share_nothing():
+    assert _share(WHOLE, Devices("cuda", count=8)) == WHOLE

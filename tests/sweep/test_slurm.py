@@ -1,4 +1,4 @@
-"""What is asked of Slurm, and what comes back: by commands that look like Slurm's. A real one was not at hand."""
+"""What is asked of Slurm, and what comes back: by commands that look like Slurm's. A real one: test_slurm_cluster.py."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 from lm.cli import main
 from lm.config import Composition
 from lm.outline import config_directory
+from lm.sweep import slurm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
@@ -25,8 +26,8 @@ Sweep = Callable[..., int]
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{slurm_here(tmp_path / 'slurm')}{os.pathsep}{os.environ['PATH']}")
-    submitit.SlurmJob.watcher.clear()  # of what it knows about jobs of the same number
-    monkeypatch.setattr(submitit.Job, "_results_timeout_s", 0)  # for files to come over a network
+    monkeypatch.setattr(slurm, "LATE", 0)
+    monkeypatch.setattr(slurm, "POLL", 0.05)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy.CONF.parent), str(Path(__file__).parents[2])]))
     job = ("train", "data.path=x", "--config-dir", str(config_directory()), "-m", "hydra/launcher=slurm")
     return lambda *arguments: main([*job, "run.name=tune", *arguments], directory=toy.CONF)

@@ -1,0 +1,269 @@
+"""What wandb is given, read back from the files that it writes offline."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from time import sleep
+
+import pytest
+
+from lm.callbacks import MetricsFile, Wandb
+from training_runs import make_corpus, of_seconds, pretraining, run
+
+PROMPTS = ["alpha", "beta g"]
+
+
+def records(file: Path) -> Iterator:
+    """The records of a .wandb file, which is a log of LevelDB after seven bytes."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, place, whole = file.read_bytes(), 7, b""
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack_from("<LHB", data, place)
+        whole += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part of one
+            yield Record.FromString(whole)
+            whole = b""
+
+
+def written(directory: Path) -> list[list]:
+    """The records of each process of a run, in order, once wandb's own process has written them all."""
+    files = sorted((directory / "wandb").glob("offline-run-*/*.wandb"))  # their names begin with when they began
+    for _ in range(600):
+        processes = [list(records(file)) for file in files]
+        if all(each and each[-1].HasField("exit") for each in processes):
+            return processes
+        sleep(0.05)
+    raise AssertionError("a file of wandb's has no end")
+
+
+def runs(directory: Path) -> list:
+    """What each process called its run."""
+    return [next(record.run for record in each if record.HasField("run")) for each in written(directory)]
+
+
+def history(process: list) -> dict[tuple[int, str], list]:
+    """All values of each metric at each step that a process logged."""
+    found = defaultdict(list)
+    for record in process:
+        row: dict = defaultdict(dict)
+        for item in record.history.item:
+            name, *part = item.nested_key or [item.key]
+            value = json.loads(item.value_json)
+            row[name] = row[name] | {part[0]: value} if part else value
+        for name, value in row.items():
+            if not name.startswith("_") and name != "step":
+                found[row["step"], name].append(value)
+    return dict(found)
+
+
+def config_of(run) -> dict:
+    found = {item.key: json.loads(item.value_json) for item in run.config.update}
+    return {key: value for key, value in found.items() if key != "_wandb"}
+
+
+@pytest.fixture
+def lone(tmp_path, monkeypatch) -> Path:
+    """The directory of a run of a sweep that has opened it, and nothing else."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    directory = tmp_path / "pretrain" / "tune" / "seed=0"
+    directory.mkdir(parents=True)
+    (directory / "config.json").write_text(json.dumps({"run": {"job": "pretrain", "name": "tune/seed=0"}, "seed": 0}))
+    return directory
+
+
+def log(directory: Path, *steps: int, status: str = "success", **settings) -> None:
+    """What one process logs from its start to its end."""
+    logger = Wandb(str(directory), project="lm", **settings)
+    for step in steps:
+        logger.log_metrics({"train/loss": 1 / step}, step=step)
+    logger.finalize(status)
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """A run with samples that was interrupted in its seventh step and went on, and all that was printed."""
+    root = tmp_path_factory.mktemp("resumed")
+    corpus = make_corpus(root / "corpus")
+    options = (
+        "logger=wandb",
+        "callbacks=default",
+        "callbacks.metrics.every=1",
+        "callbacks.samples.max_tokens=4",
+        f"callbacks.samples.prompts={PROMPTS}",
+    )
+    signals = f"{{_target_: killers.SignalAfterBatch, batches: 27, number: {int(signal.SIGTERM)}}}"
+    assert run(pretraining(corpus, root, "run", *options, f"+callbacks.killer={signals}")) != 0
+    command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *options)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert said.returncode == 0, said.stderr
+    return root / "pretrain" / "run", said.stdout + said.stderr
+
+
+def test_every_process_of_a_run_goes_on_under_the_same_id(resumed):
+    directory, _ = resumed
+    one, other = runs(directory)
+    assert one.run_id == other.run_id == json.loads((directory / "wandb.json").read_text())["id"]
+    assert (one.project, one.display_name, one.job_type, one.run_group) == ("lm", "run", "pretrain", "")
+
+
+def test_the_last_process_has_logged_every_step_and_one_that_was_interrupted_the_same_up_to_its_end(resumed):
+    directory, _ = resumed
+    with open(directory / "metrics.csv", newline="") as file:
+        expected = {
+            (int(row["step"]), name): float(value)
+            for row in csv.DictReader(file)
+            for name, value in row.items()
+            if value and name != "step" and "second" not in name
+        }
+    assert len({step for step, _ in expected}) == 12
+    interrupted, last = (
+        {key: value for key, value in history(each).items() if "second" not in key[1] and key[1] != "samples"}
+        for each in written(directory)
+    )
+    assert last == {key: [value] for key, value in expected.items()}
+    assert interrupted == {key: values for key, values in last.items() if key[0] <= 7}
+
+
+def test_the_config_is_that_of_the_run(resumed):
+    directory, _ = resumed
+    interrupted, last = map(config_of, runs(directory))
+    assert interrupted["callbacks"].pop("killer")
+    assert interrupted == last == json.loads((directory / "config.json").read_text())
+
+
+def test_samples_are_a_table_at_each_validation(resumed):
+    directory, _ = resumed
+    logged = {key: value for each in written(directory) for key, value in history(each).items()}
+    tables = {step: table for (step, name), (table,) in logged.items() if name == "samples"}
+    assert sorted(tables) == [4, 8, 12]
+    for step, table in tables.items():
+        [file] = (directory / "wandb").glob(f"offline-run-*/files/{table['path']}")
+        content = json.loads(file.read_text())
+        assert content["columns"] == ["step", "prompt", "completion"]
+        assert [row[:2] for row in content["data"]] == [[step, prompt] for prompt in PROMPTS]
+
+
+def test_what_a_killed_process_had_not_written_is_logged_by_the_next(lone):
+    """wandb writes some time after it is told; a kill before that leaves an empty file."""
+    rows = [(1, {"train/loss": 0.1}), (2, {"train/loss": 0.2}), (2, {"validation/loss": 0.3}), (3, {"train/loss": 0.4})]
+    before = MetricsFile(str(lone))
+    for step, metrics in rows:
+        before.log_metrics(metrics, step=step)
+    log(lone, 3)
+    [last] = map(history, written(lone))
+    assert last == {
+        (1, "train/loss"): [0.1],
+        (2, "train/loss"): [0.2],
+        (2, "validation/loss"): [0.3],
+        (3, "train/loss"): [1 / 3],
+    }
+
+
+def test_wandb_prints_nothing(resumed):
+    _, said = resumed
+    assert "wandb" not in said.lower()
+
+
+def test_without_it_wandb_is_not_even_imported(tmp_path):
+    script = "import sys; from lm.cli import main; sys.exit(main(sys.argv[1:]) or 'wandb' in sys.modules)"
+    arguments = of_seconds(make_corpus(tmp_path / "corpus"), tmp_path, "run", "budget.steps=1")
+    assert subprocess.run([sys.executable, "-c", script, "pretrain", *arguments], timeout=240).returncode == 0
+    assert not (tmp_path / "pretrain/run/wandb").exists()
+
+
+def test_a_sweep_is_a_group(lone):
+    log(lone, 1, 2)
+    [one] = runs(lone)
+    assert (one.run_group, one.display_name) == ("tune", "tune/seed=0")
+
+
+@pytest.mark.parametrize(
+    ("asked", "files"), [("tokenizer", {"tokenizer.json"}), ("model", {"tokenizer.json", "checkpoints/last.ckpt"})]
+)
+def test_what_a_finished_run_has_made_is_an_artifact_where_asked_for(asked, files, lone):
+    for file in ("tokenizer.json", "checkpoints/last.ckpt"):
+        (lone / file).parent.mkdir(exist_ok=True)
+        (lone / file).write_text("made")
+    log(lone, 1, status="failed", artifacts=asked)
+    log(lone, 2, artifacts=asked)
+    failed, finished = ([each.artifact for each in process if each.HasField("artifact")] for process in written(lone))
+    assert not failed
+    [artifact] = finished
+    assert (artifact.name, artifact.type) == ("tune-seed-0", asked)
+    assert {entry.path for entry in artifact.manifest.contents} == files
+
+
+def test_a_run_goes_on_where_the_process_of_wandb_is_ended(lone):
+    """As Slurm does: it signals all processes of a job, of which one still has to save."""
+    script = f"""if True:
+        import os, signal, time
+        from pathlib import Path
+        from lm.callbacks import Wandb
+        logger = Wandb({str(lone)!r}, project="lm")
+        logger.log_metrics({{"train/loss": 1.0}}, step=1)
+        [core] = [
+            int(child) for child in Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
+            if "wandb-core" in Path(f"/proc/{{child}}/cmdline").read_text()
+        ]
+        os.kill(core, signal.SIGKILL)
+        for step in range(2, 6):
+            logger.log_metrics({{"train/loss": 1.0}}, step=step)
+            time.sleep(0.2)
+        logger.finalize("failed")
+    """
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs Linux, which tells children")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
+    told = f"wandb's process has gone; {lone}/metrics.csv goes on\n"
+    assert (done.returncode, done.stderr) == (0, told)
+
+
+@pytest.mark.parametrize(("name", "value"), [("WANDB_MODE", "disabled"), ("WANDB_DISABLED", "true")])
+def test_the_environment_can_hold_back_all_of_it(name, value, lone, monkeypatch):
+    monkeypatch.setenv(name, value)
+    log(lone, 1)
+    assert not (lone / "wandb").exists()
+
+
+@pytest.mark.parametrize(("mode", "offline"), [("online", True), ("offline", False)])
+def test_it_is_sent_only_where_config_and_environment_agree(mode, offline, lone, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", mode)
+    log(lone, 1, offline=offline)
+    assert len(written(lone)) == 1
+
+
+def test_online_without_a_key_is_told_in_a_line(lone, monkeypatch):
+    monkeypatch.setenv("HOME", str(lone))  # where a key may lie
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(lone))
+    with pytest.raises(ValueError, match=r"logger\.wandb\.offline=false: .*wandb login.*or leave it offline"):
+        log(lone, 1, offline=False)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_offline_no_process_speaks_to_another_machine(tmp_path):
+    """wandb's own process is spoken to through a socket in the file system; it binds one on ::1 that nobody calls."""
+    log = tmp_path / "calls"
+    arguments = of_seconds(make_corpus(tmp_path / "corpus"), tmp_path, "run", "budget.steps=2", "logger=wandb")
+    traced = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(log)]
+    if subprocess.run([*traced, "true"]).returncode:
+        pytest.skip("strace is not allowed here")
+    assert subprocess.run([*traced, sys.executable, "-m", "lm", "pretrain", *arguments], timeout=240).returncode == 0
+    called = [line for line in log.read_text().splitlines() if "sa_family=" in line]
+    assert any("wandb" in line for line in called), "the test wants to see wandb's own socket"
+    assert all("sa_family=AF_UNIX" in line for line in called)
