@@ -22,6 +22,8 @@ FIXED = {
     ("pipeline", "data@pretrain.data"),
     ("pipeline", "data@instruct.data"),
     ("pipeline", "evaluation@evaluate_answers.evaluations"),
+    ("curate", "data@instruct.data"),  # it learns from the conversations that were chosen, as they were written
+    ("curate", "data/conversations@instruct.data.conversations"),
 }
 
 

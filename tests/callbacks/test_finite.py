@@ -159,7 +159,9 @@ class Infinite(CausalLM):
 @pytest.mark.parametrize("objective", [CausalLM, Infinite])
 def test_a_loss_that_is_not_finite_makes_the_gradient_so(objective):
     module = objective(torch.nn.Linear(2, 1, bias=False), optimizer=None, schedule=None, steps=1)
-    module._trainer = SimpleNamespace(accumulate_grad_batches=3, world_size=2)
+    module._trainer = SimpleNamespace(
+        accumulate_grad_batches=3, world_size=2, distributed_sampler_kwargs={"num_replicas": 2, "rank": 0}
+    )
     module.summed_loss = module.summed_loss if objective is Infinite else lambda batch: module.model.weight.sum()
     module.training_step(SimpleNamespace(denominator=4.0), 0).backward()
     expected = torch.full((1, 2), float("nan") if objective is Infinite else 3 * 2 / 4)
