@@ -19,7 +19,8 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class Interruption(Callback):
     """Note the signal, save after the step it came in, and leave. Ranks agree on the step.
 
-    Lightning's own handling exits with 0 on SIGTERM and saves nothing, so ours is installed over it.
+    Lightning's own handling is kept from being installed: on SIGTERM it tells other ranks, that are in the middle of
+    something else, and exits with 0, nothing saved; on Slurm's SIGUSR1 it queues a job again that still runs.
     """
 
     def __init__(self) -> None:
@@ -27,10 +28,10 @@ class Interruption(Callback):
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Note signals from here, long before the first step, until Lightning has put back what it found.
+        """Note signals from here, long before the first step.
 
-        They are held back until `setup`, SIGTERM until training: ranks launched in between inherit that, and so do not
-        die of a signal that comes before they can note it, upon which Lightning would kill the whole job.
+        They are held back until `setup`: ranks launched in between inherit that, and so do not die of a signal that
+        comes before they can note it, upon which Lightning would kill the whole job.
         """
         before = {number: signal.signal(number, self._note) for number in CAUGHT}
         signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
@@ -43,11 +44,7 @@ class Interruption(Callback):
                 signal.signal(number, handler)
 
     def setup(self, trainer, pl_module, stage: str) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*CAUGHT} - {signal.SIGTERM})
-
-    def on_train_start(self, trainer, pl_module) -> None:
-        for number in (signal.SIGTERM, signal.SIGUSR1):  # which Lightning has taken for itself after `setup`
-            signal.signal(number, self._note)
+        trainer._signal_connector.register_signal_handlers = _none  # Lightning has no setting for it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
@@ -71,3 +68,7 @@ class Interruption(Callback):
 
     def _note(self, number: int, frame) -> None:
         self.received = number
+
+
+def _none() -> None:
+    """No handlers."""

@@ -1,5 +1,6 @@
 """What pretraining and instruction data share: sources of rows, an order over them, loaders without state."""
 
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
@@ -176,5 +177,15 @@ class RowDataModule(LightningDataModule, ABC):
             batch_size=None,  # items are batches already
             sampler=From(start, len(batches)),
             num_workers=self.workers,
+            worker_init_fn=_unmoved,
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
         )
+
+
+def _unmoved(worker: int) -> None:
+    """Let signals pass that come to all processes of a run, as in a terminal or from Slurm: training ends its workers.
+
+    One that dies of such a signal takes the run with it before it has saved.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

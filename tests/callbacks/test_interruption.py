@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning import Trainer
 
 from lm.callbacks import Interruption
 from lm.callbacks.interruption import CAUGHT
@@ -24,8 +26,7 @@ def training():
     before = {number: signal.getsignal(number) for number in CAUGHT}
     interruption = Interruption()
     with interruption.caught():
-        interruption.setup(None, None, "fit")
-        interruption.on_train_start(None, None)
+        interruption.setup(SimpleNamespace(_signal_connector=SimpleNamespace()), None, "fit")
         yield interruption
     assert {number: signal.getsignal(number) for number in CAUGHT} == before
 
@@ -36,28 +37,31 @@ def test_a_signal_is_noted_and_does_not_end_the_process(number, training):
     assert training.received == number
 
 
-def test_sigterm_is_held_back_until_lightnings_handler_which_would_speak_to_other_ranks_is_replaced():
+def test_lightnings_handlers_are_not_installed_also_in_a_job_of_slurm(monkeypatch):
+    for name, value in {"NTASKS": 1, "PROCID": 0, "LOCALID": 0, "NODEID": 0, "JOB_ID": 7, "JOB_NAME": "lm"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
     interruption = Interruption()
+    trainer = Trainer(accelerator="cpu", logger=False, callbacks=[interruption])
     with interruption.caught():
-        interruption.setup(None, None, "fit")
-        lightnings = []
-        signal.signal(signal.SIGTERM, lambda *_: lightnings.append("broadcast"))
-        os.kill(os.getpid(), signal.SIGTERM)
-        interruption.on_train_start(None, None)
-        assert (interruption.received, lightnings) == (signal.SIGTERM, [])
+        interruption.setup(trainer, None, "fit")
+        trainer._signal_connector.register_signal_handlers()
+        for number in CAUGHT:
+            signal.raise_signal(number)
+            assert interruption.received == number
+            assert signal.getsignal(number) == interruption._note
 
 
-@pytest.mark.parametrize("started", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_second_interrupt_ends_a_process_that_python_cannot_come_back_to(started):
-    """Its main thread waits in C, as in a collective: before training, where SIGTERM is held back, and within."""
+@pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_second_interrupt_ends_a_process_that_python_cannot_come_back_to(training):
+    """Its main thread waits in C, as in a collective: before training, where signals are held back, and within."""
     script = f"""if True:
         import ctypes, signal
+        from types import SimpleNamespace
         from lm.callbacks import Interruption
         interruption = Interruption()
         with interruption.caught():
-            interruption.setup(None, None, "fit")
-            if {started}:
-                interruption.on_train_start(None, None)
+            if {training}:
+                interruption.setup(SimpleNamespace(_signal_connector=SimpleNamespace()), None, "fit")
             print("here", flush=True)
             lock = ctypes.create_string_buffer(64)
             for _ in range(2):  # the second is never granted, whatever signal comes
