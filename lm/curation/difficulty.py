@@ -3,19 +3,15 @@
 Instruction-following difficulty (Li et al. 2024, arXiv:2308.12032): the perplexity of the answer after its instruction
 over that of the answer alone. Near 0 the instruction gives the answer away; from 1 on it does not help, as where the
 answer is not to the question. The conversations of most difficulty below 1 taught their models best.
-
-Legend: B rows  T tokens  D dim
 """
 
 from collections.abc import Callable, Sequence
 from math import exp
 
-import torch
-
 from lm.bounds import Count, Positive
 from lm.conversation import Conversation, Template
 from lm.model import Transformer
-from lm.objective.loss import target_losses
+from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
 from lm.tokenizer import Tokenizer
 
@@ -45,12 +41,12 @@ class Difficulty:
         model = self.model(vocab_size=self.tokenizer.vocab_size)
         asked = [sides for each in conversations for sides in self._sides(each, model.context)]
         order = sorted(range(len(asked)), key=lambda place: len(asked[place][0]))  # of like length together
-        nats = [0.0] * len(asked)
+        nats = [0.0] * len(asked)  # a token
         with bar(len(asked), label="curate", unit="answers") as shown:
             for start in range(0, len(order), self.rows):
                 batch = order[start : start + self.rows]
-                for place, loss in zip(batch, _losses(model, [asked[place] for place in batch]), strict=True):
-                    nats[place] = loss
+                for place, found in zip(batch, answer_nats(model, [asked[place] for place in batch]), strict=True):
+                    nats[place] = found / asked[place][1]
                 shown.update(len(batch))
         return [exp(after - alone) for after, alone in zip(nats[::2], nats[1::2], strict=True)]
 
@@ -69,17 +65,3 @@ class Difficulty:
         turns = conversation.messages
         last = max(place for place, turn in enumerate(turns) if turn.role == "assistant")
         return turns[: last + 1]
-
-
-@torch.inference_mode()
-def _losses(model: Transformer, sides: Sequence[tuple[list[int], int]]) -> list[float]:
-    """Nats a token of the part of each that counts; rows are padded on the right, where nobody looks."""
-    longest = max(len(tokens) for tokens, _ in sides)
-    rows = torch.zeros(len(sides), longest, dtype=torch.long)
-    counted = torch.zeros(len(sides), longest - 1, dtype=torch.bool)
-    for row, (tokens, count) in enumerate(sides):
-        rows[row, : len(tokens)] = torch.tensor(tokens)
-        counted[row, len(tokens) - 1 - count : len(tokens) - 1] = True
-    hidden = model.hidden(rows[:, :-1])  # B T D
-    losses = target_losses(hidden[counted], model.output_weight, rows[:, 1:][counted]).double()
-    return [float(part.mean()) for part in losses.split([count for _, count in sides])]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from lm.conversation import Conversation
 from lm.data.alternating import AlternatingFiles
-from lm.data.conversation_files import MessageFiles, QuestionFiles
+from lm.data.conversation_files import MessageFiles
 from lm.data.conversation_source import ConversationSource
 from lm.data.message_trees import MessageTrees
+from lm.data.question_files import QuestionFiles
 from lm.data.record_source import FileRecords, Hub
 from lm.data.transcripts import TranscriptFiles
 

@@ -11,8 +11,9 @@ import yaml
 
 from lm.config import config_directory
 from lm.conversation import Message
-from lm.data.conversation_files import MessageFiles, QuestionFiles
+from lm.data.conversation_files import MessageFiles
 from lm.data.detected import DetectedFiles
+from lm.data.question_files import QuestionFiles
 from lm.data.transcripts import TranscriptFiles
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -210,6 +211,20 @@ def test_roles_are_called_what_the_file_calls_them(tmp_path):
         list(source("messages", path))
     with pytest.raises(ValueError, match=r"data\.conversations\.roles: 'helper' is none of system, user, assistant"):
         source("messages", path, roles={"bot": "helper"})
+
+
+def test_a_mark_at_the_end_of_answers_is_told_and_taken_off_by_name(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    answers = ["yes<|endoftext|>", "no", "a </s> within", "no</s>"]
+    path.write_text("".join(json.dumps({"prompt": "why?", "completion": answer}) + "\n" for answer in answers))
+    left = source("completions", path)
+    assert [talk.messages[1].content for talk in left] == answers
+    assert len(left.notes) == 2
+    assert any("1 answers end with <|endoftext|>, learned as text" in note for note in left.notes)
+    off = source("completions", path, answer_end="<|endoftext|>")
+    assert [talk.messages[1].content for talk in off] == ["yes", *answers[1:]]
+    assert off.notes == ()
+    assert off.fingerprint() != left.fingerprint()
 
 
 def test_a_system_field_opens_the_conversation_where_it_is_filled(tmp_path):

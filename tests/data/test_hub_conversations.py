@@ -11,9 +11,10 @@ from omegaconf import OmegaConf
 from lm.config import config_directory
 from lm.conversation import Message
 from lm.data.alternating import AlternatingFiles
-from lm.data.conversation_files import MessageFiles, QuestionFiles
+from lm.data.conversation_files import MessageFiles
 from lm.data.detected import DetectedFiles
 from lm.data.message_trees import MessageTrees
+from lm.data.question_files import QuestionFiles
 from lm.data.record_source import Hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -8,10 +8,11 @@ import torch
 
 from lm.conversation import Turns
 from lm.corpus import Split
-from lm.data.conversation_files import MessageFiles, QuestionFiles
+from lm.data.conversation_files import MessageFiles
 from lm.data.conversation_source import ConversationSource
 from lm.data.exact_fit import exact_fit
 from lm.data.instruction import InstructionData
+from lm.data.question_files import QuestionFiles
 from lm.data.transcripts import TranscriptFiles
 from lm.objective.loss import target_losses
 from shared_texts import DATA

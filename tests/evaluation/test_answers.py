@@ -1,14 +1,16 @@
 """Only held-out questions are asked, spread evenly, and right is what is the same to the letter and has ended."""
 
 from functools import partial
+from math import log
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from lm.conversation import Conversation, Message, RoleTokens
 from lm.corpus import Split
 from lm.evaluation import Answers
-from lm.evaluation.answers import _judged, _spread
+from lm.evaluation.answers import Asked, _judged, _spread, wilson
 from lm.generation import Completion
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
@@ -55,16 +57,58 @@ def test_those_asked_are_spread_evenly():
 
 
 @pytest.mark.parametrize(
-    ("text", "reason", "judged"),
+    ("text", "reason", "ended", "right"),
     [
-        ("four", "stop_token", (1, 1, 1)),
-        ("four", "length", (1, 0, 0)),
-        ("Four", "stop_token", (1, 1, 0)),
-        ("four ", "stop_token", (1, 1, 0)),
+        ("four", "stop_token", 1, 1),
+        ("four", "length", 0, 0),
+        ("Four", "stop_token", 1, 0),
+        ("four ", "stop_token", 1, 0),
     ],
 )
-def test_right_is_the_same_to_the_letter_and_ended(text, reason, judged):
-    assert _judged(Completion(text, [], reason), talk(4)) == judged
+def test_right_is_the_same_to_the_letter_and_ended(text, reason, ended, right):
+    found = _judged([(Asked([0], "four", [1], "sums"), Completion(text, [], reason), 2.0)])
+    assert (found["questions"], found["ends_turn"], found["word_for_word"]) == (1, ended, right)
+
+
+def test_the_commonest_answer_is_that_of_each_task_and_bits_are_over_bytes_of_answers():
+    said = [("sums", "4", 1.0), ("sums", "4", 2.0), ("sums", "5", 3.0), ("words", "né", 4.0), ("words", "a", None)]
+    done = [(Asked([0], answer, [1], task), Completion("4", [], "stop_token"), nats) for task, answer, nats in said]
+    found = _judged(done)
+    assert found["commonest"] == 3 / 5  # two of the sums, one of the words
+    assert found["word_for_word"] == 2 / 5
+    assert found["bits_per_byte"] == pytest.approx(10 / 6 / log(2))  # what does not fit counts on neither side
+    assert _judged(done[4:])["bits_per_byte"] is None
+
+
+@pytest.mark.parametrize(
+    ("right", "asked", "expected"),
+    [(0, 10, (0.0, 0.2775)), (81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (10, 10, (0.7225, 1.0))],
+)
+def test_intervals_are_those_published(right, asked, expected):
+    """Newcombe 1998 (Statistics in Medicine 17, table I, method 3)."""
+    assert wilson(right, asked) == pytest.approx(expected, abs=5e-5)
+
+
+def test_bits_are_those_of_a_plain_forward_pass(model):
+    tokenizer = byte_tokenizer([])
+    evaluation = answers(questions=1000, max_tokens=20)
+    nats = size = 0
+    for one in evaluation._held_out():
+        prompt = evaluation.template.prompt(one.messages[:-1], tokenizer)
+        answer = [*tokenizer.encode("four"), tokenizer.end_of_turn]
+        losses = F.cross_entropy(
+            model(torch.tensor([prompt + answer])[:, :-1])[0].double(),
+            torch.tensor((prompt + answer)[1:]),
+            reduction="none",
+        )
+        nats, size = nats + losses[-5:].sum().item(), size + 4
+    found = evaluation(model, tokenizer)
+    assert found["all"]["bits_per_byte"] == pytest.approx(nats / size / log(2), rel=1e-5)
+
+
+def test_what_nothing_could_be_learned_from_is_not_asked(model):
+    empty = [Conversation((Message("user", f"{n}?"), Message("assistant", "")), task="sums") for n in range(50)]
+    assert answers([*TALKS, *empty]).fingerprint() == answers().fingerprint()
 
 
 def test_several_sources_are_asked_together(model):

@@ -9,7 +9,7 @@ import pytest
 from answering import endpoint, said
 from lm.bootstrap import Known
 from lm.calling import call_job
-from lm.data.conversation_files import QuestionFiles
+from lm.data.question_files import QuestionFiles
 from training_runs import composed, make_corpus, pretraining, run
 
 SEEDS = [
