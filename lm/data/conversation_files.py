@@ -34,9 +34,10 @@ class MessageFiles(RecordFiles):
         roles: dict[str, str] | None = None,
         reasoning: Literal["refuse", "drop", "keep"] = "refuse",
         task_field: str | None = None,
+        group_field: str | None = None,
         hub: Hub | None = None,
     ):
-        super().__init__(path, task_field=task_field, hub=hub)
+        super().__init__(path, task_field=task_field, group_field=group_field, hub=hub)
         self.messages_field, self.role_field, self.content_field = messages_field, role_field, content_field
         self.system_field, self.reasoning = system_field, reasoning
         self.roles = {role: role for role in ROLES} | (roles or {})

@@ -16,7 +16,8 @@ class ConversationFiles(ConversationSource):
 
     `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. With a `hub` it is an id of the
     Hugging Face hub, or a folder like one. `task_field` names a field that tells validation what kind of question it
-    is. Halves of characters (lone surrogates, which JSON can spell) become � and are counted in the notes. `columns`
+    is, `group_field` one whose equals are held out together, as where several questions are asked about one text.
+    Halves of characters (lone surrogates, which JSON can spell) become � and are counted in the notes. `columns`
     names the fields of CSV and TSV without a header, in which quotes mean nothing unless `quoted`.
     """
 
@@ -25,12 +26,13 @@ class ConversationFiles(ConversationSource):
         path: str | list[str],
         *,
         task_field: str | None,
+        group_field: str | None = None,
         columns: list[str] | None = None,
         quoted: bool = True,
         hub: Hub | None = None,
     ):
         self.records = FileRecords(path, columns=columns, quoted=quoted) if hub is None else hub.records(path)
-        self.task_field = task_field
+        self.task_field, self.group_field = task_field, group_field
         self.counts: Counter[str] = Counter()  # what this reading had to change or leave out
 
     @abstractmethod
@@ -42,7 +44,8 @@ class ConversationFiles(ConversationSource):
         """What besides the records decides on the conversations."""
 
     def fingerprint(self) -> str:
-        return hash_json([type(self).__name__, self.options(), self.task_field, *self.records.identity()])
+        grouped = [] if self.group_field is None else [{"group": self.group_field}]
+        return hash_json([type(self).__name__, self.options(), self.task_field, *grouped, *self.records.identity()])
 
     def __iter__(self) -> Iterator[Conversation]:
         self.counts.clear()
@@ -54,6 +57,10 @@ class ConversationFiles(ConversationSource):
     def task(self, record: dict, place: str) -> str:
         """What kind of question a record is."""
         return "" if self.task_field is None else str(field_of(record, self.task_field, place))
+
+    def group(self, record: dict, place: str) -> str:
+        """What is held out together with a record; empty where it stands for itself."""
+        return "" if self.group_field is None else str(field_of(record, self.group_field, place))
 
     def _whole(self, message: Message) -> Message:
         if not isinstance(message.content, str):
@@ -74,6 +81,6 @@ class RecordFiles(ConversationFiles):
 
     def read(self) -> Iterator[Conversation]:
         for place, record in self.records:
-            task = self.task(record, place)
+            task, group = self.task(record, place), self.group(record, place)
             for turns in self.conversations(record, place):
-                yield Conversation(tuple(turns), task=task, place=place)
+                yield Conversation(tuple(turns), task=task, group=group, place=place)

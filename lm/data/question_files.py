@@ -35,6 +35,7 @@ class QuestionFiles(RecordFiles):
         system_field: str | None = None,
         instances_field: str | None = None,
         task_field: str | None = None,
+        group_field: str | None = None,
         rationale_field: str | None = None,
         between: str = "\n\n",
         escaped: bool = False,
@@ -43,7 +44,7 @@ class QuestionFiles(RecordFiles):
         answer_end: str | None = None,
         hub: Hub | None = None,
     ):
-        super().__init__(path, task_field=task_field, columns=columns, quoted=quoted, hub=hub)
+        super().__init__(path, task_field=task_field, group_field=group_field, columns=columns, quoted=quoted, hub=hub)
         self.answer_end = answer_end
         self.rationale_field, self.between, self.escaped = rationale_field, between, escaped
         self.question_field, self.input_field, self.answer_field = question_field, input_field, answer_field

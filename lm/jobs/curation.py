@@ -214,7 +214,7 @@ def _learn(
 def _messages(candidate: Candidate) -> dict[str, Any]:
     """As data/conversations=messages reads it."""
     turns = [{"role": turn.role, "content": turn.content} for turn in candidate.conversation.messages]
-    return {"messages": turns, **candidate.record}
+    return {"messages": turns, "group": candidate.conversation.group, **candidate.record}
 
 
 def _write(path: Path, records: Any) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from lm.config import config_directory
 from lm.conversation import Message
+from lm.corpus import Split
 from lm.data.conversation_files import MessageFiles
 from lm.data.detected import DetectedFiles
 from lm.data.question_files import QuestionFiles
@@ -225,6 +226,22 @@ def test_a_mark_at_the_end_of_answers_is_told_and_taken_off_by_name(tmp_path):
     assert [talk.messages[1].content for talk in off] == ["yes", *answers[1:]]
     assert off.notes == ()
     assert off.fingerprint() != left.fingerprint()
+
+
+def test_a_group_field_holds_out_together_what_is_asked_about_one_text(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    records = [{"prompt": f"{ask} {text}?", "completion": "x", "text": text} for text in range(40) for ask in "ab"]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    split = Split(0.5)
+    alone = [split.held_out(talk) for talk in source("completions", path)]
+    assert alone[::2] != alone[1::2]
+    together = source("completions", path, group_field="text")
+    held_out = [split.held_out(talk) for talk in together]
+    assert held_out[::2] == held_out[1::2]
+    assert 0 < sum(held_out) < len(held_out)
+    assert together.fingerprint() != source("completions", path).fingerprint()
+    with pytest.raises(ValueError, match=r"talks\.jsonl:1 has no field 'page'"):
+        list(source("completions", path, group_field="page"))
 
 
 def test_a_system_field_opens_the_conversation_where_it_is_filled(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from lm.calling import call_job
 from lm.conversation import Conversation, Message
 from lm.corpus import Split
+from lm.data.conversation_files import MessageFiles
 from lm.data.detected import DetectedFiles
 from lm.report import curation_table, curation_verdict
 from training_runs import composed, make_corpus, pretraining, run
@@ -86,6 +87,18 @@ def test_what_is_written_is_what_was_said_and_splits_as_it_did(chosen):
     fates = [each["fate"] for each in lines(chosen / "conversations.jsonl")]
     assert [SPLIT.held_out(each) for each in read] == [fate == "held out" for fate in fates]
     assert fates.count("chosen") == 10
+    assert "held out" in fates
+
+
+def test_what_is_held_out_together_stays_so_when_it_is_learned_from(place):
+    write(place / "pairs.jsonl", [each | {"text": number // 2} for number, each in enumerate(records(60))])
+    grouped = [f"conversations.path={place}/pairs.jsonl", "conversations.group_field=text"]
+    made = config(place, "pairs", "data/conversations@conversations=alpaca", "keep=10", *grouped)
+    call_job(made)
+    written = place / "curate" / "pairs" / "conversations.jsonl"
+    read = MessageFiles(str(written), group_field=made["instruct"]["data"]["conversations"]["group_field"])
+    fates = [each["fate"] for each in lines(written)]
+    assert [SPLIT.held_out(each) for each in read] == [fate == "held out" for fate in fates]
     assert "held out" in fates
 
 
