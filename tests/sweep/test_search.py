@@ -36,7 +36,8 @@ class Jobs:
         self.points: list[list[Point]] = []
         self.dying, self.failing = dying, failing
 
-    def __call__(self, points: list[Point]) -> Sequence[Outcome]:
+    def __call__(self, numbered: dict[int, Point]) -> Sequence[Outcome]:
+        points = [*numbered.values()]
         self.points.append(points)
         if len(self.points) == self.dying:
             raise KeyboardInterrupt
@@ -150,11 +151,11 @@ def test_a_point_that_is_asked_for_twice_at_once_is_run_once(tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [None, True, {"bits": 1.0}])
 def test_what_returns_no_number_is_refused(number: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no number that a search could compare"):
-        search(tmp_path, lambda points: [outcome(each, value=number) for each in points])
+        search(tmp_path, lambda points: [outcome(each, value=number) for each in points.values()])
 
 
 def test_what_is_not_a_number_is_told_to_no_sampler(tmp_path: Path) -> None:
-    found = search(tmp_path, lambda points: [outcome(each, value=float("nan")) for each in points], trials=2)
+    found = search(tmp_path, lambda points: [outcome(each, value=float("nan")) for each in points.values()], trials=2)
     assert len(found) == 2
 
 
