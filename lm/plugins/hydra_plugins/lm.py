@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lm.bounds import Count, Natural
 from lm.calling import carry_out, freeze
 from lm.config.composition import SAME
+from lm.config.typed import literal
 from lm.sweep import Job, Outcome
 from lm.sweep.comparison import write_trials
 from lm.sweep.processes import in_processes
@@ -88,12 +89,14 @@ class Optuna(Sweeper):
 
     def _pruning(self, trial: int, directory: Path) -> list[str]:
         """What gives a job the callback that may end it early, which is no part of its name."""
-        trials = QuotedString(str((directory / TRIALS).absolute()), Quote.single).with_quotes()
-        pruning = (
-            f"_target_: lm.sweep.pruning.Pruning, pruner: ${{hydra.sweeper.pruner}}, trial: {trial}, trials: {trials}"
-        )
+        node = {
+            "_target_": "lm.sweep.pruning.Pruning",
+            "pruner": OmegaConf.to_container(self.config.hydra.sweeper.pruner, resolve=True),
+            "trials": str((directory / TRIALS).absolute()),
+            "trial": trial,
+        }
         unnamed = [*OmegaConf.select(self.config, SAME), "callbacks.pruning"]
-        return [f"+callbacks.pruning={{{pruning}}}", f"{SAME}=[{','.join(map(repr, unnamed))}]"]
+        return [f"+callbacks.pruning={literal(node)}", f"{SAME}={literal(unnamed)}"]
 
 
 def _distribution(override: Override) -> Any:
