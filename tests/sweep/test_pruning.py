@@ -110,7 +110,7 @@ def test_validations_are_counted_where_they_do_not_divide_the_steps(corpus: Path
 
 
 # saved: step 2, best and last at 4, 6, best and last at 8
-@pytest.mark.parametrize(("saves", "warmup", "step"), [(2, 0, 4), (3, 0, 4), (3, 2, 8), (4, 2, 8), (6, 2, 8)])
+@pytest.mark.parametrize(("saves", "warmup", "step"), [(2, 0, 4), (3, 0, 4), (3, 2, 8), (4, 0, 8), (6, 2, 8)])
 def test_a_run_killed_on_its_way_is_pruned_where_an_unbroken_one_is(
     saves: int, warmup: int, step: int, corpus: Path, unbroken: Path, tmp_path: Path
 ) -> None:
