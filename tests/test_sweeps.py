@@ -213,6 +213,7 @@ REFUSED = {
     "seed=1": "hydra/sweeper=optuna has nothing to search",
     "learning_rate=interval(0,1) hydra/sweeper/sampler=grid": "learning_rate: a grid wants each value named",
     "seed=range(0,4) hydra/sweeper/pruner=medain": "hydra/sweeper/pruner=medain: no such option; did you mean median?",
+    "seed=range(0,4) hydra/sweeper/pruner=median hydra.sweeper.pruner.start=1": "hydra.sweeper.pruner.start=1: Could",
     "seed=range(0,4) hydra/sweeper/pruner=median": "hydra/sweeper/pruner: this job reports nothing on its way",
     "seed=range(0,4) hydra/sweeper/pruner=median hydra.sweeper.pruner.startup=-1": "hydra.sweeper.pruner.startup: exp",
     "seed=range(0,4) hydra/sweeper/pruner=hyperband hydra.sweeper.pruner.factor=1": "hydra.sweeper.pruner.factor: exp",

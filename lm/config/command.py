@@ -119,9 +119,9 @@ def _with_key(composition: Composition, key: str) -> str:
 
 
 def _chooses(composition: Composition, override: Override) -> bool:
-    """Whether an override chooses an option that there is, in a group that the job has: keys come with it."""
-    options = composition.options(override.key_or_group)
-    return override.value() in options and override.get_key_element().lstrip("+") in composition.groups
+    """Whether an override chooses an option that there is, in a group that the job or Hydra has: keys come with it."""
+    known = override.is_hydra_override() or override.get_key_element().lstrip("+") in composition.groups
+    return known and override.value() in composition.options(override.key_or_group)
 
 
 def _mended(composition: Composition, override: Override, chosen: list[str], faults: list[Fault]) -> list[str]:

@@ -161,3 +161,20 @@ def test_a_trial_is_compared_with_none_that_failed_or_is_not_done(tmp_path: Path
     write_trials(study, tmp_path / "trials.json")
     comparison = Comparison(lambda: median(startup=0), trials=tmp_path / "trials.json", number=2)
     assert not comparison.unpromising({1: 9.0})
+
+
+def test_a_trial_is_judged_by_its_last_validation_and_what_its_process_knows_of_it(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    for values in ([2.0, 1.0], [9.0]):
+        trial = study.ask()
+        for validation, value in enumerate(values, 1):
+            trial.report(value, validation)
+    study.tell(0, 1.0)  # the other one was cut when the study had been told its first value
+    write_trials(study, tmp_path / "trials.json")
+
+    def judged(values: dict[int, float]) -> bool:
+        return Comparison(lambda: median(startup=1), trials=tmp_path / "trials.json", number=1).unpromising(values)
+
+    assert judged({1: 9.0})
+    assert not judged({1: 9.0, 2: 0.5})
+    assert not judged({1: 1.5})
