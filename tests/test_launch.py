@@ -134,10 +134,14 @@ def test_ranks_that_have_done_their_part_are_waited_for(ranks):
 
 
 def test_a_rank_that_was_interrupted_has_not_failed(ranks):
-    with launches(Path("config.json")):
-        ranks("interrupt")
-        assert innermost_launch().others[1].wait() == 128 + signal.SIGINT
-        assert innermost_launch()._first() is None
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background ignores
+    try:
+        with launches(Path("config.json")):
+            ranks("interrupt")
+            assert innermost_launch().others[1].wait() == 128 + signal.SIGINT
+            assert innermost_launch()._first() is None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_a_rank_of_an_earlier_launch_said_is_forgotten(ranks):
