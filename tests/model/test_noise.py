@@ -30,7 +30,7 @@ def test_documents_of_a_row_get_the_noise_they_would_get_alone():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_long_documents_are_measured_in_any_precision(dtype):
-    """A sum of ones in bf16 ends at 256."""
+    """Ones that are added one by one in bf16 end at 256."""
     torch.manual_seed(0)
     moved = noisy(torch.zeros(1, 2048, 16, dtype=dtype), torch.zeros(1, 2048, dtype=torch.int64), alpha=5.0)
     assert moved.dtype == dtype

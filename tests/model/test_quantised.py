@@ -91,7 +91,8 @@ def test_zeros_stay_zeros(kind):
     nn.init.zeros_(layer.weight)
     assert (KINDS[kind](layer).weight == 0).all()
     layer = linear()
-    nn.init.zeros_(layer.weight[3])  # beside rows that are none
+    nn.init.zeros_(layer.weight[3])  # beside rows that are none, of which one is large
+    nn.init.constant_(layer.weight[5], 10.0)
     assert (KINDS[kind](layer).weight[3] == 0).all()
 
 
