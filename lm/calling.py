@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 from lm.config import build, examine, is_job, is_node, leave_hydra, locate
 from lm.failure import in_a_line, tell
 from lm.launch import launches
+from lm.ranks import is_first_process
 from lm.run import Run
-from lm.sweep import Job, Outcome, sweep_name
+from lm.sweep import Job, Outcome, Pruned, sweep_name
 
 
 def run_one(config: DictConfig) -> Any:
@@ -51,6 +52,10 @@ def carry_out(job: Job) -> Outcome:
     done = Outcome(job.name, job.overrides, job.directory)
     try:
         return replace(done, value=call_job(job.node))
+    except Pruned as pruned:
+        if is_first_process():
+            print(f"sweep       {job.name} is {pruned.message}, at {pruned.value:.6g}", flush=True)
+        return replace(done, value=pruned.value, pruned_at=pruned.step)
     except Exception as error:
         return replace(done, code=tell(error), error=in_a_line(error))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lm.config import Composition, build, check, faults_of, locate, plain, readable
+from lm.config.typed import literal
 from lm.faults import Fault
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
@@ -310,6 +311,17 @@ def test_numbers_and_sweeps_that_are_meant_stay_what_they_are() -> None:
         assert readable(composition, typed) == typed
     assert readable(composition, "behave=bug, well", multirun=True) == "behave=bug, well"
     assert readable(composition, "behave=42", multirun=True) == "behave=42"
+
+
+def test_a_plain_value_is_typed_so_that_hydra_reads_it_again() -> None:
+    value = {
+        "_target_": "a.b",
+        "x": [1, 2.5e-7, None, True],
+        "inner": {"text": "it's a \\' {b}, (c", "none": {}},
+        "y": "1",
+    }
+    config = Composition("train", directory=toy.CONF).compose(["data.path=x", f"+logger={literal(value)}"])
+    assert config.logger == value
 
 
 def test_a_key_that_comes_with_a_chosen_option_is_no_fault_beside_another() -> None:

@@ -212,6 +212,10 @@ REFUSED = {
     "learning_rte=interval(0,1)": "learning_rte: unknown key of toy.train; did you mean learning_rate?",
     "seed=1": "hydra/sweeper=optuna has nothing to search",
     "learning_rate=interval(0,1) hydra/sweeper/sampler=grid": "learning_rate: a grid wants each value named",
+    "seed=range(0,4) hydra/sweeper/pruner=medain": "hydra/sweeper/pruner=medain: no such option; did you mean median?",
+    "seed=range(0,4) hydra/sweeper/pruner=median": "hydra/sweeper/pruner: this job reports nothing on its way",
+    "seed=range(0,4) hydra/sweeper/pruner=median hydra.sweeper.pruner.startup=-1": "hydra.sweeper.pruner.startup: exp",
+    "seed=range(0,4) hydra/sweeper/pruner=hyperband hydra.sweeper.pruner.factor=1": "hydra.sweeper.pruner.factor: exp",
 }  # fmt: skip
 
 
@@ -233,6 +237,105 @@ def test_without_optuna_the_extra_that_brings_it_is_named(
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert search("seed=range(0,4)") == 2
     assert capsys.readouterr().err.endswith("; pip install 'lm[sweep]'\n")
+
+
+# searches that end unpromising runs
+
+
+RATE = "optimizer.learning_rate=tag(log,interval(1e-6,1e-1))"
+SEARCH = ("hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=8", "validations=4")
+SET_ON = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra/launcher=local")
+MEDIAN = ("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.startup=2")
+
+
+def searching(corpus: Path, root: Path, *more: str) -> list[str]:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    return ["pretrain", *of_seconds(corpus, root, "found", "-m", *SEARCH, *more, RATE)]
+
+
+def studied(directory: Path) -> list[tuple]:
+    """All that a study knows of its trials."""
+    import optuna
+
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{directory}/study.db")
+    return [(each.state.name, each.params, each.value, each.intermediate_values) for each in study.get_trials()]
+
+
+@pytest.fixture(scope="module")
+def pruned(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pruned")
+    assert main(searching(corpus, root, *MEDIAN)) == 0
+    return root / "pretrain/found"
+
+
+def test_a_search_that_prunes_finds_what_a_whole_one_does_in_fewer_steps(
+    pruned: Path, corpus: Path, tmp_path: Path
+) -> None:
+    assert main(searching(corpus, tmp_path)) == 0
+    whole, told = summary(tmp_path / "pretrain/found"), summary(pruned)
+    assert {each["name"] for each in whole} == {each["name"] for each in told}
+    assert (told[0]["name"], told[0]["value"]) == (whole[0]["name"], whole[0]["value"])
+    ended = [each for each in told if each["status"] == "pruned"]
+    assert len(ended) >= 2
+    assert told[-len(ended) :] == ended
+    assert {each["pruned_at"] for each in ended} <= {3, 6, 9}
+    whole_values = values(tmp_path / "pretrain/found")
+    for each in told:
+        with open(Path(each["directory"]) / "metrics.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert int(rows[-1]["step"]) == (each["pruned_at"] or 12)
+        assert float([row for row in rows if row["validation/loss"]][-1]["validation/bits_per_byte"]) == each["value"]
+        assert (each["value"] == whole_values[each["name"]]) == (each["status"] == "complete")
+        state = json.loads((Path(each["directory"]) / "manifest.json").read_text())["state"]
+        assert state == ("started" if each["pruned_at"] else "complete")
+        rate = each["overrides"][0].partition("=")[2]
+        assert each["name"] == f"optimizer.learning_rate={rate}"
+    worst = max(float(each["overrides"][0].partition("=")[2]) for each in ended)
+    assert worst < float(told[0]["overrides"][0].partition("=")[2]), "the small rates are the bad ones"
+
+
+def test_a_study_keeps_what_each_validation_found(pruned: Path) -> None:
+    by_name = {each["name"]: each for each in summary(pruned)}
+    for state, params, value, found in studied(pruned):
+        told = by_name[f"optimizer.learning_rate={params['optimizer.learning_rate']}"]
+        assert (state.lower(), value) == (told["status"], told["value"])
+        assert [*found] == [*range(1, (told["pruned_at"] or 12) // 3 + 1)]
+        assert [*found.values()][-1] == value
+
+
+def test_a_search_killed_in_a_trial_goes_on_and_knows_the_same(pruned: Path, corpus: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "pretrain/found"
+    assert main(searching(corpus, tmp_path, *MEDIAN, "hydra.sweeper.trials=3")) == 0
+    killer = "+callbacks.kill={_target_: killers.KillAfterBatch, batches: 26}"  # of 4 a step: past a validation
+    assert lm(*searching(corpus, tmp_path, *MEDIAN, killer)).returncode == -9
+    assert "RUNNING" in [state for state, *_ in studied(sweep)]
+    assert main(searching(corpus, tmp_path, *MEDIAN)) == 0
+    assert studied(sweep) == studied(pruned)
+    before = {path: path.stat().st_mtime_ns for path in sweep.rglob("checkpoints/*")}
+    assert main(searching(corpus, tmp_path, *MEDIAN)) == 0
+    assert studied(sweep) == studied(pruned)
+    assert before == {path: path.stat().st_mtime_ns for path in sweep.rglob("checkpoints/*")}
+    assert [(each["name"], each["pruned_at"]) for each in summary(sweep)] == [
+        (each["name"], each["pruned_at"]) for each in summary(pruned)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [("hydra.launcher.at_once=2", "hydra.sweeper.at_once=2"), SET_ON])
+def test_a_search_prunes_jobs_in_other_processes_and_of_several_ranks(
+    more: tuple[str, ...], corpus: Path, tmp_path: Path
+) -> None:
+    same = ("model.dropout=0.0", "hydra/sweeper/pruner=successive_halving", "hydra.sweeper.trials=6")
+    asked = ("hydra.sweeper.at_once=2",) if more is not SET_ON else ()
+    assert main(searching(corpus, tmp_path / "here", *same, *asked)) == 0
+    said = lm(*searching(corpus, tmp_path / "there", *same, "hydra/launcher=local", *more))
+    assert said.returncode == 0, said.stderr
+    here, there = (studied(tmp_path / name / "pretrain/found") for name in ("here", "there"))
+    assert {"COMPLETE", "PRUNED"} == {state for state, *_ in here}
+    assert [(state, params, [*found]) for state, params, _, found in here] == [
+        (state, params, [*found]) for state, params, _, found in there
+    ]
+    assert [value for _, _, value, _ in there] == pytest.approx([value for _, _, value, _ in here], rel=1e-2)
 
 
 # jobs in processes of their own
@@ -318,9 +421,6 @@ def until(holds: Callable[[], object]) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("it did not come to that in 30 seconds")
-
-
-SET_ON = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra/launcher=local")
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """What a person typed on the command line, as Hydra's grammar has to have it."""
 
+import json
 import re
 from contextlib import suppress
+from typing import Any
 
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
@@ -20,8 +22,7 @@ def readable(composition: Composition, override: str, *, multirun: bool = False)
     key, equals, text = override.partition("=")
     if not equals or composition.options(key.lstrip("+")):
         return override
-    within = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text)
-    quoted = f"{key}='{within}'"
+    quoted = f"{key}={_quoted(text)}"
     try:
         (read,) = composition.parse([override])
     except OverrideParseException:
@@ -33,6 +34,23 @@ def readable(composition: Composition, override: str, *, multirun: bool = False)
     spoken = changed and not multirun and _is_text(composition, key)
     typed_as_is = text[:1] in ("'", '"', "[") or text == "null"
     return quoted if text != text.strip() or (spoken and not typed_as_is) else override
+
+
+def literal(value: Any) -> str:
+    """A plain value as it would be typed behind `key=`."""
+    match value:
+        case dict():
+            return f"{{{', '.join(f'{key}: {literal(item)}' for key, item in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(literal, value))}]"
+        case str():
+            return _quoted(value)
+    return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    within = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text)
+    return f"'{within}'"
 
 
 def _is_text(composition: Composition, key: str) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from lm.run import Interrupted
+
 
 @dataclass(frozen=True)
 class Job:
@@ -26,11 +28,20 @@ class Outcome:
     value: Any = None
     code: int = 0
     error: str = ""
+    pruned_at: int | None = None  # step; the value is that of the validation there
 
     @property
     def number(self) -> float | None:
         """What sweeps compare: the value where it is one number."""
         return float(self.value) if isinstance(self.value, int | float) and not isinstance(self.value, bool) else None
+
+
+class Pruned(Interrupted):
+    """A job of a search has saved and ended early, since others promise more. Ranks leave as upon a signal."""
+
+    def __init__(self, value: float, *, step: int, steps: int):
+        super().__init__(0, f"pruned at step {step} of {steps}")
+        self.value, self.step = value, step
 
 
 def sweep_name(overrides: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lm.files import hash_json
 from lm.manifest import WAY_OUT, differences
 from lm.sweep.job import Outcome
+from lm.sweep.reports import read_reports
 from lm.sweep.space import size
 
 if TYPE_CHECKING:
@@ -18,17 +19,18 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, TrialState
 
 Point = dict[str, Any]  # a value for each key of the space
 LOCK = ".study.lock"
 
 
 class Search:
-    """Ask a study for points, have their jobs run `at_once`, tell it what they returned, until `trials` are complete.
+    """Ask a study for points, have their jobs run `at_once`, tell it what they returned, until `trials` are done.
 
     What a study knows decides what it asks for, so results are told in the order of the trials, and only when all of
-    the jobs at once have ended. A trial that was cut is run again in its directory, and so is one that failed.
+    the jobs at once have ended. A trial that was cut is run again in its directory, and so is one that failed; one that
+    was pruned is done, as a complete one is.
     """
 
     def __init__(
@@ -49,19 +51,17 @@ class Search:
         self.space, self.sampler, self.trials, self.at_once = space, sampler, trials, at_once
         self.seed, self.direction = seed, direction
 
-    def run(self, study: "Study", launch: Callable[[list[Point]], Sequence[Outcome]]) -> list[Outcome]:
-        """What all trials of the study found, earlier ones included."""
-        from optuna.trial import TrialState
-
-        trials = study.get_trials(deepcopy=False)
-        complete = [each for each in trials if each.state == TrialState.COMPLETE]
-        earlier = [Outcome(**study.user_attrs[_place(each)], value=each.value) for each in complete]
+    def run(self, study: "Study", launch: Callable[[dict[int, Point]], Sequence[Outcome]]) -> list[Outcome]:
+        """What all trials of the study found, earlier ones included; `launch` gets points by their trials' number."""
+        done = study.get_trials(deepcopy=False, states=_done())
+        earlier = [Outcome(**study.user_attrs[_place(each)], value=each.value) for each in done]
         found = {each.name: each for each in earlier}
-        left = self.trials - len(complete)
+        left = self.trials - len(done)
         self._again(study)
         while left > 0 and (batch := self._batch(study, min(self.at_once, left))):
-            points = {hash_json(trial.params): trial.params for trial in batch}  # a point asked for twice is run once
-            outcomes = dict(zip(points, launch(list(points.values())), strict=True))
+            first = {hash_json(each.params): each for each in reversed(batch)}  # a point asked for twice is run once
+            points = {each.number: each.params for each in batch if first[hash_json(each.params)] is each}
+            outcomes = dict(zip(map(hash_json, points.values()), launch(points), strict=True))
             for trial in batch:
                 outcome = outcomes[hash_json(trial.params)]
                 found[outcome.name] = outcome
@@ -74,7 +74,7 @@ class Search:
         from optuna.trial import TrialState
 
         trials = study.get_trials(deepcopy=False)
-        ended = [each.params for each in trials if each.state == TrialState.COMPLETE]
+        ended = [each.params for each in trials if each.state in _done()]
         queued = [each.system_attrs.get("fixed_params") for each in trials if each.state == TrialState.WAITING]
         for each in trials:
             asked = each.params.keys() == self.space.keys()  # wholly, before it was cut
@@ -117,11 +117,22 @@ def _tell(study: "Study", trial: "FrozenTrial", outcome: Outcome) -> None:
             "compare: sweep a job that returns one, as pretrain does with validations"
         )
     where = {"name": outcome.name, "overrides": outcome.overrides, "directory": outcome.directory}
-    study.set_user_attr(_place(trial), where)
-    if outcome.code or isnan(number):
+    study.set_user_attr(_place(trial), {**where, "pruned_at": outcome.pruned_at})
+    for each in read_reports(outcome.directory) if outcome.directory and not outcome.code else ():
+        # what study.ask gave could report, but not to a trial that was begun by another process
+        study._storage.set_trial_intermediate_value(trial._trial_id, each.validation, each.value)
+    if outcome.pruned_at is not None:
+        study.tell(trial.number, state=TrialState.PRUNED)
+    elif outcome.code or isnan(number):
         study.tell(trial.number, state=TrialState.FAIL)
     else:
         study.tell(trial.number, number)
+
+
+def _done() -> "tuple[TrialState, ...]":
+    from optuna.trial import TrialState
+
+    return TrialState.COMPLETE, TrialState.PRUNED
 
 
 def _place(trial: "FrozenTrial") -> str:

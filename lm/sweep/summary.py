@@ -12,25 +12,26 @@ from lm.sweep.job import Outcome
 
 
 def best_first(outcomes: Sequence[Outcome], *, largest: bool = False) -> list[Outcome]:
-    """By what was returned, smallest first unless `largest`; then what is no number, and last what failed."""
+    """By what was returned, smallest first unless `largest`; then what is no number, what was pruned, what failed."""
 
-    def place(outcome: Outcome) -> tuple[bool, bool, float]:
-        number = outcome.number
+    def place(outcome: Outcome) -> tuple[int, bool, float]:
+        number, group = outcome.number, ("complete", "pruned", "failed").index(_status(outcome))
         if number is None or isnan(number):
-            return outcome.code != 0, True, 0.0
-        return outcome.code != 0, False, -number if largest else number
+            return group, True, 0.0
+        return group, False, -number if largest else number
 
     return sorted(outcomes, key=place)
 
 
 def summary_table(outcomes: Sequence[Outcome], *, largest: bool = False) -> str:
-    """A line a job: what it returned and where it lies, or why it failed."""
+    """A line a job: what it returned and where it lies, and at which step it was pruned, or why it failed."""
     rows = [("value", "job")]
     for each in best_first(outcomes, largest=largest):
         number, told = each.number, each.directory or each.name or "–"
         if each.code:
             rows.append(("failed", f"{told}: {next(iter(each.error.splitlines()), '')}"))
         else:
+            told += "" if each.pruned_at is None else f": pruned at step {each.pruned_at}"
             rows.append(("–" if number is None else f"{number:.6g}", told))
     width = max(len(value) for value, _ in rows)
     return "\n".join(f"{value:>{width}}  {told}" for value, told in rows)
@@ -42,8 +43,9 @@ def write_summary(directory: Path, outcomes: Sequence[Outcome], *, largest: bool
     records = [
         {
             "name": each.name,
-            "status": "failed" if each.code else "complete",
+            "status": _status(each),
             "value": each.value,
+            "pruned_at": each.pruned_at,
             "overrides": each.overrides,
             "directory": each.directory,
             "error": each.error,
@@ -55,12 +57,18 @@ def write_summary(directory: Path, outcomes: Sequence[Outcome], *, largest: bool
     keys = list(dict.fromkeys(key for chosen in swept for key in chosen))
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", "status", "value", *keys, "directory", "error"])
+    table.writerow(["name", "status", "value", "pruned_at", *keys, "directory", "error"])
     for record, each, chosen in zip(records, ordered, swept, strict=True):
         number = "" if each.number is None else each.number
         cells = [chosen.get(key, "") for key in keys]
-        table.writerow([record["name"], record["status"], number, *cells, record["directory"], record["error"]])
+        table.writerow(
+            [record["name"], record["status"], number, each.pruned_at, *cells, record["directory"], record["error"]]
+        )
     write_atomically(directory / "summary.csv", text.getvalue())
+
+
+def _status(outcome: Outcome) -> str:
+    return "failed" if outcome.code else "complete" if outcome.pruned_at is None else "pruned"
 
 
 def _key_and_value(override: str) -> tuple[str, str]:

@@ -36,7 +36,8 @@ class Jobs:
         self.points: list[list[Point]] = []
         self.dying, self.failing = dying, failing
 
-    def __call__(self, points: list[Point]) -> Sequence[Outcome]:
+    def __call__(self, numbered: dict[int, Point]) -> Sequence[Outcome]:
+        points = [*numbered.values()]
         self.points.append(points)
         if len(self.points) == self.dying:
             raise KeyboardInterrupt
@@ -138,6 +139,24 @@ def test_a_job_that_failed_counts_as_a_trial_and_is_run_once_more_by_the_same_co
     assert [each.code for each in found] == [0] * 8
 
 
+def test_what_was_pruned_is_done_and_told_as_it_was_by_the_same_command(tmp_path: Path) -> None:
+    pruned = search(tmp_path, lambda points: [outcome(each, value=2.5, pruned_at=30) for each in points.values()])
+    assert [(each.value, each.pruned_at) for each in pruned] == [(2.5, 30)] * 8
+    jobs = Jobs()
+    with_more = search(tmp_path, jobs, trials=9)
+    assert len(jobs.points) == 1
+    assert [(each.name, each.pruned_at) for each in with_more[:8]] == [(each.name, 30) for each in pruned]
+
+
+def test_a_job_that_failed_and_then_was_pruned_is_done(tmp_path: Path) -> None:
+    search(tmp_path, Jobs(failing=lambda point: True), trials=2)
+    pruned = search(
+        tmp_path, lambda points: [outcome(each, value=1.0, pruned_at=3) for each in points.values()], trials=2
+    )
+    search(tmp_path, again := Jobs(), trials=2)
+    assert (len(pruned), again.points) == (2, [])
+
+
 def test_a_point_that_is_asked_for_twice_at_once_is_run_once(tmp_path: Path) -> None:
     def stubborn(space, seed):
         return random(space, 0)
@@ -150,11 +169,11 @@ def test_a_point_that_is_asked_for_twice_at_once_is_run_once(tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [None, True, {"bits": 1.0}])
 def test_what_returns_no_number_is_refused(number: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no number that a search could compare"):
-        search(tmp_path, lambda points: [outcome(each, value=number) for each in points])
+        search(tmp_path, lambda points: [outcome(each, value=number) for each in points.values()])
 
 
 def test_what_is_not_a_number_is_told_to_no_sampler(tmp_path: Path) -> None:
-    found = search(tmp_path, lambda points: [outcome(each, value=float("nan")) for each in points], trials=2)
+    found = search(tmp_path, lambda points: [outcome(each, value=float("nan")) for each in points.values()], trials=2)
     assert len(found) == 2
 
 

@@ -16,11 +16,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lm.bounds import Count, Natural
 from lm.calling import carry_out, freeze
+from lm.config.composition import SAME
+from lm.config.typed import literal
 from lm.sweep import Job, Outcome
+from lm.sweep.comparison import write_trials
 from lm.sweep.processes import in_processes
+from lm.sweep.reports import check_reports
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.slurm import on_slurm, parameters
 from lm.sweep.space import choice, interval, stepped
+
+TRIALS = "study.trials.json"  # what jobs are compared with
 
 
 class Optuna(Sweeper):
@@ -31,13 +37,14 @@ class Optuna(Sweeper):
         *,
         sampler: Callable[..., Any],
         storage: Callable[..., Any],
+        pruner: Callable[[], Any] | None = None,
         trials: Count = 20,
         at_once: Count = 1,
         seed: Natural = 0,
         direction: Literal["minimize", "maximize"] = "minimize",
         params: dict[str, str] | None = None,
     ):
-        self.sampler, self.storage, self.params = sampler, storage, params or {}
+        self.sampler, self.storage, self.pruner, self.params = sampler, storage, pruner, params or {}
         self.trials, self.at_once, self.seed, self.direction = trials, at_once, seed, direction
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -59,21 +66,37 @@ class Optuna(Sweeper):
             seed=self.seed,
             direction=self.direction,
         )
-        launched = 0
-
-        def launch(points: list[Point]) -> list[Outcome]:
-            nonlocal launched
-            jobs = [[_override(each, point) for each in parsed.values()] for point in points]
-            returned = self.launcher.launch(jobs, initial_job_idx=launched)
-            launched += len(jobs)
-            return [each.return_value for each in returned]
-
         config = OmegaConf.to_container(self.config, resolve=False)
         config.pop("hydra")
         directory = Path(self.config.hydra.sweep.dir)
         restart = OmegaConf.select(self.config, "run.restart") is True
+        if self.pruner:
+            check_reports(config, space)
+        launched = 0
+
+        def launch(points: dict[int, Point]) -> list[Outcome]:
+            nonlocal launched
+            jobs = [[_override(each, point) for each in parsed.values()] for point in points.values()]
+            if self.pruner:
+                write_trials(study, directory / TRIALS)
+                jobs = [[*job, *self._pruning(trial, directory)] for trial, job in zip(points, jobs, strict=True)]
+            returned = self.launcher.launch(jobs, initial_job_idx=launched)
+            launched += len(jobs)
+            return [each.return_value for each in returned]
+
         with opened(directory, search, storage=self.storage, config=config, restart=restart) as study:
             return [[_returned(each) for each in search.run(study, launch)]]
+
+    def _pruning(self, trial: int, directory: Path) -> list[str]:
+        """What gives a job the callback that may end it early, which is no part of its name."""
+        node = {
+            "_target_": "lm.sweep.pruning.Pruning",
+            "pruner": OmegaConf.to_container(self.config.hydra.sweeper.pruner, resolve=True),
+            "trials": str((directory / TRIALS).absolute()),
+            "trial": trial,
+        }
+        unnamed = [*OmegaConf.select(self.config, SAME), "callbacks.pruning"]
+        return [f"+callbacks.pruning={literal(node)}", f"{SAME}={literal(unnamed)}"]
 
 
 def _distribution(override: Override) -> Any:

@@ -1,0 +1,62 @@
+"""A job of a search ends at a validation where earlier trials promise more; the search puts this into its callbacks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from lm.bounds import Natural
+from lm.checkpoint import save
+from lm.sweep.comparison import Comparison
+from lm.sweep.job import Pruned
+from lm.sweep.reports import Report, read_reports, write_reports
+
+METRIC = "validation/bits_per_byte"  # what training returns
+
+
+class Pruning(Callback):
+    """Report what each validation finds, and leave after one where `pruner` calls the trial unpromising.
+
+    It leaves before the next step, when whoever saves upon a validation has done so: the run is whole, and goes on if
+    it is called without this. One that was cut there, and goes on with it, leaves at once. The first rank decides.
+    After the last validation a run is done, whatever it found.
+    """
+
+    def __init__(self, *, pruner: Callable[[], Any], trials: str, trial: Natural):
+        self.comparison = Comparison(pruner, trials=trials, number=trial)
+        self._reports: list[Report] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        validations = -(-trainer.max_steps // _interval(trainer)) if trainer.enable_validation else 0
+        if validations < 2:
+            raise ValueError(
+                f"hydra/sweeper/pruner: this run validates {('never', 'only at its end')[validations]}, so it cannot "
+                "be pruned by what it finds on its way: see to data held out, more steps and validations=2 or more, or "
+                "leave out the pruner"
+            )
+        found = read_reports(trainer.default_root_dir) if trainer.is_global_zero else []
+        found = trainer.strategy.broadcast(found)
+        self._reports = [each for each in found if each.step <= trainer.global_step]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if METRIC not in pl_module.validation:
+            measured = ", ".join(pl_module.validation)
+            raise ValueError(f"hydra/sweeper/pruner: {METRIC}, which a search goes by, is not measured; {measured} are")
+        step = trainer.global_step
+        self._reports.append(Report(-(-step // _interval(trainer)), step, pl_module.validation[METRIC]))
+        if trainer.is_global_zero:
+            write_reports(trainer.default_root_dir, self._reports)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx: int) -> None:
+        validated = self._reports and self._reports[-1].step == trainer.global_step
+        if not validated or batch_idx % trainer.accumulate_grad_batches:
+            return
+        values = {each.validation: each.value for each in self._reports}
+        if trainer.strategy.broadcast(trainer.is_global_zero and self.comparison.unpromising(values)):
+            save(trainer, "last")  # where no other callback has
+            raise Pruned(self._reports[-1].value, step=trainer.global_step, steps=trainer.max_steps)
+
+
+def _interval(trainer: Trainer) -> int:
+    """Steps from one validation to the next."""
+    return trainer.val_check_interval // trainer.accumulate_grad_batches
