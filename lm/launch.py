@@ -32,7 +32,7 @@ LOST = (
 REPORT = "LM_RANK_REPORT"  # where a rank that another process has launched leaves what went wrong
 POLL, SOON, LONG = 0.2, 1.0, 10.0  # seconds
 LATE = 60.0  # seconds by which a rank that others start may come after another, clocks included
-INTERRUPTED = range(128, 256)  # exit codes of a rank that has saved and left, as it was told to
+INTERRUPTED = range(128, 256)  # exit codes of a rank that a signal ended before it trained, or a second Ctrl-C
 
 
 @dataclass(frozen=True)

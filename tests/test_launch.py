@@ -2,15 +2,18 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
 from lm.failure import tell
-from lm.launch import REPORT, innermost_launch, launches
+from lm.launch import LATE, REPORT, Failure, Launch, _report, innermost_launch, launches, report
 from lm.ranks import this_rank
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
@@ -128,6 +131,73 @@ def test_ranks_that_have_done_their_part_are_waited_for(ranks):
         ranks("well")
         (process,) = innermost_launch().others.values()
     assert process.returncode == 0
+
+
+def test_a_rank_that_was_interrupted_has_not_failed(ranks):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background ignores
+    try:
+        with launches(Path("config.json")):
+            ranks("interrupt")
+            assert innermost_launch().others[1].wait() == 128 + signal.SIGINT
+            assert innermost_launch()._first() is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_a_rank_of_an_earlier_launch_said_is_forgotten(ranks):
+    with launches(Path("config.json")):
+        old = Failure("error: old\n", "old", code=1)
+        _report(Path("config.json"), 1).write_text(json.dumps(asdict(old)))
+        ranks("well")
+        assert innermost_launch()._first() is None
+
+
+def test_a_rank_that_only_lost_another_is_not_the_one_that_failed(tmp_path, monkeypatch):
+    launch = Launch(tmp_path / "config.json")
+    for rank, follows in ((2, True), (1, False)):  # the one that failed is the last to say so
+        launch.others[rank] = Popen(["true"])
+        monkeypatch.setenv(REPORT, str(_report(launch.config, rank)))
+        assert report(Failure(f"error: {rank}\n", str(rank), code=1, follows=follows))
+    assert launch._first().line == "1"
+    launch.end(at_once=True)
+
+
+@pytest.fixture
+def first_of_two(monkeypatch):
+    """As others start it, Slurm say."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+
+
+def test_only_what_another_rank_of_this_job_left_is_a_failure(first_of_two, tmp_path):
+    own, other = (tmp_path / f".rank-{rank}-of-2-failed" for rank in range(2))
+    own.write_text(f"{time.time()} rank 0 of 2")
+    launch = Launch(tmp_path / "config.json")
+    assert not own.exists(), "it is of an earlier job"
+    other.write_text(f"{time.time() - 2 * LATE} rank 1 of 2")
+    own.write_text(f"{time.time()} rank 0 of 2")
+    assert launch._first() is None
+    other.write_text(f"{time.time()} rank 1 of 2")
+    assert launch._first().line == "rank 0 of 2 ends as rank 1 of 2 has failed, which says why"
+
+
+def test_of_jobs_within_jobs_the_rank_is_told_once(first_of_two, tmp_path):
+    with (
+        pytest.raises(KeyError) as caught,
+        launches(tmp_path / "outer" / "config.json"),
+        launches(tmp_path / "config.json"),
+    ):
+        raise KeyError("mine")
+    assert caught.value.__notes__ == ["on rank 0 of 2"]
+
+
+def test_what_launching_left_in_the_environment_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with launches(tmp_path / "config.json"):
+        os.environ |= {"WORLD_SIZE": "2", "MASTER_PORT": "29500"}
+    assert os.environ["WORLD_SIZE"] == "1"
+    assert "MASTER_PORT" not in os.environ
 
 
 def test_a_rank_leaves_its_first_words_only(tmp_path, monkeypatch, capsys):

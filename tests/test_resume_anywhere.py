@@ -10,7 +10,7 @@ import json
 import random
 import signal
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 import torch
@@ -118,7 +118,7 @@ def kill(job: Job, root: Path, kind: str, draw: random.Random) -> None:
     }[kind]
     process = start(job.config(root, *([f"+callbacks.killer={{_target_: {killer}}}"] if killer else [])))
     if kind == "clock":
-        sleep(draw.uniform(0, job.seconds))
+        process.join(draw.uniform(0, job.seconds))
         process.kill()
     process.join(240)
     assert process.exitcode in (-signal.SIGKILL, 0)  # one that goes on may be done before its moment comes

@@ -14,9 +14,9 @@ def noisy(embedded: Tensor, starts: Tensor | None, *, alpha: float) -> Tensor:  
     is where each token's document begins in its row; None: one document a row.
     """
     if starts is None:
-        lengths = torch.full_like(embedded[..., 0], embedded.shape[1])
+        lengths = torch.full_like(embedded[..., 0], embedded.shape[1], dtype=torch.float32)
     else:
-        zeros = torch.zeros_like(starts, dtype=embedded.dtype)
+        zeros = torch.zeros_like(starts, dtype=torch.float32)  # added one by one in bf16, ones end at 256
         lengths = zeros.scatter_add(1, starts, torch.ones_like(zeros)).gather(1, starts)  # B T
-    reach = alpha / (lengths * embedded.shape[-1]).sqrt()
+    reach = (alpha / (lengths * embedded.shape[-1]).sqrt()).to(embedded.dtype)
     return embedded + torch.empty_like(embedded).uniform_(-1, 1) * reach.unsqueeze(-1)

@@ -47,9 +47,7 @@ class Quantised(nn.Module, ABC):
         return self.decode(tuple(self.stored), (self.out_features, self.in_features))
 
     def forward(self, inputs: Tensor) -> Tensor:  # … I → … O
-        shape, device = (self.out_features, self.in_features), inputs.device.type
-        if torch.is_autocast_enabled(device):
-            inputs = inputs.to(torch.get_autocast_dtype(device))
+        shape = (self.out_features, self.in_features)
         outputs = _Product.apply(inputs, tuple(self.stored), self.decode, shape)
         return outputs if self.bias is None else outputs + self.bias.to(outputs.dtype)
 

@@ -5,8 +5,9 @@ import re
 import signal
 
 import pytest
+import torch
 
-from lm.callbacks.agreement import disagreements
+from lm.callbacks.agreement import _content, disagreements
 from settings_ranks import start_ranks
 from training_runs import make_corpus, pretraining, run
 
@@ -29,12 +30,13 @@ def told_apart(tmp_path, *configs: dict) -> dict[str, tuple[str, str]]:
     return {fact: (here, there) for fact, here, there in found[0]}
 
 
-def test_another_corpus_and_length_on_one_rank_are_told(tmp_path):
+def test_another_corpus_length_and_model_on_one_rank_are_told(tmp_path):
     corpus, older = make_corpus(tmp_path / "corpus"), make_corpus(tmp_path / "older", count=110)
     config = pretraining(corpus, tmp_path, "run", *TWO_RANKS)
-    facts = told_apart(tmp_path, config, pretraining(older, tmp_path, "run", *TWO_RANKS, "budget.steps=13"))
+    other = ("budget.steps=13", "model.layers=1")
+    facts = told_apart(tmp_path, config, pretraining(older, tmp_path, "run", *TWO_RANKS, *other))
     assert facts.pop("steps") == ("12", "13")
-    assert {*facts} >= {"data", "rows of code", "rows of prose", "order of rows", "supervised targets"}
+    assert {*facts} >= {"parameters", "data", "rows of code", "rows of prose", "order of rows", "supervised targets"}
 
 
 def test_a_checkpoint_that_only_one_rank_has_is_told(tmp_path):
@@ -46,6 +48,16 @@ def test_a_checkpoint_that_only_one_rank_has_is_told(tmp_path):
     (fact,) = told_apart(tmp_path, *(pretraining(corpus, place, "run", *TWO_RANKS) for place in places)).items()
     assert fact[0] == "checkpoints/last.ckpt"
     assert fact[1][0] == "none" != fact[1][1]
+
+
+def test_a_checkpoint_is_known_by_what_is_in_it(tmp_path):
+    files = [tmp_path / name / "last.ckpt" for name in ("one", "same", "other")]
+    for file, value in zip(files, (1.0, 1.0, 2.0), strict=True):
+        file.parent.mkdir()
+        torch.save({"weight": torch.tensor(value)}, file)
+    one, same, other = map(_content, files)
+    assert one == same != other
+    assert _content(files[0].parent) == "unknown", "of several files, as sharded ones"
 
 
 def test_ranks_that_agree_are_not_told_anything():
@@ -60,3 +72,7 @@ def test_the_rank_that_differs_is_named(rank):
     assert disagreements(everyone) == [f"steps: 12 on rank 0, 13 on rank {rank}"]
     everyone[rank] = {}
     assert disagreements(everyone) == [f"steps: 12 on rank 0, none on rank {rank}"]
+
+
+def test_what_only_later_ranks_have_is_told():
+    assert disagreements([{}, {"steps": "12"}]) == ["steps: none on rank 0, 12 on rank 1"]

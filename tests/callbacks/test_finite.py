@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from lm.callbacks import Finite
 from lm.calling import call_job
 from lm.data.packing import cut
 from lm.data.pretraining import PretrainingData
@@ -66,6 +67,26 @@ def test_nothing_of_a_bad_step_is_saved_and_the_run_ends(kind, every, corpus, tm
     assert last["global_step"] == (4 if every == 100 else 5)
     assert all(torch.isfinite(value).all() for value in last["state_dict"].values())
     assert read_manifest(tmp_path / "pretrain" / "run")["state"] == "started"
+    validated = [row["step"] for row in rows(tmp_path / "pretrain" / "run") if row["validation/loss"]]
+    assert validated == ["4"], "none of weights that are spoiled"
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_it_is_found_out_soon_where_nothing_is_saved(every, corpus, tmp_path):
+    rarely = ("validations=0", "callbacks.checkpoints.every=100", f"+callbacks.finite.every={every}")
+    with pytest.raises(ValueError, match=r"^step 5: the loss"):
+        call_job(pretraining(corpus, tmp_path, "run", spoil([5]), *rarely))
+    assert int(rows(tmp_path / "pretrain" / "run")[-1]["step"]) <= 5 + every - 1
+
+
+def test_losses_of_steps_that_were_looked_at_are_let_go():
+    callback = Finite(every=2)
+    trainer = SimpleNamespace(accumulate_grad_batches=2, global_step=0)
+    module = SimpleNamespace(gradient_norm=torch.tensor(1.0))
+    for batch in range(40):
+        trainer.global_step += batch % 2
+        callback.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, None, batch)
+    assert not callback._losses
 
 
 def test_what_is_told_is_what_was_read(corpus, tmp_path):

@@ -64,7 +64,7 @@ def undone(directory) -> list[list[int]]:
 
 def test_the_run_ends_as_one_without_the_steps_of_the_spike(rolled_back, corpus, tmp_path):
     ((first, last),) = undone(rolled_back)
-    assert first < 20, "some steps of before the spike are undone as well"
+    assert first == 19, "the weights of step 18 are half of six steps older than the spike at 21"
     assert 21 <= last <= 23
     leaving_out = f"+callbacks.leave={{_target_: killers.LeaveOut, first: {first}, last: {last}}}"
     assert run(pretraining(corpus, tmp_path, "run", *LENGTH, leaving_out)) == 0
@@ -85,6 +85,13 @@ def test_a_killed_run_rolls_back_bit_for_bit(batches, rolled_back, corpus, tmp_p
         assert_same(state(directory)[part], state(rolled_back)[part])
     assert losses(directory) == losses(rolled_back)
     assert undone(directory) == undone(rolled_back)
+
+
+def test_weights_that_are_hardly_older_than_the_spike_are_not_gone_back_to(corpus, tmp_path):
+    shorter = ("budget.steps=24", "validations=1", "callbacks.jump.steps=[19]")
+    call_job(pretraining(corpus, tmp_path, "run", *LENGTH, *WATCHED, *shorter))
+    ((first, _),) = undone(tmp_path / "pretrain" / "run")
+    assert first == 13, "those of 18 are two steps older than the one at 20"
 
 
 def test_what_was_kept_to_go_back_to_is_gone_at_the_end(rolled_back):

@@ -137,6 +137,13 @@ def test_other_filters_are_another_corpus(filters, tmp_path):
     assert of(tmp_path, DOCUMENTS[1:]).fingerprint() != of(tmp_path).fingerprint()
 
 
+def test_pieces_of_another_size_are_other_files(tmp_path, small, monkeypatch):
+    """Or a reading that was interrupted would go on between the pieces of before."""
+    before = of(tmp_path).fingerprint()
+    monkeypatch.setattr(course, "PIECE", 501)
+    assert of(tmp_path).fingerprint() != before
+
+
 def test_only_what_depends_on_a_change_is_done_again(tmp_path, small, monkeypatch):
     steps = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
     list(of(tmp_path, filters=steps))

@@ -189,8 +189,9 @@ def test_cut_leaves_the_rest_byte_for_byte(paths, margin):
     assert all(re.search(r"\W", pair) for pair in (before[-1] + gap[0], gap[-1] + after[0])), "words stay whole"
     assert (cut.kind, cut.tags, cut.id) == ("web", ("a",), "x")
     assert not dropped(Decontaminate(paths=paths), cut.text)
-    exactly = Decontaminate(paths=paths, action="cut", margin=0, least_characters=1)
+    exactly = Decontaminate(paths=paths, action="cut", margin=0, least_characters=2)
     assert exactly(Document(f"a {ITEM} b", "x")).text == "a \n\n? b"
+    assert exactly(Document(f"  {ITEM} b", "x")).text == "? b", "white space is no piece"
 
 
 def test_small_pieces_and_documents_cut_often_are_dropped(paths):

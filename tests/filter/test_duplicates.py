@@ -105,6 +105,11 @@ def test_keys_are_those_of_the_sketch_of_every_run_of_words_joined(shingle):
         assert step.keys(Document(" ".join(said), "")) == expected, said
 
 
+def test_another_seed_is_another_sketch():
+    document = Document("some text of many words", "")
+    assert NearDuplicates(seed=2).keys(document) != NearDuplicates().keys(document)
+
+
 def alike(count: int, draw: random.Random) -> list[str]:
     """So many texts of which each has a few words less than the one before."""
     words = draw.choices(WORDS, k=400)

@@ -104,6 +104,27 @@ def test_outputs_are_those_of_the_papers_formulas(adapter):
     torch.testing.assert_close(layer(inputs), F.linear(inputs, weight, layer.base.bias), atol=1e-12, rtol=1e-12)
 
 
+@pytest.mark.parametrize("adapter", [lora, dora])
+@pytest.mark.parametrize(("stabilised", "scale"), [(False, 6.0 / 4), (True, 6.0 / 2)])
+def test_a_change_counts_alpha_over_rank_or_over_its_root(stabilised, scale, adapter):
+    model = transformer()
+    adapter(model, **SETTINGS, rank_stabilised=stabilised)
+    assert {layer.scale for layer in model.modules() if isinstance(layer, LowRank)} == {scale}
+
+
+def test_a_new_change_begins_as_a_linear_layer_does():
+    torch.manual_seed(0)
+    down = LowRank(nn.Linear(400, 8), rank=8, scale=1.0, dropout=0.0).down
+    assert 0.99 / 20 < down.abs().max() <= 1 / 20
+
+
+def test_an_output_without_weights_stays_finite_under_dora():
+    model = transformer()
+    nn.init.zeros_(model.blocks[0].feedforward.up.weight)
+    dora(model, **SETTINGS)
+    assert model(some_tokens(2, 20)).isfinite().all()
+
+
 def test_dora_takes_the_length_for_a_constant_in_its_gradient():
     layer, inputs = layer_of("dora")
     layer(inputs).square().sum().backward()
@@ -159,7 +180,10 @@ def test_dropout_falls_on_the_change_alone_and_only_in_training():
 @pytest.mark.parametrize(
     ("targets", "told"),
     [
-        (["atention.*"], r"adapter\.targets: atention\.\* names nothing .* there is blocks\.\*\.attention\.query, "),
+        (
+            ["atention.*"],
+            r"adapter\.targets: atention\.\* names nothing .* there is (?!.*query.*query)blocks\.\*\.attention\.query",
+        ),
         (["query", "blocks.2.*"], r"adapter\.targets: blocks\.2\.\* names nothing"),
         (["embedding"], r"adapter\.targets: embedding names nothing"),
         ([], r"adapter\.targets names no layer"),
@@ -170,6 +194,14 @@ def test_targets_that_are_not_there_are_refused(targets, told):
         lora(transformer(), **SETTINGS | {"targets": targets})
     with pytest.raises(ValueError, match=r"adapter\.whole: embeding names nothing in this model; there is embedding"):
         lora(transformer(), **SETTINGS, whole=["embeding"])
+
+
+@pytest.mark.parametrize("quantise", [int8, nf4])
+def test_what_is_quantised_cannot_be_trained_whole(quantise):
+    model = transformer()
+    quantise(model)
+    with pytest.raises(ValueError, match=r"adapter\.whole: blocks\.0\.attention\.query names nothing (?!.*stored)"):
+        lora(model, **SETTINGS, whole=["blocks.0.attention.query"])
 
 
 def test_under_autocast_lengths_are_those_without():

@@ -1,5 +1,6 @@
 """NEFTune's noise: as long for a short document as for a long one, wherever it lies in a row; none when measuring."""
 
+import pytest
 import torch
 
 from lm.batch import Batch
@@ -11,10 +12,11 @@ from test_logits import build, some_tokens
 def test_a_feature_moves_by_at_most_alpha_over_the_root_of_length_times_dim():
     torch.manual_seed(0)
     embedded = torch.randn(1, 50, 64)
-    moved = (noisy(embedded, None, alpha=5.0) - embedded).abs()
+    moved = noisy(embedded, None, alpha=5.0) - embedded
     reach = 5.0 / (50 * 64) ** 0.5
-    assert 0.99 * reach < moved.max() <= reach * 1.001
-    assert abs(moved.mean() / reach - 0.5) < 0.02
+    assert 0.99 * reach < moved.abs().max() <= reach * 1.001
+    assert abs(moved.abs().mean() / reach - 0.5) < 0.02
+    assert abs(moved.mean() / reach) < 0.05, "as often up as down"
 
 
 def test_documents_of_a_row_get_the_noise_they_would_get_alone():
@@ -24,6 +26,15 @@ def test_documents_of_a_row_get_the_noise_they_would_get_alone():
     for begin, end in ((0, 4), (4, 40), (40, 50)):
         reach = 5.0 / ((end - begin) * 256) ** 0.5
         assert 0.98 * reach < moved[:, begin:end].max() <= reach * 1.001
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_long_documents_are_measured_in_any_precision(dtype):
+    """Ones that are added one by one in bf16 end at 256."""
+    torch.manual_seed(0)
+    moved = noisy(torch.zeros(1, 2048, 16, dtype=dtype), torch.zeros(1, 2048, dtype=torch.int64), alpha=5.0)
+    assert moved.dtype == dtype
+    assert moved.abs().max().item() == pytest.approx(5.0 / (2048 * 16) ** 0.5, rel=0.02)
 
 
 def objective(noise: float) -> CausalLM:

@@ -49,6 +49,7 @@ def test_bits_are_those_that_are_told(rows):
     bits = {kind: sum(8 * part.nbytes for part in KINDS[kind](linear(outputs=rows)).stored) for kind in KINDS}
     assert bits["int8"] / (128 * rows) == pytest.approx(8 + 32 / 128)
     assert bits["nf4"] / (128 * rows) == pytest.approx(4.13, abs=0.06)
+    assert len(NF4.encode(linear(outputs=rows).weight)[2]) == -(-2 * rows // 256), "a scale for each 256 of them"
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -89,6 +90,10 @@ def test_zeros_stay_zeros(kind):
     layer = linear()
     nn.init.zeros_(layer.weight)
     assert (KINDS[kind](layer).weight == 0).all()
+    layer = linear()
+    nn.init.zeros_(layer.weight[3])  # beside rows that are none, of which one is large
+    nn.init.constant_(layer.weight[5], 10.0)
+    assert (KINDS[kind](layer).weight[3] == 0).all()
 
 
 def test_what_cannot_be_cut_into_blocks_is_refused_before_anything_is_changed():
