@@ -244,7 +244,7 @@ def test_without_optuna_the_extra_that_brings_it_is_named(
 
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-6,1e-1))"
-SEARCH = ("hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=8", "validations=4")
+SEARCH = ("hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=6", "validations=4")
 SET_ON = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra/launcher=local")
 MEDIAN = ("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.startup=2")
 
@@ -304,6 +304,18 @@ def test_a_study_keeps_what_each_validation_found(pruned: Path) -> None:
         assert [*found.values()][-1] == value
 
 
+def test_what_was_pruned_is_not_run_again_by_the_same_command(
+    pruned: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, told = studied(pruned), summary(pruned)
+    files = {path: path.stat().st_mtime_ns for path in pruned.glob("*/checkpoints/*")}
+    assert main(searching(corpus, pruned.parents[1], *MEDIAN)) == 0
+    assert "steps of" not in capsys.readouterr().out
+    assert (studied(pruned), summary(pruned)) == (before, told)
+    assert files == {path: path.stat().st_mtime_ns for path in pruned.glob("*/checkpoints/*")}
+
+
+@pytest.mark.slow
 def test_a_search_killed_in_a_trial_goes_on_and_knows_the_same(pruned: Path, corpus: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "pretrain/found"
     assert main(searching(corpus, tmp_path, *MEDIAN, "hydra.sweeper.trials=3")) == 0
@@ -312,10 +324,6 @@ def test_a_search_killed_in_a_trial_goes_on_and_knows_the_same(pruned: Path, cor
     assert "RUNNING" in [state for state, *_ in studied(sweep)]
     assert main(searching(corpus, tmp_path, *MEDIAN)) == 0
     assert studied(sweep) == studied(pruned)
-    before = {path: path.stat().st_mtime_ns for path in sweep.rglob("checkpoints/*")}
-    assert main(searching(corpus, tmp_path, *MEDIAN)) == 0
-    assert studied(sweep) == studied(pruned)
-    assert before == {path: path.stat().st_mtime_ns for path in sweep.rglob("checkpoints/*")}
     assert [(each["name"], each["pruned_at"]) for each in summary(sweep)] == [
         (each["name"], each["pruned_at"]) for each in summary(pruned)
     ]
@@ -326,7 +334,7 @@ def test_a_search_killed_in_a_trial_goes_on_and_knows_the_same(pruned: Path, cor
 def test_a_search_prunes_jobs_in_other_processes_and_of_several_ranks(
     more: tuple[str, ...], corpus: Path, tmp_path: Path
 ) -> None:
-    same = ("model.dropout=0.0", "hydra/sweeper/pruner=successive_halving", "hydra.sweeper.trials=6")
+    same = ("model.dropout=0.0", "hydra/sweeper/pruner=successive_halving")
     asked = ("hydra.sweeper.at_once=2",) if more is not SET_ON else ()
     assert main(searching(corpus, tmp_path / "here", *same, *asked)) == 0
     said = lm(*searching(corpus, tmp_path / "there", *same, "hydra/launcher=local", *more))
