@@ -54,7 +54,8 @@ def _faults_of_one(composition: Composition, overrides: list[str]) -> list[Fault
     except REFUSALS:
         parsed = composition.parse(overrides)
         chosen: list[str] = []  # options with what comes with them, so that no key of theirs is taken for a fault
-        for each in (each for each in parsed if _chooses(composition, each)):
+        choices = [each for each in parsed if _chooses(composition, each)]
+        for each in sorted(choices, key=lambda each: each.key_or_group.count("/")):  # a sweeper before its sampler
             with suppress(*REFUSALS):
                 composition.compose([*chosen, each.input_line])
                 chosen.append(each.input_line)
@@ -120,8 +121,8 @@ def _with_key(composition: Composition, key: str) -> str:
 
 def _chooses(composition: Composition, override: Override) -> bool:
     """Whether an override chooses an option that there is, in a group that the job has: keys come with it."""
-    options = composition.options(override.key_or_group)
-    return override.value() in options and override.get_key_element().lstrip("+") in composition.groups
+    options, named = composition.options(override.key_or_group), override.get_key_element().lstrip("+")
+    return override.value() in options and (named in composition.groups or named.startswith("hydra/"))
 
 
 def _mended(composition: Composition, override: Override, chosen: list[str], faults: list[Fault]) -> list[str]:
