@@ -83,6 +83,17 @@ class SignalAfterBatch(Callback):
             os.kill(os.getpid(), self.number)
 
 
+class SignalInValidation(Callback):
+    """Send this process a signal in the validation after that many steps."""
+
+    def __init__(self, step: int, number: int):
+        self.step, self.number = step, number
+
+    def on_validation_start(self, trainer, pl_module) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
 class KillAfterSaving(Callback):
     """SIGKILL as soon as the n-th checkpoint is in its place."""
 

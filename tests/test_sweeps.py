@@ -230,6 +230,20 @@ def test_a_mistake_in_a_search_is_told_in_a_line_before_any_job_runs(
     assert "10 steps" not in said.out
 
 
+SETTLED = ["hydra/sweeper=optuna", "hydra/sweeper/pruner=median", "hydra.sweeper.pruner.startup=2"]
+
+
+@pytest.mark.parametrize("chosen", [SETTLED, SETTLED[::-1]], ids=["sweeper first", "sweeper last"])
+def test_of_a_mistake_beside_options_of_a_search_nothing_else_is_told(
+    chosen: list[str], train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    others = ("hydra.sweeper.trials=5", "hydra/sweeper/sampler=gird", "seed=range(0,4)")
+    assert train("--config-dir", str(config_directory()), "-m", *chosen, *others) == 2
+    told = ["error: hydra/sweeper/sampler=gird: no such option; did you mean grid?", "nothing was run"]
+    assert capsys.readouterr().err.splitlines() == told
+
+
 def test_without_optuna_the_extra_that_brings_it_is_named(
     search: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,10 @@ class Interruption(Callback):
         try:
             with ended_by_second_interrupt():
                 yield
+        except Interrupted as ended:
+            if self.received and not ended.signal_number:  # it came as the run ended early of itself, and saved
+                raise Interrupted(self.received, ended.message) from None
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
             for number, handler in before.items():

@@ -54,7 +54,8 @@ def _faults_of_one(composition: Composition, overrides: list[str]) -> list[Fault
     except REFUSALS:
         parsed = composition.parse(overrides)
         chosen: list[str] = []  # options with what comes with them, so that no key of theirs is taken for a fault
-        for each in (each for each in parsed if _chooses(composition, each)):
+        choices = [each for each in parsed if _chooses(composition, each)]
+        for each in sorted(choices, key=lambda each: each.key_or_group.count("/")):  # a sweeper before its sampler
             with suppress(*REFUSALS):
                 composition.compose([*chosen, each.input_line])
                 chosen.append(each.input_line)

@@ -1,4 +1,4 @@
-"""Whether a tuned model answers and stops: its replies to held-out questions, greedily, and what it makes of ours."""
+"""Whether a tuned model answers and stops: its replies to held-out questions, and what it makes of ours."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,6 @@ from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
 from lm.tokenizer import Tokenizer
 
-GREEDY = Sampling(temperature=0)
 COLUMNS = ("questions", "bits a byte", "ends its turn", "word for word", "95 %", "commonest")
 
 
@@ -49,6 +48,7 @@ class Answers:
         questions: int = 200,
         max_tokens: int = 150,
         rows: int = 32,
+        sampling: Sampling,
         recorded: Recorded | None = None,
     ):
         for key, value in {"questions": questions, "max_tokens": max_tokens, "rows": rows}.items():
@@ -57,7 +57,7 @@ class Answers:
         several = isinstance(conversations, Mapping)
         self.sources = list(conversations.values()) if several else [conversations]
         self.template, self.split = (recorded or Recorded(None)).settle(template), split
-        self.questions, self.max_tokens, self.rows = questions, max_tokens, rows
+        self.questions, self.max_tokens, self.rows, self.sampling = questions, max_tokens, rows, sampling
 
     def fingerprint(self) -> str:
         """Hash of what is asked."""
@@ -73,7 +73,9 @@ class Answers:
             for start in range(0, len(asked), self.rows):
                 batch = asked[start : start + self.rows]
                 prompts = [each.prompt for each in batch]
-                replies += generator.generate(prompts, sampling=GREEDY, max_tokens=self.max_tokens, stop_tokens=stop)
+                replies += generator.generate(
+                    prompts, sampling=self.sampling, max_tokens=self.max_tokens, stop_tokens=stop
+                )
                 nats += _nats(model, batch)
                 progress.update(len(batch))
         tasks = sorted({each.task for each in asked})

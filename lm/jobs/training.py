@@ -43,7 +43,7 @@ from lm.model.parallel import check_tensor_parallel
 from lm.model.recompute import recompute_activations
 from lm.ranks import is_first_process
 from lm.report import scaled
-from lm.run import Run
+from lm.run import Interrupted, Run
 from lm.strategy import TENSOR, Sharded, refuse_misfits, tensor_parallel_size, told
 from lm.tokenizer import Tokenizer
 
@@ -138,9 +138,8 @@ def train(
     if compute.activation_checkpointing:
         recompute_activations(network)
     if compute.compile:
-        for (
-            block
-        ) in network.blocks:  # names in checkpoints stay; self.log and what gathers weights stay out of the graph
+        for block in network.blocks:
+            # names in checkpoints stay; self.log and what gathers weights stay out of the graph
             block.forward = torch.compile(block.forward)
     precision = compute.settle_precision(accelerator, parameters)
     # A checkpoint means that all that belongs to its step is done: what is not yet logged then is lost to a kill.
@@ -194,6 +193,8 @@ def train(
         if name.startswith("validation/bits_per_byte")
     )
     print(f"{job} {measured or 'done'} in {seconds:.0f} s → {run.directory}")
+    if interruption.received:  # after the last step: this run is complete, but nothing is to follow it
+        raise Interrupted(interruption.received, f"{run.directory} is complete")
     return module.validation.get("validation/bits_per_byte")
 
 

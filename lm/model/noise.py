@@ -16,7 +16,7 @@ def noisy(embedded: Tensor, starts: Tensor | None, *, alpha: float) -> Tensor:  
     if starts is None:
         lengths = torch.full_like(embedded[..., 0], embedded.shape[1], dtype=torch.float32)
     else:
-        zeros = torch.zeros_like(starts, dtype=torch.float32)  # added one by one in bf16, ones end at 256
+        zeros = torch.zeros_like(starts, dtype=torch.float32)  # bf16 counts no further than 256
         lengths = zeros.scatter_add(1, starts, torch.ones_like(zeros)).gather(1, starts)  # B T
     reach = (alpha / (lengths * embedded.shape[-1]).sqrt()).to(embedded.dtype)
     return embedded + torch.empty_like(embedded).uniform_(-1, 1) * reach.unsqueeze(-1)

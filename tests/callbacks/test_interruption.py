@@ -15,6 +15,9 @@ from lightning import Trainer
 
 from lm.callbacks import Interruption
 from lm.callbacks.interruption import CAUGHT
+from lm.calling import call_job
+from lm.manifest import read_manifest
+from lm.run import Interrupted
 from training_runs import make_corpus, of_seconds, pretraining, run
 
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
@@ -49,6 +52,15 @@ def test_lightnings_handlers_are_not_installed_also_in_a_job_of_slurm(monkeypatc
             signal.raise_signal(number)
             assert interruption.received == number
             assert signal.getsignal(number) == interruption._note
+
+
+def test_a_signal_in_the_last_validation_is_heeded_when_the_run_is_complete(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus")
+    sender = f"+callbacks.send={{_target_: killers.SignalInValidation, step: 3, number: {int(signal.SIGTERM)}}}"
+    with pytest.raises(Interrupted, match="is complete") as ended:
+        call_job(pretraining(corpus, tmp_path, "run", "budget.steps=3", "validations=1", sender))
+    assert ended.value.signal_number == signal.SIGTERM
+    assert read_manifest(tmp_path / "pretrain" / "run")["state"] == "complete"
 
 
 @pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -11,9 +11,10 @@ from lm.conversation import Conversation, Message, RoleTokens
 from lm.corpus import Split
 from lm.evaluation import Answers
 from lm.evaluation.answers import Asked, _judged, _spread, wilson
-from lm.generation import Completion
+from lm.generation import Completion, Sampling
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
+from talks import template_of
 
 
 def talk(number: int, task: str = "sums", answer: str = "four") -> Conversation:
@@ -33,7 +34,8 @@ def model() -> Transformer:
 
 
 def answers(conversations=TALKS, **options) -> Answers:
-    return Answers(conversations, template=RoleTokens(), split=SPLIT, **{"max_tokens": 4, **options})
+    given = {"template": RoleTokens(), "split": SPLIT, "max_tokens": 4, "sampling": Sampling(temperature=0)}
+    return Answers(conversations, **{**given, **options})
 
 
 def test_every_held_out_question_is_asked_and_none_of_training(model):
@@ -104,6 +106,28 @@ def test_bits_are_those_of_a_plain_forward_pass(model):
         nats, size = nats + losses[-5:].sum().item(), size + 4
     found = evaluation(model, tokenizer)
     assert found["all"]["bits_per_byte"] == pytest.approx(nats / size / log(2), rel=1e-5)
+
+
+def test_answers_that_do_not_fit_cost_no_bits(model):
+    long = [Conversation((Message("user", f"{n}?"), Message("assistant", "x" * 80)), task="long") for n in range(50)]
+    found = answers([*TALKS, *long], questions=1000)(model, byte_tokenizer([]))
+    assert found["long"]["questions"] > 0
+    assert found["long"]["bits_per_byte"] is None
+    assert found["all"]["bits_per_byte"] == pytest.approx(
+        answers(questions=1000)(model, byte_tokenizer([]))["all"]["bits_per_byte"]
+    )
+
+
+def test_right_is_what_the_template_makes_of_an_answer():
+    padded = [talk(n, answer=" four ") for n in range(300)]
+    asked = answers(padded, template=template_of("llama3"))._asked(1000, byte_tokenizer([]))
+    assert {each.answer for each in asked} == {"four"}
+
+
+def test_a_sampling_other_than_greedy_is_taken(model):
+    drawn = answers(sampling=Sampling(temperature=1.0), max_tokens=40)
+    tokenizer = byte_tokenizer([])
+    assert drawn(model, tokenizer)["all"]["ends_turn"] > answers(max_tokens=40)(model, tokenizer)["all"]["ends_turn"]
 
 
 def test_what_nothing_could_be_learned_from_is_not_asked(model):

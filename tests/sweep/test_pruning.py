@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import torch
 
 from lm.calling import call_job
 from lm.manifest import read_manifest
+from lm.run import Interrupted
 from lm.sweep import Pruned
 from lm.sweep.pruning import Pruning
 from lm.sweep.reports import Report, read_reports
@@ -126,6 +128,18 @@ def test_a_run_killed_on_its_way_is_pruned_where_an_unbroken_one_is(
     assert (again.value.step, again.value.value) == (step, pruned.value.value)
     assert len(measured(tmp_path / "pretrain/run")) >= before
     assert measured(tmp_path / "pretrain/run")[-1]["step"] == str(step)
+
+
+def test_a_signal_in_the_validation_that_prunes_is_heeded_and_the_run_pruned_when_it_goes_on(
+    corpus: Path, tmp_path: Path
+) -> None:
+    sender = f"+callbacks.send={{_target_: killers.SignalInValidation, step: 4, number: {int(signal.SIGTERM)}}}"
+    with pytest.raises(Interrupted) as ended:
+        call_job(pruning(corpus, tmp_path, sender))
+    assert (type(ended.value), ended.value.signal_number) == (Interrupted, signal.SIGTERM)
+    with pytest.raises(Pruned) as pruned:
+        call_job(pruning(corpus, tmp_path))
+    assert pruned.value.step == 4
 
 
 def on_a_rank(config: dict, note: str, environment: dict) -> None:
