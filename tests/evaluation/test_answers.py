@@ -14,7 +14,7 @@ from lm.evaluation.answers import Asked, _judged, _spread, wilson
 from lm.generation import Completion, Sampling
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
-from talks import template_of
+from talks import OPTIONS, template_of
 
 
 def talk(number: int, task: str = "sums", answer: str = "four") -> Conversation:
@@ -118,10 +118,12 @@ def test_answers_that_do_not_fit_cost_no_bits(model):
     )
 
 
-def test_right_is_what_the_template_makes_of_an_answer():
-    padded = [talk(n, answer=" four ") for n in range(300)]
-    asked = answers(padded, template=template_of("llama3"))._asked(1000, byte_tokenizer([]))
-    assert {each.answer for each in asked} == {"four"}
+@pytest.mark.parametrize("option", OPTIONS)
+def test_right_is_what_was_taught_before_the_stop_token(option):
+    tokenizer, evaluation = byte_tokenizer([]), answers(template=template_of(option))
+    each = evaluation._asked(1000, tokenizer)[0]
+    assert each.tokens[-1] == evaluation.template.stop_tokens(tokenizer)[0]
+    assert tokenizer.decode(each.tokens[:-1]) == each.answer
 
 
 def test_a_sampling_other_than_greedy_is_taken(model):
