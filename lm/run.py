@@ -73,12 +73,14 @@ class Run:
         """Whether there is nothing to do: complete, from these `inputs` (label → fingerprint), all there.
 
         Claims the directory; refuses one that holds another config or was made from other inputs. With `restart` it is
-        emptied only here, when all that the job reads has been found: a typo must not cost a trained model.
+        emptied only here, when all that the job reads has been found: a typo must not cost a trained model. The first
+        rank alone judges: what the others find of it may be of a moment ago, and whether they read the same they tell
+        each other.
         """
         self._settle()
         before = self._manifest.setdefault("inputs", dict(inputs))
         changed = [label for label in {**before, **inputs} if before.get(label) != inputs.get(label)]
-        if changed:
+        if changed and is_first_process():
             told = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
             raise ValueError(f"run {self.directory} was made from other inputs: {told}; {WAY_OUT}")
         complete = self._manifest.get("state") == "complete" and all(

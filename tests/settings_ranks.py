@@ -109,3 +109,8 @@ def start_ranks(configs: Sequence[Sequence[Path]], directory: Path) -> list[mult
         started.append(processes.Process(target=finish, args=(configs[rank], environment, told)))
         started[-1].start()
     return started
+
+
+def failures(directory: Path) -> str:
+    """What the ranks of a group that failed have told, for a test that says why."""
+    return "\n".join(file.read_text() for file in sorted(directory.glob("failed-*.txt")))

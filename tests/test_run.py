@@ -245,3 +245,16 @@ def test_other_ranks_neither_lock_nor_write(tmp_path: Path) -> None:
     other = open_elsewhere(tmp_path, environment={"LOCAL_RANK": "1"})
     assert other.returncode == 0, other.stderr
     assert (run.directory / "manifest.json").read_text() == before
+
+
+def test_other_ranks_leave_it_to_the_first_to_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they read may differ from what the first has noted a moment ago, and is told to all by who compares."""
+    run = opened(tmp_path)
+    assert not run.finished({"data": "abc"})
+    (run.directory / "tokenizer.json").touch()
+    run.close()
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert not opened(tmp_path).finished({"data": "def"})
+    monkeypatch.delenv("LOCAL_RANK")
+    with pytest.raises(ValueError, match="was made from other inputs"):
+        opened(tmp_path).finished({"data": "def"})

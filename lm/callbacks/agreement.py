@@ -1,5 +1,6 @@
 """Before the first step all ranks prove that they will do the same: ranks of unequal step counts wait for ever."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -14,17 +15,21 @@ from lm.manifest import versions
 
 
 class Agreement(Callback):
-    """Compare plan, order, data, model, checkpoint and packages over the ranks, once, and refuse what differs.
+    """Compare plan, order, inputs, model, checkpoint and packages over the ranks, once, and refuse what differs.
 
     All of it follows from config and files, so it can differ only where a node has other files or packages.
-    A few hashes are exchanged; no data are read again.
+    A few hashes are exchanged; no data are read again. `inputs` are the fingerprints of what the run reads, by label.
     """
+
+    def __init__(self, inputs: Mapping[str, str]):
+        self.inputs = inputs
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if trainer.world_size == 1:
             return
         own = {
-            **_data(trainer.datamodule),
+            **self.inputs,
+            **_plan(trainer.datamodule),
             "parameters": hash_json([[name, list(value.shape)] for name, value in pl_module.named_parameters()]),
             "checkpoints/last.ckpt": _content(checkpoint_path(trainer.default_root_dir, "last")),
             **{f"version of {package}": version for package, version in versions().items()},
@@ -50,14 +55,12 @@ def disagreements(everyone: list[dict[str, str]]) -> list[str]:
     return found
 
 
-def _data(data: RowDataModule) -> dict[str, str]:
+def _plan(data: RowDataModule) -> dict[str, str]:
     """How many steps there are, of what, and in which order."""
     plan, order = data.plan, data.order
     ends = [order.rows(step * plan.rows_per_step, (step + 1) * plan.rows_per_step) for step in (0, plan.steps - 1)]
     counts = [*data.sources.values(), *([data.validation] if data.validation else [])]
     return {
-        "data": data.fingerprint(),
-        "tokenizer": data.tokenizer.fingerprint,
         "steps": str(plan.steps),
         "rows a step": str(plan.rows_per_step),
         "micro-batches a step": str(plan.accumulate),

@@ -127,7 +127,8 @@ def train(
     module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=settled.steps, kinds=data.kinds)
     data.arrange(settled, seed=seed)
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint}
-    if run.finished({**inputs, **weights_fingerprint(run.config["model"])}):
+    inputs |= weights_fingerprint(run.config["model"])
+    if run.finished(inputs):
         print(f"{job} nothing to do: {run.directory} is complete")
         return run.result.get("validation/bits_per_byte")
 
@@ -151,7 +152,7 @@ def train(
     trainer = trainer(
         **_settings(settled, validations if data.validation else 0),
         precision=precision,
-        callbacks=[Agreement(), RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
+        callbacks=[Agreement(inputs), RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lm.callbacks.agreement import _content, disagreements
-from settings_ranks import start_ranks
-from training_runs import make_corpus, pretraining, run
+from settings_ranks import failures, start_ranks
+from training_runs import instruction, make_corpus, pretraining, run
 
 TWO_RANKS = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 
@@ -22,7 +22,7 @@ def told_apart(tmp_path, *configs: dict) -> dict[str, tuple[str, str]]:
     processes = start_ranks([[file] for file in files], tmp_path)
     for process in processes:
         process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert [process.exitcode for process in processes] == [0, 0], failures(tmp_path)
     said = [(tmp_path / f"config-{rank}.{rank}.end").read_text() for rank in range(2)]
     assert all(words.startswith("refused: the ranks would not do the same:") for words in said), said
     found = [re.findall(r"^  (\S.*): (.*) on rank 0, (.*) on rank 1$", words, re.MULTILINE) for words in said]
@@ -48,6 +48,17 @@ def test_a_checkpoint_that_only_one_rank_has_is_told(tmp_path):
     (fact,) = told_apart(tmp_path, *(pretraining(corpus, place, "run", *TWO_RANKS) for place in places)).items()
     assert fact[0] == "checkpoints/last.ckpt"
     assert fact[1][0] == "none" != fact[1][1]
+
+
+def test_another_model_to_start_from_is_told(tmp_path):
+    """Sharded, each rank would begin with its own part of another model."""
+    corpus = make_corpus(tmp_path / "corpus")
+    for seed in (0, 1):
+        short = ("budget.steps=1", f"seed={seed}", "validations=0")
+        assert run(pretraining(corpus, tmp_path / str(seed), "base", *short)) == 0
+    bases = [tmp_path / str(seed) / "pretrain" / "base" for seed in (0, 1)]
+    facts = told_apart(tmp_path, *(instruction(base, tmp_path, "run", *TWO_RANKS) for base in bases))
+    assert {*facts} == {"model"}
 
 
 def test_a_checkpoint_is_known_by_what_is_in_it(tmp_path):
