@@ -135,6 +135,27 @@ def test_of_a_sweep_that_is_typed_again_only_the_job_that_was_cancelled_goes_on(
     assert steps(directory / "seed=1") == [*range(1, 13)]
 
 
+def test_a_search_ends_the_same_jobs_early_as_it_does_here(corpus: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    rate = "optimizer.learning_rate=tag(log,interval(1e-6,1e-1))"
+    drawn = ("hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=4", "validations=4", *EXACT)
+    pruned = ("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.startup=2", rate)
+    done = by_hand([], corpus, tmp_path, "-m", *drawn, *pruned)
+    assert done.returncode == 0, done.stderr
+    process = sweep(corpus, tmp_path, *drawn, *pruned, *TWO)
+    said = process.communicate(timeout=500)
+    assert process.returncode == 0, said
+    here, there = (
+        {each["name"]: each for each in json.loads((tmp_path / f"pretrain/{name}/summary.json").read_text())}
+        for name in ("run", "tune")
+    )
+    assert {each["status"] for each in here.values()} == {"complete", "pruned"}
+    for name, each in here.items():
+        same = there[name]
+        assert (same["status"], same["pruned_at"]) == (each["status"], each["pruned_at"])
+        assert same["value"] == pytest.approx(each["value"], rel=1e-9)
+
+
 def test_srun_by_hand_starts_the_ranks(corpus: Path, tmp_path: Path) -> None:
     done = by_hand(["srun", "--ntasks=2"], corpus, tmp_path, *TWO, *EXACT)
     assert done.returncode == 0, done.stderr
