@@ -92,6 +92,8 @@ def test_weights_that_are_hardly_older_than_the_spike_are_not_gone_back_to(corpu
     call_job(pretraining(corpus, tmp_path, "run", *LENGTH, *WATCHED, *shorter))
     ((first, _),) = undone(tmp_path / "pretrain" / "run")
     assert first == 13, "those of 18 are two steps older than the one at 20"
+    (left,) = (each for each in state(tmp_path / "pretrain" / "run")["callbacks"].values() if "undone" in each)
+    assert left["kept"] == [12], "nor are they by the next spike"
 
 
 def test_what_was_kept_to_go_back_to_is_gone_at_the_end(rolled_back):
@@ -147,6 +149,59 @@ def test_noise_and_descent_are_no_spikes_and_a_leap_is():
     assert spikes_in(values, threshold=100.0) == []
     values[200:240] = [float("nan")] * 40
     assert spikes_in(values) == [301], "what is no number is no spike, and hides none"
+
+
+def test_a_spike_before_a_checkpoint_is_told_by_the_run_that_goes_on_from_it():
+    settings = {"window": 8, "every": 4}
+    values = [2.0 + 0.01 * (step % 3) for step in range(16)]
+    values[13] += 2
+    before, after, told = Spikes(**settings), Spikes(**settings), []
+    after._undo = lambda trainer, spike, words: told.append(spike)
+    module, callback = SimpleNamespace(step_loss=None), before
+    trainer = SimpleNamespace(global_step=0, max_steps=99, world_size=1, accumulate_grad_batches=1)
+    for step, value in enumerate(values, 1):
+        trainer.global_step, module.step_loss = step, torch.tensor(value, dtype=torch.float64)
+        callback.on_train_batch_end(trainer, module, None, None, step - 1)
+        if step == 15:
+            checkpoint = {"callbacks": {}}
+            before.on_save_checkpoint(trainer, module, checkpoint)
+            (saved,) = checkpoint["callbacks"].values()
+            after.load_state_dict(saved)
+            callback = after
+    assert told == [14]
+
+
+def test_kept_are_two_states_and_those_that_the_last_checkpoint_speaks_of(tmp_path):
+    """A run that is killed goes on from that checkpoint, and may have to go back to them."""
+
+    def save(path) -> None:
+        callback.on_save_checkpoint(trainer, None, {"callbacks": {}})
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    def steps() -> list[int]:
+        callback.on_train_batch_start(trainer, None, None, 0)
+        return sorted(int(path.stem.removeprefix("before-")) for path in tmp_path.rglob("before-*.ckpt"))
+
+    def keep(step: int) -> list[int]:
+        trainer.global_step = step
+        callback._keep(trainer)
+        return steps()
+
+    trainer = SimpleNamespace(
+        global_step=0, is_global_zero=True, accumulate_grad_batches=1, default_root_dir=tmp_path, save_checkpoint=save
+    )
+    callback = Spikes(roll_back=True, every=2, keep=6)
+    callback.on_train_start(trainer, None)
+    assert [keep(6), keep(12), keep(18)] == [[0, 6], [6, 12], [12, 18]]
+    save(tmp_path / "last.ckpt")
+    assert [keep(24), keep(30), keep(36)] == [[12, 18, 24], [12, 18, 24, 30], [12, 18, 30, 36]]
+    save(tmp_path / "last.ckpt")
+    assert steps() == [30, 36]
+    saved, callback = callback.state_dict(), Spikes(roll_back=True, every=2, keep=6)
+    callback.load_state_dict(saved)
+    callback.on_train_start(trainer, None)
+    assert [keep(42), keep(48)] == [[30, 36, 42], [30, 36, 42, 48]]
 
 
 def test_states_too_near_each_other_are_refused():
