@@ -40,6 +40,22 @@ def test_a_signal_is_noted_and_does_not_end_the_process(number, training):
     assert training.received == number
 
 
+def test_a_signal_before_setup_is_held_back_and_noted_in_a_run_that_ends_there():
+    """As one that is refused; the next of a sweep finds no signal held back."""
+
+    def held() -> set:
+        return {*CAUGHT} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    assert not held()
+    interruption = Interruption()
+    with interruption.caught():
+        assert held() == {*CAUGHT}
+        signal.raise_signal(signal.SIGTERM)
+        assert not interruption.received
+    assert not held()
+    assert interruption.received == signal.SIGTERM
+
+
 def test_lightnings_handlers_are_not_installed_also_in_a_job_of_slurm(monkeypatch):
     for name, value in {"NTASKS": 1, "PROCID": 0, "LOCALID": 0, "NODEID": 0, "JOB_ID": 7, "JOB_NAME": "lm"}.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
