@@ -1,5 +1,6 @@
 """A funnel gives what its filters let pass, accounts for every document, and goes on where it was ended."""
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -135,6 +136,25 @@ def test_what_is_done_is_not_done_again(tmp_path):
 def test_other_filters_are_another_corpus(filters, tmp_path):
     assert of(tmp_path, filters=filters).fingerprint() != of(tmp_path).fingerprint() == of(tmp_path).fingerprint()
     assert of(tmp_path, DOCUMENTS[1:]).fingerprint() != of(tmp_path).fingerprint()
+
+
+def test_names_count_as_the_account_says_them(tmp_path):
+    before = of(tmp_path)
+    steps = {f"my_{name}": step for name, step in before.filters.items()}
+    assert of(tmp_path, filters=steps).fingerprint() != before.fingerprint()
+    assert Funnel({"mine": Given(DOCUMENTS)}, filters=before.filters).fingerprint() != before.fingerprint()
+    list(before)
+    assert [step["step"] for step in before.ledger.steps] == ["letters", "shout", "unique"]
+
+
+def test_a_filter_whose_code_is_changed_is_another(tmp_path, monkeypatch):
+    file = tmp_path / "my_filter.py"
+    file.write_text("class Mine:\n    def __call__(self, document):\n        return document\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    step = importlib.import_module("my_filter").Mine()
+    before = of(tmp_path, filters={"mine": step}).fingerprint()
+    file.write_text(file.read_text() + "        # and more\n")
+    assert of(tmp_path, filters={"mine": step}).fingerprint() != before
 
 
 def test_pieces_of_another_size_are_other_files(tmp_path, small, monkeypatch):

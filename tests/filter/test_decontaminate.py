@@ -70,6 +70,11 @@ def test_of_an_item_that_is_there_twice_the_longer_run_is_told(paths):
     assert filter.found(f"{part}. {OTHER} {ITEM} {OTHER} {part}") == [(paths, 2, ITEM[:-1])]
 
 
+def test_words_looked_for_one_by_one_are_told_together(paths):
+    each = Decontaminate(paths=paths, words=1, least_words=1)
+    assert (paths, 2, ITEM[:-1]) in each.found(f"{OTHER} {ITEM} {OTHER}")
+
+
 def test_two_runs_whose_hashes_meet_are_not_taken_for_one(monkeypatch):
     ids = np.arange(40, dtype=np.int32)
     known = runs.Runs(ids, np.arange(28), np.zeros(28), length=13, most_items=10)
@@ -224,6 +229,12 @@ def test_scripts_without_spaces_are_compared_by_characters(tmp_path):
     assert dropped(filter, f"他說：「{asked.replace('，', ' ')}」")
     assert not dropped(filter, asked[:25])
     assert dropped(filter, "太陽系中哪一顆行星的衛星最大最亮")
+
+
+def test_an_item_in_two_scripts_is_counted_as_most_of_its_words_are(tmp_path):
+    path = items(tmp_path / "x.jsonl", "In this old book the sign 道 means the way", "小明有十二個蘋果 of Bob")
+    filter = Decontaminate(paths=path)
+    assert (filter.items, filter.too_short) == ([(path, 1)], 1)
 
 
 def test_a_copy_sent_elsewhere_finds_the_same(paths):
