@@ -10,7 +10,7 @@ def curation_table(result: Mapping[str, Any]) -> str:
     """A line a rule and reason, the commonest first; then the tasks, the largest first."""
     rows = [("read", result["conversations"], "")]
     for number, step in enumerate(result["steps"]):
-        if number == 1 and result["held_out"]:  # of those that something can be learned from
+        if number == result["held_out_after"] and result["held_out"]:  # of those that can be learned from
             rows.append(("held out", -result["held_out"], ""))
         if number or step["dropped"]:
             rows.append((step["step"], step["conversations"], ""))
