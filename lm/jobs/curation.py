@@ -85,11 +85,13 @@ def curate(
         learnable = left = [each for each in whole if each.fate != HELD_OUT]
         for name, rule in rules.items():
             left = _passed(left, name, rule, steps)
+        notes = list(conversations.notes)
         if difficulty is not None:
-            left = _passed(left, "difficulty", partial(_too_difficult, difficulty, left), steps)
+            judged, left = left, _passed(left, "difficulty", partial(_too_difficult, difficulty, left), steps)
+            notes += _in_doubt([each.difficulty for each in judged])
         chosen = _choose(left, selection, keep, per_task=per_task, groups=groups, seed=seed)
         result = {"conversations": len(candidates), "held_out": len(held_out), "held_out_after": first, "steps": steps}
-        result |= {"tasks": _tasks(learnable), "chosen": len(chosen), "notes": list(conversations.notes)}
+        result |= {"tasks": _tasks(learnable), "chosen": len(chosen), "notes": notes}
         _write(run.directory / "conversations.jsonl", map(_messages, [*chosen, *held_out]))
         _write(run.directory / "fates.jsonl", (each.record for each in candidates))
         if train:
@@ -144,6 +146,17 @@ def _too_difficult(
         if difficulty.most is not None and value > difficulty.most:
             found[place] = Dropped("the instruction does not help", f"{value:.3f}, more than {difficulty.most:g}")
     return found
+
+
+def _in_doubt(difficulties: Sequence[float]) -> list[str]:
+    """What is to be said of a judge to whom most instructions are no help."""
+    helpless = sum(value > 1 for value in difficulties)
+    if 2 * helpless <= len(difficulties):
+        return []
+    return [
+        f"to the model that judges {helpless} of {len(difficulties)} instructions are no help: has it learned to "
+        "follow any? difficulty.model.path names another"
+    ]
 
 
 def _choose(
