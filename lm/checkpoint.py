@@ -124,6 +124,11 @@ def load_model(
     return _adapted(model, quantise, adapter, freeze).eval()
 
 
+def context_of(path: str) -> int:
+    """How many tokens the trained model in a run directory sees at once, without reading its weights."""
+    return _read_architecture(Path(path))["context"]
+
+
 def sketch_model(model: Callable[..., Transformer], node: Mapping[str, Any], *, vocab_size: int) -> Transformer:
     """The model that `model`, made from a config `node`, would give, without reading weights: to plan with."""
     if node["_target_"] != f"{__name__}.{load_model.__name__}":

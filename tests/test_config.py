@@ -8,6 +8,7 @@ import pytest
 from lm.config import Composition, build, check, faults_of, locate, plain, readable
 from lm.config.typed import literal
 from lm.faults import Fault
+from lm.outline import config_directory
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
 import toy
@@ -66,7 +67,7 @@ PLANTED = {
     "run.restart='false'": "run.restart: expected true or false, got 'false'",
     "behave=3": "behave: expected str, got 3",
     # parts where something else is wanted
-    "model=null": "model=null: no such option; there is big, small",
+    "model=null": "model: missing: toy.train needs it; set model=…",
     "model.norm=small": "model.norm: expected Norm or null, got 'small'",
     "model.norm._target_=toy.Say": "model.norm: toy.Say builds Say, but Norm is wanted",
     "++model.norm._partial_=true": "model.norm: toy.Norm is a factory, but Norm itself is wanted: leave out _partial_",
@@ -174,6 +175,14 @@ def test_a_fault_in_a_stage_of_a_pipeline_has_its_full_key() -> None:
 
 def test_what_is_missing_is_told_once_and_not_where_it_is_read() -> None:
     assert told(job="both") == ["first.data.path: missing: set first.data.path=…"]
+
+
+def test_null_takes_back_an_option_also_one_that_an_experiment_chose() -> None:
+    assert told("callbacks=null") == told("experiment=null") == []
+    assert "callbacks" not in Composition("train", directory=toy.CONF).compose(["data.path=x", "callbacks=null"])
+    curate = Composition("curate", directory=config_directory())
+    assert "difficulty" in curate.compose(["experiment=curation"])
+    assert "difficulty" not in curate.compose(["experiment=curation", "difficulty=null"])
 
 
 def test_values_that_fit_are_taken() -> None:

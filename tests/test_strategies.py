@@ -178,15 +178,22 @@ def as_slurm_starts(config: list[str], port: str) -> list[list]:
     return [
         ["env", *(f"SLURM_{key}={value}" for key, value in {
             "NTASKS": 2, "NTASKS_PER_NODE": 2, "PROCID": task, "LOCALID": task, "NODEID": 0, "NNODES": 1,
-            "JOB_ID": 7, "JOB_NAME": "run", "NODELIST": "127.0.0.1",
+            "JOB_ID": 7, "STEP_ID": 0, "JOB_NAME": "run", "NODELIST": "127.0.0.1",
         }.items()), f"MASTER_PORT={port}", *config]
         for task in range(2)
     ]  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torchrun", "srun"])
-@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+@pytest.mark.parametrize(
+    ("launcher", "trainer"),
+    [
+        ("torchrun", "fsdp"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [("torchrun", "ddp"), ("srun", "ddp"), ("srun", "fsdp")]
+        ),
+    ],
+)
 def test_ranks_that_others_start_make_the_same_run(launcher, trainer, corpus, tmp_path):
     options = of_seconds(corpus, tmp_path, "many", *FEW, f"trainer={trainer}", CPU, "trainer.devices=2")
     lm = ["-m", "lm", "pretrain", *options]
@@ -207,4 +214,4 @@ def test_another_number_of_processes_than_devices_is_told_with_what_to_set(corpu
     command = [*TORCHRUN, str(free_port()), "-m", "lm", "pretrain", *options]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert ended.returncode != 0
-    assert "error: 2 processes of this run were started, but trainer.devices × trainer.num_nodes is 4" in ended.stderr
+    assert "error: 2 ranks were started, and trainer.devices × trainer.num_nodes is 4: start as many" in ended.stderr

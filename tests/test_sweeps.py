@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from lm.cli import main
+from lm.manifest import read_manifest
 from lm.outline import config_directory
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
@@ -49,6 +50,16 @@ def test_a_sweep_ends_with_a_table_best_first(train: Train, capsys: pytest.Captu
     assert told == "sweep       3 jobs → outputs/train/tune/summary.csv"
     with open("outputs/train/tune/summary.csv", newline="") as file:
         assert [row["seed"] for row in csv.DictReader(file)] == ["0", "1", "2"]
+
+
+def test_no_option_is_one_of_the_values_of_a_sweep(train: Train) -> None:
+    assert train("-m", "run.name=tune", "callbacks=null,say") == 0
+    assert {each["name"]: each["overrides"] for each in summary("outputs/train/tune")} == {
+        "callbacks=null": ["callbacks=null"],
+        "callbacks=say": ["callbacks=say"],
+    }
+    said = {each["name"]: read_manifest(each["directory"])["config"] for each in summary("outputs/train/tune")}
+    assert ["callbacks" in said[f"callbacks={option}"] for option in ("null", "say")] == [False, True]
 
 
 def test_a_job_that_failed_is_last_with_its_reason_and_run_again_by_the_same_command(train: Train) -> None:

@@ -18,6 +18,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from lm.config.loader import ConfigLoader
 from lm.config.refusal import REFUSALS
 from lm.config.resolvers import register_resolvers
 
@@ -47,7 +48,8 @@ class Composition:
             search_path.prepend(provider="command-line", path=f"file://{extra.absolute()}", anchor=last)
         GlobalHydra.instance().clear()
         self.job = job
-        self.hydra = Hydra.create_main_hydra2(task_name=job, config_search_path=search_path)
+        self.hydra = Hydra(task_name=job, config_loader=ConfigLoader(search_path))
+        GlobalHydra.instance().initialize(self.hydra)
         self.sweeps = False  # whether what was composed last asks for a multirun itself
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:

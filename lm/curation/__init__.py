@@ -2,6 +2,7 @@
 
 from lm.curation.difficulty import Difficulty
 from lm.curation.features import clusters, features
+from lm.curation.fits import Fits
 from lm.curation.form import Form
 from lm.curation.lengths import Lengths
 from lm.curation.phrases import Phrases
@@ -15,6 +16,7 @@ __all__ = [
     "Diverse",
     "Drawn",
     "EachRule",
+    "Fits",
     "Form",
     "Lengths",
     "Phrases",

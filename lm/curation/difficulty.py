@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from math import exp
 
 from lm.bounds import Count, Positive
-from lm.conversation import Conversation, Template
+from lm.conversation import Conversation, Recorded, Template
 from lm.model import Transformer
 from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
@@ -17,7 +17,7 @@ from lm.tokenizer import Tokenizer
 
 
 class Difficulty:
-    """By `model`, whose own `template` says how the turns are written.
+    """By `model`, whose `template` says how the turns are written: the one given, else the recorded one.
 
     Of a conversation the last answer is taken, after all that was said before it. Where both do not fit into the
     context, what was said first is left out; what does not fit of an answer that is longer counts for neither side.
@@ -29,11 +29,13 @@ class Difficulty:
         model: Callable[..., Transformer],
         *,
         tokenizer: Tokenizer,
-        template: Template,
+        template: Template | None = None,
+        recorded: Recorded | None = None,
         most: Positive | None = 1.0,
         rows: Count = 16,
     ):
-        self.model, self.tokenizer, self.template = model, tokenizer, template
+        self.model, self.tokenizer = model, tokenizer
+        self.template = (recorded or Recorded(None)).settle(template)
         self.most, self.rows = most, rows
 
     def __call__(self, conversations: Sequence[Conversation]) -> list[float]:

@@ -51,6 +51,7 @@ def curate(
     rules: Mapping[str, Rule],
     selection: Selection,
     split: Split,
+    fits: Rule | None = None,
     difficulty: Difficulty | None = None,
     keep: Count | None = 1000,
     per_task: Literal["proportional", "equal"] | None = None,
@@ -64,7 +65,8 @@ def curate(
 
     `difficulty` also leaves out those whose instruction does not help, and is what the selection goes by. With
     `per_task` each task has its share of what is chosen; where conversations have no task they are put into `groups` by
-    what they say. Those that `split` holds out are neither judged nor chosen. With `train` the job `instruct` learns
+    what they say. Those that `split` holds out are neither judged nor chosen; what `fits` leaves out nobody learns
+    from, so it is not drawn either. With `train` the job `instruct` learns
     from the chosen ones, and from as many drawn at random, `seeds` times each: see `_learn`.
     """
     if run.finished({"conversations": conversations.fingerprint()}):
@@ -74,17 +76,22 @@ def curate(
         began = perf_counter()
         candidates = [Candidate(each, each.task) for each in track(conversations, label="curate", unit="conversation")]
         whole = _passed(candidates, "faulty", _faulty, steps := [])
+        if fits is not None:
+            whole = _passed(whole, "fits", fits, steps)
+        first = len(steps)
         held_out = [each for each in whole if split.held_out(each.conversation)]
         for each in held_out:
             each.fate = HELD_OUT
         learnable = left = [each for each in whole if each.fate != HELD_OUT]
         for name, rule in rules.items():
             left = _passed(left, name, rule, steps)
+        notes = list(conversations.notes)
         if difficulty is not None:
-            left = _passed(left, "difficulty", partial(_too_difficult, difficulty, left), steps)
+            judged, left = left, _passed(left, "difficulty", partial(_too_difficult, difficulty, left), steps)
+            notes += _in_doubt([each.difficulty for each in judged])
         chosen = _choose(left, selection, keep, per_task=per_task, groups=groups, seed=seed)
-        result = {"conversations": len(candidates), "held_out": len(held_out), "steps": steps}
-        result |= {"tasks": _tasks(learnable), "chosen": len(chosen), "notes": list(conversations.notes)}
+        result = {"conversations": len(candidates), "held_out": len(held_out), "held_out_after": first, "steps": steps}
+        result |= {"tasks": _tasks(learnable), "chosen": len(chosen), "notes": notes}
         _write(run.directory / "conversations.jsonl", map(_messages, [*chosen, *held_out]))
         _write(run.directory / "fates.jsonl", (each.record for each in candidates))
         if train:
@@ -139,6 +146,17 @@ def _too_difficult(
         if difficulty.most is not None and value > difficulty.most:
             found[place] = Dropped("the instruction does not help", f"{value:.3f}, more than {difficulty.most:g}")
     return found
+
+
+def _in_doubt(difficulties: Sequence[float]) -> list[str]:
+    """What is to be said of a judge to whom most instructions are no help."""
+    helpless = sum(value > 1 for value in difficulties)
+    if 2 * helpless <= len(difficulties):
+        return []
+    return [
+        f"to the model that judges {helpless} of {len(difficulties)} instructions are no help: has it learned to "
+        "follow any? difficulty.model.path names another"
+    ]
 
 
 def _choose(

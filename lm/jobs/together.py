@@ -6,7 +6,7 @@ Ranks that Lightning launches itself find a run that the first has opened alread
 import os
 import re
 
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import ParallelStrategy
 
@@ -43,9 +43,10 @@ def check_ranks(trainer: Trainer, *, planned: int) -> None:
         )
 
 
-def wait_for_first(trainer: Trainer) -> None:
+def wait_for_first(trainer: Trainer, module: LightningModule) -> None:
     """Return once the first rank has opened the run, or emptied it: all then find the same in its directory."""
     if _started_at_once(trainer) and trainer.world_size > 1:
+        trainer.strategy.connect(module)  # which shares its devices out
         trainer.strategy.setup_environment()  # which the trainer finds done
         trainer.strategy.barrier()
 

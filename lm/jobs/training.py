@@ -159,7 +159,7 @@ def train(
     )
     check_ranks(trainer, planned=ranks)
     look_after_ranks(trainer)
-    wait_for_first(trainer)
+    wait_for_first(trainer, module)
     last = checkpoint_path(run.directory, "last")
     resumed = last if last.exists() and not run.restart else None  # the first rank removes it, at its own time
     if trainer.is_global_zero:

@@ -7,10 +7,10 @@ TASKS = 12  # that are shown
 
 
 def curation_table(result: Mapping[str, Any]) -> str:
-    """A line a rule and reason, the commonest first; then the tasks, the largest first."""
+    """A line a rule and reason, the commonest first; then the tasks, the largest first; then notes."""
     rows = [("read", result["conversations"], "")]
     for number, step in enumerate(result["steps"]):
-        if number == 1 and result["held_out"]:  # of those that something can be learned from
+        if number == result["held_out_after"] and result["held_out"]:  # of those that can be learned from
             rows.append(("held out", -result["held_out"], ""))
         if number or step["dropped"]:
             rows.append((step["step"], step["conversations"], ""))
@@ -32,7 +32,7 @@ def curation_table(result: Mapping[str, Any]) -> str:
         if more := tasks[TASKS:]:
             had, got = (sum(found[what] for _, found in more) for what in ("conversations", "chosen"))
             lines.append(f"{f'{len(more)} more':<{wide}}  {had:>9}  {got:>9}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {each}" for each in result["notes"])])
 
 
 def _short(place: str) -> str:

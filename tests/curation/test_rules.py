@@ -2,10 +2,12 @@
 
 import pytest
 
+from lm.checkpoint import write_architecture
 from lm.config import Composition, build, config_directory, examine
 from lm.curation import Form, Lengths, Phrases, TextRule
 from lm.filter import Duplicates, GopherRepetition, NearDuplicates, WordList
 from lm.outline import options
+from lm.tokenizer import byte_tokenizer
 from talks import conversation_of
 
 GOOD = "The capital of France is Paris, which lies on the Seine and has been its seat of government for centuries."
@@ -129,8 +131,10 @@ def test_a_filter_of_documents_judges_the_part_it_is_told_and_no_text_of_few_wor
 def test_every_rule_of_conf_is_built_and_lets_a_good_answer_pass(option, tmp_path):
     pytest.importorskip("rensa")
     (tmp_path / "words.txt").write_text("grumpf\n")
-    given = [f"rules.x.filter.path={tmp_path / 'words.txt'}"] if option == "listed_words" else []
-    chosen = [f"+rule@rules.x={option}", "conversations.path=x", *given]
+    byte_tokenizer([]).save(tmp_path / "tokenizer.json")
+    write_architecture(tmp_path, {"_target_": "lm.model.Transformer", "vocab_size": 300, "context": 512})
+    paths = {"listed_words": f"rules.x.filter.path={tmp_path / 'words.txt'}", "fits": f"rules.x.path={tmp_path}"}
+    chosen = [f"+rule@rules.x={option}", "conversations.path=x", *([paths[option]] if option in paths else [])]
     config, faults = examine(Composition("curate", directory=config_directory()).compose(chosen))
     assert not faults
     assert build(config["rules"]["x"])([talk(GOOD)]) == {}

@@ -138,7 +138,13 @@ def test_chosen_and_random_are_learned_from_alike_and_the_difference_is_told(pla
     tiny += [f"instruct.model.path={model}", "instruct.validations=1"]
     tiny += ["instruct.trainer.accelerator=cpu", "instruct.trainer.devices=1"]
     difficult = ["difficulty=by_model", f"difficulty.model.path={model}", "difficulty.most=null", "selection.pool=0.5"]
-    result = call_job(config(place, "learned", "keep=8", "train=true", "seeds=2", *tiny, *difficult))
+    long = [
+        {"instruction": f"Say {word}.", "output": f"{word} " * 100, "kind": "words"}
+        for word in ("one", "two", "three", "four")
+    ]
+    write(place / "long.jsonl", records(20) + long)
+    more = ["rule@fits=fits", f"fits.path={model}", f"conversations.path={place}/long.jsonl"]
+    result = call_job(config(place, "learned", "keep=8", "train=true", "seeds=2", *tiny, *difficult, *more))
     learned = result["learned"]
     for arm in ("chosen", "random"):
         assert len(learned[arm]["values"]) == 2
@@ -153,7 +159,10 @@ def test_chosen_and_random_are_learned_from_alike_and_the_difference_is_told(pla
     assert drawn[0] == drawn[1]
     assert drawn[2] != drawn[3]
     assert all(len(each) == 8 and not each & held_out[0] for each in drawn)
-    assert "chosen − random" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "chosen − random" in told
+    assert "longer than 128 tokens" not in told, "what does not fit is not chosen, drawn or held out"
+    assert told.index("longer than the context") < told.index("held out   ")
     fates = lines(place / "curate" / "learned" / "fates.jsonl")
     assert all("difficulty" in each for each in fates if each["fate"] in ("chosen", "not chosen"))
 

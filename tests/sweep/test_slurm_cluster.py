@@ -74,8 +74,9 @@ def steps(directory: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
 
 
-def test_jobs_of_two_ranks_find_what_one_process_does(corpus: Path, tmp_path: Path) -> None:
-    process = sweep(corpus, tmp_path, *TWO, *EXACT, "seed=0,1")
+@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+def test_jobs_of_two_ranks_find_what_one_process_does(trainer: str, corpus: Path, tmp_path: Path) -> None:
+    process = sweep(corpus, tmp_path, *TWO, f"trainer={trainer}", *EXACT, "seed=0,1")
     assert process.communicate(timeout=500)
     assert process.returncode == 0
     found = results(tmp_path / "pretrain/tune")
