@@ -59,7 +59,7 @@ class KeysFile:
 
 def same_key(keys: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Pairs of numbers whose keys [n, words] are equal, as many as it takes to say which belong together."""
-    order = np.lexsort([numbers, *keys.T])
+    order = np.lexsort(keys.T)
     keys, numbers = keys[order], numbers[order]
     same = (keys[1:] == keys[:-1]).all(axis=1)
     return np.stack([numbers[:-1][same], numbers[1:][same]], axis=1)
