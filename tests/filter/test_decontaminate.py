@@ -199,6 +199,12 @@ def test_cut_leaves_the_rest_byte_for_byte(paths, margin):
     assert exactly(Document(f"  {ITEM} b", "x")).text == "? b", "white space is no piece"
 
 
+def test_a_short_run_within_a_longer_one_ends_no_cut(tmp_path):
+    path = items(tmp_path / "x.jsonl", " ".join(WORDS[:13]), " ".join(WORDS[3:11]))
+    cut = Decontaminate(paths=path, action="cut", margin=0, least_characters=2)
+    assert cut(Document(f"ab {' '.join(WORDS[:13])} cd", "x")).text == "ab \n\n cd"
+
+
 def test_small_pieces_and_documents_cut_often_are_dropped(paths):
     cutting = {"paths": paths, "action": "cut"}
     beginning = Decontaminate(**cutting)(Document(f"{ITEM}{OTHER * 20}", "x"))
