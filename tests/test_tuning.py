@@ -81,6 +81,21 @@ def test_what_is_frozen_stays(pretrained, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("begun", "options", "told"),
+    [
+        ("pretrained", LORA, True),
+        ("pretrained", ["model.freeze=[embedding]"], True),
+        ("pretrained", [*LORA, "model.adapter.whole=[embedding]"], False),
+        ("pretrained", [], False),
+        ("tuned", LORA, False),
+    ],
+)
+def test_marks_that_would_stay_random_are_told(begun, options, told, request, tmp_path, capsys):
+    call_job(instruction(request.getfixturevalue(begun), tmp_path, "run", *STEP, *options))
+    assert ("the marks of turns, which this model has never read, stay random" in capsys.readouterr().out) == told
+
+
+@pytest.mark.parametrize(
     ("overrides", "told"),
     [
         (["model/adapter=lora", "model.adapter.targets=[attn.*]"], r"adapter\.targets: attn\.\* names nothing in this"),

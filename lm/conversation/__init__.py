@@ -7,7 +7,7 @@ tokens, a `Certificate` holds them against the conversation.
 from lm.conversation.certificate import Certificate
 from lm.conversation.chat_template import ChatTemplate
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn
-from lm.conversation.recorded import Recorded, record_template
+from lm.conversation.recorded import Recorded, record_template, was_taught
 from lm.conversation.role_tokens import RoleTokens
 from lm.conversation.template import Encoded, Template
 from lm.conversation.turns import Turns
@@ -25,4 +25,5 @@ __all__ = [
     "Turns",
     "check_turn",
     "record_template",
+    "was_taught",
 ]

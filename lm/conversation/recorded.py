@@ -23,6 +23,11 @@ def record_template(directory: Path, template: Template | None) -> list[Path]:
     return [directory / FILE]
 
 
+def was_taught(path: str) -> bool:
+    """Whether the model of the run at `path` has read conversations."""
+    return Path(path, FILE).is_file()
+
+
 class Recorded:
     """What the run at `path` recorded of its template: nothing, if it was not tuned on conversations."""
 

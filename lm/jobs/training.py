@@ -33,7 +33,7 @@ from lm.checkpoint import (
     write_architecture,
 )
 from lm.compute import Compute, accelerator_name, count_devices
-from lm.conversation import record_template
+from lm.conversation import Template, record_template, was_taught
 from lm.data.module import RowDataModule
 from lm.jobs.launcher import look_after_ranks
 from lm.jobs.plan import Devices, price
@@ -169,7 +169,8 @@ def train(
             f"{ranks} × {accelerator} ({told(trainer.strategy)}), {threads} threads"
             + (f", going on from {last}" if resumed else "")
         )
-        for line in data.planned():
+        marks = _random_marks(network, data.template, tokenizer, begun=run.config["model"].get("path"))
+        for line in [*data.planned(), *marks]:
             print(f"{job} {line}")
     with interruption.caught():
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
@@ -237,6 +238,18 @@ def _trained(cost: Cost) -> str:
     """How many weights train, where not all do."""
     few = cost.trained < cost.parameters
     return f", {scaled(cost.trained)} ({cost.trained / cost.parameters:.2%}) of them trained" if few else ""
+
+
+def _random_marks(model: Transformer, template: Template | None, tokenizer: Tokenizer, begun: str | None) -> list[str]:
+    """A word on marks of turns that the model `begun` from never read, where nothing makes them more than random."""
+    if template is None or begun is None or model.embedding.weight.requires_grad or was_taught(begun):
+        return []
+    if template.stop_tokens(tokenizer)[0] == tokenizer.end_of_document:  # which it did read
+        return []
+    return [
+        "note: the embedding stays as it is, so the marks of turns, which this model has never read, stay random: "
+        "model.adapter.whole=[embedding] trains it beside an adapter; without one take it out of model.freeze"
+    ]
 
 
 def _times(data: RowDataModule, plan: Plan) -> str:
