@@ -1,7 +1,5 @@
 """Pretraining, instruction tuning and alignment: one function, given different parts."""
 
-import logging
-import warnings
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
@@ -37,6 +35,7 @@ from lm.conversation import Template, record_template, was_taught
 from lm.data.module import RowDataModule
 from lm.jobs.launcher import look_after_ranks
 from lm.jobs.plan import Devices, price
+from lm.jobs.settings import quieten, refuse_foreign, settings_of
 from lm.jobs.together import check_ranks, settle_slurm, wait_for_first
 from lm.model import Cost, Transformer, model_cost
 from lm.model.parallel import check_tensor_parallel
@@ -46,11 +45,6 @@ from lm.report import scaled
 from lm.run import Interrupted, Run
 from lm.strategy import TENSOR, Sharded, refuse_misfits, tensor_parallel_size, told
 from lm.tokenizer import Tokenizer
-
-# Lightning's settings that change nothing of what is learned; the others follow from the plan and the parts.
-CARRIES_OUT = (
-    "accelerator", "devices", "num_nodes", "strategy", "deterministic", "benchmark", "detect_anomaly", "profiler",
-)  # fmt: skip
 
 
 def train(
@@ -78,13 +72,9 @@ def train(
     `plan`, which prints what the run would take, and cost at `prices` of an hour of a device. Returns validation bits
     per byte, which sweeps minimise.
     """
-    _quiet()
+    quieten()
     settings = trainer.keywords
-    if foreign := sorted(settings.keys() - {*CARRIES_OUT}):
-        raise ValueError(
-            f"trainer.{foreign[0]}: the trainer says where and how a run is carried out ({', '.join(CARRIES_OUT)}); "
-            "what it makes is said by budget, compute, objective, validations and callbacks: set it there"
-        )
+    refuse_foreign(settings)
     accelerator = accelerator_name(settings["accelerator"])
     ranks_here = count_devices(settings["accelerator"], settings["devices"])
     threads = compute.settle_threads(ranks_here if accelerator == "cpu" else 1)
@@ -150,7 +140,7 @@ def train(
     interruption = Interruption()
     settle_slurm()
     trainer = trainer(
-        **_settings(settled, validations if data.validation else 0),
+        **settings_of(settled, validations if data.validation else 0),
         precision=precision,
         callbacks=[Agreement(inputs), RandomState(seed), StepCounters(), FinalValidation(), *saving_last, interruption],
         logger=[make(save_dir=str(run.directory)) for make in logger.values()],
@@ -198,40 +188,6 @@ def train(
     if interruption.received:  # after the last step: this run is complete, but nothing is to follow it
         raise Interrupted(interruption.received, f"{run.directory} is complete")
     return module.validation.get("validation/bits_per_byte")
-
-
-def _settings(plan: Plan, validations: int) -> dict:
-    """What follows from the plan, and what we do ourselves and Lightning therefore must not."""
-    interval = -(-plan.steps // max(1, validations))  # steps; the last one is always validated
-    return {
-        "max_steps": plan.steps,
-        "max_epochs": -1,
-        "accumulate_grad_batches": plan.accumulate,
-        "val_check_interval": interval * plan.accumulate,
-        "check_val_every_n_epoch": None,
-        "limit_val_batches": 1.0 if validations else 0,
-        "num_sanity_val_steps": 0,
-        "inference_mode": False,  # weights that are gathered in it could not be used outside
-        "use_distributed_sampler": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-    }
-
-
-def _quiet() -> None:
-    """What Lightning says about settings that are ours to choose helps nobody who did not choose them."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for text in (
-        ".*does not have many workers.*",  # rows are made by arithmetic; a worker process rarely pays
-        ".*dataloader is not resumable.*",  # order follows from the step
-        ".*isinstance.treespec, LeafSpec.*",
-        ".*`srun` command is available.*",  # where jobs are submitted, not every run is one
-        ".*smaller than the logging interval.*",
-        ".*recommended to use `self.log.*sync_dist=True.*",  # what is logged is of all ranks already
-    ):
-        warnings.filterwarnings("ignore", text)
 
 
 def _trained(cost: Cost) -> str:
