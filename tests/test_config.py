@@ -181,8 +181,8 @@ def test_null_takes_back_an_option_also_one_that_an_experiment_chose() -> None:
     assert told("callbacks=null") == told("experiment=null") == []
     assert "callbacks" not in Composition("train", directory=toy.CONF).compose(["data.path=x", "callbacks=null"])
     curate = Composition("curate", directory=config_directory())
-    assert "difficulty" in curate.compose(["experiment=curation"])
-    assert "difficulty" not in curate.compose(["experiment=curation", "difficulty=null"])
+    assert "_target_" in curate.compose(["experiment=curation"])["fits"]
+    assert "_target_" not in curate.compose(["experiment=curation", "rule@fits=null"])["fits"]
 
 
 def test_values_that_fit_are_taken() -> None:

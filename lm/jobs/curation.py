@@ -66,8 +66,8 @@ def curate(
     `difficulty` also leaves out those whose instruction does not help, and is what the selection goes by. With
     `per_task` each task has its share of what is chosen; where conversations have no task they are put into `groups` by
     what they say. Those that `split` holds out are neither judged nor chosen; what `fits` leaves out nobody learns
-    from, so it is not drawn either. With `train` the job `instruct` learns
-    from the chosen ones, and from as many drawn at random, `seeds` times each: see `_learn`.
+    from, so it is not drawn either. With `train` the job `instruct` learns from the chosen ones, and from as many drawn
+    at random, `seeds` times each: see `_learn`.
     """
     if run.finished({"conversations": conversations.fingerprint()}):
         result = run.result

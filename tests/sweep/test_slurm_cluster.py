@@ -74,16 +74,19 @@ def steps(directory: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
 
 
-@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
-def test_jobs_of_two_ranks_find_what_one_process_does(trainer: str, corpus: Path, tmp_path: Path) -> None:
-    process = sweep(corpus, tmp_path, *TWO, f"trainer={trainer}", *EXACT, "seed=0,1")
+@pytest.mark.parametrize(("trainer", "precision", "error"), [("ddp", "64-true", 1e-9), ("fsdp", "32-true", 1e-5)])
+def test_jobs_of_two_ranks_find_what_one_process_does(
+    trainer: str, precision: str, error: float, corpus: Path, tmp_path: Path
+) -> None:
+    exact = ("model.dropout=0.0", f"compute.precision={precision}")
+    process = sweep(corpus, tmp_path, *TWO, f"trainer={trainer}", *exact, "seed=0,1")
     assert process.communicate(timeout=500)
     assert process.returncode == 0
     found = results(tmp_path / "pretrain/tune")
     for seed in (0, 1):
-        assert run(pretraining(corpus, tmp_path, f"alone-{seed}", *EXACT, f"seed={seed}")) == 0
+        assert run(pretraining(corpus, tmp_path, f"alone-{seed}", *exact, f"seed={seed}")) == 0
         alone = read_manifest(tmp_path / f"pretrain/alone-{seed}")["result"]["validation/bits_per_byte"]
-        assert found[f"seed={seed}"] == pytest.approx(alone, rel=1e-9)
+        assert found[f"seed={seed}"] == pytest.approx(alone, rel=error)
 
 
 @pytest.mark.parametrize(
