@@ -42,8 +42,10 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows fewer characters is no reason to fail
     main_thread = threading.current_thread() is threading.main_thread()  # only there signals can be caught
-    before = {number: signal.signal(number, _end) for number in ENDING} if main_thread else {}
+    before = {number: signal.getsignal(number) for number in ENDING} if main_thread else {}
     try:
+        for number in before:
+            signal.signal(number, _end)
         code = _dispatch(arguments, directory or config_directory())
         sys.stdout.flush()  # while a reader that has gone can still be told from a bug
         return code
@@ -137,7 +139,7 @@ def _run(options: Namespace, directory: Path) -> int:
     if options.cfg and options.multirun:
         raise ValueError("--cfg shows the config of one run: leave out -m, and give each key one value")
     composition = Composition(job, directory=directory, extra=options.config_dir)
-    overrides = [readable(composition, each, multirun=options.multirun) for each in overrides]
+    overrides = [readable(composition, each, multirun=options.multirun, command=overrides) for each in overrides]
     faults = []
     try:
         if options.cfg:

@@ -44,12 +44,16 @@ DATASHEETS = {  # the SXM variants
 }
 
 
-def measured(accelerator: str, precision: str, *, seconds: float = 0.5) -> Machine:
-    """This machine's device: the fastest of the matrix products that fit into `seconds`, at the threads set."""
+def measured(accelerator: str, precision: str, *, seconds: float = 0.1) -> Machine:
+    """This machine's device: the fastest of the matrix products that fit into `seconds`, at the threads set.
+
+    The first, by which libraries make themselves ready, does not count.
+    """
     dtype = {"bf16": torch.bfloat16, "64": torch.float64}.get(precision.split("-")[0], torch.float32)
     gpu = accelerator != "cpu"
     size = 8192 if gpu else 1024
     left, right = torch.ones(2, size, size, dtype=dtype, device=accelerator)
+    (left @ right)[0, 0].item()
     best, began = float("inf"), perf_counter()
     while best == float("inf") or perf_counter() - began < seconds:
         before = perf_counter()

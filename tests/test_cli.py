@@ -1,5 +1,6 @@
 """The one command: what it says, and the exit code of every way to end."""
 
+import gc
 import json
 import os
 import signal
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import DictConfig
 
-from lm.cli import main
+import lm.__main__ as process
+from lm.cli import ENDING, _end, main
 from lm.outline import config_directory
 
 sys.path.insert(0, str(Path(__file__).with_name("toy")))
@@ -265,6 +269,25 @@ def test_a_job_that_is_terminated_says_so_and_how_to_go_on(train: Command) -> No
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
+def test_a_signal_that_comes_as_soon_as_it_is_caught_is_no_bug(
+    number: signal.Signals, train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, catch = [signal.getsignal(each) for each in ENDING], signal.signal
+
+    def catch_and_come(which: signal.Signals, handler: Callable) -> Callable:
+        replaced = catch(which, handler)
+        if which in (number, ENDING[-1]) and handler == _end:
+            signal.raise_signal(number)
+        return replaced
+
+    monkeypatch.setattr(signal, "signal", catch_and_come)
+    said = train()
+    assert said.code == 128 + number
+    assert said.err.startswith("\ninterrupted; the same command goes on: lm train ")
+    assert [signal.getsignal(each) for each in ENDING] == before
+
+
 def test_what_is_typed_to_go_on_does_not_begin_anew(train: Command) -> None:
     said = train("behave=saved", "run.restart=true")
     assert "without restart the command goes on: lm train" in said.err
@@ -454,3 +477,37 @@ def test_a_job_without_a_run_can_be_swept(lm: Command) -> None:
     assert "hello you\n" in said.out
     assert "hello me\n" in said.out
     assert (said.code, said.err) == (0, "")
+
+
+@pytest.mark.parametrize("raised", [None, SystemExit(3)])
+def test_garbage_is_seldom_looked_for_and_not_at_the_end(monkeypatch: pytest.MonkeyPatch, raised: SystemExit | None):
+    thresholds, before = [], gc.get_threshold()
+
+    def command() -> int:
+        thresholds.append(gc.get_threshold()[0])
+        if raised:
+            raise raised
+        return 3
+
+    monkeypatch.setattr(process, "main", command)
+    try:
+        with pytest.raises(SystemExit, match=r"^3$"):
+            process.start()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert thresholds == [process.OBJECTS]
+
+
+def test_a_command_is_composed_once(train: Command, monkeypatch: pytest.MonkeyPatch):
+    composed, load = [], ConfigLoaderImpl.load_configuration
+
+    def counted(loader: ConfigLoaderImpl, name: str, overrides: list[str], *others: object) -> DictConfig:
+        composed.append(overrides)
+        return load(loader, name, overrides, *others)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    assert train("model.dim=16").code == 0
+    assert len(composed) == 1

@@ -351,3 +351,11 @@ def test_a_target_of_a_package_that_an_extra_brings_names_the_extra(monkeypatch)
     monkeypatch.setitem(sys.modules, "datatrove", None)
     found, complaint = locate("datatrove.executor.LocalPipelineExecutor")
     assert (found, complaint) == (None, "there is no datatrove; pip install 'lm[executors]'")
+
+
+def test_what_is_done_to_a_composed_config_reaches_no_other():
+    composition = Composition("train", directory=toy.CONF)
+    first = composition.compose(["data.path=x"])
+    first.data.path = "y"
+    assert composition.compose(["data.path=x"]).data.path == "x"
+    assert composition.compose(["data.path=z"]).data.path == "z"

@@ -45,7 +45,7 @@ def test_the_wheel_holds_every_module_and_every_yaml_and_nothing_else(wheel: Zip
 
 def test_the_wheel_holds_the_licence_and_the_command(wheel: ZipFile) -> None:
     assert read(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
-    assert read(wheel, "entry_points.txt").split("\n")[:2] == ["[console_scripts]", "lm = lm.cli:main"]
+    assert read(wheel, "entry_points.txt").split("\n")[:2] == ["[console_scripts]", "lm = lm.__main__:start"]
 
 
 def test_the_wheel_pins_what_it_was_tried_with(wheel: ZipFile) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lm.corpus import Document, Dropped, Source, Unique
@@ -30,8 +31,8 @@ class Letter(Unique):
     def __init__(self, *, place: int, earlier: Source | None = None):
         self.place, self.earlier = place, earlier
 
-    def keys(self, document: Document) -> list[bytes]:
-        return [document.text[self.place].encode().rjust(8)]
+    def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
+        return [[document.text[self.place].encode().rjust(8)] for document in documents]
 
     @property
     def told(self) -> str:
@@ -49,8 +50,8 @@ class BothLetters(Unique):
     def __init__(self, *, earlier: Source | None = None):
         self.earlier = earlier
 
-    def keys(self, document: Document) -> list[bytes]:
-        return [letter.encode().rjust(16) for letter in document.text[:2]]
+    def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
+        return [[letter.encode().rjust(16) for letter in document.text[:2]] for document in documents]
 
     @property
     def told(self) -> str:

@@ -73,8 +73,8 @@ class Composition:
     def run(self, task: Callable[[DictConfig], Any], overrides: Sequence[str], *, multirun: bool) -> list[Any]:
         """Hand over to Hydra: its sweeper and launcher, or `task` here and now. What each job of a sweep gave back."""
         multirun = multirun or self.sweeps
-        run, mode = (self.hydra.multirun, "MULTIRUN") if multirun else (self.hydra.run, "RUN")
-        done = run(self.job, task, [*SETTINGS, *self._constant(overrides), *overrides, f"hydra.mode={mode}"])
+        run, mode = (self.hydra.multirun, ["hydra.mode=MULTIRUN"]) if multirun else (self.hydra.run, [])
+        done = run(self.job, task, [*SETTINGS, *self._constant(overrides), *overrides, *mode])
         batches = done if multirun and isinstance(done, list) else []  # a foreign sweeper may give back anything
         return [job.return_value for batch in batches for job in batch]
 

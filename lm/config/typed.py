@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,11 +11,16 @@ from omegaconf import OmegaConf
 
 from lm.config.composition import Composition
 from lm.config.hints import alternatives
+from lm.config.refusal import REFUSALS
 from lm.config.target import locate, signature
 
 
-def readable(composition: Composition, override: str, *, multirun: bool = False) -> str:
+def readable(
+    composition: Composition, override: str, *, multirun: bool = False, command: Sequence[str] | None = None
+) -> str:
     """`key=text` as it was typed, quoted where Hydra would stumble over the text or change it.
+
+    `command` is all that was typed, where that is known: what is composed from it to find out will be wanted again.
 
     Its grammar refuses some brackets and quotes, drops outer spaces, and makes numbers, lists and sweeps of what a
     job wants as text: `message=42`, `message='Hello, how are you?'`.
@@ -31,7 +37,7 @@ def readable(composition: Composition, override: str, *, multirun: bool = False)
             return quoted
         return override
     changed = isinstance(read.value(), int | float) or ", " in text or (read.is_sweep_override() and "(" in text)
-    spoken = changed and not multirun and _is_text(composition, key)
+    spoken = changed and not multirun and _is_text(composition, key, command or [override])
     typed_as_is = text[:1] in ("'", '"', "[") or text == "null"
     return quoted if text != text.strip() or (spoken and not typed_as_is) else override
 
@@ -53,8 +59,12 @@ def _quoted(text: str) -> str:
     return f"'{within}'"
 
 
-def _is_text(composition: Composition, key: str) -> bool:
+def _is_text(composition: Composition, key: str, command: Sequence[str]) -> bool:
     """Whether the job's function wants a text for one of its own keys."""
-    target, _ = locate(str(OmegaConf.select(composition.plain, "_target_")))
+    try:
+        config = composition.compose(command)
+    except REFUSALS:  # of this text, perhaps
+        config = composition.plain
+    target, _ = locate(str(OmegaConf.select(config, "_target_")))
     parameter = getattr(signature(target), "parameters", {}).get(key) if target else None
     return parameter is not None and str in alternatives(parameter.annotation)

@@ -5,7 +5,7 @@ from lm.corpus.code_tree import CodeTree
 from lm.corpus.datatrove_executor import DatatroveExecutor, SlurmExecutor
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.executor import Executor, LocalExecutor
-from lm.corpus.fate import Fate, Filter, Reporting, Unique, follow
+from lm.corpus.fate import Batched, Fate, Filter, Reporting, Unique, follow
 from lm.corpus.funnel import Funnel
 from lm.corpus.html import HtmlSource
 from lm.corpus.hugging_face import HuggingFaceSource
@@ -23,6 +23,7 @@ from lm.corpus.writer import write_shards
 
 __all__ = [
     "Aligned",
+    "Batched",
     "CodeTree",
     "DatatroveExecutor",
     "Document",

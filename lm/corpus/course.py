@@ -14,7 +14,7 @@ from lm.corpus.fate import Fate, Filter, Outcome, Unique, fates
 from lm.corpus.pieces import read_documents, read_outcome, read_plain
 from lm.files import hash_json
 
-LAYOUT = 1  # of files below; another number makes all of them anew
+LAYOUT = 2  # of files below; another number makes all of them anew
 PIECE = 4_000_000  # characters that are read, judged and kept together
 PART = 32_000_000  # bytes of files that one process reads, at the least
 
@@ -104,7 +104,7 @@ class Course:
 
     def documents_path(self, piece: Piece) -> Path:
         """Where the documents of a piece lie, as they were read."""
-        return self._places[0][piece.part] / f"{piece.number:05d}.jsonl.zst"
+        return self._places[0][piece.part] / f"{piece.number:05d}.documents.zst"
 
     def outcome_path(self, step: int, piece: Piece) -> Path:
         """Where it is kept what a step made of a piece."""
@@ -120,7 +120,7 @@ class Course:
 
     def kept_path(self, piece: Piece) -> Path:
         """Where the documents that are left of a piece lie."""
-        return self.result / f"{self._position[piece.part]:05d}-{piece.number:05d}.jsonl.zst"
+        return self.result / f"{self._position[piece.part]:05d}-{piece.number:05d}.documents.zst"
 
     def documents(self, piece: Piece, *, steps: int) -> list[Document]:
         """The documents of a piece that the first `steps` steps have let pass."""

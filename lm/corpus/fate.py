@@ -20,8 +20,8 @@ class Unique(ABC):
     earlier: Source | None
 
     @abstractmethod
-    def keys(self, document: Document) -> list[bytes]:
-        """By what it is known, as many of every document, each of 8 bytes or a multiple; none if nothing is like it."""
+    def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
+        """By what each is known, equally many of each, of 8 bytes or a multiple; none if nothing is like it."""
 
     @property
     @abstractmethod
@@ -31,6 +31,14 @@ class Unique(ABC):
     @abstractmethod
     def worth(self, document: Document) -> float:
         """The one of most worth is kept, of equals the first."""
+
+
+class Batched(ABC):
+    """A filter that finds out faster about many documents together what it asks of each."""
+
+    @abstractmethod
+    def look_ahead(self, documents: Sequence[Document]) -> None:
+        """Find out, and keep it: each of these is judged next, before others are looked at."""
 
 
 class Reporting(ABC):
@@ -64,6 +72,8 @@ def judge(steps: Mapping[str, Filter], documents: Iterable[Document]) -> list[Ou
     for batch in _batches(documents):
         for number, (name, step) in enumerate(steps.items()):
             passed = []
+            if isinstance(step, Batched):
+                step.look_ahead(batch)
             for place, document in enumerate(batch, start=places[number]):
                 try:
                     result = step(document)
@@ -79,6 +89,12 @@ def judge(steps: Mapping[str, Filter], documents: Iterable[Document]) -> list[Ou
             places[number] += len(batch)
             batch = passed
     return outcomes
+
+
+def keys_of(step: Unique, documents: Iterable[Document]) -> Iterator[tuple[int, list[bytes]]]:
+    """The places of the documents that have keys, and these."""
+    keys = (each for batch in _batches(documents) for each in step.keys(batch))
+    return ((place, each) for place, each in enumerate(keys) if each)
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lm.corpus.document import Document
-from lm.corpus.fate import Unique
+from lm.corpus.fate import Unique, keys_of
 from lm.corpus.pieces import is_written, read_plain, write_plain
 from lm.files import atomic_path
 
@@ -28,7 +28,7 @@ class KeysFile:
 
     def write(self, documents: Sequence[Document], step: Unique) -> None:
         """Keep the keys that a step gives the documents."""
-        found = [(place, keys) for place, document in enumerate(documents) if (keys := step.keys(document))]
+        found = [*keys_of(step, documents)]
         kept = np.array([(place, step.worth(documents[place])) for place, _ in found], dtype=KEPT)
         flat = b"".join(key for _, keys in found for key in keys)
         shape = (len(found), len(found[0][1]), -1) if found else (0, 1, 1)

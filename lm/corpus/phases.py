@@ -147,7 +147,7 @@ class Conclude(Phase):
 
 def account_path(kept: Path) -> Path:
     """Where it is said what became of a piece whose documents are kept there."""
-    return kept.with_name(kept.name.removesuffix(".jsonl.zst") + ".account.zst")
+    return kept.with_name(kept.name.removesuffix(".documents.zst") + ".account.zst")
 
 
 def cut(documents: Iterable[Document], *, characters: int) -> Iterator[list[Document]]:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -28,33 +29,43 @@ def is_written(path: Path) -> bool:
 
 
 def write_documents(path: Path, documents: Sequence[Document]) -> None:
-    """Keep documents, one a line, synced: other files say that they are there."""
+    """Keep documents, synced: other files say that they are there."""
+    texts = [document.text for document in documents]
     with atomic_path(path) as temporary:
-        temporary.write_bytes(_packed([_fields(document) for document in documents]))
+        temporary.write_bytes(_packed([_fields(document) for document in documents], texts))
 
 
 def read_documents(path: Path) -> list[Document]:
     """What `write_documents` has kept."""
     with undamaged(path, AGAIN):
-        return [Document(**_values(fields)) for fields in _read(path)]
+        records, texts = _read(path)
+        return [Document(text, **_values(fields)) for text, fields in zip(texts, records, strict=True)]
 
 
 def write_outcome(path: Path, outcome: Outcome, documents: Sequence[Document]) -> None:
-    """Keep what a step made of `documents`: of those it changed, what is other than before."""
+    """Keep what a step made of `documents`: of those it changed, what is other than before, a text by its number."""
     records: list[list[Any]] = [[place, why.reason, why.detail] for place, why in outcome.dropped.items()]
+    texts: list[str] = []
     for place, after in outcome.changed.items():
         before = vars(documents[place])
-        records.append([place, {name: value for name, value in vars(after).items() if value != before[name]}])
-    _write(path, records)
+        fields = {name: value for name, value in vars(after).items() if value != before[name]}
+        if "text" in fields:
+            fields["text"] = len(texts)
+            texts.append(after.text)
+        records.append([place, fields])
+    put(path, _packed(records, texts))
 
 
 def read_outcome(path: Path, documents: Sequence[Document]) -> Outcome:
     """What `write_outcome` has kept of the same `documents`."""
     outcome = Outcome()
     with undamaged(path, AGAIN):
-        for place, *what in _read(path):
-            if isinstance(what[0], dict):
-                outcome.changed[place] = replace(documents[place], **_values(what[0]))
+        records, texts = _read(path)
+        for place, *what in records:
+            if isinstance(fields := what[0], dict):
+                if "text" in fields:
+                    fields["text"] = texts[fields["text"]]
+                outcome.changed[place] = replace(documents[place], **_values(fields))
             else:
                 outcome.dropped[place] = Dropped(*what)
     return outcome
@@ -62,7 +73,7 @@ def read_outcome(path: Path, documents: Sequence[Document]) -> Outcome:
 
 def write_plain(path: Path, data: Any) -> None:
     """Keep plain data."""
-    _write(path, [data])
+    put(path, _packed(data, []))
 
 
 def read_plain(path: Path) -> Any:
@@ -72,8 +83,8 @@ def read_plain(path: Path) -> Any:
 
 
 def _fields(document: Document) -> dict[str, Any]:
-    """What there is to say of a document."""
-    return {name: value for name, value in vars(document).items() if value or name in ("text", "id")}
+    """What there is to say of a document beside its text."""
+    return {name: value for name, value in vars(document).items() if (value and name != "text") or name == "id"}
 
 
 def _values(fields: dict[str, Any]) -> dict[str, Any]:
@@ -85,17 +96,21 @@ def _tuple(values: list) -> tuple:
     return tuple(_tuple(value) if isinstance(value, list) else value for value in values)
 
 
-def _write(path: Path, records: Sequence[Any]) -> None:
-    put(path, _packed(records))
+def _packed(data: Any, texts: Sequence[str]) -> bytes:
+    """Plain data and the bytes of each text as a line of JSON, and behind it the texts: JSON would look at each of
+    their characters."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    line = json.dumps([data, [*map(len, encoded)]], ensure_ascii=False)
+    return pyzstd.compress(b"".join([line.encode("utf-8", "surrogatepass"), b"\n", *encoded]), FAST)
 
 
-def _packed(records: Sequence[Any]) -> bytes:
-    lines = "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
-    return pyzstd.compress(lines.encode("utf-8", "surrogatepass"), FAST)
-
-
-def _read(path: Path) -> list[Any]:
-    return [json.loads(line) for line in pyzstd.decompress(path.read_bytes()).split(b"\n") if line]
+def _read(path: Path) -> tuple[Any, list[str]]:
+    """What was packed."""
+    packed = pyzstd.decompress(path.read_bytes())
+    start = packed.index(b"\n") + 1
+    data, sizes = json.loads(packed[:start])
+    edges = pairwise(accumulate(sizes, initial=start))
+    return data, [packed[begin:end].decode("utf-8", "surrogatepass") for begin, end in edges]
 
 
 def put(path: Path, data: bytes) -> None:

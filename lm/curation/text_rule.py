@@ -7,7 +7,7 @@ import numpy as np
 from lm.bounds import Natural
 from lm.conversation import Conversation
 from lm.corpus import Document, Dropped, Unique
-from lm.corpus.fate import Filter, judge
+from lm.corpus.fate import Filter, judge, keys_of
 from lm.corpus.keys import losers, same_key, together
 from lm.curation.rule import Part, Rule, said
 
@@ -31,10 +31,10 @@ class TextRule(Rule):
         if not isinstance(self.filter, Unique):
             dropped = judge({"rule": self.filter}, [documents[place] for place in judged])[0].dropped
             return {judged[number]: why for number, why in dropped.items()}
-        keyed = [(place, keys) for place in judged if (keys := self.filter.keys(documents[place]))]
+        keyed = [*keys_of(self.filter, [documents[place] for place in judged])]
         if not keyed:
             return {}
-        places = np.array([place for place, _ in keyed])
+        places = np.array([judged[number] for number, _ in keyed])
         pairs = [
             same_key(np.frombuffer(b"".join(column), dtype="<u8").reshape(len(places), -1), places)
             for column in zip(*(keys for _, keys in keyed), strict=True)

@@ -1,9 +1,10 @@
 """Documents that say the same as one before, to the letter or but for case, marks and white space."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from lm.corpus import Document, Source, Unique
-from lm.filter.plain_words import plain_words
+from lm.filter.plain_words import plain_texts
 
 
 class Duplicates(Unique):
@@ -18,9 +19,11 @@ class Duplicates(Unique):
     def __init__(self, *, exactly: bool = False, earlier: Source | None = None):
         self.exactly, self.earlier = exactly, earlier
 
-    def keys(self, document: Document) -> list[bytes]:
-        said = b"" if self.exactly else b" ".join(plain_words(document.text))
-        return [blake2b(said or document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()]
+    def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
+        texts = [document.text for document in documents]
+        said = [b""] * len(texts) if self.exactly else plain_texts(texts)
+        known_by = [words or text.encode("utf-8", "surrogatepass") for words, text in zip(said, texts, strict=True)]
+        return [[blake2b(each, digest_size=16).digest()] for each in known_by]
 
     @property
     def told(self) -> str:

@@ -7,15 +7,15 @@ from itertools import islice
 import numpy as np
 
 from lm.bounds import Count, Natural, NonNegative, Positive, Share
-from lm.corpus import Document, Dropped
-from lm.filter.words import Words, words
+from lm.corpus import Batched, Document, Dropped
+from lm.filter.words import Words, look_ahead, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 BULLETS = ("•", "-")
 ELLIPSES = ("...", "…")
 
 
-class GopherQuality:
+class GopherQuality(Batched):
     """Each rule drops the whole document. `min_words`, `max_words` and the lengths are of words with a letter or digit;
     symbols are told over all words, marks among them, as in datatrove: the paper does not say what a word is. With
     `marks_are_words` so is the share of words with a letter, which drops what people wrote well, as dialogue."""
@@ -46,6 +46,9 @@ class GopherQuality:
         self.min_words_with_letter, self.marks_are_words = min_words_with_letter, marks_are_words
         self.min_stop_words, self.stop_words = min_stop_words, tuple(dict.fromkeys(stop_words))
 
+    def look_ahead(self, documents: Sequence[Document]) -> None:
+        look_ahead([document.text for document in documents])
+
     def __call__(self, document: Document) -> Document | Dropped:
         found = words(document.text)
         said = found.said
@@ -68,14 +71,15 @@ class GopherQuality:
     def _by_marks(self, text: str, words: Words, said: np.ndarray) -> Dropped | None:
         """What stands where words should, and whether the words are those of sentences."""
         total, most = len(words), self.max_symbols_per_word
-        for symbol, count in (("#", text.count("#")), ("…", sum(map(text.count, ELLIPSES)))):
+        dots = sum(map(text.count, ELLIPSES))
+        for symbol, count in (("#", text.count("#")), ("…", dots)):
             if count / total > most:
                 return Dropped(f"symbols for words: {symbol}", f"{count / total:.3f} a word, more than {most:g}")
         lines = text.splitlines()
-        bullets = sum(line.lstrip().startswith(BULLETS) for line in lines) / len(lines)
+        bullets = sum([line.lstrip()[:1] in BULLETS for line in lines]) / len(lines)
         if bullets > self.max_bullet_lines:
             return Dropped("bulleted lines", f"{bullets:.1%} of lines, more than {self.max_bullet_lines:.0%}")
-        ellipses = sum(line.rstrip().endswith(ELLIPSES) for line in lines) / len(lines)
+        ellipses = sum([line.rstrip().endswith(ELLIPSES) for line in lines]) / len(lines) if dots else 0
         if ellipses > self.max_ellipsis_lines:
             found = f"{ellipses:.1%} of lines, more than {self.max_ellipsis_lines:.0%}"
             return Dropped("lines that end in an ellipsis", found)

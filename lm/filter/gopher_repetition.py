@@ -2,11 +2,11 @@
 (Gopher: Rae et al. 2021, arXiv:2112.11446, table A1). A model that learned such text repeats itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lm.bounds import Count, NonNegative, Share
-from lm.corpus import Document, Dropped
-from lm.filter.phrase_bounds import PhraseBounds
+from lm.corpus import Batched, Document, Dropped
+from lm.filter.phrase_bounds import PhraseBounds, look_ahead, phrase_bounds
 from lm.filter.phrases import phrases
 from lm.filter.repeated import repeated
 from lm.filter.words import words
@@ -16,7 +16,7 @@ DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 PARAGRAPH_ENDS = re.compile(r"\n{2,}")
 
 
-class GopherRepetition:
+class GopherRepetition(Batched):
     """Each rule drops the whole document. Shares of characters are of the whole text, blanks included.
 
     As in datatrove, and milder than the paper's words: of runs that were there before, the first does not count, nor do
@@ -41,6 +41,9 @@ class GopherRepetition:
         self.max_duplicate = {int(length): most for length, most in max_duplicate.items()}
         self.longest = max((*self.max_top, *self.max_duplicate), default=0)
 
+    def look_ahead(self, documents: Sequence[Document]) -> None:
+        look_ahead([document.text for document in documents])
+
     def __call__(self, document: Document) -> Document | Dropped:
         if not document.text.strip():
             return Dropped("empty")
@@ -55,10 +58,9 @@ class GopherRepetition:
         return dropped or document
 
     def _by_phrases(self, text: str) -> Dropped | None:
-        its_words = words(text)
-        if self._is_within(PhraseBounds(its_words), len(text)):
+        if self._is_within(phrase_bounds(text), len(text)):
             return None
-        for found in phrases(its_words):
+        for found in phrases(words(text)):
             length = found.length
             if length > self.longest:
                 break
@@ -76,7 +78,8 @@ class GopherRepetition:
     def _is_within(self, bounds: PhraseBounds, size: int) -> bool:
         """Whether no text with such bounds can break a rule of phrases."""
         return all(bounds.top_characters(length) / size <= most for length, most in self.max_top.items()) and all(
-            bounds.duplicate_characters(length) / size <= most for length, most in self.max_duplicate.items()
+            bounds.duplicate_characters(length, enough=most * size) / size <= most
+            for length, most in self.max_duplicate.items()
         )
 
 

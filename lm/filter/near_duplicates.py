@@ -1,5 +1,6 @@
 """Documents of which most runs of words stand in another (MinHash: Broder 1997; bands: Indyk and Motwani 1998)."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Literal
 
@@ -7,8 +8,10 @@ import numpy as np
 
 from lm.bounds import Count
 from lm.corpus import Document, Source, Unique
+from lm.filter.hashes import AFTER, hashed
 from lm.filter.learned import LearnedQuality
-from lm.filter.plain_words import plain_words
+from lm.filter.plain_words import plain_texts
+from lm.filter.runs import hashed_runs
 
 
 class NearDuplicates(Unique):
@@ -54,16 +57,17 @@ class NearDuplicates(Unique):
         """That two documents whose runs overlap so far are taken to be alike."""
         return 1 - (1 - overlap**self.rows) ** self.bands
 
-    def keys(self, document: Document) -> list[bytes]:
-        words = plain_words(document.text)
-        if not words:
-            return []
+    def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
         from rensa import RMinHash
 
-        sketch = RMinHash(self.bands * self.rows, self.seed)
-        sketch.update(_runs(words, min(self.shingle, len(words))))
-        rows = np.array(sketch.digest(), dtype="<u4").reshape(self.bands, self.rows)
-        return [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
+        texts = plain_texts([document.text for document in documents])
+        runs, ends = _runs(texts, self.shingle)
+        sketch = RMinHash.digest_matrix_from_flat_token_hashes(runs, ends, self.bands * self.rows, self.seed)
+        bands = np.array(sketch.to_rows(), dtype="<u4").reshape(len(texts), self.bands, self.rows)
+        return [
+            [blake2b(band.tobytes(), digest_size=8).digest() for band in rows] if words else []
+            for words, rows in zip(texts, bands, strict=True)
+        ]
 
     @property
     def told(self) -> str:
@@ -79,17 +83,20 @@ class NearDuplicates(Unique):
         return float(len(document.text)) if self.keep == "longest" else 0.0
 
 
-def _runs(words: list[bytes], size: int) -> list[bytes]:
-    """All runs of so many words, in no order: from each of the first words on the text is cut after every `size` words.
-    A few cuts of all of it take half the time of joining each run."""
-    joined = b" ".join(words)
-    text = np.frombuffer(joined, dtype=np.uint8)
-    blanks = np.flatnonzero(text == ord(" "))
-    edges = np.concatenate([[0], blanks + 1, [len(text) + 1]])  # where each word begins, and one would begin at the end
-    runs = []
-    for first in range(min(size, len(words) - size + 1)):
-        whole = (len(words) - first) // size * size
-        cut = text.copy()
-        cut[blanks[first + size - 1 :: size]] = ord("\n")
-        runs += cut[edges[first] : edges[first + whole] - 1].tobytes().split(b"\n")
-    return runs
+def _runs(texts: Sequence[bytes], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A hash of each run of so many words, text after text, and where those of each end, from 0 on. A text of fewer
+    words is one run."""
+    words = np.array([text.count(b" ") + 1 if text else 0 for text in texts], dtype=np.int64)
+    data = b" ".join([*filter(None, texts), AFTER])
+    blanks = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord(" "))[: words.sum()]
+    starts = np.concatenate([[0], blanks + 1])[:-1]
+    hashes = hashed(data, starts, blanks - starts)
+    counts = np.where(words < size, words > 0, words - size + 1)
+    ends, text_of = np.concatenate([[0], np.cumsum(counts)]), np.repeat(np.arange(len(texts)), words)
+    runs = np.zeros(ends[-1], dtype=np.uint64)
+    last = max(len(text_of) - size + 1, 0)
+    runs[np.repeat(words >= size, counts)] = hashed_runs(hashes, size)[text_of[:last] == text_of[size - 1 :]]
+    first = np.cumsum(words) - words
+    for short in np.flatnonzero((words > 0) & (words < size)).tolist():
+        runs[ends[short]] = hashed_runs(hashes[first[short] :][: words[short]], words[short])[0]
+    return runs, ends.astype(np.uint64)

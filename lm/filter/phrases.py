@@ -76,8 +76,8 @@ def phrases(words: Words) -> Iterator[Phrases]:
 
 def _equal(places: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The places whose key another has too, and numbers from 0 in place of keys."""
-    likely = _likely(keys)
-    places, keys = places[likely], keys[likely]
+    some = likely(keys)
+    places, keys = places[some], keys[some]
     if not len(keys):
         return places, keys
     order = np.argsort(keys)
@@ -91,7 +91,7 @@ def _equal(places: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return places[again], names[again]
 
 
-def _likely(keys: np.ndarray) -> np.ndarray:
+def likely(keys: np.ndarray) -> np.ndarray:
     """Where another key may be equal, by hashes: sorting what is left of them is what takes the time."""
     bits = max(4, (4 * len(keys)).bit_length())
     slots = (keys.view(np.uint64) * np.uint64(MIX)) >> np.uint64(64 - bits)

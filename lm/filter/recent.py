@@ -21,9 +21,18 @@ class Recent(Generic[Found]):
         if known is not None:
             return known[1]
         found = self.find(text)
+        self.keep(text, found)
+        return found
+
+    def __contains__(self, text: str) -> bool:
+        return id(text) in self._found
+
+    def keep(self, text: str, found: Found) -> None:
+        """For who found it out together with what there is to know of other texts, which is faster."""
+        if text in self:
+            return
         self._characters += len(text)
         while self._characters > self.room and self._found:
             oldest, _ = self._found.pop(next(iter(self._found)))
             self._characters -= len(oldest)
         self._found[id(text)] = text, found
-        return found

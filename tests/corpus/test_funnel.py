@@ -240,7 +240,7 @@ def test_files_without_content_as_a_power_cut_leaves_them_are_made_again(tmp_pat
     whole = files(of(tmp_path / "whole"))
     (cut.course.result / "account.json").unlink()
     for name in sorted(whole)[::3]:
-        if not name.endswith((".json", ".npy", ".jsonl.zst")):  # those are synced
+        if not name.endswith((".json", ".npy", ".documents.zst")):  # those are synced
             (tmp_path / "cut" / name).write_bytes(b"")
     assert list(of(tmp_path / "cut")) == by_hand()
     assert files(of(tmp_path / "cut")) == whole
@@ -302,9 +302,9 @@ def test_a_file_that_a_filter_goes_by_counts_with_its_content(tmp_path):
 def test_a_damaged_piece_is_told_by_its_file(tmp_path):
     made = of(tmp_path)
     list(made)
-    piece = made.course.result / "00000-00000.jsonl.zst"
+    piece = made.course.result / "00000-00000.documents.zst"
     piece.write_bytes(piece.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"00000-00000\.jsonl\.zst is damaged .*remove the directory"):
+    with pytest.raises(ValueError, match=r"00000-00000\.documents\.zst is damaged .*remove the directory"):
         list(of(tmp_path))
 
 

@@ -10,13 +10,16 @@ import pytest
 from given import Given
 from lm.corpus import Document, Funnel
 from lm.filter import Duplicates, NearDuplicates
+from lm.filter.hashes import AFTER, hashed
+from lm.filter.plain_words import plain_texts, plain_words
+from lm.filter.runs import BASE, hashed_runs
 
 WORDS = [f"word{number}" for number in range(20_000)]
 SIZE = 150  # words of a planted document
 
 
 def key(text: str, **options) -> list[bytes]:
-    return Duplicates(**options).keys(Document(text, ""))
+    return Duplicates(**options).keys([Document(text, "")])[0]
 
 
 def test_case_marks_and_blanks_make_no_difference_unless_asked():
@@ -42,7 +45,7 @@ def pair(overlap: float, draw: random.Random) -> tuple[str, str, float]:
 
 
 def found(step: NearDuplicates, first: str, second: str) -> bool:
-    keys = [step.keys(Document(text, "")) for text in (first, second)]
+    keys = step.keys([Document(text, "") for text in (first, second)])
     return any(a == b for a, b in zip(*keys, strict=True))
 
 
@@ -91,23 +94,50 @@ def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("shingle", [1, 2, 3, 5])
-def test_keys_are_those_of_the_sketch_of_every_run_of_words_joined(shingle):
+def test_keys_are_those_of_the_sketch_of_every_run_of_words(shingle):
     from rensa import RMinHash
 
     draw, step = random.Random(shingle), NearDuplicates(bands=3, rows=4, shingle=shingle)
-    for count in [*range(1, 20), 200]:
-        said = draw.choices(["a", "bc", "déjà", "x", "中", *WORDS[:9]], k=count)
-        size = min(shingle, count)
-        sketch = RMinHash(12, 1)
-        sketch.update([" ".join(said[begin : begin + size]).encode() for begin in range(count - size + 1)])
-        rows = np.array(sketch.digest(), dtype="<u4").reshape(3, 4)
-        expected = [blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
-        assert step.keys(Document(" ".join(said), "")) == expected, said
+    counts = [*range(20), 200, 0, 0, 1, 3]
+    said = [draw.choices(["a", "bc", "déjà", "x", "中", "of nine", *WORDS[:9]], k=count) for count in counts]
+    words = [plain_words(" ".join(each)) for each in said]
+    expected = []
+    for each in words:
+        size = min(shingle, len(each))
+        runs = [each[begin : begin + size] for begin in range(len(each) - size + 1)] if each else []
+        digest = RMinHash.digest_matrix_from_token_hash_sets([[*map(run_hash, runs)]], 12, 1).to_rows()
+        rows = np.array(digest, dtype="<u4").reshape(3, 4)
+        expected.append([blake2b(row.tobytes(), digest_size=8).digest() for row in rows] if each else [])
+    draw.shuffle(blanks := [" ", "\n", " - ", "; "])
+    documents = [Document(draw.choice(blanks).join(each), "") for each in said]
+    assert step.keys(documents) == expected
+    assert [keys for document in documents for keys in step.keys([document])] == expected
+    assert step.keys([]) == []
+
+
+def run_hash(words: list[bytes]) -> int:
+    """A polynomial of what is told of each word alone."""
+    value = 0
+    for word in words:
+        [number] = hashed(word + AFTER, np.array([0]), np.array([len(word)]))
+        [mixed] = hashed_runs(np.array([number]), 1).tolist()
+        value = (value * BASE + mixed) % 2**64
+    return value
+
+
+def test_texts_of_plain_words_are_these_with_a_blank_between():
+    draw = random.Random(0)
+    signs = ["a", "É", "1", " ", " ", "\n", "\t", ".", "-", "中", "e\u0301", "\u2028", "\xa0", "ß", "\ud800", "_", "İ"]
+    texts = ["".join(draw.choices(signs, k=draw.randrange(12))) for _ in range(3000)]
+    expected = [b" ".join(plain_words(text)) for text in texts]
+    assert plain_texts(texts) == expected
+    assert [each for text in texts for each in plain_texts([text])] == expected
+    assert plain_texts([]) == []
 
 
 def test_another_seed_is_another_sketch():
-    document = Document("some text of many words", "")
-    assert NearDuplicates(seed=2).keys(document) != NearDuplicates().keys(document)
+    documents = [Document("some text of many words", "")]
+    assert NearDuplicates(seed=2).keys(documents) != NearDuplicates().keys(documents)
 
 
 def alike(count: int, draw: random.Random) -> list[str]:

@@ -4,11 +4,14 @@ import random
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 
-from lm.filter.phrase_bounds import PhraseBounds
+from lm.filter.phrase_bounds import RUN, bounds_of
 from lm.filter.phrases import Phrases, phrases
-from lm.filter.words import words
+from lm.filter.words import words, words_of
+
+NUMBERS = ["often", "word", "again", "most", "longest"]
 
 
 def found_in(said: list[str], longest: int) -> list[Phrases]:
@@ -64,15 +67,34 @@ def test_time_grows_with_the_text_and_not_with_its_square():
 
 @pytest.mark.parametrize("kinds", [1, 2, 3, 8, 40])
 def test_no_run_has_more_characters_than_the_bounds_say(kinds):
-    draw, near = random.Random(kinds), 0
+    draw, near, nearly, too_short = random.Random(kinds), 0, 0, 0
     vocabulary = ["x" * draw.choice([0, 1, 2, 9]) + str(number) for number in range(kinds)]
     for _ in range(200):
         said = draw.choices(vocabulary, k=draw.randrange(60))
         said += said[: draw.randrange(20)] * draw.randrange(3)
-        bounds = PhraseBounds(words(" ".join(said)))
+        bounds = bounds_of([words(" ".join(said))])[0]
         for length in range(1, 13):
             top, duplicate = top_by_hand(said, length), duplicate_by_hand(said, length)
             assert bounds.top_characters(length) >= top, (said, length)
-            assert bounds.duplicate_characters(length) >= duplicate, (said, length)
+            quick, close = (bounds.duplicate_characters(length, enough=enough) for enough in (np.inf, -1))
+            assert quick >= close >= duplicate, (said, length)
             near += top == bounds.top_characters(length) > 0
+            nearly += 0 < duplicate == close < quick
+            too_short += 0 == close < quick
     assert near > 0
+    assert nearly > 0
+    assert too_short > 0 or kinds < 3
+
+
+def test_many_texts_at_once_have_the_bounds_of_each(monkeypatch):
+    draw = random.Random(0)
+    texts = ["", "x", "x x x", *(" ".join(draw.choices("abcdefgh", k=draw.randrange(40))) for _ in range(300)), ""]
+    forgotten = words_of(texts[:50])
+    monkeypatch.setattr("lm.filter.words.MOST", -1)
+    together = bounds_of([*forgotten, *words_of(texts[50:200]), *words_of(texts[200:])])
+    for text, bounds in zip(texts, together, strict=True):
+        [alone] = bounds_of(words_of([text]))
+        assert [vars(bounds)[name] for name in NUMBERS] == [vars(alone)[name] for name in NUMBERS], text
+        for length in range(RUN, 2 * RUN):
+            assert bounds.duplicate_characters(length, enough=-1) == alone.duplicate_characters(length, enough=-1), text
+    assert bounds_of([]) == []

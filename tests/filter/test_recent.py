@@ -32,3 +32,17 @@ def test_one_larger_than_the_room_is_held_until_the_next():
     find("".join("next"))
     assert find(large) == 9
     assert asked == [large, "next", large]
+
+
+def test_what_was_found_out_elsewhere_is_kept_like_the_rest():
+    asked = []
+    find = Recent(lambda text: asked.append(text) or len(text), room=8)
+    texts = ["".join(letters) for letters in ("abcd", "efgh", "ijkl")]
+    for _ in range(3):  # once
+        find.keep(texts[0], 40)
+    find.keep(texts[1], 41)
+    assert (texts[0] in find, texts[2] in find) == (True, False)
+    assert [find(text) for text in texts[:2]] == [40, 41]
+    assert find(texts[2]) == 4
+    assert [text in find for text in texts] == [False, True, True]
+    assert asked == [texts[2]]

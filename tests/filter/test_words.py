@@ -5,7 +5,7 @@ import random
 import pytest
 
 from lm.filter import words as module
-from lm.filter.words import WORD, words
+from lm.filter.words import WORD, words, words_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def drawn(count: int) -> list[str]:
     draw = random.Random(0)
     pieces = ["a", "Bc", "é", "1", "9", "_", ".", "...", "-", "--", ",", "'", "’", "s", "t", "ll", "@", ":", "/", "://"]
     pieces += [" ", " ", "\n", "\u2028", "\xa0", "\x1c", "\u200b", "·", "²", "Mr", "J", "中文", "🙂", "e\u0301", "\x00"]
+    pieces += ["Mrs", "Word"]
     return ["".join(draw.choices(pieces, k=draw.randrange(30))) for _ in range(count)]
 
 
@@ -60,13 +61,11 @@ def test_texts_forgotten_for_want_of_room_have_the_same_words(monkeypatch):
     found = [words.find(text) for text in texts]
     assert list(map(list, found)) == expected
     assert len({id(each.known) for each in found}) > 10
-    assert max(len(each.known) for each in found) < 40
 
 
-def test_a_piece_too_long_to_be_remembered_is_read_the_same_again():
-    text = "b" * 60 + "!" + "c" * 60
-    first, again = words(text), words(text[:60] + text[60:])
-    assert list(first) == ["b" * 60, "!", "c" * 60]
-    assert text not in first.known
-    assert again is not first
-    assert again.ids.tolist() == first.ids.tolist()
+@pytest.mark.parametrize("block", [1, 7, module.BLOCK])
+def test_many_texts_at_once_have_the_words_of_each(block, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", block)
+    texts = drawn(500)
+    assert [list(each) for each in words_of(texts)] == [list(words(text)) for text in texts]
+    assert words_of([]) == []

@@ -1,0 +1,33 @@
+"""What becomes of documents on their way through filters."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from lm.corpus import Batched, Document, Dropped, fate
+from lm.corpus.fate import judge
+
+
+class Looking(Batched):
+    """Drops what begins with a letter, and notes what it was shown before each."""
+
+    def __init__(self, letter: str):
+        self.letter, self.shown, self.ahead = letter, [], []
+
+    def look_ahead(self, documents: Sequence[Document]) -> None:
+        self.ahead = [document.text for document in documents]
+        self.shown.append(self.ahead)
+
+    def __call__(self, document: Document) -> Document | Dropped:
+        assert document.text in self.ahead
+        return Dropped("begins so") if document.text.startswith(self.letter) else document
+
+
+def test_a_filter_may_look_at_the_documents_that_it_judges_next(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fate, "BATCH", 10)
+    documents = [Document(text, id=text) for text in ("a1234", "b1234", "c1234", "a5678", "b5678")]
+    steps = {"a": Looking("a"), "plain": lambda document: document, "b": Looking("b")}
+    outcomes = judge(steps, documents)
+    assert [sorted(outcome.dropped) for outcome in outcomes] == [[0, 3], [], [0, 2]]
+    assert steps["a"].shown == [["a1234", "b1234"], ["c1234", "a5678"], ["b5678"]]
+    assert steps["b"].shown == [["b1234"], ["c1234"], ["b5678"]]
