@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from lm.corpus import Batched, Document, Dropped, fate
-from lm.corpus.fate import judge
+from lm.corpus import Batched, Document, Dropped, Unique, fate
+from lm.corpus.fate import judge, keys_of
 
 
 class Looking(Batched):
@@ -31,3 +31,27 @@ def test_a_filter_may_look_at_the_documents_that_it_judges_next(monkeypatch: pyt
     assert [sorted(outcome.dropped) for outcome in outcomes] == [[0, 3], [], [0, 2]]
     assert steps["a"].shown == [["a1234", "b1234"], ["c1234", "a5678"], ["b5678"]]
     assert steps["b"].shown == [["b1234"], ["c1234"], ["b5678"]]
+
+
+class Known(Unique):
+    """Knows each document by its letters, and notes how many it was given together."""
+
+    reason, earlier, told = "known", None, ""
+
+    def __init__(self):
+        self.given: list[int] = []
+
+    def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
+        self.given.append(len(documents))
+        return [[letter.encode() for letter in document.text] for document in documents]
+
+    def worth(self, document: Document) -> float:
+        return 0.0
+
+
+def test_keys_are_found_in_batches_each_with_the_place_of_its_document(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fate, "BATCH", 4)
+    step, texts = Known(), ["", "ab", "", "cd", "ef", ""]
+    found = keys_of(step, (Document(text, id="") for text in texts))
+    assert list(found) == [(1, [b"a", b"b"]), (3, [b"c", b"d"]), (4, [b"e", b"f"])]
+    assert step.given == [4, 2]

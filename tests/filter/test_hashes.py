@@ -32,7 +32,7 @@ def test_a_text_of_any_length_takes_little_time():
     assert one != other
 
 
-@pytest.mark.parametrize("kind", ["spread", "in one place", "small"])
+@pytest.mark.parametrize("kind", ["spread", "in one place", "small", "at the end"])
 def test_a_number_is_found_again_for_as_many_as_there_are(kind):
     draw, table = np.random.default_rng(0), HashTable()
     every = draw.integers(2**64, size=120_000, dtype=np.uint64)
@@ -40,6 +40,8 @@ def test_a_number_is_found_again_for_as_many_as_there_are(kind):
         every = every[:3000] >> np.uint64(20)  # the first bits say where
     if kind == "small":
         every = np.arange(3000, dtype=np.uint64)
+    if kind == "at the end":
+        every = ~np.arange(3000, dtype=np.uint64)  # where a table goes on at its beginning
     every, upto = np.unique(every), 0
     draw.shuffle(every)
     for size in (1, 2, 0, 1000, 40_000, 80_000):

@@ -35,7 +35,7 @@ def drawn(count: int) -> list[str]:
     draw = random.Random(0)
     pieces = ["a", "Bc", "é", "1", "9", "_", ".", "...", "-", "--", ",", "'", "’", "s", "t", "ll", "@", ":", "/", "://"]
     pieces += [" ", " ", "\n", "\u2028", "\xa0", "\x1c", "\u200b", "·", "²", "Mr", "J", "中文", "🙂", "e\u0301", "\x00"]
-    pieces += ["Mrs", "Word"]
+    pieces += ["Mrs", "Word", "\ud800"]
     return ["".join(draw.choices(pieces, k=draw.randrange(30))) for _ in range(count)]
 
 
