@@ -1,4 +1,4 @@
-"""Characters that repeated runs of words have at most, at a tenth of the time of finding them: most texts need no more.
+"""Characters that repeated runs of words have at most, at a sixth of the time of finding them: most texts need no more.
 
 A bound is never too low: equal runs have equal hashes, and runs that only share a hash make it higher.
 """
@@ -73,7 +73,7 @@ class PhraseBounds:
 
 
 def bounds_of(texts: Sequence[Words]) -> list[PhraseBounds]:
-    """Those of each text; of many together a text's take half the time, as most are short for numpy."""
+    """Those of each text; of many together a text's take less than half the time, as most are short for numpy."""
     return [bounds for _, group in groupby(texts, key=attrgetter("known")) for bounds in _bounds_of([*group])]
 
 

@@ -20,7 +20,7 @@ def plain_words(text: str) -> list[bytes]:
 
 
 def plain_texts(texts: Sequence[str]) -> list[bytes]:
-    """The words of each text, one blank between two: of many together at a third of the time."""
+    """The words of each text, one blank between two: of many together at three fifths of the time."""
     data = b"\n".join([b"", *map(_folded, texts), b""])  # what was folded has none but blanks
     signs = np.frombuffer(data, dtype=np.uint8)
     kept = signs != ord(" ")
