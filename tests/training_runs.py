@@ -112,6 +112,7 @@ def instruction(pretrained: Path, root: Path, name: str, *overrides: str) -> dic
 
 def call(config: dict, environment: dict) -> None:
     """A job in this very process, with that environment."""
+    multiprocessing.set_start_method("fork", force=True)  # so that data workers are its own and end when it is killed
     os.environ.update(environment)
     from lm.calling import call_job
 
