@@ -1,6 +1,6 @@
 """Numbers for many short texts at once: each is hashed eight bytes at a time, and looked up in a table of those seen.
 
-A dictionary of strings does the same at three times the cost: each string of it lies somewhere else in memory.
+A dictionary of strings does the same at four times the cost: each string of it lies somewhere else in memory.
 """
 
 from hashlib import blake2b
@@ -36,7 +36,7 @@ def hashed(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 class HashTable:
-    """Hashes by number, from 1 on in the order in which they were added: 12 to 24 bytes of memory for each.
+    """Hashes by number, from 1 on in the order in which they were added: 16 to 32 bytes of memory for each.
 
     Open addressing with linear probing, at most half full.
     """

@@ -39,7 +39,7 @@ WORD = re.compile(
 )
 MARKS = frozenset(",.;:!?")  # each a word of its own behind letters, but the full stop of initials and titles,
 LONGEST_TITLE = 3  # of which Mrs. has the most letters
-MOST = 4_000_000  # characters of pieces of text that are remembered, some 60 MB
+MOST = 4_000_000  # characters of pieces of text that are remembered, up to 100 MB
 BLANK = np.isin(np.arange(256), [9, 10, 11, 12, 13, 28, 29, 30, 31, 32])  # of ASCII, as Python has it
 BLOCK = 1 << 16  # pieces looked at together
 SAID = re.compile(r"[^\W_]")  # a letter or digit, without which a word is a mark

@@ -7,13 +7,13 @@ which it saw neither sentence: a quarter of an hour on 2 cores. OUT has them as 
 
 import gzip
 import json
-import os
 import random
 import subprocess
 import sys
-from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+
+from lm.files import write_atomically
+from lm.jobs.learning import interval
 
 PAIRS = 300  # of each paradigm
 TOKENS = 9_000_000
@@ -23,7 +23,6 @@ ASKED = [  # and the answers for a good sentence and a bad one
     ("Is there a mistake in this sentence? {}", "no", "yes"),
 ]
 SEEDS = ["0", "1", "2"]
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 95 %, by how many seeds
 
 
 def main(books: str, pairs: str, out: str, *seeds: str) -> None:
@@ -54,7 +53,9 @@ def main(books: str, pairs: str, out: str, *seeds: str) -> None:
             results = json.loads((folder / "outputs/evaluate" / f"{when}-{seed}" / "results.json").read_text())
             found[when].append(results["answers"]["all"]["word_for_word"])
     for when, shares in found.items():
-        print(f"{when:<7}", "  ".join(f"{share:.1%}" for share in shares), told(shares))
+        over_all = interval(shares)
+        width = f" ± {over_all['half_width']:.1%} (95 %)" if len(shares) > 1 else ""
+        print(f"{when:<7}", "  ".join(f"{share:.1%}" for share in shares), f"mean {over_all['mean']:.1%}{width}")
 
 
 def placed(package: str, asked: list[str]) -> list[str]:
@@ -62,12 +63,6 @@ def placed(package: str, asked: list[str]) -> list[str]:
     option, *parameters = asked
     group = "data/conversations" + ("" if package == "data" else f"@{package}.conversations")
     return [f"{group}={option}", *(f"{package}.conversations.{each}" for each in parameters)]
-
-
-def told(shares: list[float]) -> str:
-    if len(shares) not in STUDENT:
-        return ""
-    return f"mean {mean(shares):.1%} ± {STUDENT[len(shares)] * stdev(shares) / sqrt(len(shares)):.1%} (95 %)"
 
 
 def write_questions(folder: Path, path: Path) -> None:
@@ -83,9 +78,7 @@ def write_questions(folder: Path, path: Path) -> None:
                 question, *answers = ASKED[way]
                 record = {"question": question.format(sentence), "answer": answers[not good]}
                 questions.append({**record, "pair": f"{file.name} {number}", "way": f"way {way + 1}"})
-    beside = path.with_suffix(".new")
-    beside.write_text("".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in questions), encoding="utf-8")
-    os.replace(beside, path)
+    write_atomically(path, "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in questions))
 
 
 if __name__ == "__main__":

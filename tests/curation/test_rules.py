@@ -103,6 +103,8 @@ def test_of_equal_conversations_the_first_stays_and_is_named():
     }
     assert set(TextRule(Duplicates(), part="answers")([talk(GOOD), *again])) == {1, 2}
     assert TextRule(Duplicates())([]) == {}
+    short = [talk("Yes."), talk("No.")]
+    assert set(TextRule(Duplicates(), part="answers", least_words=2)([*short, talk(GOOD), *short, *again])) == {5, 6}
 
 
 def test_of_near_equal_answers_the_longest_stays():

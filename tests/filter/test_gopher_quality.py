@@ -40,6 +40,11 @@ def reason(text: str, **figures) -> str | None:
             "the cat and that dog have gone …\n" * 4 + "and the dog have gone to bed\n" * 8,
             "lines that end in an ellipsis",
         ),
+        (
+            text_of(60) + "\nand so on …\nthe end\nof it",
+            text_of(60) + "\nand so on …\nthe end of it",
+            "lines that end in an ellipsis",
+        ),
         (text_of(80) + " 1234" * 20, text_of(80) + " 1234" * 21, "words without a letter"),
         ("the and " + "cat " * 60, "the the " + "cat " * 60, "too few stop words"),
     ],
