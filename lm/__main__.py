@@ -10,7 +10,7 @@ if not __package__:
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).parents[1]))
 
-from lm.cli import main
+from lm.cli.main import main
 
 OBJECTS = 30_000  # new ones, before the collector looks for garbage among them; Python's own number is 700 to 2000
 

@@ -16,11 +16,11 @@ class Batch:
     tokens: Tensor  # B T  int64, what the model reads
     targets: Tensor  # B T  int64, what each position should predict
     supervised: Tensor  # B T  bool, which targets count
-    denominator: float  # supervised targets, or their shares, of the whole step: all micro-batches, all ranks
+    denominator: float  # supervised targets, or their loss_weights, of the whole step: all micro-batches, all ranks
     documents: Tensor | None = None  # B T  int64, the document of each token; -1 is padding; None: one a row
     kinds: Tensor | None = None  # B T  int64, index of the kind or task of each target (validation)
     bytes: Tensor | None = None  # B T  int64, source bytes of each target (validation)
-    shares: Tensor | None = None  # B T  float32, how much each target counts; None: 1 where supervised, else 0
+    loss_weights: Tensor | None = None  # B T  float32, how much each target counts; None: 1 where supervised, else 0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on `device`."""

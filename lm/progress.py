@@ -7,7 +7,7 @@ from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
-from lm.ranks import is_first_process
+from lm.process.ranks import is_first_process
 
 Item = TypeVar("Item")
 

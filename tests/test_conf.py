@@ -5,8 +5,9 @@ from itertools import chain
 
 import pytest
 
-from lm.config import Composition, config_directory, faults_of
-from lm.outline import headline, jobs, options, outline
+from lm.config.command import faults_of
+from lm.config.composition import Composition
+from lm.config.outline import config_directory, headline, jobs, options, outline
 
 CONF = config_directory()
 PLACES = [CONF]

@@ -41,19 +41,19 @@ PLANTED = {
     "an arrow to a higher floor": (
         "tokenizer/load.py", "from lm.data import order", "lm.tokenizer.load -> lm.data",
     ),
-    "an arrow to the command": ("model/cache.py", "import lm.cli", "lm.model.cache -> lm.cli"),
+    "an arrow to the command": ("model/cache.py", "import lm.cli.main", "lm.model.cache -> lm.cli.main"),
     "an arrow inside a function": (
-        "run.py", "def late():\n    from lm.jobs import training", "lm.run -> lm.jobs.training",
+        "run/run.py", "def late():\n    from lm.jobs import train", "lm.run.run -> lm.jobs.train",
     ),
     "packages on one floor that know each other": (
-        "corpus/text.py", "from lm.generation import Sampling", "lm.corpus.text -> lm.generation",
+        "filtering/keys.py", "from lm.generation import Sampling", "lm.filtering.keys -> lm.generation",
     ),
     "data and evaluation that know each other": (
         "evaluation/bits.py", "import lm.data.order", "lm.evaluation.bits -> lm.data.order",
     ),
     "Hydra in the model": ("model/transformer.py", "import hydra", "lm.model.transformer -> hydra"),
-    "Hydra in a job": ("jobs/training.py", "from hydra.utils import instantiate", "lm.jobs.training -> hydra"),
-    "OmegaConf in the command": ("cli.py", "import omegaconf", "lm.cli -> omegaconf"),
+    "Hydra in a job": ("jobs/train.py", "from hydra.utils import instantiate", "lm.jobs.train -> hydra"),
+    "OmegaConf in the command": ("cli/main.py", "import omegaconf", "lm.cli.main -> omegaconf"),
     "a module that stands on no floor": ("utils.py", "x = 1", "utils"),
 }  # fmt: skip
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lm.config import Composition, config_directory, faults_of
-from lm.manifest import read_manifest
+from lm.config.command import faults_of
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
+from lm.run.manifest import read_manifest
 
 README = Path(__file__).parents[1] / "README.md"
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate")

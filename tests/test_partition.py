@@ -6,9 +6,9 @@ import socket
 import pytest
 import torch
 
-from lm.budget import Plan
 from lm.model import Attention, SwiGLU, Transformer
-from partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
+from lm.optimizer import Plan
+from support.partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
 
 ROWS = 24  # as many as there are documents, so that every packing has that many, some of them empty
 
@@ -88,7 +88,7 @@ def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference,
         port = free.getsockname()[1]
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "NODE_RANK": "0"}
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["lm.jobs.training"])
+    processes.set_forkserver_preload(["lm.jobs.train"])
     ranks = [
         processes.Process(
             target=save_gradient,

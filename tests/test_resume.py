@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lm.checkpoint import load_model
-from lm.manifest import read_manifest
-from training_runs import instruction, make_corpus, pretraining, run
+from lm.run.manifest import read_manifest
+from support.training_runs import instruction, make_corpus, pretraining, run
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,16 @@ def assert_same_run(directory, reference):
 # 12 steps of 4 micro-batches; warm-up is the first of them, validation after steps 4, 8 and 12; one epoch of the
 # corpus is about 5 steps
 MOMENTS = {
-    "in warm-up": "killers.KillAfterBatch, batches: 1",
-    "inside accumulation": "killers.KillAfterBatch, batches: 27",
-    "after a step, before its checkpoint": "killers.KillAfterBatch, batches: 20",
-    "at a validation": "killers.KillAfterBatch, batches: 32",
-    "after the last step": "killers.KillAfterBatch, batches: 48",
-    "during the first checkpoint write": "killers.KillWhileSaving, saves: 1",
-    "during a later checkpoint write": "killers.KillWhileSaving, saves: 5",
-    "between the two checkpoints of a validation": "killers.KillAfterSaving, saves: 2",
-    "after the last checkpoint of a validation": "killers.KillAfterSaving, saves: 3",
-    "after the last checkpoint of all": "killers.KillAfterSaving, saves: 9",
+    "in warm-up": "support.killers.KillAfterBatch, batches: 1",
+    "inside accumulation": "support.killers.KillAfterBatch, batches: 27",
+    "after a step, before its checkpoint": "support.killers.KillAfterBatch, batches: 20",
+    "at a validation": "support.killers.KillAfterBatch, batches: 32",
+    "after the last step": "support.killers.KillAfterBatch, batches: 48",
+    "during the first checkpoint write": "support.killers.KillWhileSaving, saves: 1",
+    "during a later checkpoint write": "support.killers.KillWhileSaving, saves: 5",
+    "between the two checkpoints of a validation": "support.killers.KillAfterSaving, saves: 2",
+    "after the last checkpoint of a validation": "support.killers.KillAfterSaving, saves: 3",
+    "after the last checkpoint of all": "support.killers.KillAfterSaving, saves: 9",
 }
 
 
@@ -102,7 +102,7 @@ def staged(corpus, tmp_path_factory):
 
 @pytest.mark.parametrize("batches", [9, 24, 27])  # in the first stage, at its end, in the second
 def test_a_run_killed_in_any_stage_of_a_mixture_resumes_bit_for_bit(batches, corpus, staged, tmp_path):
-    killer = f"+callbacks.killer={{_target_: killers.KillAfterBatch, batches: {batches}}}"
+    killer = f"+callbacks.killer={{_target_: support.killers.KillAfterBatch, batches: {batches}}}"
     assert run(pretraining(corpus, tmp_path, "run", *STAGES, killer)) == -signal.SIGKILL
     assert run(pretraining(corpus, tmp_path, "run", *STAGES)) == 0
     assert_same_run(tmp_path / "pretrain" / "run", staged)
@@ -111,7 +111,7 @@ def test_a_run_killed_in_any_stage_of_a_mixture_resumes_bit_for_bit(batches, cor
 
 
 def test_data_workers_change_nothing(corpus, uninterrupted, tmp_path):
-    killer = "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 21}"
+    killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 21}"
     assert run(pretraining(corpus, tmp_path, "run", "data.workers=2", killer)) == -signal.SIGKILL
     assert run(pretraining(corpus, tmp_path, "run", "data.workers=1")) == 0
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
@@ -127,7 +127,7 @@ def test_data_workers_change_nothing(corpus, uninterrupted, tmp_path):
 )
 def test_interrupted_run_saves_at_once_and_resumes_bit_for_bit(batches, steps, corpus, uninterrupted, tmp_path):
     arguments = f"batches: {batches}, number: {int(signal.SIGTERM)}"
-    signals = f"+callbacks.killer={{_target_: killers.SignalAfterBatch, {arguments}}}"
+    signals = f"+callbacks.killer={{_target_: support.killers.SignalAfterBatch, {arguments}}}"
     assert run(pretraining(corpus, tmp_path, "run", signals, "callbacks.checkpoints.every=100")) != 0
     saved = torch.load(tmp_path / "pretrain" / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == steps
@@ -160,7 +160,7 @@ def tuned(uninterrupted, tmp_path_factory):
 
 @pytest.mark.parametrize("batches", [5, 8])  # within a step, and at a validation
 def test_a_killed_tuning_of_a_few_weights_resumes_bit_for_bit(batches, uninterrupted, tuned, tmp_path):
-    killer = f"+callbacks.killer={{_target_: killers.KillAfterBatch, batches: {batches}}}"
+    killer = f"+callbacks.killer={{_target_: support.killers.KillAfterBatch, batches: {batches}}}"
     assert run(instruction(uninterrupted, tmp_path, "run", *TUNING, killer)) == -signal.SIGKILL
     assert run(instruction(uninterrupted, tmp_path, "run", *TUNING)) == 0
     assert_same_run(tmp_path / "instruct" / "run", tuned)

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from lm.files import hash_bytes, hash_json
-from lm.manifest import read_manifest
-from training_runs import composed, make_corpus, of_seconds, run, start
+from lm.run.manifest import read_manifest
+from support.training_runs import composed, make_corpus, of_seconds, run, start
 
 STEPS, MICRO_BATCHES, SAVES = 20, 80, 26  # of a run, each step of 4 micro-batches; saved as last and as best
 AHEAD = 100  # micro-batches whose ids are compared after each start, though the run may end before them
@@ -38,7 +38,7 @@ class Job:
 
     def config(self, root: Path, *more: str, ahead: int = AHEAD) -> dict:
         root.mkdir(parents=True, exist_ok=True)
-        trail = f"+callbacks.trail={{_target_: killers.Trail, file: {root / 'trail'}, ahead: {ahead}}}"
+        trail = f"+callbacks.trail={{_target_: support.killers.Trail, file: {root / 'trail'}, ahead: {ahead}}}"
         common = of_seconds(root, root, "run", f"budget.steps={STEPS}", f"data.workers={self.workers}", trail, *more)
         of_pretraining = ("data.path=", *(("model=", "model.") if self.name == "instruct" else ()))
         return composed(self.name, *[each for each in common if not each.startswith(of_pretraining)], *self.inputs)
@@ -112,9 +112,9 @@ def kill(job: Job, root: Path, kind: str, draw: random.Random) -> None:
     batches, saves = draw.randint(1, MICRO_BATCHES), draw.randint(1, SAVES)
     killer = {
         "clock": "",
-        "batch": f"killers.KillAfterBatch, batches: {batches}",
-        "while saving": f"killers.KillWhileSaving, saves: {saves}, share: {draw.random()}",
-        "after saving": f"killers.KillAfterSaving, saves: {saves}",
+        "batch": f"support.killers.KillAfterBatch, batches: {batches}",
+        "while saving": f"support.killers.KillWhileSaving, saves: {saves}, share: {draw.random()}",
+        "after saving": f"support.killers.KillAfterSaving, saves: {saves}",
     }[kind]
     process = start(job.config(root, *([f"+callbacks.killer={{_target_: {killer}}}"] if killer else [])))
     if kind == "clock":

@@ -10,10 +10,11 @@ from itertools import permutations
 import pytest
 import torch
 
-from lm.checkpoint import AtomicCheckpointIO, checkpoint_path, load_model
-from ranks_here import as_ranks, free_port
-from row_notes import noted
-from training_runs import call, make_corpus, of_seconds, pretraining, run
+from lm.checkpoint import load_model
+from lm.checkpoint.checkpoint import AtomicCheckpointIO, checkpoint_path
+from support.ranks_here import as_ranks, free_port
+from support.row_notes import noted
+from support.training_runs import call, make_corpus, of_seconds, pretraining, run
 
 STEPS, HALF = 20, 10  # steps of 8 rows
 # (ranks, overrides): micro-batches of 2 rows in one process, as many as fit one step elsewhere
@@ -43,7 +44,7 @@ PAIRS = [
 def carried_out(corpus, root, strategy: str, *overrides: str) -> list[int]:
     """Train by a strategy, the ranks started from here; their exit codes."""
     ranks, chosen = STRATEGIES[strategy]
-    notes = f"+callbacks.notes={{_target_: row_notes.NoteRows, directory: {root}}}"
+    notes = f"+callbacks.notes={{_target_: support.row_notes.NoteRows, directory: {root}}}"
     options = (
         "model.dropout=0.0",
         f"budget.steps={STEPS}",
@@ -82,7 +83,7 @@ def halves(corpus, tmp_path_factory):
             batches = {"one process": 4 * HALF, "FSDP2 and TP": 4 * HALF}.get(strategy, HALF)
             arguments = f"batches: {batches}, number: {int(signal.SIGTERM)}"
             codes = carried_out(
-                corpus, root, strategy, f"+callbacks.killer={{_target_: killers.SignalAfterBatch, {arguments}}}"
+                corpus, root, strategy, f"+callbacks.killer={{_target_: support.killers.SignalAfterBatch, {arguments}}}"
             )
             assert 0 not in codes
             made[strategy] = root

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from lm.calling import call_job
 from lm.checkpoint import load_model
-from lm.hardware import measured
-from lm.manifest import read_manifest
+from lm.cli.call import call_job
+from lm.hardware.datasheets import measured
 from lm.report import scaled
-from training_runs import instruction, make_corpus, pretraining, run
+from lm.run.manifest import read_manifest
+from support.training_runs import instruction, make_corpus, pretraining, run
 
 LORA = (
     "model/adapter=lora",
@@ -107,7 +107,7 @@ def test_marks_that_would_stay_random_are_told(begun, options, told, request, tm
         (["model/quantise=nf4"], r"put an adapter beside them, as model/adapter=lora"),
     ],
 )
-@pytest.mark.parametrize("plan", ["plan=false", "plan=true"])
+@pytest.mark.parametrize("plan", ["dry_run=false", "dry_run=true"])
 def test_a_mistake_is_refused_and_makes_nothing(overrides, told, plan, pretrained, tmp_path):
     with pytest.raises(ValueError, match=told):
         call_job(instruction(pretrained, tmp_path, "run", plan, *overrides))
@@ -115,10 +115,10 @@ def test_a_mistake_is_refused_and_makes_nothing(overrides, told, plan, pretraine
 
 
 def test_a_plan_tells_what_trains_and_holds_the_optimizers_state_of_that(pretrained, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("lm.jobs.plan.measured", partial(measured, seconds=0.01))
+    monkeypatch.setattr("lm.training.estimate.measured", partial(measured, seconds=0.01))
     told = {}
     for name, options in {"all": [], "few": LORA}.items():
-        call_job(instruction(pretrained, tmp_path, "run", "plan=true", *options))
+        call_job(instruction(pretrained, tmp_path, "run", "dry_run=true", *options))
         told[name] = capsys.readouterr().out
     model = load_model(str(pretrained))
     layers = [layer for block in model.blocks for layer in block.attention.modules() if isinstance(layer, nn.Linear)]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lm.corpus.members import find_files
-from lm.data.records import field_of, kind_of, read_records
+from lm.conversation.sources.records import field_of, kind_of, read_records
+from lm.sources.members import find_files
 
 
 @dataclass(frozen=True)

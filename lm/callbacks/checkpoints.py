@@ -10,8 +10,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Count
 from lm.callbacks.final_validation import validation_follows
-from lm.checkpoint import check_whole, checkpoint_path, save
-from lm.checkpoint_parts import remove_parts
+from lm.checkpoint.checkpoint import check_whole, checkpoint_path, save
+from lm.checkpoint.sharded import remove_parts
 from lm.files import undamaged
 
 

@@ -10,7 +10,7 @@ from lightning import Callback
 
 from lm.callbacks.final_validation import validation_follows
 from lm.callbacks.second_interrupt import ended_by_second_interrupt
-from lm.checkpoint import save
+from lm.checkpoint.checkpoint import save
 from lm.run import Interrupted
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)

@@ -10,7 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
 from lm.bounds import Count
-from lm.ranks import sum_over_ranks
+from lm.process.ranks import sum_over_ranks
 
 
 class Metrics(Callback):

@@ -4,8 +4,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
 from lm.bounds import Count
+from lm.process.ranks import data_share
 from lm.progress import bar
-from lm.ranks import data_share
 
 
 class Progress(Callback):

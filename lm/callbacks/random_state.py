@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from lightning import Callback
 
-from lm.ranks import data_share
+from lm.process.ranks import data_share
 
 
 class RandomState(Callback):

@@ -7,7 +7,7 @@ from lightning import Callback, LightningModule, Trainer
 from lm.bounds import Natural
 from lm.callbacks.text_logger import TextLogger
 from lm.generation import Generator, Sampling
-from lm.strategy import whole_model
+from lm.parallel.strategy import whole_model
 from lm.tokenizer import load_tokenizer
 
 

@@ -159,7 +159,7 @@ class Wandb(TextLogger):
         return "offline" if self.offline or asked in ("offline", "dryrun") else "online"
 
     def _id(self) -> str:
-        """Chosen once, and kept where the run is. One that starts again is another."""
+        """Subset once, and kept where the run is. One that starts again is another."""
         file = self.directory / "wandb.json"
         if not file.exists():
             write_atomically(file, json.dumps({"id": token_hex(6)}))

@@ -6,8 +6,8 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from lm.config.faults import keyed
 from lm.config.target import is_node, locate, signature
-from lm.faults import keyed
 
 
 def build(value: Any, *, key: str = "") -> Any:

@@ -5,10 +5,10 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
+from lm.config.faults import Fault
 from lm.config.resolvers import UnresolvedError
-from lm.config.signature import UNKNOWN, settle
+from lm.config.signature import UNKNOWN, validate
 from lm.config.target import is_node
-from lm.faults import Fault
 
 
 def check(config: DictConfig | dict) -> list[Fault]:
@@ -28,7 +28,7 @@ def examine(config: DictConfig | dict) -> tuple[dict, list[Fault]]:
     resolved = {key: _value(config, key, key, faults) for key in config if key != "hydra"}
     if not is_node(resolved):
         faults.append(Fault("_target_", "missing: the config of a job names the function to call"))
-    return settle(resolved, faults), _once(faults, _references(config))
+    return validate(resolved, faults), _once(faults, _references(config))
 
 
 def _references(config: DictConfig, path: str = "") -> list[str]:

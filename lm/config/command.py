@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from lm.config.check import check
 from lm.config.composition import Composition, as_typed
+from lm.config.faults import Fault, did_you_mean, nearest
 from lm.config.refusal import REFUSALS, first_line, refusal_in_words
-from lm.config.signature import settle
-from lm.faults import Fault, did_you_mean, nearest
+from lm.config.signature import validate
 
 JOBS_CHECKED = 100  # of which each takes a tenth of a second
 
@@ -103,7 +103,7 @@ def _faults_of_plugins(config: DictConfig) -> list[Fault]:
     for part in ("sweeper", "launcher"):
         node = OmegaConf.to_container(config.hydra[part], resolve=True)
         if str(node.get("_target_")).startswith("hydra_plugins.lm."):
-            settle(node, found, key=f"hydra.{part}")
+            validate(node, found, key=f"hydra.{part}")
     return found
 
 

@@ -6,7 +6,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
-from lm.faults import did_you_mean
+from lm.config.faults import did_you_mean
 
 # What composing raises for a person's mistake; the warning is Hydra's for a search path that is not there.
 REFUSALS = (HydraException, OmegaConfBaseException, YAMLError, OSError, UserWarning)

@@ -5,10 +5,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from lm import ladder
 from lm.bounds import Count, Positive
+from lm.config import ladder
+from lm.config.faults import Fault
 from lm.config.hints import fit
-from lm.faults import Fault
 
 
 class UnresolvedError(InterpolationResolutionError):

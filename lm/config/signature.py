@@ -5,15 +5,15 @@ from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
 
+from lm.config.faults import Fault, did_you_mean, nearest
 from lm.config.hints import element_hint, fit, part_complaint
 from lm.config.target import is_job, is_node, locate, signature
-from lm.faults import Fault, did_you_mean, nearest
 
 SPECIAL = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
 UNKNOWN = object()  # stands for a value that could not be had, which is a fault already told
 
 
-def settle(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any) -> Any:
+def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any) -> Any:
     """Collect all faults of `value` and below; return it with whole floats as ints where ints are wanted."""
     if value is UNKNOWN:
         return value
@@ -26,8 +26,8 @@ def settle(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any) -
         return fitted
     inner = element_hint(hint, type(value))
     if isinstance(value, list):
-        return [settle(item, faults, key=f"{key}[{i}]", hint=inner) for i, item in enumerate(value)]
-    return {name: settle(item, faults, key=_join(key, name), hint=inner) for name, item in value.items()}
+        return [validate(item, faults, key=f"{key}[{i}]", hint=inner) for i, item in enumerate(value)]
+    return {name: validate(item, faults, key=_join(key, name), hint=inner) for name, item in value.items()}
 
 
 def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dict:
@@ -39,7 +39,7 @@ def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dic
         faults.append(Fault(key, f"{name} {complaint}"))
     found = signature(target) if target else None
     if found is None:
-        return {each: settle(value, faults, key=_join(key, each)) for each, value in node.items()}
+        return {each: validate(value, faults, key=_join(key, each)) for each, value in node.items()}
     parameters = found.parameters
     named = [each for each in parameters if parameters[each].kind in _BY_NAME]
     open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
@@ -58,7 +58,7 @@ def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dic
     return {
         each: value
         if each in SPECIAL or each in unknown
-        else settle(value, faults, key=_join(key, each), hint=_wanted(parameters.get(each), value))
+        else validate(value, faults, key=_join(key, each), hint=_wanted(parameters.get(each), value))
         for each, value in node.items()
     }
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Any
 
-from lm.extras import remedy
+from lm.process.extras import remedy
 
 
 def is_node(value: Any) -> bool:

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from lm.config import locate
+from lm.config.target import locate
 from lm.conversation.role_tokens import RoleTokens
 from lm.conversation.template import Template
 from lm.files import undamaged, write_atomically
-from lm.ranks import is_first_process
+from lm.process.ranks import is_first_process
 
 FILE = "conversation.json"
 BUILDABLE = "lm.conversation."  # what a conversation.json may name; anything else it names would be run
@@ -34,7 +34,7 @@ class Recorded:
     def __init__(self, path: str | None):
         self.file = None if path is None else Path(path, FILE)
 
-    def settle(self, given: Template | None) -> Template:
+    def resolve(self, given: Template | None) -> Template:
         """The template to write turns in: the one `given`, else the recorded one, else a token for each role.
 
         One that is given and not what was recorded is taken, with a word on it.

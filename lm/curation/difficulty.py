@@ -35,7 +35,7 @@ class Difficulty:
         rows: Count = 16,
     ):
         self.model, self.tokenizer = model, tokenizer
-        self.template = (recorded or Recorded(None)).settle(template)
+        self.template = (recorded or Recorded(None)).resolve(template)
         self.most, self.rows = most, rows
 
     def __call__(self, conversations: Sequence[Conversation]) -> list[float]:

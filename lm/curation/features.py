@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lm.filter.hashed import BITS, hashed_words
+from lm.filter.text.hashed import BITS, hashed_words
 
 DIM = 512
 MIX = 0x9E3779B97F4A7C15

@@ -1,6 +1,6 @@
 """What a model can take whole: to choose what training then leaves out is to choose less than it seems."""
 
-from lm.checkpoint import context_of
+from lm.checkpoint.checkpoint import context_of
 from lm.conversation import Conversation, Recorded, Template
 from lm.corpus import Dropped
 from lm.curation.rule import EachRule
@@ -17,7 +17,7 @@ class Fits(EachRule):
         self, path: str, *, tokenizer: Tokenizer, template: Template | None = None, recorded: Recorded | None = None
     ):
         self.context, self.tokenizer = context_of(path), tokenizer
-        self.template = (recorded or Recorded(None)).settle(template)
+        self.template = (recorded or Recorded(None)).resolve(template)
 
     def judge(self, conversation: Conversation) -> Dropped | None:
         tokens = len(self.template.encode(conversation, self.tokenizer).tokens) - 1

@@ -6,10 +6,11 @@ import numpy as np
 
 from lm.bounds import Natural
 from lm.conversation import Conversation
-from lm.corpus import Document, Dropped, Unique
-from lm.corpus.fate import Filter, judge, keys_of
-from lm.corpus.keys import losers, same_key, together
+from lm.corpus import Document, Dropped
 from lm.curation.rule import Part, Rule, said
+from lm.filtering import Deduplicator, Filter
+from lm.filtering.keys import connected_components, losers, same_key
+from lm.filtering.traces import judge, keys_of
 
 
 class TextRule(Rule):
@@ -20,15 +21,15 @@ class TextRule(Rule):
     corpus.
     """
 
-    def __init__(self, filter: Filter | Unique, *, part: Part = "all", least_words: Natural = 0):
+    def __init__(self, filter: Filter | Deduplicator, *, part: Part = "all", least_words: Natural = 0):
         self.filter, self.part, self.least_words = filter, part, least_words
-        if isinstance(filter, Unique) and filter.earlier is not None:
+        if isinstance(filter, Deduplicator) and filter.earlier is not None:
             raise ValueError("filter.earlier is for corpora: conversations are compared with each other only")
 
     def __call__(self, conversations: Sequence[Conversation]) -> dict[int, Dropped]:
         documents = [Document(said(each, self.part), id=each.place) for each in conversations]
         judged = [place for place, each in enumerate(documents) if len(each.text.split()) >= self.least_words]
-        if not isinstance(self.filter, Unique):
+        if not isinstance(self.filter, Deduplicator):
             dropped = judge({"rule": self.filter}, [documents[place] for place in judged])[0].dropped
             return {judged[number]: why for number, why in dropped.items()}
         keyed = [*keys_of(self.filter, [documents[place] for place in judged])]
@@ -39,7 +40,7 @@ class TextRule(Rule):
             same_key(np.frombuffer(b"".join(column), dtype="<u8").reshape(len(places), -1), places)
             for column in zip(*(keys for _, keys in keyed), strict=True)
         ]
-        nodes, clusters = together(np.concatenate(pairs))
+        nodes, clusters = connected_components(np.concatenate(pairs))
         if not len(nodes):
             return {}
         worth = np.array([self.filter.worth(documents[node]) for node in nodes.tolist()])

@@ -1,4 +1,4 @@
-"""Micro-batch m of step s on rank r, by arithmetic: what every data module shares.
+"""Micro-batch m of step s on rank r, by arithmetic: what every data module loss_weights.
 
 Legend: B rows  T tokens a row
 """
@@ -12,8 +12,8 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from lm.batch import Batch
-from lm.budget import Plan
 from lm.data.order import Order
+from lm.optimizer import Plan
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Row:
     documents: np.ndarray | None = None
     kinds: np.ndarray | None = None
     bytes: np.ndarray | None = None
-    shares: np.ndarray | None = None
+    loss_weights: np.ndarray | None = None
 
 
 class RowSource(Protocol):
@@ -54,7 +54,7 @@ def collate(rows: Sequence[Row], *, denominator: float) -> Batch:
         documents=stack("documents"),
         kinds=stack("kinds"),
         bytes=stack("bytes"),
-        shares=stack("shares"),
+        loss_weights=stack("loss_weights"),
     )
 
 
@@ -121,7 +121,7 @@ class ValidationBatches(Dataset):
         return collate(rows, denominator=float(max(1, sum(int(row.supervised.sum()) for row in rows))))
 
 
-class From(Sampler[int]):
+class ResumeSampler(Sampler[int]):
     """Indices from `start` on, under the length of the whole: Lightning adds what was fetched before itself."""
 
     def __init__(self, start: int, total: int):

@@ -4,7 +4,7 @@ from array import array
 
 import numpy as np
 
-from lm.conversation import Certificate, Conversation, Encoded, Template
+from lm.conversation import Conversation, Encoded, MaskValidator, Template
 from lm.data.too_long import TooLong, split, truncated
 from lm.tokenizer import Tokenizer
 
@@ -20,7 +20,7 @@ class EncodedConversations:
     def __init__(self, *, template: Template, tokenizer: Tokenizer, context: int, too_long: TooLong):
         self.template, self.tokenizer = template, tokenizer
         self.context, self.too_long = context, too_long
-        self.certificate = Certificate(template, tokenizer)
+        self.mask_validator = MaskValidator(template, tokenizer)
         self.tasks: list[str] = []
         self.places: list[str] = []  # where each comes from
         self.dropped = self.split = self.parts = self.truncated = 0  # conversations; parts of those that were split
@@ -37,7 +37,7 @@ class EncodedConversations:
 
     def _certified(self, conversation: Conversation) -> Encoded:
         encoded = self.template.encode(conversation, self.tokenizer)
-        self.certificate.hold(encoded, conversation)
+        self.mask_validator.check(encoded, conversation)
         return encoded
 
     def _fits(self, encoded: Encoded) -> bool:

@@ -12,20 +12,20 @@ import numpy as np
 
 from lm.bounds import Count, Natural, Positive, Share
 from lm.conversation import Conversation, Recorded, Template
+from lm.conversation.sources.conversation_source import ConversationSource
 from lm.corpus import Split
 from lm.data.batches import Row
-from lm.data.chosen import Chosen
-from lm.data.conversation_source import ConversationSource
 from lm.data.counted import Counted
 from lm.data.encoded import EncodedConversations
 from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
 from lm.data.named_sources import sources_meant
 from lm.data.packing import Rows
-from lm.data.pretraining import spread
+from lm.data.pretraining import evenly_spaced
+from lm.data.subset import Subset
 from lm.data.too_long import TooLong
 from lm.files import hash_json
-from lm.ranks import is_first_process
+from lm.process.ranks import is_first_process
 from lm.tokenizer import Tokenizer
 
 SAMPLE = 256  # conversations of a source that are encoded to plan a run
@@ -130,7 +130,7 @@ class InstructionData(RowDataModule):
                 "data.conversations: there is none: +data/conversations@data.conversations.NAME=OPTION adds one"
             )
         self.conversations = conversations if self.several else {"conversations": conversations}
-        self.template = (recorded or Recorded(None)).settle(template)
+        self.template = (recorded or Recorded(None)).resolve(template)
         self.split, self.packing = split, packing
         self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
         self.max_tasks, self.validation_rows = max_tasks, validation_rows
@@ -187,7 +187,7 @@ class InstructionData(RowDataModule):
                 kinds=self.kinds,
                 token_bytes=tokenizer.token_bytes,
             )
-            self.validation = spread(rows, self.validation_rows)
+            self.validation = evenly_spaced(rows, self.validation_rows)
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
         self.tokenizer, self.sources = tokenizer, {}
@@ -208,9 +208,9 @@ class InstructionData(RowDataModule):
             )
         return f"estimated: all conversations counted, the first {SAMPLE} encoded"
 
-    def _chosen(self, name: str) -> Chosen:
+    def _chosen(self, name: str) -> Subset:
         """The conversations of a source to learn from, and to hold out."""
-        return Chosen(
+        return Subset(
             self.conversations[name],
             split=self.split,
             faulty=self.faulty,

@@ -12,8 +12,8 @@ from itertools import pairwise
 from math import isfinite
 
 from lm.bounds import NonNegative, Positive
+from lm.config.faults import did_you_mean
 from lm.data.named_sources import sources_meant
-from lm.faults import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ import numpy as np
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from lm.budget import Plan
 from lm.conversation import Template
 from lm.data.account import account, planned
-from lm.data.batches import From, RowSource, TrainingBatches, ValidationBatches
+from lm.data.batches import ResumeSampler, RowSource, TrainingBatches, ValidationBatches
 from lm.data.mixture import Mixture
 from lm.data.order import Order
-from lm.data.portions import Portion, epoch_limits, portions, spread
+from lm.data.portions import Portion, epoch_limits, portions, redistribute_excess
 from lm.data.show import show_rows
-from lm.ranks import data_share
+from lm.optimizer import Plan
+from lm.process.ranks import data_share
 from lm.tokenizer import Tokenizer
 
 SHOWN = 8  # rows of a step, where what it read is told
@@ -121,7 +121,7 @@ class RowDataModule(LightningDataModule, ABC):
             stages = self.mixture.divide(amounts, key="data.mixture")
             self.portions = portions(stages, plan, sizes=sizes, amounts=amounts)
             if self.excess == "spread":
-                self.portions = spread(self.portions, limits, sizes=sizes)
+                self.portions = redistribute_excess(self.portions, limits, sizes=sizes)
         stages = [(part.rows, part.shares) for part in self.portions]
         self.order = Order(seed, [*sizes.values()], stages=stages or None)
         epochs = dict(zip(sizes, self.order.epochs(plan.steps * plan.rows_per_step), strict=True))
@@ -175,7 +175,7 @@ class RowDataModule(LightningDataModule, ABC):
         return DataLoader(
             batches,
             batch_size=None,  # items are batches already
-            sampler=From(start, len(batches)),
+            sampler=ResumeSampler(start, len(batches)),
             num_workers=self.workers,
             worker_init_fn=_unmoved,
             pin_memory=self.trainer.strategy.root_device.type == "cuda",

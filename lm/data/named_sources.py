@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from lm.faults import did_you_mean
+from lm.config.faults import did_you_mean
 
 
 def sources_meant(names: Iterable[str], sources: Sequence[str], *, key: str) -> dict[str, list[str]]:

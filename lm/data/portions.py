@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 
-from lm.budget import Plan
 from lm.data.mixture import Stage
 from lm.data.named_sources import sources_meant
 from lm.data.pattern import LONGEST_PERIOD, held
+from lm.optimizer import Plan
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def epoch_limits(max_epochs: float | Mapping[str, float] | None, sources: Sequen
     return {source: max_epochs[name] for name, found in meant.items() for source in found}
 
 
-def spread(parts: Sequence[Portion], limits: Mapping[str, float], *, sizes: Mapping[str, int]) -> list[Portion]:
+def redistribute_excess(
+    parts: Sequence[Portion], limits: Mapping[str, float], *, sizes: Mapping[str, int]
+) -> list[Portion]:
     """Portions in which no source gives more than its limit of epochs: what is over goes to the others of the stage.
 
     A source that would give too many gets as many as it may, less by the same factor in each stage, and is then left

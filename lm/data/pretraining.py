@@ -18,7 +18,7 @@ from lm.data.mixture import Mixture
 from lm.data.module import RowDataModule
 from lm.data.packing import Rows, cut
 from lm.files import hash_json
-from lm.ranks import is_first_process
+from lm.process.ranks import is_first_process
 from lm.tokenizer import Tokenizer
 
 
@@ -67,7 +67,7 @@ class StreamRows:
         return row
 
 
-class Chained:
+class Concatenated:
     """Several sources one after another."""
 
     def __init__(self, sources: Sequence[RowSource]):
@@ -146,7 +146,7 @@ class PretrainingData(RowDataModule):
                     )
                 )
                 self.kinds.append(prefix + kind)
-        self.validation = spread(Chained(validation), self.validation_rows) if validation else None
+        self.validation = evenly_spaced(Concatenated(validation), self.validation_rows) if validation else None
 
     def amounts(self, source: RowSource) -> np.ndarray:
         return source.counts
@@ -168,7 +168,7 @@ class PretrainingData(RowDataModule):
         return hash_json([Shards(path, "train").fingerprint for path in self.paths])
 
 
-class Chosen:
+class Subset:
     """Some rows of a source."""
 
     def __init__(self, source: RowSource, indices: np.ndarray):
@@ -182,8 +182,8 @@ class Chosen:
         return self.source.row(int(self.indices[index]))
 
 
-def spread(source: RowSource, rows: int | None) -> RowSource:
+def evenly_spaced(source: RowSource, rows: int | None) -> RowSource:
     """At most that many rows, evenly spaced."""
     if rows is None or rows >= len(source):
         return source
-    return Chosen(source, np.linspace(0, len(source) - 1, rows).round().astype(np.int64))
+    return Subset(source, np.linspace(0, len(source) - 1, rows).round().astype(np.int64))

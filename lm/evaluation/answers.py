@@ -56,7 +56,7 @@ class Answers:
                 raise ValueError(f"evaluations.answers.{key}={value}: must be at least 1")
         several = isinstance(conversations, Mapping)
         self.sources = list(conversations.values()) if several else [conversations]
-        self.template, self.split = (recorded or Recorded(None)).settle(template), split
+        self.template, self.split = (recorded or Recorded(None)).resolve(template), split
         self.questions, self.max_tokens, self.rows, self.sampling = questions, max_tokens, rows, sampling
 
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lm.bounds import Count
-from lm.corpus.document import Document, Dropped
+from lm.corpus import Document, Dropped
 
 PATTERNS = (
     r"(we|this (web)?site|our (web)?sites?) uses? cookies( .*)?",

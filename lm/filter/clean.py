@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Literal
 
 from lm.bounds import Natural
-from lm.corpus.document import Document, Dropped
-from lm.filter.invisible import ANY, BIDIRECTIONAL, CONTROLS, LINE_ENDS, SOFT_HYPHENS, ZERO_WIDTH
-from lm.filter.repair import repair_encoding
+from lm.corpus import Document, Dropped
+from lm.filter.text.invisible import ANY, BIDIRECTIONAL, CONTROLS, LINE_ENDS, SOFT_HYPHENS, ZERO_WIDTH
+from lm.filter.text.repair import repair_encoding
 
 
 class Clean:

@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from lm.bounds import Count, Natural
-from lm.corpus import Document, Dropped, Reporting
+from lm.corpus import Document, Dropped
 from lm.filter.evaluation_items import evaluation_files, read_items
-from lm.filter.occurrences import LETTERS_A_WORD
-from lm.filter.plain_words import is_unspaced, plain_words, word_spans
-from lm.filter.runs import Runs
+from lm.filter.text.occurrences import LETTERS_A_WORD
+from lm.filter.text.plain_words import is_unspaced, plain_words, word_spans
+from lm.filter.text.runs import Runs
+from lm.filtering import Reporting
 
 SHOWN = 8  # words of a run
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from lm.corpus import Document, Source, Unique
-from lm.filter.plain_words import plain_texts
+from lm.corpus import Document, Source
+from lm.filter.text.plain_words import plain_texts
+from lm.filtering import Deduplicator
 
 
-class Duplicates(Unique):
+class Duplicates(Deduplicator):
     """Keep the first of equal documents, and none that is equal to one of `earlier`, another corpus. Unless `exactly`,
     what is no letter or digit, and case, make no difference; a document without any is then known by its whole text.
 

@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
-from lm.corpus.csv_rows import LARGEST_FIELD
-from lm.corpus.members import find_files, open_members
+from lm.sources.csv_rows import LARGEST_FIELD
+from lm.sources.members import find_files, open_members
 
 PACKED = (".gz", ".zst")
 

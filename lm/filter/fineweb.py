@@ -5,8 +5,8 @@ from math import ceil
 
 from lm.bounds import Natural, NonNegative, Share
 from lm.corpus import Document, Dropped
-from lm.filter.repeated import repeated
-from lm.filter.words import words
+from lm.filter.text.repeated import repeated
+from lm.filter.text.words import words
 
 ENDS = ".!?։؟۔।॥။።፧។៕‼⁇⁈⁉‽。﹖﹗！．？｡"  # ends of sentences in the scripts most written; no closing quotes
 

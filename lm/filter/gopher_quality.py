@@ -7,8 +7,9 @@ from itertools import islice
 import numpy as np
 
 from lm.bounds import Count, Natural, NonNegative, Positive, Share
-from lm.corpus import Batched, Document, Dropped
-from lm.filter.words import Words, look_ahead, words
+from lm.corpus import Document, Dropped
+from lm.filter.text.words import Words, look_ahead, words
+from lm.filtering import Batched
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 BULLETS = ("•", "-")

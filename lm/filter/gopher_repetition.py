@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lm.bounds import Count, NonNegative, Share
-from lm.corpus import Batched, Document, Dropped
-from lm.filter.phrase_bounds import PhraseBounds, look_ahead, phrase_bounds
-from lm.filter.phrases import phrases
-from lm.filter.repeated import repeated
-from lm.filter.words import words
+from lm.corpus import Document, Dropped
+from lm.filter.text.phrase_bounds import PhraseBounds, look_ahead, phrase_bounds
+from lm.filter.text.phrases import phrases
+from lm.filter.text.repeated import repeated
+from lm.filter.text.words import words
+from lm.filtering import Batched
 
 TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lm.bounds import Count, Natural, Share
-from lm.corpus.document import Document, Dropped
+from lm.corpus import Document, Dropped
 
 LABEL = "__label__"
 

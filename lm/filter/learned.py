@@ -10,10 +10,9 @@ from heapq import nsmallest
 import numpy as np
 
 from lm.bounds import Count, Share
-from lm.corpus.document import Document, Dropped, Source
-from lm.corpus.split import rank
-from lm.filter.hashed import hashed_words
+from lm.corpus import Document, Dropped, Source, rank
 from lm.filter.logistic import Logistic, train_logistic
+from lm.filter.text.hashed import hashed_words
 
 HELD_OUT = 0.2  # of each side, by which accuracy and quantile are measured
 FEWEST = 10  # documents held out of each side, below which they say nothing

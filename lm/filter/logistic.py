@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm.filter.hashed import BITS
+from lm.filter.text.hashed import BITS
 
 EPOCHS, BATCH, STEP = 5, 128, 0.1  # steps are Adagrad's: rare words learn as fast as frequent ones
 

@@ -7,14 +7,15 @@ from typing import Literal
 import numpy as np
 
 from lm.bounds import Count
-from lm.corpus import Document, Source, Unique
-from lm.filter.hashes import AFTER, hashed
+from lm.corpus import Document, Source
 from lm.filter.learned import LearnedQuality
-from lm.filter.plain_words import plain_texts
-from lm.filter.runs import hashed_runs
+from lm.filter.text.hashes import AFTER, hashed
+from lm.filter.text.plain_words import plain_texts
+from lm.filter.text.runs import hashed_runs
+from lm.filtering import Deduplicator
 
 
-class NearDuplicates(Unique):
+class NearDuplicates(Deduplicator):
     """Keep one of the documents that share most of their runs of `shingle` words, case aside.
 
     Two documents whose sets of runs overlap by the share s (Jaccard) are alike with the chance

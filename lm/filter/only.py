@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 
-from lm.corpus import Document, Dropped, Unique
+from lm.corpus import Document, Dropped
+from lm.filtering import Deduplicator
 
 
 class Only:
     """Documents of one of `kinds` go through `filter`, the others pass."""
 
     def __init__(self, filter: Callable[[Document], Document | Dropped], *, kinds: list[str]):
-        if isinstance(filter, Unique):
+        if isinstance(filter, Deduplicator):
             raise ValueError("filter=only: what goes by the documents before cannot be for some kinds only")
         if isinstance(kinds, str) or not kinds:
             raise ValueError(f"kinds={kinds!r}: give a list of kinds, as [prose,web]")

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from ipaddress import ip_address
 
-from lm.corpus.document import Document
-from lm.filter.telephone import mask_phones
+from lm.corpus import Document
+from lm.filter.text.telephone import mask_phones
 
 LETTERS = "A-Za-z0-9\u00c0-\u024f\u0370-\u052f"
 LOCAL = re.compile(rf"[{LETTERS}_.+%'-]{{0,63}}[{LETTERS}_+-]\Z")

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lm.bounds import Count, NonNegative
-from lm.corpus.document import Document, Dropped
-from lm.corpus.members import find_files, open_members
-from lm.filter.occurrences import Occurrences
+from lm.corpus import Document, Dropped
+from lm.filter.text.occurrences import Occurrences
+from lm.sources.members import find_files, open_members
 
 SHOWN = 5
 

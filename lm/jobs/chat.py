@@ -108,7 +108,7 @@ def chat(
     """
     conversation = Chat(
         Generator(model(vocab_size=tokenizer.vocab_size), tokenizer),
-        template=(recorded or Recorded(None)).settle(template),
+        template=(recorded or Recorded(None)).resolve(template),
         sampling=sampling,
         system=system,
         max_tokens=max_tokens,

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-from lm.checkpoint import ARCHITECTURE, WEIGHTS_PREFIX, AtomicCheckpointIO, checkpoint_path
+from lm.checkpoint.checkpoint import ARCHITECTURE, WEIGHTS_PREFIX, AtomicCheckpointIO, checkpoint_path
+from lm.checkpoint.safetensors import write_safetensors
 from lm.run import Run
-from lm.safetensors import write_safetensors
 
 
 def consolidate(run: Run, path: str, which: Literal["best", "last"] = "best") -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from time import perf_counter
 
 from lm.bounds import Natural
-from lm.corpus import Funnel, Shards, Source, Split, count_tokens, explain_fate, show_fates, survey, write_shards
+from lm.corpus import Shards, Source, Split, survey, write_shards
 from lm.files import write_atomically
+from lm.filtering import FilteredSource, count_tokens, explain_trace, show_traces
 from lm.progress import track
 from lm.run import Run
 from lm.tokenizer import Tokenizer
@@ -24,16 +25,16 @@ def prepare_corpus(
 ) -> None:
     """Tokenize every document of a source into memory-mapped shards, training and held-out apart.
 
-    Of a corpus that is a funnel, `show` prints so many documents of each fate, and `explain` what becomes of the one of
-    that id; both make nothing.
+    For a filtered corpus, `show` prints that many documents of each outcome, and `explain` traces the document with
+    that id; both write nothing.
     """
     if show or explain is not None:
-        if not isinstance(corpus, Funnel):
+        if not isinstance(corpus, FilteredSource):
             raise ValueError("show and explain are for what filters do: corpus=funnel has them")
         if show:
-            show_fates(corpus, show)
+            show_traces(corpus, show)
         if explain is not None:
-            explain_fate(corpus, explain)
+            explain_trace(corpus, explain)
         return
     tokenizer = tokenizer()
     if run.finished({"corpus": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint}):
@@ -46,7 +47,7 @@ def prepare_corpus(
     seconds = perf_counter() - began
     written = {name: Shards(run.directory, name) for name in ("train", "validation")}
     counts = {name: shards.counts for name, shards in written.items()}
-    if isinstance(corpus, Funnel):
+    if isinstance(corpus, FilteredSource):
         outputs = [*outputs, *_account(corpus, run.directory, tokenizer, split, counts)]
     told_of = list(corpus.notes)
     if lost := sum(shards.lost for shards in written.values()):
@@ -61,10 +62,10 @@ def prepare_corpus(
     print(f"corpus      {told} in {seconds:.1f} s by {tokenizer.engine}{notes} → {run.directory}")
 
 
-def _account(corpus: Funnel, directory: Path, tokenizer: Tokenizer, split: Split, counts: dict) -> list[Path]:
+def _account(corpus: FilteredSource, directory: Path, tokenizer: Tokenizer, split: Split, counts: dict) -> list[Path]:
     """Write and print what became of the documents of a funnel, and what its filters found in them."""
     ledger = corpus.ledger
-    count_tokens(ledger, corpus.fates(), directory, tokenizer=tokenizer, split=split)
+    count_tokens(ledger, corpus.traces(), directory, tokenizer=tokenizer, split=split)
     funnel = directory / "funnel.json"
     write_atomically(funnel, json.dumps({"steps": ledger.steps, "shards": counts}, indent=1, ensure_ascii=False))
     if corpus.filters:

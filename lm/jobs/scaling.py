@@ -13,16 +13,16 @@ from typing import Any
 import torch
 
 from lm.bounds import Count
-from lm.checkpoint import ARCHITECTURE
-from lm.config import build
+from lm.checkpoint.checkpoint import ARCHITECTURE
+from lm.config.build import build
+from lm.config.ladder import rung
 from lm.files import write_atomically
-from lm.jobs.learning import interval
-from lm.jobs.power_law import PowerLaw, power_law, power_law_with_floor
-from lm.ladder import rung
-from lm.manifest import read_manifest
 from lm.model import Cost, model_cost
 from lm.report import scaling_page, scaling_table, scaling_verdict
+from lm.report.power_law import PowerLaw, power_law, power_law_with_floor
 from lm.run import Run
+from lm.run.manifest import read_manifest
+from lm.training.learning import interval
 
 BITS = "validation/bits_per_byte"
 FEWEST = 3  # rungs: two lie on a line whatever they are
@@ -36,8 +36,8 @@ def measure_scaling(
 ) -> dict[str, Any]:
     """Call the job `pretrain` at each of `depths`, from each of `seeds`, and fit bits per byte as a power law of FLOPs.
 
-    What follows from the depth is the ladder's (`lm.ladder`), unless `pretrain` was given another value for it, which
-    then holds at every depth. Each training is a named run below the directory: what is finished is not done again. The
+    `lm.config.ladder` sets what follows from the depth, unless `pretrain` was given another value, which then holds
+    at every depth. Each training is a named run below the directory: what is finished is not done again. The
     largest rung is also predicted from the others, and the law says what rungs half as high again, and twice as high,
     would take and reach.
     """

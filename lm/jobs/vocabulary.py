@@ -9,14 +9,23 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from lm.bounds import Count, Positive
-from lm.corpus import Aligned, Source, Split, survey
+from lm.corpus import Source, Split, survey
 from lm.files import write_atomically
-from lm.jobs.learning import learn
 from lm.model import Transformer, vocabulary_cost
 from lm.progress import bar
 from lm.report import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 from lm.run import Run
-from lm.tokenizer import Tokenizer, existing_tokenizer, load_tokenizer, longest_tokens, measure, named_files, premium
+from lm.sources import Aligned
+from lm.tokenizer import (
+    Tokenizer,
+    existing_tokenizer,
+    load_tokenizer,
+    longest_tokens,
+    measure,
+    named_files,
+    premium,
+)
+from lm.training.learning import learn
 
 
 class Wanted(NamedTuple):

@@ -1,4 +1,4 @@
-"""A transformer that one number describes: its depth, from which the config derives the rest (`lm.ladder`)."""
+"""A transformer that one number describes: its depth, from which the config derives the rest (`lm.config.ladder`)."""
 
 from collections.abc import Callable
 

@@ -11,8 +11,8 @@ from lm.batch import Batch
 from lm.bounds import NonNegative, Positive
 from lm.objective.gradient_norm import clip_gradients
 from lm.objective.loss import summed_cross_entropy, target_losses
-from lm.ranks import data_share, sum_over_ranks
-from lm.strategy import share_out
+from lm.parallel.strategy import share_out
+from lm.process.ranks import data_share, sum_over_ranks
 
 
 class CausalLM(LightningModule):
@@ -62,9 +62,11 @@ class CausalLM(LightningModule):
     def summed_loss(self, batch: Batch) -> Tensor:
         """Nats over the batch's supervised targets, or over all that have a share in the loss, times that."""
         hidden = self.model.hidden(batch.tokens, documents=batch.documents, noise=self.noise)  # B T D
-        chosen = batch.supervised if batch.shares is None else batch.shares > 0
-        shares = None if batch.shares is None else batch.shares[chosen]
-        return summed_cross_entropy(hidden[chosen], self.model.output_weight, batch.targets[chosen], shares=shares)
+        chosen = batch.supervised if batch.loss_weights is None else batch.loss_weights > 0
+        loss_weights = None if batch.loss_weights is None else batch.loss_weights[chosen]
+        return summed_cross_entropy(
+            hidden[chosen], self.model.output_weight, batch.targets[chosen], loss_weights=loss_weights
+        )
 
     def on_validation_epoch_start(self) -> None:
         kinds = max(1, len(self.kinds))

@@ -38,7 +38,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
         hidden: Tensor,
         weight: Tensor,
         targets: Tensor,
-        shares: Tensor | None,
+        loss_weights: Tensor | None,
         chunk: int,
         part: VocabularyPart,
     ) -> Tensor:
@@ -50,12 +50,12 @@ class _SummedCrossEntropy(torch.autograd.Function):
         for start in range(0, len(targets), chunk):
             some = slice(start, start + chunk)
             losses, powers, sums = _losses(hidden[some], weight, targets[some], part)
-            total += (losses if shares is None else losses * shares[some]).sum()
+            total += (losses if loss_weights is None else losses * loss_weights[some]).sum()
             if hidden_wanted or weight_wanted:
                 powers.div_(sums)
                 part.subtract_one(powers, targets[some])
-                if shares is not None:
-                    powers.mul_(shares[some, None])
+                if loss_weights is not None:
+                    powers.mul_(loss_weights[some, None])
                 gradient = powers.to(hidden.dtype)
                 if hidden_wanted:
                     hidden_gradient[some] = gradient @ weight.to(hidden.dtype)
@@ -77,15 +77,15 @@ class _SummedCrossEntropy(torch.autograd.Function):
 
 
 def summed_cross_entropy(
-    hidden: Tensor, weight: Tensor, targets: Tensor, *, shares: Tensor | None = None, chunk: int = CHUNK
+    hidden: Tensor, weight: Tensor, targets: Tensor, *, loss_weights: Tensor | None = None, chunk: int = CHUNK
 ) -> Tensor:
     """Sum over targets of -log softmax(hidden @ weight.T)[target]: N D, V D, N → scalar. 0 where N is 0.
 
-    With `shares` (N) each target counts as much as its share says, and 1 without. A `weight` that tensor parallelism
+    With `loss_weights` (N) each target counts by its weight, and by 1 without. A `weight` that tensor parallelism
     has cut gives the same on each of its ranks.
     """
     rows, part = VocabularyPart.of(weight)
-    return _SummedCrossEntropy.apply(hidden, rows, targets, shares, chunk, part)
+    return _SummedCrossEntropy.apply(hidden, rows, targets, loss_weights, chunk, part)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lm.files import write_atomically
-from lm.ranks import is_first_process
+from lm.process.ranks import is_first_process
 from lm.sweep.job import Job, Outcome
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Natural
-from lm.checkpoint import save
+from lm.checkpoint.checkpoint import save
 from lm.sweep.comparison import Comparison
 from lm.sweep.job import Pruned
 from lm.sweep.reports import Report, read_reports, write_reports

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm.files import hash_json
-from lm.manifest import WAY_OUT, differences
+from lm.run.manifest import WAY_OUT, differences
 from lm.sweep.job import Outcome
 from lm.sweep.reports import read_reports
 from lm.sweep.space import size

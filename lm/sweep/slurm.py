@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from lm.ranks import is_first_process
+from lm.process.ranks import is_first_process
 from lm.run import Interrupted
 from lm.sweep.handed import carry_out_handed, hand_over, handed_back, has_reported
 from lm.sweep.job import Job, Outcome

@@ -11,7 +11,19 @@ from lm.tokenizer.unigram import train_unigram
 from lm.tokenizer.wordpiece import train_wordpiece
 
 __all__ = [
-    "Tokenizer", "byte_tokenizer", "existing_tokenizer", "gpt2_tokenizer", "load_tokenizer", "longest_tokens",
-    "measure", "named_files", "premium", "sentencepiece_tokenizer", "tiktoken_tokenizer", "train_bpe",
-    "train_characters", "train_unigram", "train_wordpiece",
-]  # fmt: skip
+    "Tokenizer",
+    "byte_tokenizer",
+    "existing_tokenizer",
+    "gpt2_tokenizer",
+    "load_tokenizer",
+    "longest_tokens",
+    "measure",
+    "named_files",
+    "premium",
+    "sentencepiece_tokenizer",
+    "tiktoken_tokenizer",
+    "train_bpe",
+    "train_characters",
+    "train_unigram",
+    "train_wordpiece",
+]

@@ -1,4 +1,4 @@
-"""Whether a small model learns to classify: `python tests/benchmark/acceptability.py BOOKS BLIMP OUT [SEED …]`.
+"""Whether a small model learns to classify: `python tests/benchmark/acceptability.py BOOKKEEPING BLIMP OUT [SEED …]`.
 
 For each seed one is pretrained on English books (text files, packed or not), tuned to say yes or no of the sentences of
 BLiMP's minimal pairs (Warstadt et al. 2020; a folder of JSON Lines), asked in three ways, and then asked about pairs of
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from lm.files import write_atomically
-from lm.jobs.learning import interval
+from lm.training.learning import interval
 
 PAIRS = 300  # of each paradigm
 TOKENS = 9_000_000

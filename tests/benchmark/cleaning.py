@@ -10,8 +10,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from lm.corpus import Document, PythonSource, TextSource
+from lm.corpus import Document
 from lm.filter import Boilerplate, Clean, Language, LearnedQuality, Personal, WordList
+from lm.sources import PythonSource, TextSource
 
 ROUNDS = 7
 MEGABYTES = 5

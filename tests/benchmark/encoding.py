@@ -3,7 +3,7 @@
 from statistics import median
 from time import perf_counter
 
-from lm.corpus import PythonSource
+from lm.sources import PythonSource
 from lm.tokenizer import train_bpe
 
 ROUNDS = 5

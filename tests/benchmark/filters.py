@@ -16,8 +16,9 @@ from datatrove.pipeline.filters import (
 )
 from datatrove.utils.text import split_into_parts
 
-from lm.corpus import Document, JsonlSource
+from lm.corpus import Document
 from lm.filter import C4Quality, CodeQuality, FineWebQuality, GopherQuality, GopherRepetition
+from lm.sources import JsonlSource
 
 ROUNDS = 5
 PAIRS = {

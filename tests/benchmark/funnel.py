@@ -110,13 +110,15 @@ def watched(root: int, spent: dict[int, int]) -> int:
 def ours(folder: Path, name: str, workers: int) -> str:
     """Run the funnel, write the shards, and count them."""
     from lm import filter
-    from lm.corpus import Funnel, JsonlSource, LocalExecutor, Split, write_shards
+    from lm.corpus import Split, write_shards
+    from lm.filtering import FilteredSource, LocalExecutor
+    from lm.sources import JsonlSource
     from lm.tokenizer import load_tokenizer
 
     steps = [filter.Clean(), filter.Language(languages=["en"]), filter.GopherRepetition(), filter.GopherQuality()]
     steps += [filter.C4Quality(), filter.FineWebQuality(), filter.Duplicates(), filter.NearDuplicates()]
     filters = {type(step).__name__: step for step in steps}
-    funnel = Funnel(
+    funnel = FilteredSource(
         {"web": JsonlSource(str(folder / f"given-{workers}" / "*.jsonl"))},
         filters=filters,
         directory=str(folder / name),

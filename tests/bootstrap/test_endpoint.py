@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from answering import endpoint, said
 from lm.bootstrap import Endpoint
+from support.answering import endpoint, said
 
 
 def ask(path: str, *, stop=("END",), **options):

@@ -5,8 +5,8 @@ import csv
 import pytest
 import torch
 
-from lm.manifest import read_manifest
-from training_runs import make_corpus, pretraining, run
+from lm.run.manifest import read_manifest
+from support.training_runs import make_corpus, pretraining, run
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_best_is_the_lowest_validation(diverging):
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-40])])
 def test_a_run_that_has_lost_its_best_is_not_finished_without(damage, corpus, tmp_path):
-    killer = "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 40}"
+    killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 40}"
     assert run(pretraining(corpus, tmp_path, "run", killer)) != 0
     damage(tmp_path / "pretrain" / "run" / "checkpoints" / "best.ckpt")
     assert run(pretraining(corpus, tmp_path, "run")) != 0

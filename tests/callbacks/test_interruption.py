@@ -15,13 +15,13 @@ from lightning import Trainer
 
 from lm.callbacks import Interruption
 from lm.callbacks.interruption import CAUGHT
-from lm.calling import call_job
-from lm.manifest import read_manifest
+from lm.cli.call import call_job
 from lm.run import Interrupted
-from training_runs import make_corpus, of_seconds, pretraining, run
+from lm.run.manifest import read_manifest
+from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
-SLOW = "+callbacks.slow={_target_: killers.Slow, seconds: 0.1}"
+SLOW = "+callbacks.slow={_target_: support.killers.Slow, seconds: 0.1}"
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_lightnings_handlers_are_not_installed_also_in_a_job_of_slurm(monkeypatc
 
 def test_a_signal_in_the_last_validation_is_heeded_when_the_run_is_complete(tmp_path):
     corpus = make_corpus(tmp_path / "corpus")
-    sender = f"+callbacks.send={{_target_: killers.SignalInValidation, step: 3, number: {int(signal.SIGTERM)}}}"
+    sender = f"+callbacks.send={{_target_: support.killers.SignalInValidation, step: 3, number: {int(signal.SIGTERM)}}}"
     with pytest.raises(Interrupted, match="is complete") as ended:
         call_job(pretraining(corpus, tmp_path, "run", "budget.steps=3", "validations=1", sender))
     assert ended.value.signal_number == signal.SIGTERM
@@ -144,9 +144,13 @@ def saved(directory: Path) -> int:
 
 def test_a_second_interrupt_while_saving_leaves_at_once_and_no_torn_file(corpus, tmp_path):
     note = tmp_path / "note"
-    slow = f"+callbacks.slow={{_target_: killers.SlowWhileSaving, seconds: 600, note: {note}}}"
+    slow = f"+callbacks.slow={{_target_: support.killers.SlowWhileSaving, seconds: 600, note: {note}}}"
     assert (
-        run(pretraining(corpus, tmp_path, "run", "+callbacks.killer={_target_: killers.KillAfterBatch, batches: 21}"))
+        run(
+            pretraining(
+                corpus, tmp_path, "run", "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 21}"
+            )
+        )
         < 0
     )
     before = saved(tmp_path / "pretrain/run")
@@ -184,7 +188,7 @@ def test_a_signal_saves_the_step_tells_how_to_go_on_and_ends_with_its_code(
 @pytest.mark.slow
 def test_a_second_interrupt_ends_all_ranks(corpus, tmp_path):
     note = tmp_path / "note"
-    slow = f"+callbacks.slow={{_target_: killers.SlowWhileSaving, seconds: 600, note: {note}}}"
+    slow = f"+callbacks.slow={{_target_: support.killers.SlowWhileSaving, seconds: 600, note: {note}}}"
     started = Started(corpus, tmp_path, *TWO, "data.workers=2", slow)
     started.until(note.exists)
     for _ in range(2):

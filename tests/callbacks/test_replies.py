@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lm.conversation import Recorded, Turns
-from training_runs import composed, make_corpus, of_seconds, pretraining, run
+from support.training_runs import composed, make_corpus, of_seconds, pretraining, run
 
 PROMPTS = ["alpha beta?", "word " * 40]
 
@@ -60,7 +60,7 @@ def test_replies_change_no_later_step(runs):
 def test_a_run_records_its_template_and_tuning_again_takes_it(runs):
     first, again = (json.loads((runs / name / "conversation.json").read_text()) for name in ("quiet", "again"))
     assert first == again
-    assert isinstance(Recorded(str(runs / "again")).settle(None), Turns)
+    assert isinstance(Recorded(str(runs / "again")).resolve(None), Turns)
     manifest = json.loads((runs / "again" / "manifest.json").read_text())
     assert "conversation.json" in manifest["outputs"]
     assert manifest["result"]["left_out"]["conversations"]["dropped"] == 0

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from training_runs import make_corpus, pretraining, run
+from support.training_runs import make_corpus, pretraining, run
 
 PROMPTS = ["alpha", "beta g"]
 

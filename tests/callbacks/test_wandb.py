@@ -16,7 +16,7 @@ from time import sleep
 import pytest
 
 from lm.callbacks import MetricsFile, Wandb
-from training_runs import make_corpus, of_seconds, pretraining, run
+from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 PROMPTS = ["alpha", "beta g"]
 
@@ -106,7 +106,7 @@ def resumed(tmp_path_factory):
         "callbacks.samples.max_tokens=4",
         f"callbacks.samples.prompts={PROMPTS}",
     )
-    signals = f"{{_target_: killers.SignalAfterBatch, batches: 27, number: {int(signal.SIGTERM)}}}"
+    signals = f"{{_target_: support.killers.SignalAfterBatch, batches: 27, number: {int(signal.SIGTERM)}}}"
     assert run(pretraining(corpus, root, "run", *options, f"+callbacks.killer={signals}")) != 0
     command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *options)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=240)
@@ -180,7 +180,7 @@ def test_wandb_prints_nothing(resumed):
 
 
 def test_without_it_wandb_is_not_even_imported(tmp_path):
-    script = "import sys; from lm.cli import main; sys.exit(main(sys.argv[1:]) or 'wandb' in sys.modules)"
+    script = "import sys; from lm.cli.main import main; sys.exit(main(sys.argv[1:]) or 'wandb' in sys.modules)"
     arguments = of_seconds(make_corpus(tmp_path / "corpus"), tmp_path, "run", "budget.steps=1")
     assert subprocess.run([sys.executable, "-c", script, "pretrain", *arguments], timeout=240).returncode == 0
     assert not (tmp_path / "pretrain/run/wandb").exists()

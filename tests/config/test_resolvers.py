@@ -2,9 +2,11 @@
 
 import pytest
 
-from lm.config import Composition, config_directory, faults_of
-from lm.ladder import rung
-from training_runs import composed
+from lm.config.command import faults_of
+from lm.config.composition import Composition
+from lm.config.ladder import rung
+from lm.config.outline import config_directory
+from support.training_runs import composed
 
 
 def at(config: dict, key: str):
@@ -24,7 +26,7 @@ def test_the_config_of_a_depth_holds_the_numbers_of_the_rung(depth):
     for key, value in rung(depth, context=256).items():
         assert at(config, key) == value, key
     assert config["budget"] == {
-        "_target_": "lm.budget.Budget",
+        "_target_": "lm.optimizer.Budget",
         "batch_tokens": config["budget"]["batch_tokens"],
         "tokens_per_parameter": 20,
         "rows_per_device": "auto",

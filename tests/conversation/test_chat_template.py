@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from lm.conversation import Certificate, ChatTemplate, Message
-from published_templates import BEGINS, PUBLISHED
-from talks import PIECES, conversation_of, template_of, text_of, tokenizer_of
+from lm.conversation import ChatTemplate, MaskValidator, Message
+from support.published_templates import BEGINS, PUBLISHED
+from support.talks import PIECES, conversation_of, template_of, text_of, tokenizer_of
 
 USER, ANSWER = ("user", "hi there"), ("assistant", "hello")
 CHATML = PUBLISHED["chatml"]
@@ -53,7 +53,7 @@ def test_blanks_that_the_template_cuts_are_cut_and_others_stay(tmp_path):
         template = given(tmp_path, source)
         encoded = template.encode(conversation, tokenizer)
         assert text_of(encoded.tokens, tokenizer) == shown
-        Certificate(template, tokenizer).hold(encoded, conversation)
+        MaskValidator(template, tokenizer).check(encoded, conversation)
 
 
 @pytest.mark.parametrize("option", PUBLISHED)
@@ -61,12 +61,12 @@ def test_the_certificate_holds_for_words_that_try_to_be_marks(tmp_path, option):
     begin, end = BEGINS[option]
     template = given(tmp_path, PUBLISHED[option].replace("bos_token", repr(begin)).replace("eos_token", repr(end)))
     tokenizer, draw = tokenizer_of("marked"), random.Random(0)
-    certificate = Certificate(template, tokenizer)
+    certificate = MaskValidator(template, tokenizer)
     for _ in range(200):
         said = ["".join(draw.choices([*PIECES, "\ue0001\ue001"], k=9)) + "." for _ in range(4)]
         turns = [*zip(("user", "assistant") * 2, said, strict=True)]
         conversation = conversation_of(*turns, place="c:1")
-        certificate.hold(template.encode(conversation, tokenizer), conversation)
+        certificate.check(template.encode(conversation, tokenizer), conversation)
 
 
 def test_what_generation_marks_is_written_as_it_is(tmp_path):

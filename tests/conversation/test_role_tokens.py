@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from lm.conversation import Certificate, Message, RoleTokens
+from lm.conversation import MaskValidator, Message, RoleTokens
 from lm.tokenizer import train_bpe
-from spaced import spaced_tokenizer
-from talks import conversation_of, random_conversation
+from support.spaced import spaced_tokenizer
+from support.talks import conversation_of, random_conversation
 
 
 @pytest.fixture(scope="module", params=["bytes", "a space before every text"])
@@ -27,11 +27,11 @@ def simple(tokenizer):
 
 
 def test_supervised_are_the_answers_and_their_ends_of_turn_only(tokenizer):
-    draw, certificate = random.Random(0), Certificate(RoleTokens(), tokenizer)
+    draw, certificate = random.Random(0), MaskValidator(RoleTokens(), tokenizer)
     for _ in range(1000):
         conversation = random_conversation(draw)
         encoded = RoleTokens().encode(conversation, tokenizer)
-        certificate.hold(encoded, conversation)
+        certificate.check(encoded, conversation)
         chosen = [token for token, counts in zip(encoded.tokens, encoded.supervised, strict=True) if counts]
         answers = [m.content for m in conversation.messages if m.role == "assistant"]
         said, ends = [], 0

@@ -5,9 +5,9 @@ from itertools import chain
 
 import pytest
 
-from lm.conversation import Certificate, ChatTemplate, Message, Turns
-from published_templates import BEGINS, PUBLISHED
-from talks import (
+from lm.conversation import ChatTemplate, MaskValidator, Message, Turns
+from support.published_templates import BEGINS, PUBLISHED
+from support.talks import (
     ALTERNATING,
     DATA,
     HERE,
@@ -44,11 +44,11 @@ def test_the_certificate_holds_for_ten_thousand_random_conversations(option, nam
 
 def certified(option: str, name: str, *, count: int) -> None:
     template, tokenizer, draw = template_of(option), tokenizer_of(name), random.Random(option)
-    certificate = Certificate(template, tokenizer)
+    certificate = MaskValidator(template, tokenizer)
     for _ in range(count):
         conversation = random_conversation(draw, option)
         encoded = template.encode(conversation, tokenizer)
-        certificate.hold(encoded, conversation)
+        certificate.check(encoded, conversation)
         chosen = [token for token, counts in zip(encoded.tokens, encoded.supervised, strict=True) if counts]
         answers = [message.content for message in conversation.messages if message.role == "assistant"]
         stop = template.stop_tokens(tokenizer)[0]  # from here on independently of the certificate
@@ -146,12 +146,12 @@ def test_the_imported_template_writes_the_same_tokens_and_mask(option, tmp_path)
     imported, ours, draw = ChatTemplate(str(path)), template_of(option), random.Random(7)
     tokenizer = tokenizer_of("marked")
     assert imported.stop_tokens(tokenizer) == ours.stop_tokens(tokenizer)
-    certificate = Certificate(imported, tokenizer)
+    certificate = MaskValidator(imported, tokenizer)
     for _ in range(200):
         conversation = trimmed(random_conversation(draw, option))
         encoded = imported.encode(conversation, tokenizer)
         assert encoded == ours.encode(conversation, tokenizer)
-        certificate.hold(encoded, conversation)
+        certificate.check(encoded, conversation)
         asked = conversation.messages[: 1 + (conversation.messages[0].role == "system")]
         if asked[-1].role == "user":
             assert imported.prompt(asked, tokenizer) == ours.prompt(asked, tokenizer)

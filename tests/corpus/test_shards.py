@@ -10,7 +10,7 @@ import pytest
 from lm.corpus import Document, Shards, Split, write_shards
 from lm.corpus.layout import dtype_for
 from lm.tokenizer import Tokenizer, train_bpe
-from spaced import spaced_tokenizer
+from support.spaced import spaced_tokenizer
 
 DOCUMENTS = [
     *(

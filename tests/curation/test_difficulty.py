@@ -11,7 +11,7 @@ from lm.conversation import RoleTokens
 from lm.curation import Difficulty
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
-from talks import OPTIONS, conversation_of, template_of
+from support.talks import OPTIONS, conversation_of, template_of
 
 TOKENIZER = byte_tokenizer([])
 

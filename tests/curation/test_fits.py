@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from lm.checkpoint import write_architecture
+from lm.checkpoint.checkpoint import write_architecture
 from lm.conversation import Recorded, record_template
 from lm.curation import Fits
 from lm.data.encoded import EncodedConversations
 from lm.tokenizer import byte_tokenizer
-from talks import conversation_of, template_of
+from support.talks import conversation_of, template_of
 
 TOKENIZER, CONTEXT = byte_tokenizer([]), 40
 TALKS = [conversation_of(("user", "?"), ("assistant", "y" * length), place=f"talk {length}") for length in range(1, 50)]

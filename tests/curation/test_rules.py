@@ -2,13 +2,15 @@
 
 import pytest
 
-from lm.checkpoint import write_architecture
-from lm.config import Composition, build, config_directory, examine
+from lm.checkpoint.checkpoint import write_architecture
+from lm.config.build import build
+from lm.config.check import examine
+from lm.config.composition import Composition
+from lm.config.outline import config_directory, options
 from lm.curation import Form, Lengths, Phrases, TextRule
 from lm.filter import Duplicates, GopherRepetition, NearDuplicates, WordList
-from lm.outline import options
 from lm.tokenizer import byte_tokenizer
-from talks import conversation_of
+from support.talks import conversation_of
 
 GOOD = "The capital of France is Paris, which lies on the Seine and has been its seat of government for centuries."
 

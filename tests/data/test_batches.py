@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from lm.budget import Plan
-from lm.data.batches import From, Row, TrainingBatches, ValidationBatches, collate
+from lm.data.batches import ResumeSampler, Row, TrainingBatches, ValidationBatches, collate
 from lm.data.mixture import Weights
 from lm.data.order import Order
 from lm.data.packing import best_fit
 from lm.data.pretraining import PretrainingData
+from lm.optimizer import Plan
 from lm.tokenizer import load_tokenizer
-from training_runs import make_corpus
+from support.training_runs import make_corpus
 
 ROWS, STEPS, CONTEXT = 16, 5, 32
 SPLITS = [(ranks, rows) for ranks in (1, 2, 4) for rows in (1, 2, 4, 8, 16) if ranks * rows <= ROWS]
@@ -186,9 +186,9 @@ def test_a_step_asked_directly_equals_the_same_step_reached_by_walking(data, ste
 
 
 def test_the_sampler_goes_from_its_start_to_the_end_of_the_run():
-    assert list(From(3, 7)) == [3, 4, 5, 6]
-    assert len(From(3, 7)) == 7
-    assert list(From(7, 7)) == []
+    assert list(ResumeSampler(3, 7)) == [3, 4, 5, 6]
+    assert len(ResumeSampler(3, 7)) == 7
+    assert list(ResumeSampler(7, 7)) == []
 
 
 def test_another_seed_gives_other_batches(data):

@@ -10,7 +10,7 @@ from lm.conversation import Conversation, Encoded, Message, RoleTokens
 from lm.data.encoded import EncodedConversations
 from lm.data.too_long import split, truncated
 from lm.tokenizer import train_bpe
-from talks import template_of, tokenizer_of
+from support.talks import template_of, tokenizer_of
 
 WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|user|>", " it", " returns"]
 

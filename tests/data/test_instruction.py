@@ -7,17 +7,17 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from lm.budget import Plan
 from lm.conversation import Conversation, Message, RoleTokens
+from lm.conversation.sources.conversation_files import MessageFiles
+from lm.conversation.sources.conversation_source import ConversationSource
 from lm.corpus import Split
-from lm.data.conversation_files import MessageFiles
-from lm.data.conversation_source import ConversationSource
 from lm.data.instruction import InstructionData
 from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
 from lm.files import hash_json
+from lm.optimizer import Plan
 from lm.tokenizer import train_bpe
-from partition_step import alone
+from support.partition_step import alone
 
 CONTEXT = 128
 WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|assistant|>", " it", " returns", "🙂"]

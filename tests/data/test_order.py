@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lm.budget import Plan
 from lm.data.batches import TrainingBatches
 from lm.data.order import Order, permute
+from lm.optimizer import Plan
 
 
 def mixed(seed, sizes, weights, rows=3000) -> Order:

@@ -6,11 +6,11 @@ from math import ceil
 import numpy as np
 import pytest
 
-from lm.budget import Plan
 from lm.data import pattern, portions
 from lm.data.batches import Row
 from lm.data.mixture import Stages, Temperature, Uniform, Weights
 from lm.data.module import RowDataModule
+from lm.optimizer import Plan
 
 CONTEXT = 16
 

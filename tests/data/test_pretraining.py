@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.budget import Plan
 from lm.corpus import Document, Split, write_shards
 from lm.data.batches import collate
 from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
 from lm.data.pretraining import PretrainingData
+from lm.optimizer import Plan
 from lm.tokenizer import load_tokenizer, train_bpe
-from partition_step import alone
-from training_runs import documents, make_corpus
+from support.partition_step import alone
+from support.training_runs import documents, make_corpus
 
 CONTEXT = 32
 PACKINGS = [cut, best_fit]

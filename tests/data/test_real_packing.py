@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from lm.conversation import Turns
+from lm.conversation.sources.conversation_files import MessageFiles
+from lm.conversation.sources.conversation_source import ConversationSource
+from lm.conversation.sources.question_files import QuestionFiles
+from lm.conversation.sources.transcripts import TranscriptFiles
 from lm.corpus import Split
-from lm.data.conversation_files import MessageFiles
-from lm.data.conversation_source import ConversationSource
 from lm.data.exact_fit import exact_fit
 from lm.data.instruction import InstructionData
-from lm.data.question_files import QuestionFiles
-from lm.data.transcripts import TranscriptFiles
 from lm.objective.loss import target_losses
-from shared_texts import DATA
-from talks import template_of, tokenizer_of
+from support.shared_texts import DATA
+from support.talks import template_of, tokenizer_of
 from test_logits import build
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")

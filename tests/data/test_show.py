@@ -13,7 +13,7 @@ from lm.data.instruction import ConversationRows
 from lm.data.packing import best_fit
 from lm.data.show import RESET, SPECIAL, SUPERVISED, picture, show_rows
 from lm.tokenizer import train_bpe
-from talks import conversation_of, template_of
+from support.talks import conversation_of, template_of
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from lm.evaluation.answers import Asked, _judged, _spread, wilson
 from lm.generation import Completion, Sampling
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
-from talks import OPTIONS, template_of
+from support.talks import OPTIONS, template_of
 
 
 def talk(number: int, task: str = "sums", answer: str = "four") -> Conversation:

@@ -14,7 +14,7 @@ from lm.evaluation import BitsPerByte
 from lm.evaluation.compressors import gzip_bits_per_byte, xz_bits_per_byte
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import load_tokenizer
-from training_runs import make_corpus
+from support.training_runs import make_corpus
 
 CONTEXT = 16
 

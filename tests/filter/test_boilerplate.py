@@ -4,11 +4,14 @@ import pickle
 
 import pytest
 
-from lm.config import Composition, build, config_directory, plain
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.corpus import Document, Dropped
 from lm.filter import Boilerplate
 from lm.filter.boilerplate import PATTERNS
-from shared_texts import documents, install_guides, needs_data, novels, wikipedia, wikitext
+from support.shared_texts import documents, install_guides, needs_data, novels, wikipedia, wikitext
 
 NOISE = [
     "We use cookies to give you the best experience.", "This website uses cookies", "Share on Facebook",

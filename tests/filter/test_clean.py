@@ -11,8 +11,17 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import Clean
-from lm.filter.invisible import ANY
-from shared_texts import declarations, documents, install_guides, needs_data, novels, parts, web_pages, wikipedia
+from lm.filter.text.invisible import ANY
+from support.shared_texts import (
+    declarations,
+    documents,
+    install_guides,
+    needs_data,
+    novels,
+    parts,
+    web_pages,
+    wikipedia,
+)
 
 pytest.importorskip("ftfy", reason="needs the extra lm[clean]")
 CLEAN = Clean()

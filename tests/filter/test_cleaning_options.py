@@ -8,7 +8,10 @@ import sys
 import pytest
 
 import lm.filter
-from lm.config import Composition, build, check, config_directory, plain
+from lm.config.build import build
+from lm.config.check import check, plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 
 DIRECTORY = config_directory()
 OPTIONS = {

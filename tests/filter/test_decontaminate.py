@@ -12,11 +12,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from given import Given
-from lm.corpus import Document, Dropped, Funnel, LocalExecutor
-from lm.filter import Decontaminate, runs
-from lm.filter.plain_words import plain_words, word_spans
-from shared_texts import DATA, documents, install_guides, needs_data, novels, parts, web_pages, wikipedia, wikitext
+from lm.corpus import Document, Dropped
+from lm.filter import Decontaminate
+from lm.filter.text import runs
+from lm.filter.text.plain_words import plain_words, word_spans
+from lm.filtering import FilteredSource, LocalExecutor
+from support.given import Given
+from support.shared_texts import (
+    DATA,
+    documents,
+    install_guides,
+    needs_data,
+    novels,
+    parts,
+    web_pages,
+    wikipedia,
+    wikitext,
+)
 
 WORDS = [f"word{number}" for number in range(5_000)]
 ITEM = "Ann has 12 apples, eats two of them, and gives half of the others to Bob. How many has she now?"
@@ -252,11 +264,13 @@ def test_a_copy_sent_elsewhere_finds_the_same(paths):
 
 
 def test_a_funnel_counts_what_it_drops_and_knows_the_files_by_their_content(paths, tmp_path):
-    def funnel(workers: int) -> Funnel:
+    def funnel(workers: int) -> FilteredSource:
         given = Given(documents([OTHER, ITEM, OTHER + OTHER] * 300))
         filters = {"decontaminate": Decontaminate(paths=paths)}
         executor = LocalExecutor(workers=workers)
-        return Funnel({"given": given}, filters=filters, directory=str(tmp_path / str(workers)), executor=executor)
+        return FilteredSource(
+            {"given": given}, filters=filters, directory=str(tmp_path / str(workers)), executor=executor
+        )
 
     one, two = funnel(1), funnel(2)
     assert list(one) == list(two)

@@ -7,12 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from given import Given
-from lm.corpus import Document, Funnel
+from lm.corpus import Document
 from lm.filter import Duplicates, NearDuplicates
-from lm.filter.hashes import AFTER, hashed
-from lm.filter.plain_words import plain_texts, plain_words
-from lm.filter.runs import BASE, hashed_runs
+from lm.filter.text.hashes import AFTER, hashed
+from lm.filter.text.plain_words import plain_texts, plain_words
+from lm.filter.text.runs import BASE, hashed_runs
+from lm.filtering import FilteredSource
+from support.given import Given
 
 WORDS = [f"word{number}" for number in range(20_000)]
 SIZE = 150  # words of a planted document
@@ -89,7 +90,7 @@ def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
         Document(" ".join(reprint).upper(), "reprint"),
         *(Document(text, text) for text in ("two words", "two worlds", "Two  words!", "", "…")),
     ]
-    kept = list(Funnel({"x": Given(documents)}, filters={"near": NearDuplicates()}, directory=str(tmp_path)))
+    kept = list(FilteredSource({"x": Given(documents)}, filters={"near": NearDuplicates()}, directory=str(tmp_path)))
     assert [document.id for document in kept] == ["first", "other", "two words", "two worlds", "", "…"]
 
 
@@ -153,7 +154,8 @@ def test_of_near_duplicates_that_which_was_asked_for_is_kept(keep, kept, tmp_pat
     quality = Fineness() if keep == "best" else None
     step = NearDuplicates(keep=keep, quality=quality)
     assert [
-        document.id for document in Funnel({"x": Given(documents)}, filters={"near": step}, directory=str(tmp_path))
+        document.id
+        for document in FilteredSource({"x": Given(documents)}, filters={"near": step}, directory=str(tmp_path))
     ] == [kept]
 
 
@@ -176,7 +178,7 @@ def test_what_an_earlier_corpus_has_is_not_kept_again(step, tmp_path):
     here, there, other = ["; ".join(alike(1, random.Random(seed))) for seed in range(3)]
     earlier = Given([Document(there, "old"), Document(other.upper(), "older")])
     documents = [Document(text, name) for name, text in (("here", here), ("there", f"{there}!"), ("other", other))]
-    funnel = Funnel({"x": Given(documents)}, filters={"new": step(earlier=earlier)}, directory=str(tmp_path))
+    funnel = FilteredSource({"x": Given(documents)}, filters={"new": step(earlier=earlier)}, directory=str(tmp_path))
     assert [document.id for document in funnel] == ["here"]
     assert {each["detail"] for each in funnel.ledger.steps[0]["dropped"][step.reason]["examples"]} == {
         "as old",

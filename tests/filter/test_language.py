@@ -10,7 +10,7 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import Language
-from shared_texts import DATA, documents, install_guides, needs_data, parts
+from support.shared_texts import DATA, documents, install_guides, needs_data, parts
 
 pytest.importorskip("fasttext", reason="needs the extra lm[language]")
 ENGLISH = "The quick brown fox jumps over the lazy dog, as it has done in every book on typing."

@@ -6,11 +6,15 @@ import random
 import numpy as np
 import pytest
 
-from lm.config import Composition, build, config_directory, plain
-from lm.corpus import Document, Dropped, JsonlSource, TextSource
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
+from lm.corpus import Document, Dropped
 from lm.filter import LearnedQuality
-from lm.filter.hashed import BITS, hashed_words
-from shared_texts import DATA, needs_data, novels, parts, web_pages, wikipedia, wikitext
+from lm.filter.text.hashed import BITS, hashed_words
+from lm.sources import JsonlSource, TextSource
+from support.shared_texts import DATA, needs_data, novels, parts, web_pages, wikipedia, wikitext
 
 SEPARATOR = "<|next|>"
 GOOD = ["the river", "a tree", "of stone", "under snow", "and birds", "in spring", "old house", "by the sea"]

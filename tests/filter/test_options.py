@@ -8,8 +8,8 @@ from time import process_time
 
 import pytest
 
-from lm.config import build, plain
-from lm.config.check import check
+from lm.config.build import build
+from lm.config.check import check, plain
 from lm.corpus import Document
 from lm.filter import C4Quality, CodeQuality, FineWebQuality, GopherQuality, GopherRepetition
 

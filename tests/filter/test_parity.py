@@ -9,8 +9,8 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
-from lm.filter.words import words
-from spoiled_texts import DATA, originals, spoiled
+from lm.filter.text.words import words
+from support.spoiled_texts import DATA, originals, spoiled
 
 ORIGINALS, LONGEST, WAYS = 42, 1600, 3  # texts of each kind, characters of one, ways in which each is spoiled
 ENOUGH = 0.99

@@ -9,7 +9,7 @@ import pytest
 from lm.corpus import Document
 from lm.filter import Personal
 from lm.filter.personal import is_card
-from shared_texts import documents, needs_data, novels, wikipedia, wikitext
+from support.shared_texts import documents, needs_data, novels, wikipedia, wikitext
 
 SENTENCES = [
     "You reach me under {}.", "{}", "Ask Ana ({}), who knows.", "first line\n{}\nlast",

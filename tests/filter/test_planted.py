@@ -5,10 +5,14 @@ from collections import Counter
 
 import pytest
 
-from given import Given
-from lm.config import Composition, build, config_directory, plain
-from lm.corpus import Document, Dropped, Funnel, follow
-from shared_texts import needs_data, novels, web_pages, wikipedia, wikitext
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
+from lm.corpus import Document, Dropped
+from lm.filtering import FilteredSource, follow
+from support.given import Given
+from support.shared_texts import needs_data, novels, web_pages, wikipedia, wikitext
 
 WRAPPED = ("c4", "fineweb")  # rules for web pages: of a text in lines of 70 characters they leave little
 
@@ -32,7 +36,7 @@ def test_clean_text_is_kept(tmp_path):
     }
     for name, found in texts.items():
         documents = [Document(text, f"{name} {number}") for number, text in enumerate(found)]
-        funnel = Funnel({name: Given(documents)}, filters=steps(*WRAPPED), directory=str(tmp_path))
+        funnel = FilteredSource({name: Given(documents)}, filters=steps(*WRAPPED), directory=str(tmp_path))
         kept = sum(1 for _ in funnel)
         assert kept / len(documents) >= 0.98, (name, funnel.ledger.table())
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from given import Given
-from lm.corpus import Document, Dropped, Funnel, LocalExecutor
+from lm.corpus import Document, Dropped
 from lm.filter import Duplicates, RepeatedLines, repeated_lines
-from shared_texts import needs_data, novels, parts
+from lm.filtering import FilteredSource, LocalExecutor
+from support.given import Given
+from support.shared_texts import needs_data, novels, parts
 
 MENU = "Home | About us | Contact | Imprint"
 
@@ -81,7 +82,7 @@ def test_paragraphs_are_taken_whole_and_their_lines_stay():
 def test_of_many_copies_one_remains_after_duplicates(tmp_path):
     copies = [Document("This is a line of the copy.\nAnd this is another line of it.", f"c{n}") for n in range(20)]
     filters = {"lines": RepeatedLines(source=Given(copies)), "unique": Duplicates()}
-    assert list(Funnel({"given": Given(copies)}, filters=filters, directory=str(tmp_path))) == copies[:1]
+    assert list(FilteredSource({"given": Given(copies)}, filters=filters, directory=str(tmp_path))) == copies[:1]
 
 
 @pytest.mark.parametrize("block", [1, 7, 10**9])
@@ -108,7 +109,7 @@ def test_a_funnel_gives_the_same_on_any_number_of_processes(tmp_path):
         filters = {"lines": RepeatedLines(source=Given(documents))}
         directory = str(tmp_path / str(workers))
         return list(
-            Funnel(
+            FilteredSource(
                 {"given": Given(documents)},
                 filters=filters,
                 directory=directory,
@@ -123,7 +124,7 @@ def test_a_funnel_gives_the_same_on_any_number_of_processes(tmp_path):
 def test_it_is_known_by_its_source(tmp_path):
     def fingerprint(documents: list[Document]) -> str:
         filters = {"lines": RepeatedLines(source=Given(documents))}
-        return Funnel({"given": Given(PAGES)}, filters=filters, directory=str(tmp_path)).fingerprint()
+        return FilteredSource({"given": Given(PAGES)}, filters=filters, directory=str(tmp_path)).fingerprint()
 
     assert fingerprint(PAGES) == fingerprint(list(PAGES)) != fingerprint(PAGES[1:])
 

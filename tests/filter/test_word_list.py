@@ -6,8 +6,8 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import WordList
-from lm.filter.occurrences import Occurrences
-from shared_texts import DATA, documents, needs_data, novels, wikipedia
+from lm.filter.text.occurrences import Occurrences
+from support.shared_texts import DATA, documents, needs_data, novels, wikipedia
 
 LISTED = [
     "Spam", "hot dog", "g-spot", "don't", "s&m", "c++", "$pam", "🖕", "переп", "größe", "कुत्ता", "坏词",

@@ -3,7 +3,7 @@
 import pytest
 
 from lm.generation.reply import Reply, StopText
-from spaced import spaced_tokenizer
+from support.spaced import spaced_tokenizer
 
 
 def spoken(text: bytes, stop: list[str], size: int) -> tuple[list[str], bool]:

@@ -6,17 +6,17 @@ from itertools import combinations
 
 import pytest
 
-from answering import endpoint, said
 from lm.bootstrap import Known
-from lm.calling import call_job
-from lm.data.question_files import QuestionFiles
-from training_runs import composed, make_corpus, pretraining, run
+from lm.cli.call import call_job
+from lm.conversation.sources.question_files import QuestionFiles
+from support.answering import endpoint, said
+from support.training_runs import composed, make_corpus, pretraining, run
 
 SEEDS = [
     {"instruction": f"{verb} the {thing}.", "instances": [{"input": thing, "output": verb}], "is_classification": kind}
     for verb, thing, kind in [
         ("Name", "colour of the sky", False),
-        ("Judge", "mood of a line", True),
+        ("FilterPhase", "mood of a line", True),
         ("Count", "letters in words", False),
         ("Sort", "numbers by size", False),
         ("Decide", "spam or not of mails", True),

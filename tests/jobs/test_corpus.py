@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from tokenizers import normalizers
 
-from lm.corpus import Funnel, JsonlSource, Shards, Split, TextSource
+from lm.corpus import Shards, Split
 from lm.filter import Decontaminate, Duplicates
+from lm.filtering import FilteredSource
 from lm.jobs.corpus import prepare_corpus
 from lm.run import Run
+from lm.sources import JsonlSource, TextSource
 from lm.tokenizer import train_bpe
-from toy_filters import Letters, Shout
+from support.toy_filters import Letters, Shout
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -97,10 +99,10 @@ def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
     assert f"{6 / size:.2%} of the bytes do not come back from this tokenizer" in capsys.readouterr().out
 
 
-def funnel_of(folder: Path, **more) -> Funnel:
+def funnel_of(folder: Path, **more) -> FilteredSource:
     source = JsonlSource(written(folder, [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]))
     filters = {"letters": Letters(least=5), "unique": Duplicates()}
-    return Funnel({"lines": source}, filters=filters, directory=str(folder / "documents"))
+    return FilteredSource({"lines": source}, filters=filters, directory=str(folder / "documents"))
 
 
 def test_a_funnels_account_is_printed_and_kept(tmp_path, tokenizer, capsys):
@@ -150,7 +152,7 @@ def test_tokens_are_accounted_for_by_step_and_reason(tmp_path, tokenizer):
     texts = [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]
     filters = {"letters": Letters(least=5), "shout": Shout(), "unique": Duplicates()}
     source = JsonlSource(written(tmp_path, texts), kind_field="kind")
-    funnel = Funnel({"lines": source}, filters=filters, directory=str(tmp_path / "documents"))
+    funnel = FilteredSource({"lines": source}, filters=filters, directory=str(tmp_path / "documents"))
     run = opened(tmp_path)
     prepare_corpus(run, funnel, lambda: tokenizer, Split(0.2))
 
@@ -182,7 +184,7 @@ def test_which_evaluation_items_were_found_where_is_reported(tmp_path, tokenizer
     ]
     step = Decontaminate(paths=str(tmp_path / "asked.jsonl"))
     source = JsonlSource(written(tmp_path, texts))
-    funnel = Funnel({"lines": source}, filters={"asked": step}, directory=str(tmp_path / "documents"))
+    funnel = FilteredSource({"lines": source}, filters={"asked": step}, directory=str(tmp_path / "documents"))
     run = opened(tmp_path)
     prepare_corpus(run, funnel, lambda: tokenizer, Split(0.2))
     found = [json.loads(line) for line in (run.directory / "found-asked.jsonl").read_text().splitlines()]

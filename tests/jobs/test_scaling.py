@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lm.calling import call_job
+from lm.cli.call import call_job
+from lm.config.ladder import rung
 from lm.jobs.scaling import changes, fitted
-from lm.ladder import rung
-from training_runs import composed, make_corpus
+from support.training_runs import composed, make_corpus
 
 DEPTHS = [1, 2, 3]
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from lm.calling import call_job
+from lm.cli.call import call_job
 from lm.tokenizer import load_tokenizer, train_bpe
-from training_runs import composed, documents
+from support.training_runs import composed, documents
 
 
 @pytest.fixture(scope="module")

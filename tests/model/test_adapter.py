@@ -8,7 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lm.config import Composition, build, config_directory, plain
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.model import dora, int8, lora, merge, nf4
 from lm.model.adapter import LowRank
 from test_logits import build as transformer

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lm.model.position import Rotary, rotate
+from lm.model import Rotary
+from lm.model.position import rotate
 
 HEAD_DIM = 8
 

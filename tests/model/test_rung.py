@@ -2,9 +2,9 @@
 
 import torch
 
-from lm.config import build
+from lm.config.build import build
 from lm.model import Transformer, model_cost
-from training_runs import composed
+from support.training_runs import composed
 
 
 def test_a_rung_is_the_model_with_as_many_layers_weight_for_weight():

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm.config import Composition, build, plain
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from footprint_step import CHOSEN, build, objective, real_step
 from lm.objective import footprint
 from lm.objective.footprint import PARTS, _Ledger
+from support.footprint_step import CHOSEN, build, objective, real_step
 
 SIZES = {"wide": (128, 2, 400), "deep": (64, 5, 300), "wordy": (64, 2, 3000)}  # dim, layers, vocabulary
 
@@ -84,7 +84,7 @@ def test_nothing_is_allocated():
 @pytest.mark.parametrize("chosen", CHOSEN)
 def test_the_estimate_is_within_15_percent_of_the_measured_peak(chosen):
     """With malloc told to give back what is freed; left to itself it took 1.1 to 1.6 times the estimate."""
-    script = Path(__file__).parents[1] / "footprint_step.py"
+    script = Path(__file__).parents[1] / "support" / "footprint_step.py"
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, str(script), chosen], env=environment, capture_output=True, text=True, timeout=240

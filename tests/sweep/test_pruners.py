@@ -2,7 +2,7 @@
 
 import pytest
 
-from lm.config import build
+from lm.config.build import build
 from lm.sweep.pruners import hyperband, median, patient, percentile, successive_halving
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")

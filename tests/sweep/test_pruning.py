@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lm.calling import call_job
-from lm.manifest import read_manifest
+from lm.cli.call import call_job
 from lm.run import Interrupted
+from lm.run.manifest import read_manifest
 from lm.sweep import Pruned
 from lm.sweep.pruning import Pruning
 from lm.sweep.reports import Report, read_reports
-from ranks_here import as_ranks
-from training_runs import make_corpus, pretraining, run
+from support.ranks_here import as_ranks
+from support.training_runs import make_corpus, pretraining, run
 
 pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
 
@@ -115,7 +115,7 @@ def test_validations_are_counted_where_they_do_not_divide_the_steps(corpus: Path
 def test_a_run_killed_on_its_way_is_pruned_where_an_unbroken_one_is(
     saves: int, warmup: int, step: int, corpus: Path, unbroken: Path, tmp_path: Path
 ) -> None:
-    killer = f"+callbacks.kill={{_target_: killers.KillAfterSaving, saves: {saves}}}"
+    killer = f"+callbacks.kill={{_target_: support.killers.KillAfterSaving, saves: {saves}}}"
     assert run(pruning(corpus, tmp_path, killer, warmup=NEVER)) == -9
     before = len(measured(tmp_path / "pretrain/run"))
     with pytest.raises(Pruned) as pruned:
@@ -133,7 +133,7 @@ def test_a_run_killed_on_its_way_is_pruned_where_an_unbroken_one_is(
 def test_a_signal_in_the_validation_that_prunes_is_heeded_and_the_run_pruned_when_it_goes_on(
     corpus: Path, tmp_path: Path
 ) -> None:
-    sender = f"+callbacks.send={{_target_: killers.SignalInValidation, step: 4, number: {int(signal.SIGTERM)}}}"
+    sender = f"+callbacks.send={{_target_: support.killers.SignalInValidation, step: 4, number: {int(signal.SIGTERM)}}}"
     with pytest.raises(Interrupted) as ended:
         call_job(pruning(corpus, tmp_path, sender))
     assert (type(ended.value), ended.value.signal_number) == (Interrupted, signal.SIGTERM)
@@ -189,7 +189,7 @@ def test_another_metric_than_what_the_job_returns_is_not_taken_for_it() -> None:
 
 
 def test_a_report_of_a_step_that_was_not_saved_is_not_counted_twice(corpus: Path, tmp_path: Path) -> None:
-    killer = "+callbacks.kill={_target_: killers.KillAfterSaving, saves: 1}"
+    killer = "+callbacks.kill={_target_: support.killers.KillAfterSaving, saves: 1}"
     assert run(pruning(corpus, tmp_path, killer, warmup=NEVER)) == -9
     stale = [Report(1, 4, 0.0), Report(2, 8, 0.0)]
     (tmp_path / "pretrain/run/.validations.json").write_text(json.dumps([vars(each) for each in stale]))

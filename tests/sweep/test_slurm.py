@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lm.cli import main
-from lm.config import Composition
-from lm.outline import config_directory
+from lm.cli.main import main
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.sweep import slurm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
-from slurm_here import slurm_here
+from support.slurm_here import slurm_here
 
 submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'lm[cluster]'")
 

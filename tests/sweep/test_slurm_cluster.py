@@ -1,7 +1,7 @@
 """On a real Slurm: several ranks, jobs that are queued again and go on, sweeps of which one job is run again.
 
 Needs sbatch and a partition that SLURM_PARTITION names, of two cores, from which a job of the partition `urgent` pushes
-others. `tests/slurm_setup.sh` makes such a Slurm of one machine: see its first lines.
+others. `tests/support/slurm_setup.sh` makes such a Slurm of one machine: see its first lines.
 """
 
 import csv
@@ -17,19 +17,19 @@ from shutil import which
 
 import pytest
 
-from lm.manifest import read_manifest
-from training_runs import make_corpus, of_seconds, pretraining, run
+from lm.run.manifest import read_manifest
+from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 pytestmark = pytest.mark.slurm
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 EXACT = ("model.dropout=0.0", "compute.precision=64-true")
-SLOW = "+callbacks.slow={_target_: killers.Slow, seconds: 0.5}"
+SLOW = "+callbacks.slow={_target_: support.killers.Slow, seconds: 0.5}"
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if which("sbatch") is None or "SLURM_PARTITION" not in os.environ:
-        pytest.skip("needs Slurm: tests/slurm_setup.sh says how")
+        pytest.skip("needs Slurm: tests/support/slurm_setup.sh says how")
     return make_corpus(tmp_path_factory.mktemp("corpus"))
 
 

@@ -7,7 +7,8 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, trainers
 
-from lm.config import Composition, config_directory
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.tokenizer import byte_tokenizer, train_bpe
 from lm.tokenizer.pattern import GPT4, byte_level
 from lm.tokenizer.special import SPECIAL_TOKENS

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lm.config import Composition, build, config_directory, plain
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.tokenizer import load_tokenizer
 from lm.tokenizer.byte_level import to_text
 from lm.tokenizer.special import SPECIAL_TOKENS

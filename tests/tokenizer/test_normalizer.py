@@ -5,9 +5,12 @@ import pickle
 import pytest
 from tokenizers import normalizers
 
-from lm.config import Composition, build, config_directory, plain
+from lm.config.build import build
+from lm.config.check import plain
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.tokenizer import load_tokenizer, measure, train_bpe, train_characters, train_unigram, train_wordpiece
-from spaced import spaced_tokenizer
+from support.spaced import spaced_tokenizer
 
 TEXTS = [f"cafe\u0301 number {i} is ﬁne and ² \n" for i in range(60)]
 TRAINERS = {"bpe": train_bpe, "wordpiece": train_wordpiece, "unigram": train_unigram, "characters": train_characters}

@@ -15,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lm.bounds import Count, Natural
-from lm.calling import carry_out, freeze
+from lm.cli.call import carry_out, freeze
 from lm.config.composition import SAME
 from lm.config.typed import literal
 from lm.sweep import Job, Outcome

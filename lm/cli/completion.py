@@ -1,0 +1,61 @@
+"""Tab completion: what may come next on a command line, and the few lines by which a shell asks."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from lm.config.outline import jobs, options, outline
+
+CONFIG_DIR = ("--config-dir", "-cd")
+FLAGS = ("--help", "--multirun", "--config-dir", "--cfg", "--package", "--resolve", "--version", "--completion")
+# Each shell hands over the words before the one at the cursor, then that one, perhaps empty.
+SCRIPTS = {
+    "bash": r"""
+_lm_complete() {
+    local line="${COMP_LINE:0:COMP_POINT}" words
+    read -ra words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    local current="${words[-1]}"
+    mapfile -t COMPREPLY < <("${words[0]}" --complete "${words[@]:1}" 2>/dev/null)
+    COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*[=:@]}"}"}")  # bash ends a word at each of these
+}
+complete -o nospace -o default -F _lm_complete lm
+""",
+    "zsh": r"""
+_lm_complete() {
+    local candidates=("${(@f)$("${words[1]}" --complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    if [[ -n "${candidates[1]}" ]]; then compadd -Q -S '' -- "${candidates[@]}"; else _files; fi
+}
+compdef _lm_complete lm
+""",
+    "fish": r"""
+complete -c lm -f -a '(lm --complete (commandline -opc)[2..] (commandline -ct) | string trim)'
+""",
+}
+
+
+def candidates(words: Sequence[str], directory: Path) -> list[str]:
+    """What the last of `words` can become; a space ends what is complete."""
+    *before, current = words or [""]
+    if before and before[-1] in CONFIG_DIR:
+        return []  # the shell knows its directories
+    places = [directory, *_config_directories(before)]
+    if current.startswith("-"):
+        return [f"{flag} " for flag in FLAGS if flag.startswith(current)]
+    plain = [word for word in before if not word.startswith("-") and Path(word) not in places]
+    if not plain:
+        return [f"{job} " for job in jobs(places) if job.startswith(current)]
+    chosen = dict(word.lstrip("+").split("=", 1) for word in plain[1:] if "=" in word)
+    found = outline(plain[0], places, chosen)
+    name, equals, _ = current.partition("=")
+    choices = options(name.lstrip("+").partition("@")[0], places, job=plain[0]) if equals else {}
+    if choices and (name in found.groups or name.startswith("+")):
+        offered = [f"{name}={option} " for option in choices]
+    else:
+        offered = [f"{each}=" for each in dict.fromkeys([*found.groups, *found.own, *found.inherited])]
+    return [each for each in offered if each.startswith(current) and each != current]
+
+
+def _config_directories(words: Sequence[str]) -> list[Path]:
+    named = [Path(word) for flag, word in pairwise(words) if flag in CONFIG_DIR]
+    return [path for path in named if path.is_dir()]

@@ -1,0 +1,1 @@
+"""Sources of conversations: readers for the layouts in which they are published."""

@@ -1,0 +1,1 @@
+"""Text primitives that filters share: words, hashes, phrases, runs."""

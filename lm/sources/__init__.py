@@ -1,0 +1,23 @@
+"""Sources of documents: files, tables, pages, source code, hubs, the running Python."""
+
+from lm.sources.aligned import Aligned, Editions, SentencePairs
+from lm.sources.code_tree import CodeTree
+from lm.sources.html import HtmlSource
+from lm.sources.hugging_face import HuggingFaceSource
+from lm.sources.jsonl import JsonlSource
+from lm.sources.python import PythonSource
+from lm.sources.table import TableSource
+from lm.sources.text import TextSource
+
+__all__ = [
+    "Aligned",
+    "CodeTree",
+    "Editions",
+    "HtmlSource",
+    "HuggingFaceSource",
+    "JsonlSource",
+    "PythonSource",
+    "SentencePairs",
+    "TableSource",
+    "TextSource",
+]

@@ -1,0 +1,83 @@
+"""The running Python's own library and documentation: a corpus on every machine, without a download."""
+
+import re
+import sys
+from collections.abc import Iterator
+from hashlib import blake2b
+from importlib.metadata import Distribution, distributions
+
+from lm.corpus import Document, Source
+from lm.corpus.tally import Tally
+from lm.files import hash_bytes, hash_file, hash_json
+from lm.sources.python_library import group_of, library_directory, library_files
+from lm.sources.python_prose import compiled_modules, compiled_page, page
+from lm.sources.python_topics import help_topics
+
+
+class PythonSource(Source):
+    """Code: the standard library's modules. Prose: their docstrings, a page a module, and Python's help
+    topics.
+
+    A module's code and its page share a group, so neither is in training while the other is held out. `tests`
+    adds the library's own test suites, more than doubling the code; `packages` adds the long descriptions of
+    what is installed, which differ from machine to machine. Exact copies are left out and counted.
+    """
+
+    def __init__(self, *, tests: bool = False, packages: bool = False):
+        self.tests, self.packages = tests, packages
+        self._documents: list[Document] | None = None  # some 15 MB; parsing takes seconds, and jobs read twice
+
+    def fingerprint(self) -> str:
+        """By the files and the build of Python; what is compiled into it goes with the build."""
+        files = {file.relative: hash_file(file.path) for file in library_files(self.tests)}
+        topics = library_directory() / "pydoc_data" / "topics.py"
+        files["topics"] = hash_file(topics) if topics.is_file() else ""
+        if self.packages:
+            files |= {name: hash_bytes(text.encode()) for name, text in _descriptions()}
+        return hash_json(["python", sys.version, compiled_modules(), files])
+
+    def __iter__(self) -> Iterator[Document]:
+        if self._documents is None:
+            tally = Tally()
+            self._documents = list(_without_copies(self._read(), tally))
+            self.tell(tally)
+        return iter(self._documents)
+
+    def _read(self) -> Iterator[Document]:
+        files = library_files(self.tests)
+        for file in files:
+            yield Document(file.read(), file.relative, "code", file.group, "library")
+        for topic in help_topics():
+            yield Document(topic.text, f"topic {topic.name}", "prose", f"topic {topic.group}", "topics")
+        for file in files:
+            yield Document(page(file), f"module {file.module}", "prose", file.group, "docstrings")
+        for name in compiled_modules():
+            yield Document(compiled_page(name), f"module {name}", "prose", group_of(name), "docstrings")
+        if self.packages:
+            for name, text in _descriptions():
+                yield Document(text, f"package {name}", "prose", f"package {name}", "packages")
+
+
+def _without_copies(documents: Iterator[Document], tally: Tally) -> Iterator[Document]:
+    """Documents with text in them, the first of each text; counts the others by kind."""
+    seen: set[bytes] = set()
+    for document in documents:
+        if not document.text.strip():
+            continue
+        digest = blake2b(document.text.encode(), digest_size=16).digest()
+        if digest in seen:
+            tally.count(f"documents of {document.kind} were left out as copies of others")
+            continue
+        seen.add(digest)
+        yield document
+
+
+def _descriptions() -> list[tuple[str, str]]:
+    """Names and long descriptions of the installed packages, by name."""
+    found = {_name(distribution): distribution.metadata.get_payload() for distribution in distributions()}
+    return sorted((name, text) for name, text in found.items() if isinstance(text, str) and text.strip())
+
+
+def _name(distribution: Distribution) -> str:
+    """A package's name in the one spelling that counts."""
+    return re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "unnamed").lower()

@@ -1,0 +1,111 @@
+"""Documents from plain text files."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lm.corpus import Document
+from lm.corpus.tally import Tally
+from lm.files import hash_json
+from lm.sources.encoding import Encoding
+from lm.sources.file_source import FileSource
+from lm.sources.members import Unpacked, open_members
+
+CHUNK = 1 << 20
+BOM = b"\xef\xbb\xbf"
+
+
+class TextSource(FileSource):
+    """Text files: one document a file, or what lies between `separator`s, or parts of about `part_size`
+    characters.
+
+    `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. A separator may be
+    written with \\n and \\t; line ends next to it are dropped. Parts end at the end of a line, and each is
+    held out for itself: the way to hold out some of a single long text. A byte order mark is dropped; CRLF
+    becomes LF unless `keep_line_ends`; bytes that are no UTF-8, or whatever `encoding` says or detects, become �
+    and are counted in the notes.
+    """
+
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        separator: str | None = None,
+        part_size: int | None = None,
+        kind: str = "prose",
+        keep_line_ends: bool = False,
+        encoding: str = "utf-8",
+    ):
+        super().__init__(path)
+        self.encoding = Encoding(encoding)
+        if separator == "":
+            raise ValueError("corpus.separator is empty: give the characters between documents, or null for none")
+        if part_size is not None and part_size < 1:
+            raise ValueError(f"corpus.part_size {part_size} is no size: give characters, for example 20000, or null")
+        self.separator = separator and separator.replace("\\n", "\n").replace("\\t", "\t")
+        self.part_size, self.kind, self.keep_line_ends = part_size, kind, keep_line_ends
+
+    def fingerprint(self) -> str:
+        options = [self.separator, self.part_size, self.kind, self.keep_line_ends, *self.encoding.identity()]
+        return hash_json(["text", options, self.content()])
+
+    def read(self, file: Path, tally: Tally) -> Iterator[Document]:
+        alone = self.separator is None and self.part_size is None
+        for name, packed in open_members(file):
+            stream = self.encoding.utf8(packed, name=str(file.parent / name), tally=tally)
+            pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
+            texts = (part for piece in pieces for part in self._parts(piece))
+            for number, (text, replaced) in enumerate(texts):
+                tally.count("runs of bytes were no UTF-8 and became �", replaced)
+                if not text.strip():
+                    tally.count("documents without any text were left out")
+                    continue
+                yield Document(text, name if alone else f"{name}#{number}", self.kind, source=str(file))
+
+    def _parts(self, piece: bytes) -> Iterator[tuple[str, int]]:
+        """The texts of a piece, and how many � decoding put into the piece, counted with its first text."""
+        text = piece.decode("utf-8", errors="replace")
+        replaced = text.count("�") - piece.count("�".encode()) if "�" in text else 0
+        if self.separator is not None:
+            text = text.strip("\n")
+        if self.part_size is None:
+            yield text, replaced
+            return
+        start = 0
+        while start < len(text):
+            stop = start + self.part_size
+            stop = len(text) if stop >= len(text) else (text.find("\n", stop - 1) + 1 or len(text))
+            yield text[start:stop], replaced
+            start, replaced = stop, 0
+
+
+def _line_ends(stream: Unpacked, *, keep: bool) -> Iterator[bytes]:
+    """Chunks of a stream without byte order mark and, unless kept, with LF for CRLF."""
+    chunk = stream.read(CHUNK).removeprefix(BOM)
+    while chunk:
+        following = stream.read(CHUNK)
+        if not keep:
+            while chunk.endswith(b"\r") and following:  # its LF may stand in the next chunk
+                chunk, following = chunk + following, stream.read(CHUNK)
+            chunk = chunk.replace(b"\r\n", b"\n")
+        yield chunk
+        chunk = following
+
+
+def _pieces(chunks: Iterator[bytes], separator: str | None) -> Iterator[bytes]:
+    """What lies between separators; without one, the whole. Holds one piece in memory, not the file."""
+    if separator is None:
+        yield b"".join(chunks)
+        return
+    mark = re.escape(separator.encode())
+    waiting: list[bytes] = []
+    tail = b""  # the end of what waits, in which a separator may have begun
+    for chunk in chunks:
+        *pieces, last = re.split(mark, tail + chunk)
+        for piece in pieces:
+            yield b"".join(waiting) + piece
+            waiting = []
+        cut = max(0, len(last) - len(separator.encode()) + 1)
+        waiting.append(last[:cut])
+        tail = last[cut:]
+    yield b"".join(waiting) + tail

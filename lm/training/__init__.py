@@ -1,0 +1,1 @@
+"""The steps of a training run: resolve the machine, estimate its cost, plan it, configure the trainer."""

@@ -1,0 +1,148 @@
+"""A run directory stands alone, and loading it never runs what it should not."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from lm.checkpoint import load_model
+from lm.checkpoint.checkpoint import AtomicCheckpointIO, architecture
+from lm.tokenizer import load_tokenizer
+from support.training_runs import make_corpus, pretraining, run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run whose best and last differ, and whose corpus and first place are gone."""
+    root = tmp_path_factory.mktemp("root")
+    corpus = make_corpus(root / "corpus")
+    options = ("budget.steps=4", "validations=2", "optimizer.learning_rate=10.0", "schedule=constant")
+    assert run(pretraining(corpus, root, "run", *options)) == 0
+    shutil.rmtree(corpus)
+    return shutil.move(root / "pretrain" / "run", tmp_path_factory.mktemp("elsewhere") / "moved")
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def describe(directory, **changes) -> None:
+    """Change the architecture that a directory names."""
+    file = directory / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def weights(directory, which: str) -> dict[str, torch.Tensor]:
+    state = torch.load(directory / "checkpoints" / f"{which}.ckpt", weights_only=True)["state_dict"]
+    return {name.removeprefix("model."): value for name, value in state.items()}
+
+
+def same(model, state) -> bool:
+    return all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_a_moved_run_loads_without_its_corpus_and_computes(trained):
+    tokenizer = load_tokenizer(trained)
+    model = load_model(str(trained), vocab_size=tokenizer.vocab_size)
+    assert not model.training
+    assert model(torch.tensor([tokenizer.encode("alpha beta")])).isfinite().all()
+
+
+def test_best_is_loaded_unless_last_is_asked_for(trained):
+    best, last = weights(trained, "best"), weights(trained, "last")
+    assert not all(torch.equal(best[name], last[name]) for name in best), "the test wants them to differ"
+    assert same(load_model(str(trained)), best)
+    assert same(load_model(str(trained), which="last"), last)
+
+
+def test_without_a_best_the_last_is_loaded_unless_the_run_made_one(copied):
+    (copied / "checkpoints" / "best.ckpt").unlink()
+    with pytest.raises(ValueError, match=r"best\.ckpt is missing, though its run made it"):
+        load_model(str(copied))
+    (copied / "manifest.json").unlink()
+    assert same(load_model(str(copied)), weights(copied, "last"))
+
+
+def test_a_checkpoint_holds_plain_data_only(trained):
+    def plain(value) -> bool:
+        if isinstance(value, dict):
+            return all(plain(each) for pair in value.items() for each in pair)
+        if isinstance(value, list | tuple):
+            return all(map(plain, value))
+        return type(value) in (torch.Tensor, str, int, float, bool, type(None))
+
+    saved = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    assert not [key for key, value in saved.items() if not plain(value) and key != "state_dict"]
+    assert all(type(value) is torch.Tensor for value in saved["state_dict"].values())
+
+
+def test_a_torn_file_beside_the_checkpoints_is_never_picked_up(copied):
+    whole = (copied / "checkpoints" / "best.ckpt").read_bytes()
+    (copied / "checkpoints" / ".best.0123abcd.ckpt").write_bytes(whole[:100])
+    (copied / "checkpoints" / "best.ckpt").unlink()
+    (copied / "manifest.json").unlink()  # which says that there was one
+    assert same(load_model(str(copied)), weights(copied, "last"))
+
+
+def test_one_flipped_bit_in_the_weights_is_told(copied):
+    file = copied / "checkpoints" / "best.ckpt"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"best\.ckpt is damaged .*is not what was written.*copy it anew"):
+        load_model(str(copied))
+
+
+def test_a_write_that_fails_leaves_the_earlier_checkpoint(tmp_path):
+    io, path = AtomicCheckpointIO(), tmp_path / "checkpoints" / "last.ckpt"
+    io.save_checkpoint({"step": 1}, path)
+    with pytest.raises(Exception, match="pickle"):
+        io.save_checkpoint({"weights": torch.zeros(1000), "step": lambda: 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "subprocess.run",
+        "lm.models.Transformer",
+        "lm.run.Run",
+        "lm.model.Nothing",
+        "lm.model.transformer.torch.load",  # begins as ours, is defined elsewhere
+        "torch.nn.functional.torch.hub.load",
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_foreign_target_in_an_architecture_is_refused_before_it_runs(target, deep, copied):
+    norm = {"_target_": "torch.nn.RMSNorm", "_partial_": True, "eps": {"_target_": target}}
+    describe(copied, **({"norm": norm} if deep else {"_target_": target}))
+    with pytest.raises(ValueError, match=rf"model\.json names {target}, which is not part of lm\.model or torch\.nn"):
+        load_model(str(copied))
+
+
+def test_a_model_of_another_vocabulary_is_refused_in_words(trained):
+    size = load_tokenizer(trained).vocab_size
+    with pytest.raises(ValueError, match=rf"a vocabulary of {size}, the tokenizer {size + 1}: use .*/tokenizer\.json"):
+        load_model(str(trained), vocab_size=size + 1)
+
+
+@pytest.mark.parametrize(("name", "message"), [("here", "is not a trained model"), ("nowhere", "does not exist")])
+def test_what_is_no_model_is_refused_with_what_to_give(name, message, tmp_path):
+    (tmp_path / "here").mkdir()
+    with pytest.raises(ValueError, match=rf"model\.path=.*{name} {message} .*outputs/pretrain/default"):
+        load_model(str(tmp_path / name))
+
+
+def test_a_run_that_has_saved_nothing_yet_is_refused(copied):
+    shutil.rmtree(copied / "checkpoints")
+    (copied / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="has no checkpoint yet: finish its run first"):
+        load_model(str(copied))
+
+
+def test_what_goes_on_from_a_run_has_its_architecture(trained):
+    node = {"_target_": "lm.checkpoint.load_model", "_partial_": True, "path": str(trained)}
+    assert architecture(node, vocab_size=7) == json.loads((trained / "model.json").read_text())

@@ -1,0 +1,190 @@
+"""Data sets of the hub are read from folders laid out like them, trees become conversations, and a hub id is asked for
+by a commit only."""
+
+import json
+import re
+import socket
+
+import pytest
+from omegaconf import OmegaConf
+
+from lm.config.outline import config_directory
+from lm.conversation import Message
+from lm.conversation.sources.alternating import AlternatingFiles
+from lm.conversation.sources.conversation_files import MessageFiles
+from lm.conversation.sources.detected import DetectedFiles
+from lm.conversation.sources.message_trees import MessageTrees
+from lm.conversation.sources.question_files import QuestionFiles
+from lm.conversation.sources.record_source import Hub
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FOLDER = config_directory() / "data" / "conversations"
+READY = [file for file in sorted(FOLDER.glob("*.yaml")) if "/data/hub@hub" in file.read_text()]
+HELLO = [Message("user", "hi"), Message("assistant", "ho")]
+ROWS = {  # a row as each data set has it
+    "tatsu_alpaca": {"instruction": "hi", "input": "", "output": "ho", "text": "Below …"},
+    "databricks_dolly": {"instruction": "hi", "context": "", "response": "ho", "category": "open_qa"},
+    "smoltalk": {
+        "messages": [{"content": "hi", "role": "user"}, {"content": "ho", "role": "assistant"}], "source": "everyday",
+    },
+    "tulu3": {
+        "id": "1", "messages": [{"content": "hi", "role": "user"}, {"content": "ho", "role": "assistant"}],
+        "source": "ai2/flan",
+    },
+    "flan": {
+        "inputs": "hi", "targets": "ho", "_template_idx": 1, "_task_source": "Flan2021", "_task_name": "cot_esnli",
+        "_template_type": "zs_opt",
+    },
+    "lima": {"conversations": ["hi", "ho"], "source": "stackexchange"},
+}  # fmt: skip
+TASKS = {"databricks_dolly": "open_qa", "smoltalk": "everyday", "tulu3": "ai2/flan", "flan": "cot_esnli"}
+CLASSES = (AlternatingFiles, DetectedFiles, MessageFiles, MessageTrees, QuestionFiles)
+
+
+@pytest.fixture(autouse=True)
+def unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise ConnectionError("no connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+
+
+def described(option: str) -> dict:
+    """The option's YAML with what it builds on, but for its hub."""
+    found = OmegaConf.load(FOLDER / f"{option}.yaml")
+    for name in found.pop("defaults", []):
+        if isinstance(name, str) and name != "_self_":
+            found = OmegaConf.merge(described(name), found)
+    return OmegaConf.to_container(found)
+
+
+def opened(option: str, path: str, **hub):
+    """The option's source for a folder laid out like its data set."""
+    arguments = described(option) | {"path": path, "hub": Hub(**hub)}
+    name = arguments.pop("_target_").rpartition(".")[2]
+    return next(one for one in CLASSES if one.__name__ == name)(**arguments)
+
+
+def plant(folder, rows: list[dict]) -> str:
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(folder)
+
+
+def said(read) -> list[list[str]]:
+    return [[message.content for message in one.messages] for one in read]
+
+
+@pytest.mark.parametrize("option", ROWS)
+def test_a_folder_like_the_data_set_is_read_without_a_connection(tmp_path, option):
+    pytest.importorskip("datasets")
+    path = plant(tmp_path, [ROWS[option]] * 3)
+    read = list(opened(option, path))
+    assert [list(one.messages) for one in read] == [HELLO] * 3
+    assert {one.task for one in read} == {TASKS.get(option, ROWS[option].get("source", ""))}
+    assert [one.place for one in read] == [f"{path}:{number}" for number in (1, 2, 3)]
+    detected = DetectedFiles(path, hub=Hub())
+    assert [list(one.messages) for one in detected] == [HELLO] * 3
+
+
+def test_parquet_and_the_first_rows_of_it_are_read(tmp_path):
+    pytest.importorskip("datasets")
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist([ROWS["smoltalk"]] * 3), tmp_path / "train-00000.parquet")
+    assert len(list(opened("smoltalk", str(tmp_path), limit=2))) == 2
+    whole, part = (opened("smoltalk", str(tmp_path), limit=limit).fingerprint() for limit in (None, 2))
+    assert whole != part
+
+
+def message(name: str, parent: str | None, **more) -> dict:
+    role = "prompter" if name[0] == "u" else "assistant"
+    return {"message_id": name, "parent_id": parent, "role": role, "text": name, "rank": None, "lang": "en"} | more
+
+
+TREE = [  # u1 ─ a1 ─ u2 ─ a2, a3 (better) and u3 without an answer; ─ a4 (better) ─ a5 deleted
+    message("a4", "u1", rank=0),
+    message("u1", None),
+    message("a1", "u1", rank=1),
+    message("u2", "a1"),
+    message("u3", "a1"),
+    message("a2", "u2", rank=1),
+    message("a3", "u2", rank=0),
+    message("u5", "a4", deleted=True),
+    message("a5", "u5"),
+    message("u9", None, lang="de"),
+    message("a9", "gone"),
+]
+
+
+def test_all_paths_of_a_tree_to_an_answer_are_conversations_held_out_together(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(map(json.dumps, TREE)))
+    read = MessageTrees(str(file), roles={"prompter": "user"}, task_field="lang")
+    found = list(read)
+    assert said(found) == [["u1", "a4"], ["u1", "a1", "u2", "a2"], ["u1", "a1", "u2", "a3"]]
+    assert {(one.group, one.task) for one in found} == {("u1", "en")}
+    assert [message.role for message in found[1].messages] == ["user", "assistant"] * 2
+    assert sorted(read.notes) == [
+        "1 messages were left out as deleted",
+        "1 messages were left out, as what they reply to is not there",
+        "1 trees have no answer",
+    ]
+    assert said(DetectedFiles(str(file))) == said(found)
+
+
+def test_the_best_path_goes_by_rank_and_then_by_order(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*TREE, message("a6", "u2"), message("a7", "u9"), message("a8", "u9")])))
+    read = MessageTrees(str(file), roles={"prompter": "user"}, paths="best")
+    assert said(read) == [["u1", "a4"], ["u9", "a7"]]
+    file.write_text("\n".join(json.dumps(one) for one in TREE if one["message_id"] != "a4"))
+    assert said(MessageTrees(str(file), roles={"prompter": "user"}, paths="best")) == [["u1", "a1", "u2", "a3"]]
+
+
+def test_faults_of_trees_are_told_by_place(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(map(json.dumps, [TREE[1], TREE[1]])))
+    with pytest.raises(ValueError, match=r"a\.jsonl:2: the message u1 is there already \(.*:1\)"):
+        list(MessageTrees(str(file), roles={"prompter": "user"}))
+    with pytest.raises(ValueError, match=r"a\.jsonl:1: role 'prompter' is not known: .*roles\.prompter=user"):
+        list(MessageTrees(str(file)))
+
+
+def test_texts_in_turn_are_refused_where_they_are_none(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({"conversations": "hi"}))
+    with pytest.raises(ValueError, match=r"a\.jsonl:1: field 'conversations' is a str, not a list of texts"):
+        list(AlternatingFiles(str(file)))
+
+
+def test_p3_is_read_from_its_plain_texts(tmp_path):
+    row = {"inputs": [1, 2], "inputs_pretokenized": "hi", "targets": [3], "targets_pretokenized": "ho"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    arguments = described("p3") | {"path": str(tmp_path / "a.jsonl")}
+    del arguments["_target_"]
+    assert said(QuestionFiles(**arguments)) == said(DetectedFiles(arguments["path"])) == [["hi", "ho"]]
+
+
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_a_hub_id_without_a_whole_commit_is_refused_under_its_own_key(revision):
+    pytest.importorskip("datasets")
+    with pytest.raises(
+        ValueError, match=rf"data\.conversations\.hub\.revision {revision} of a/b.*datasets/a/b/commits"
+    ):
+        QuestionFiles("a/b", hub=Hub(revision=revision))
+    with pytest.raises(ValueError, match=r"data\.conversations\.path /none is neither a folder here"):
+        QuestionFiles("/none", hub=Hub(revision=COMMIT))
+    with pytest.raises(ValueError, match=r"with data\.conversations\.hub it is one data set, not 2"):
+        QuestionFiles(["a/b", "c/d"], hub=Hub(revision=COMMIT))
+
+
+@pytest.mark.parametrize("file", READY, ids=lambda file: file.stem)
+def test_every_data_set_that_comes_ready_names_a_commit_or_asks_for_one_and_its_licence(file):
+    found = OmegaConf.load(file)
+    if "hub" in found:  # not the one for any data set
+        assert found.hub.revision is None or re.fullmatch(r"[0-9a-f]{40}", found.hub.revision)
+        assert found.hub.revision or "hub.revision=" in file.read_text()
+        assert re.search(r"Apache|CC BY|ODC-By", file.read_text().splitlines()[0])
+    assert file.stem in {*ROWS, "oasst1", "hugging_face"}

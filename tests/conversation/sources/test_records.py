@@ -1,0 +1,95 @@
+"""Every record has its place, whether the file is a list or has a record a line."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import pyzstd
+
+from lm.conversation.sources.records import field_of, kind_of, read_records
+
+RECORDS = [{"a": 1}, {"a": "é 🙂", "b": [1, 2]}, {}]
+LINES = "\n".join(json.dumps(record, ensure_ascii=False) for record in RECORDS)
+
+
+def written(path: Path, text: str | bytes) -> Path:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_and_a_record_a_line_read_the_same(tmp_path, indent):
+    listed = written(tmp_path / "a.json", json.dumps(RECORDS, indent=indent))
+    lined = written(tmp_path / "a.jsonl", LINES + "\n")
+    assert [record for _, record in read_records(listed)] == [record for _, record in read_records(lined)] == RECORDS
+    assert [place for place, _ in read_records(listed)] == [f"{listed}, record {n}" for n in (1, 2, 3)]
+    assert [place for place, _ in read_records(lined)] == [f"{lined}:{n}" for n in (1, 2, 3)]
+
+
+def test_the_content_decides_and_not_the_name(tmp_path):
+    path = written(tmp_path / "a.jsonl", "  " + json.dumps(RECORDS))
+    assert [record for _, record in read_records(path)] == RECORDS
+
+
+@pytest.mark.parametrize("text", [LINES, json.dumps(RECORDS, indent=1)])
+@pytest.mark.parametrize("pack", [gzip.compress, pyzstd.compress])
+def test_packed_files_read_the_same(tmp_path, text, pack):
+    name = "a.json.gz" if pack is gzip.compress else "a.json.zst"
+    records = list(read_records(written(tmp_path / name, pack(text.encode()))))
+    assert [record for _, record in records] == RECORDS
+    assert all(place.startswith(str(tmp_path / name)) for place, _ in records)
+
+
+@pytest.mark.parametrize("text", [LINES, json.dumps(RECORDS), LINES.replace("\n", "\r\n")])
+def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_record(tmp_path, text):
+    path = written(tmp_path / "a.json", b"\xef\xbb\xbf" + text.encode())
+    assert [record for _, record in read_records(path)] == RECORDS
+
+
+def test_empty_lines_are_passed_over_and_counted(tmp_path):
+    path = written(tmp_path / "a.jsonl", '{"a": 1}\n\n  \n{"a": 2}')
+    assert [place for place, _ in read_records(path)] == [f"{path}:1", f"{path}:4"]
+    path = written(tmp_path / "b.jsonl", "\n" + LINES)
+    assert [place for place, _ in read_records(path)] == [f"{path}:{n}" for n in (2, 3, 4)]
+    path = written(tmp_path / "c.json", "\n \n" + json.dumps(RECORDS, indent=1))
+    assert [record for _, record in read_records(path)] == RECORDS
+
+
+@pytest.mark.parametrize("text", ["", "\n", "[]"])
+def test_a_file_of_nothing_has_no_records(tmp_path, text):
+    assert list(read_records(written(tmp_path / "a.json", text))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"a": 1}\n{"a": ', r"a\.json:2 is not JSON: "),
+        ('{"a": 1}\n\n[2]', r"a\.json:3 is a list, not an object with fields"),
+        ('{"a": 1}\n"text"', r"a\.json:2 is a str, not an object"),
+        ('{"a": 1}\nnull', r"a\.json:2 is None, not an object"),
+        ('[{"a": 1}, 7]', r"a\.json, record 2 is an int, not an object"),
+        ('[{"a": 1},', r"a\.json is not JSON: "),
+        ('{\n "a": 1\n}', r"a\.json:1 is not JSON: .*must be a list: put \[ and \] around them"),
+        (b'{"a": "\xff"}', r"a\.json:1 is not JSON: .*utf-8"),
+    ],
+)
+def test_what_is_no_record_is_refused_by_place(tmp_path, text, told):
+    path = written(tmp_path / "a.json", text)
+    with pytest.raises(ValueError, match=told) as caught:
+        list(read_records(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_field_is_refused_with_what_there_is():
+    assert field_of({"a": None}, "a", "x:1") is None
+    with pytest.raises(ValueError, match=r"^x:1 has no field 'prompt': did you mean 'promt'\? Name .*question_field"):
+        field_of({"promt": "hi"}, "prompt", "x:1")
+    with pytest.raises(ValueError, match=r"^x:1 has no field 'prompt': it has 'a', 'b'\. Name"):
+        field_of({"a": 1, "b": 2}, "prompt", "x:1")
+    with pytest.raises(ValueError, match=r"it has none\. Name"):
+        field_of({}, "prompt", "x:1")
+
+
+def test_values_have_names():
+    assert [kind_of(value) for value in (None, 3, "a", [])] == ["None", "an int", "a str", "a list"]

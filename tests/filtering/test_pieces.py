@@ -1,0 +1,48 @@
+"""Pieces of a corpus come back from disk as they were kept, whatever stands in them."""
+
+from dataclasses import replace
+
+import pytest
+
+from lm.corpus import Document, Dropped
+from lm.filtering.pieces import (
+    read_documents,
+    read_outcome,
+    read_plain,
+    write_documents,
+    write_outcome,
+    write_plain,
+)
+from lm.filtering.traces import Outcome
+
+DOCUMENTS = [
+    Document("two\nlines", "a"),
+    Document("", "", metadata={"text": "another", "depth": [1, {"n": 2**70}]}),
+    Document("é 中文 🙂 \ud800 half", "\ud801", language="fr", tags=("x", "y")),
+    Document("\x00\n\n", "b", kind="code", group="g", source="s"),
+]
+
+
+def test_documents_come_back_as_they_were_kept(tmp_path):
+    write_documents(tmp_path / "kept", DOCUMENTS)
+    assert read_documents(tmp_path / "kept") == DOCUMENTS
+    write_documents(tmp_path / "none", [])
+    assert read_documents(tmp_path / "none") == []
+
+
+def test_so_does_what_a_step_made_of_them(tmp_path):
+    changed = {
+        3: replace(DOCUMENTS[3], text="é\n", tags=("z",)),
+        0: replace(DOCUMENTS[0], language="en"),
+        2: replace(DOCUMENTS[2], text="\ud800"),
+    }
+    outcome = Outcome({1: Dropped("empty", "no\ntext")}, changed)
+    write_outcome(tmp_path / "kept", outcome, DOCUMENTS)
+    assert read_outcome(tmp_path / "kept", DOCUMENTS) == outcome
+    assert read_outcome(tmp_path / "kept", DOCUMENTS).after(DOCUMENTS) == outcome.after(DOCUMENTS)
+
+
+@pytest.mark.parametrize("data", [{"text": 5}, {"text": "five"}, [{"text": "é\n"}], [], "\ud800", None])
+def test_so_does_plain_data(tmp_path, data):
+    write_plain(tmp_path / "kept", data)
+    assert read_plain(tmp_path / "kept") == data

@@ -1,0 +1,88 @@
+"""`auto` picks what is fastest and right on the machine at hand."""
+
+import os
+
+import pytest
+import torch
+
+from lm.hardware import Compute, compute
+from lm.hardware.compute import accelerator_name, count_devices
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine with or without a GPU, and with or without bfloat16."""
+
+    def make(*, gpus: int = 0, bfloat16: bool = True, cores: int = 8) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        monkeypatch.setattr(compute, "_bfloat16_in_hardware", lambda accelerator: bfloat16)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "parameters", "bfloat16", "expected"),
+    [
+        ("cpu", 1_999_999, True, "32-true"),
+        ("cpu", 2_000_000, True, "bf16-mixed"),
+        ("cpu", 2_000_000, False, "32-true"),
+        ("cuda", 1_000, True, "bf16-mixed"),
+        ("cuda", 2_000_000, False, "32-true"),
+    ],
+)
+def test_bfloat16_is_picked_where_the_hardware_has_it_and_it_pays(machine, accelerator, parameters, bfloat16, expected):
+    machine(bfloat16=bfloat16)
+    assert Compute().resolve_precision(accelerator, parameters) == expected
+
+
+def test_half_of_apples_gpus_is_not_trusted():
+    assert Compute().resolve_precision("mps", 10**9) == "32-true"
+
+
+def test_a_precision_that_was_asked_for_is_kept():
+    assert Compute(precision="64-true").resolve_precision("cuda", 10**9) == "64-true"
+
+
+@pytest.mark.parametrize(("cores", "ranks", "expected"), [(8, 1, 8), (8, 2, 4), (8, 3, 2), (2, 4, 1)])
+def test_ranks_share_the_cores_that_the_process_may_use(machine, cores, ranks, expected):
+    machine(cores=cores)
+    assert Compute().resolve_threads(ranks) == expected
+    assert torch.get_num_threads() == expected
+
+
+def test_a_number_of_threads_that_was_asked_for_is_set(machine):
+    machine(cores=8)
+    assert Compute(threads=3).resolve_threads(2) == 3
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("gpus", "expected"), [(0, "cpu"), (2, "cuda")])
+def test_auto_is_a_gpu_where_there_is_one(machine, gpus, expected):
+    machine(gpus=gpus)
+    assert accelerator_name("auto") == expected
+    assert accelerator_name("cpu") == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_words(machine):
+    machine(gpus=0)
+    with pytest.raises(ValueError, match=r"trainer\.accelerator=gpu: no GPU is visible here; use trainer=cpu"):
+        accelerator_name("gpu")
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "devices", "expected"),
+    [("auto", "auto", 4), ("gpu", -1, 4), ("gpu", 2, 2), ("gpu", "2", 2), ("gpu", [1, 3], 2), ("cpu", "auto", 1)],
+)
+def test_devices_are_counted_as_lightning_does(machine, accelerator, devices, expected):
+    machine(gpus=4)
+    assert count_devices(accelerator, devices) == expected

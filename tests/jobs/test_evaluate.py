@@ -1,0 +1,74 @@
+"""Evaluating measures once, keeps what it found, and shows it every time it is asked."""
+
+import json
+import signal
+
+import pytest
+
+from lm.checkpoint import load_model
+from lm.cli.call import call_job
+from lm.evaluation import BitsPerByte
+from lm.run import Run
+from lm.run.manifest import read_manifest
+from lm.tokenizer import load_tokenizer
+from support.training_runs import composed, make_corpus, pretraining, run
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def pretrained(corpus, tmp_path_factory):
+    root = tmp_path_factory.mktemp("pretrained")
+    assert run(pretraining(corpus, root, "run", "budget.steps=4")) == 0
+    return root / "pretrain" / "run"
+
+
+def evaluation(model, corpus, root, *overrides: str) -> dict:
+    return composed(
+        "evaluate", f"run.root={root}", f"model.path={model}", f"evaluations.bits.path={corpus}", *overrides
+    )
+
+
+def test_results_are_kept_shown_and_not_measured_again(pretrained, corpus, tmp_path, capsys, monkeypatch):
+    results = call_job(evaluation(pretrained, corpus, tmp_path))
+    directory = tmp_path / "evaluate" / "default"
+    first = capsys.readouterr().out
+    monkeypatch.setattr(BitsPerByte, "__call__", lambda *_: pytest.fail("measured again"))
+    assert call_job(evaluation(pretrained, corpus, tmp_path)) == results
+    again = capsys.readouterr().out
+    assert json.loads((directory / "results.json").read_text()) == results
+    table = BitsPerByte(str(corpus)).table(results["bits"])
+    assert table in first
+    assert table in again
+    assert first.splitlines()[-1].startswith("evaluate    bits in ")
+    assert again.splitlines()[-1] == f"evaluate    nothing to do → {directory}"
+    assert read_manifest(directory)["inputs"]["model"] == Run.fingerprint(pretrained)
+
+
+def test_what_is_measured_is_the_best_of_the_run(pretrained, corpus, tmp_path, capsys):
+    results = call_job(evaluation(pretrained, corpus, tmp_path))
+    tokenizer = load_tokenizer(str(pretrained))
+    model = load_model(str(pretrained), which="best")
+    for kind, found in BitsPerByte(str(corpus))(model, tokenizer).items():
+        assert results["bits"][kind] == pytest.approx(found, rel=1e-6)
+
+
+def test_a_run_that_is_not_finished_is_not_evaluated(corpus, tmp_path):
+    killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 20}"
+    assert run(pretraining(corpus, tmp_path, "run", killer)) == -signal.SIGKILL
+    with pytest.raises(ValueError, match=r"run .* is not finished: the command that began it goes on with it"):
+        call_job(evaluation(tmp_path / "pretrain" / "run", corpus, tmp_path))
+
+
+def test_a_path_without_a_model_is_refused_with_what_to_give(corpus, tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere: .* the directory of a run .*, as outputs/pretrain/default"):
+        call_job(evaluation(tmp_path / "nowhere", corpus, tmp_path))
+
+
+def test_a_corpus_of_another_tokenizer_is_refused(pretrained, tmp_path):
+    other = make_corpus(tmp_path / "other", count=60)
+    with pytest.raises(ValueError, match="was made with another tokenizer"):
+        call_job(evaluation(pretrained, other, tmp_path))

@@ -1,0 +1,260 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lm.run import Run
+from lm.run.manifest import differences
+
+CONFIG = {
+    "_target_": "toy.train",
+    "run": {"name": "a"},
+    "seed": 1,
+    "model": {"dim": 8},
+    "trainer": {"devices": 1},
+    "budget": {"batch_tokens": 64, "rows_per_device": 2},
+}
+
+
+def opened(root: Path, config: dict = CONFIG, *, restart: bool = False, name: str = "a") -> Run:
+    run = Run("train", name=name, root=str(root), restart=restart)
+    run.open(config)
+    return run
+
+
+def completed(root: Path, inputs: dict[str, str] | None = None) -> Run:
+    run = opened(root)
+    assert not run.finished(inputs or {})
+    (run.directory / "out").mkdir()
+    (run.directory / "out" / "a.txt").write_text("result")
+    run.finish(outputs=[run.directory / "out"], result={"loss": 0.5})
+    run.close()
+    return run
+
+
+def test_a_run_lies_at_root_job_name(tmp_path: Path) -> None:
+    assert Run("train", name="a/b", root=str(tmp_path)).directory == tmp_path / "train" / "a" / "b"
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc", "", ".", "a//b", "a/", "./a"])
+def test_a_name_cannot_leave_its_root(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"run\.name="):
+        Run("train", name=name, root=str(tmp_path))
+    with pytest.raises(ValueError, match=r"run\.job="):
+        Run(name, root=str(tmp_path))
+
+
+def test_a_finished_run_has_nothing_to_do_and_remembers_its_result(tmp_path: Path) -> None:
+    completed(tmp_path, {"corpus": "x"})
+    run = opened(tmp_path)
+    assert run.finished({"corpus": "x"})
+    assert run.result == {"loss": 0.5}
+
+
+def test_a_started_run_goes_on_under_the_same_config(tmp_path: Path) -> None:
+    begun(tmp_path)
+    run = opened(tmp_path)
+    assert not run.finished({})
+    assert (run.directory / "half").read_text() == "kept"
+
+
+def begun(root: Path) -> None:
+    """A run that was broken off on its way."""
+    run = opened(root)
+    assert not run.finished({})
+    (run.directory / "half").write_text("kept")
+    run.close()
+
+
+def test_a_run_that_was_refused_at_once_does_not_hold_its_name(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    assert not run.finished({"corpus": "x"})
+    run.close()
+    run = opened(tmp_path, {**CONFIG, "seed": 2})
+    assert not run.finished({"corpus": "y"})
+    assert json.loads((tmp_path / "train/a/manifest.json").read_text())["config"]["seed"] == 2
+
+
+def test_another_config_is_refused_with_each_differing_key_and_the_way_out(tmp_path: Path) -> None:
+    begun(tmp_path)
+    other = {**CONFIG, "seed": 2, "model": {"dim": 16, "bias": True}}
+    with pytest.raises(ValueError, match="exists with another config") as refusal:
+        opened(tmp_path, other).finished({})
+    told = str(refusal.value)
+    assert "seed: 1 → 2" in told
+    assert "model.dim: 8 → 16" in told
+    assert "model.bias: (absent) → true" in told
+    assert "run.name" in told
+    assert "run.restart=true" in told
+    manifest = json.loads((tmp_path / "train/a/manifest.json").read_text())
+    assert manifest["config"]["seed"] == 1
+
+
+def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
+    begun(tmp_path)
+    how = {**CONFIG, "trainer": {"devices": 2}, "budget": {"batch_tokens": 64, "rows_per_device": 1}}
+    run = opened(tmp_path, {**how, "run": {"name": "a", "restart": False}, "logger": {"x": 1}})
+    assert not run.finished({})
+    assert json.loads((run.directory / "config.json").read_text())["trainer"] == {"devices": 2}
+
+
+def test_a_free_key_of_a_part_that_is_no_job_is_not_free() -> None:
+    assert differences({"run": {}, "model": {"trainer": 1}}, {"run": {}, "model": {"trainer": 2}})
+    assert differences({"run": {}, "model": {"run": "a"}}, {"run": {}, "model": {"run": "b"}})
+
+
+def test_in_a_stage_of_a_pipeline_too_only_what_counts() -> None:
+    def config(**changed: object) -> dict:
+        return {"run": {}, "pretrain": {"run": {"name": "x"}, "trainer": 1, "seed": 1, **changed}}
+
+    assert not differences(config(), config(trainer=2, run={"name": "y"}))
+    assert differences(config(), config(seed=2)) == ["pretrain.seed: 1 → 2"]
+
+
+def test_restart_removes_what_was_there(tmp_path: Path) -> None:
+    completed(tmp_path)
+    run = opened(tmp_path, {**CONFIG, "seed": 2}, restart=True)
+    assert not run.finished({})
+    assert not (run.directory / "out").exists()
+
+
+def test_nothing_is_touched_before_all_that_is_read_was_found(tmp_path: Path) -> None:
+    completed(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    opened(tmp_path, {**CONFIG, "seed": 2}, restart=True).close()
+    opened(tmp_path, name="b").close()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_restart_spares_the_runs_of_a_sweep_below(tmp_path: Path) -> None:
+    completed(tmp_path)
+    below = opened(tmp_path, name="a/seed=2")
+    assert not below.finished({})
+    below.close()
+    assert not opened(tmp_path, restart=True).finished({})
+    assert (below.directory / "manifest.json").exists()
+
+
+def test_restart_does_not_empty_what_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    (tmp_path / "train" / "a" / "thesis.tex").write_text("dear")
+    with pytest.raises(ValueError, match="no run"):
+        opened(tmp_path, restart=True).finished({})
+    assert (tmp_path / "train" / "a" / "thesis.tex").exists()
+
+
+def test_what_lost_its_manifest_is_not_gone_on_with(tmp_path: Path) -> None:
+    run = completed(tmp_path)
+    (run.directory / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"holds out but no manifest\.json.*move it away"):
+        opened(tmp_path).finished({})
+
+
+def test_changed_inputs_are_refused_by_name(tmp_path: Path) -> None:
+    completed(tmp_path, {"corpus": "old", "tokenizer": "t"})
+    with pytest.raises(ValueError, match=r"corpus \(old → new\).*run\.restart=true"):
+        opened(tmp_path).finished({"corpus": "new", "tokenizer": "t"})
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("res")])
+def test_a_lost_or_cut_output_means_there_is_something_to_do(tmp_path: Path, damage) -> None:
+    run = completed(tmp_path)
+    damage(run.directory / "out" / "a.txt")
+    assert not opened(tmp_path).finished({})
+
+
+def test_a_fingerprint_follows_the_outputs_only(tmp_path: Path) -> None:
+    first = Run.fingerprint(completed(tmp_path / "1").directory)
+    assert first == Run.fingerprint(completed(tmp_path / "2", {"other": "input"}).directory)
+    run = opened(tmp_path / "2", restart=True)
+    assert not run.finished({})
+    (run.directory / "b.txt").write_text("another")
+    run.finish(outputs=[run.directory / "b.txt"], result={})
+    assert first != Run.fingerprint(run.directory)
+
+
+def test_only_a_finished_run_has_a_fingerprint(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no run"):
+        Run.fingerprint(tmp_path)
+    begun(tmp_path)
+    with pytest.raises(ValueError, match="not finished"):
+        Run.fingerprint(tmp_path / "train" / "a")
+
+
+@pytest.mark.parametrize("content", ['{"state": "comp', "", "[]", "{}"])
+def test_a_torn_manifest_is_told_and_can_be_restarted(tmp_path: Path, content: str) -> None:
+    run = completed(tmp_path)
+    (run.directory / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match=r"manifest\.json.*run\.restart=true"):
+        opened(tmp_path).finished({})
+    assert not opened(tmp_path, restart=True).finished({})
+
+
+def test_a_manifest_names_versions_inputs_and_hashes(tmp_path: Path) -> None:
+    manifest = json.loads((completed(tmp_path, {"corpus": "x"}).directory / "manifest.json").read_text())
+    assert manifest["state"] == "complete"
+    assert manifest["inputs"] == {"corpus": "x"}
+    assert manifest["outputs"]["out/a.txt"]["bytes"] == 6
+    assert {"python", "torch", "lightning"} <= manifest["versions"].keys()
+
+
+OPEN = (
+    "import json\nrun = Run('train', name='a', root='{root}')\nrun.open(json.loads('{config}'))\nrun.finished(dict())"
+)
+
+
+def open_elsewhere(root: Path, *, environment: dict[str, str]) -> subprocess.CompletedProcess:
+    script = f"from lm.run.run import Run\n{OPEN.format(root=root, config=json.dumps(CONFIG))}"
+    environment = {**os.environ, **environment}
+    return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+
+
+def test_two_processes_cannot_have_one_run(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    assert not run.finished({})
+    refused = open_elsewhere(tmp_path, environment={})
+    assert f"is in use by process {os.getpid()}" in refused.stderr
+    run.close()
+    assert open_elsewhere(tmp_path, environment={}).returncode == 0
+
+
+def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_run(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, time\nfrom lm.run.run import Run\n"
+        f"{OPEN.format(root=tmp_path, config=json.dumps(CONFIG))}\n"
+        "child = os.fork()\n"
+        "if not child: time.sleep(30); os._exit(0)\n"
+        "print(child, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    dead = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = int(dead.stdout.readline())
+    dead.wait()
+    try:
+        assert open_elsewhere(tmp_path, environment={}).returncode == 0
+    finally:
+        os.kill(child, 9)
+
+
+def test_other_ranks_neither_lock_nor_write(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    assert not run.finished({})
+    before = (run.directory / "manifest.json").read_text()
+    other = open_elsewhere(tmp_path, environment={"LOCAL_RANK": "1"})
+    assert other.returncode == 0, other.stderr
+    assert (run.directory / "manifest.json").read_text() == before
+
+
+def test_other_ranks_leave_it_to_the_first_to_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they read may differ from what the first has noted a moment ago, and is told to all by who compares."""
+    run = opened(tmp_path)
+    assert not run.finished({"data": "abc"})
+    (run.directory / "tokenizer.json").touch()
+    run.close()
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert not opened(tmp_path).finished({"data": "def"})
+    monkeypatch.delenv("LOCAL_RANK")
+    with pytest.raises(ValueError, match="was made from other inputs"):
+        opened(tmp_path).finished({"data": "def"})

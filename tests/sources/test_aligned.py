@@ -1,0 +1,116 @@
+"""Texts that say the same are read side by side, or it is said what is missing."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lm.sources import Editions, SentencePairs
+from lm.tokenizer import premium, tiktoken_tokenizer
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+SIDES = {
+    "x.deu-eng.deu": "eins\nzwei\n",
+    "x.deu-eng.eng": "one\ntwo\n",
+    "x.eng-fra.eng": "one\n",
+    "x.eng-fra.fra": "un\n",
+    "x.deu-fra.deu": "drei\n",
+    "x.deu-fra.fra": "trois\n",
+    "README.md": "read me",
+}
+CHARGED = ("hin", "kat", "tam")
+EXPECTED = [("deu", ["eins", "zwei"], ["one", "two"]), ("fra", ["un"], ["one"])]
+
+
+def packed(sides: dict[str, str], path: Path) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in sides.items():
+            member = tarfile.TarInfo(f"deep/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def test_pairs_are_read_from_files_and_archives_whichever_side_the_reference_is(tmp_path):
+    for name, text in SIDES.items():
+        (tmp_path / name).write_text(text)
+    assert list(SentencePairs(f"{tmp_path}/x.*")) == EXPECTED
+    assert list(SentencePairs(str(packed(SIDES, tmp_path / "a.tar.gz")))) == EXPECTED
+    ours = list(SentencePairs(f"{tmp_path}/x.*", reference="fra"))
+    assert ours == [("deu", ["drei"], ["trois"]), ("eng", ["one"], ["un"])]
+
+
+def test_sides_that_do_not_match_are_refused_by_name(tmp_path):
+    uneven = {**SIDES, "x.deu-eng.eng": "one\n"}
+    with pytest.raises(ValueError, match=r"x\.deu-eng has 2 lines of deu and 1 of eng"):
+        list(SentencePairs(str(packed(uneven, tmp_path / "a.tar.gz"))))
+    alone = {name: text for name, text in SIDES.items() if name != "x.eng-fra.fra"}
+    with pytest.raises(ValueError, match=r"x\.eng-fra\.fra is missing beside its other side"):
+        list(SentencePairs(str(packed(alone, tmp_path / "b.tar.gz"))))
+    with pytest.raises(ValueError, match=r"no file is named like x\.deu-jpn\.deu"):
+        list(SentencePairs(str(packed(SIDES, tmp_path / "c.tar.gz")), reference="jpn"))
+
+
+def test_lines_end_where_the_file_ends_them(tmp_path):
+    sides = {"x.deu-eng.deu": "eins\r\nzwei\r\n", "x.deu-eng.eng": "one\ntwo\u2028three"}
+    assert list(SentencePairs(str(packed(sides, tmp_path / "a.tar.gz")))) == [
+        ("deu", ["eins", "zwei"], ["one", "two\u2028three"])
+    ]
+
+
+def test_a_side_without_text_is_told_by_its_language(tmp_path):
+    sides = {**SIDES, "x.eng-fra.fra": "\n"}
+    with pytest.raises(ValueError, match="of fra-eng, fra has no text in it"):
+        list(SentencePairs(str(packed(sides, tmp_path / "a.tar.gz"))))
+    (tmp_path / "b.en.txt").write_text("one")
+    (tmp_path / "b.de.txt").write_text("")
+    with pytest.raises(ValueError, match=r"b\.de\.txt has no text in it"):
+        list(Editions(f"{tmp_path}/b.{{language}}.txt"))
+
+
+def test_editions_are_told_apart_by_the_name_of_the_file(tmp_path):
+    for language, text in {"en": "one", "de": "eins", "zh_CN": "一"}.items():
+        (tmp_path / f"book.{language}.txt.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "other.en.txt.gz").write_bytes(gzip.compress(b"no"))
+    found = list(Editions(f"{tmp_path}/book.{{language}}.txt.gz"))
+    assert found == [("de", ["eins"], ["one"]), ("zh_CN", ["一"], ["one"])]
+    with pytest.raises(
+        ValueError, match=r"aligned\.reference=fr: there is no .*book\.fr\.txt\.gz; there is de, en, zh_CN"
+    ):
+        Editions(f"{tmp_path}/book.{{language}}.txt.gz", reference="fr")
+    with pytest.raises(ValueError, match=r"write \{language\} where"):
+        Editions(f"{tmp_path}/book.en.txt.gz")
+
+
+def test_a_language_may_be_a_folder(tmp_path):
+    for language in ("en", "de"):
+        (tmp_path / language).mkdir()
+        (tmp_path / language / "book.txt").write_text(language)
+    assert list(Editions(f"{tmp_path}/{{language}}/book.txt")) == [("de", ["de"], ["en"])]
+
+
+def test_a_changed_file_changes_the_fingerprint(tmp_path):
+    path = packed(SIDES, tmp_path / "a.tar.gz")
+    before = SentencePairs(str(path)).fingerprint()
+    assert SentencePairs(str(path), reference="fra").fingerprint() != before
+    packed({**SIDES, "x.deu-eng.deu": "eins\ndrei\n"}, path)
+    assert SentencePairs(str(path)).fingerprint() != before
+
+
+@pytest.mark.skipif(not (DATA / "tatoeba112").is_dir(), reason="needs shared/data/tatoeba112")
+def test_gpt4os_vocabulary_charges_other_languages_less_than_gpt4s():
+    """As its makers announced it, for a real set of sentences."""
+    pattern = r"\p{L}+|\s?[^\s\p{L}]+|\s+"
+    files = {name: f"{DATA}/tokenizers/{name}_base.tiktoken.gz" for name in ("cl100k", "o200k")}
+    made = {name: tiktoken_tokenizer([], path=path, pattern=pattern) for name, path in files.items()}
+    pairs = {
+        language: sides
+        for language, *sides in SentencePairs(f"{DATA}/tatoeba112/*.tar.gz")
+        if language in "hin kat tam"
+    }
+    assert len(pairs) == len(CHARGED)
+    for language, sides in pairs.items():
+        paid = {name: premium(tokenizer, *sides)["tokens"] for name, tokenizer in made.items()}
+        assert 1 < paid["o200k"] < 0.8 * paid["cl100k"], language

@@ -1,0 +1,124 @@
+"""A dataset in a folder is read as on the hub, and one on the hub only as the commit that was named."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from lm.config.outline import config_directory
+from lm.corpus import Document
+from lm.sources import HuggingFaceSource
+
+datasets = pytest.importorskip("datasets", reason="datasets is not installed: pip install 'lm[hub]'")
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ROWS = [{"text": "eins", "key": 1}, {"text": " ", "key": 2}, {"text": None, "key": 3}, {"text": "zwei", "key": 4}]
+
+
+@pytest.fixture(autouse=True)
+def unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise ConnectionError("no connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+
+
+def plant(folder: Path, **splits: list[dict]) -> str:
+    folder.mkdir(exist_ok=True, parents=True)
+    for split, rows in splits.items():
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(folder)
+
+
+def test_a_split_of_a_folder_is_read_without_a_connection(tmp_path):
+    path = plant(tmp_path, train=ROWS, validation=[{"text": "drei", "key": 5}])
+    source = HuggingFaceSource(path, id_field="key", kind="mine")
+    assert list(source) == [Document("eins", "1", "mine", source=path), Document("zwei", "4", "mine", source=path)]
+    assert source.notes == ("2 documents without any text were left out",)
+    assert [(d.id, d.text) for d in HuggingFaceSource(path, split="validation")] == [(f"{path}:1", "drei")]
+
+
+def test_language_and_metadata_are_taken_by_name(tmp_path):
+    path = plant(
+        tmp_path, train=[{"text": "eins", "said": "de", "url": "u"}, {"text": "zwei", "said": None, "url": "v"}]
+    )
+    documents = list(HuggingFaceSource(path, language_field="said", metadata_fields=["url"]))
+    assert [(d.language, d.metadata) for d in documents] == [("de", {"url": "u"}), ("", {"url": "v"})]
+
+
+def test_parquet_and_folders_within_are_read_too(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as arrow
+
+    (tmp_path / "rust").mkdir()
+    pyarrow.write_table(arrow.table({"content": ["fn main() {}"]}), tmp_path / "rust" / "train-00000.parquet")
+    plant(tmp_path / "python", train=[{"content": "pass"}])
+    source = HuggingFaceSource(str(tmp_path), folder="rust", text_field="content")
+    assert [d.text for d in source] == ["fn main() {}"]
+
+
+def test_no_more_than_the_limit_is_read(tmp_path):
+    path = plant(tmp_path, train=[ROWS[0], ROWS[1], ROWS[3], ROWS[0]])
+    assert [d.text for d in HuggingFaceSource(path, limit=2)] == ["eins", "zwei"]
+
+
+def test_what_is_no_text_is_refused_by_its_row(tmp_path):
+    with pytest.raises(ValueError, match=r":1: field 'key' is int, not text"):
+        list(HuggingFaceSource(plant(tmp_path, train=ROWS), text_field="key"))
+
+
+def test_a_folder_is_known_by_its_content_and_not_by_its_place(tmp_path):
+    one, two = plant(tmp_path / "one", train=ROWS), plant(tmp_path / "two", train=ROWS)
+    assert HuggingFaceSource(one).fingerprint() == HuggingFaceSource(two, revision=COMMIT).fingerprint()
+    assert HuggingFaceSource(one).fingerprint() != HuggingFaceSource(one, limit=1).fingerprint()
+    plant(tmp_path / "two", train=ROWS[:1])
+    assert HuggingFaceSource(one).fingerprint() != HuggingFaceSource(two).fingerprint()
+
+
+def test_a_hub_id_is_known_by_its_commit_without_a_connection():
+    one = HuggingFaceSource("some/data", revision=COMMIT).fingerprint()
+    assert one == HuggingFaceSource("some/data", revision=COMMIT).fingerprint()
+    assert one != HuggingFaceSource("some/data", revision=COMMIT[::-1]).fingerprint()
+    assert one != HuggingFaceSource("some/data", revision=COMMIT, name="en").fingerprint()
+
+
+@pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:12]])
+def test_a_hub_id_without_a_whole_commit_is_refused_with_where_to_find_one(revision):
+    with pytest.raises(ValueError, match=rf"corpus\.revision {revision} of some/data.*datasets/some/data/commits"):
+        HuggingFaceSource("some/data", revision=revision)
+
+
+def test_bad_inputs_are_refused_by_name(tmp_path):
+    path = plant(tmp_path, train=ROWS)
+    with pytest.raises(ValueError, match=r"corpus\.path /none is neither a folder here .*nor an id"):
+        HuggingFaceSource("/none", revision=COMMIT)
+    with pytest.raises(ValueError, match=r"corpus\.limit 0 is no number"):
+        HuggingFaceSource(path, limit=0)
+    with pytest.raises(ValueError, match=r"no field 'txt' \(corpus\.text_field\): did you mean 'text'"):
+        list(HuggingFaceSource(path, text_field="txt"))
+    with pytest.raises(ValueError, match=r"\(split tain\) cannot be read: Bad split: tain.*train"):
+        list(HuggingFaceSource(path, split="tain"))
+    with pytest.raises(ValueError, match=r"\(name en, split train\) cannot be read: .*'en' not found"):
+        list(HuggingFaceSource(path, name="en"))
+
+
+def test_a_hub_that_is_out_of_reach_is_told_in_a_line():
+    with pytest.raises(ValueError, match=r"corpus\.path some/data \(split train\) cannot be read: .*reaches the hub"):
+        list(HuggingFaceSource("some/data", revision=COMMIT))
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in sorted((config_directory() / "corpus").glob("*.yaml")) if "[hugging_face" in f.read_text()]
+)
+def test_every_dataset_that_comes_ready_names_a_commit_and_its_licence(file):
+    found = OmegaConf.load(file)
+    HuggingFaceSource(found.path, revision=found.revision)
+    first = file.read_text().splitlines()[0]
+    assert re.search(r"ODC-By|CC|CDLA|MIT|licence|permissive", first), first
+    assert re.search(r"\d [GT]B", first), first

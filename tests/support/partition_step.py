@@ -1,0 +1,144 @@
+"""One optimizer step in fp64 through the real trainer, for the tests of partition invariance.
+
+With plain gradient descent at rate 1 and no clipping, the change of the weights is the gradient.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import Trainer
+
+from lm.data.batches import Row
+from lm.data.module import RowDataModule
+from lm.data.packing import best_fit, cut
+from lm.model import Attention, SwiGLU, Transformer
+from lm.objective import CausalLM
+from lm.optimizer import Plan
+
+VOCABULARY, CONTEXT = 31, 12
+
+
+def alone(lengths: np.ndarray, context: int):
+    """A row for each document: the packing that hardly is one."""
+    from lm.data.packing import Rows
+
+    rows = np.arange(len(lengths))
+    return Rows(context, np.arange(len(lengths) + 1), rows.astype(np.int32), rows * 0, lengths.astype(np.int32))
+
+
+PACKINGS = {"best fit": best_fit, "cut": cut, "alone": alone}
+
+
+def texts(seed: int = 0, count: int = 24) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Documents of ragged lengths with ragged masks; every fourth has nothing supervised at all."""
+    draw = np.random.default_rng(seed)
+    made = []
+    for number in range(count):
+        tokens = draw.integers(0, VOCABULARY, int(draw.integers(2, CONTEXT + 1)) + 1)
+        supervised = draw.random(len(tokens) - 1) < 0.6
+        made.append((tokens, supervised & (number % 4 != 0)))
+    return made
+
+
+class PackedTexts:
+    """A RowSource of documents held in memory; with a `prompt_weight` what is not supervised counts that much."""
+
+    def __init__(self, documents, packing, rows: int | None = None, *, prompt_weight: float = 0.0):
+        self.documents, self.prompt_weight = documents, prompt_weight
+        self.plan = packing(np.array([len(tokens) - 1 for tokens, _ in documents]), CONTEXT)
+        self.size = max(rows or 0, len(self.plan))
+        self.counts = np.array([self.row(i).supervised.sum() for i in range(self.size)], dtype=np.int64)
+        self.weights = self.counts
+        if prompt_weight:
+            self.weights = np.array([self.row(i).shares.sum(dtype=np.float64) for i in range(self.size)])
+
+    def __len__(self) -> int:
+        return self.size
+
+    def row(self, index: int) -> Row:
+        tokens, targets = np.zeros((2, CONTEXT), dtype=np.int64)
+        supervised, documents = np.zeros(CONTEXT, dtype=bool), np.full(CONTEXT, -1, dtype=np.int64)
+        place = 0
+        for number, (which, start, length) in enumerate(self.plan.segments(index) if index < len(self.plan) else ()):
+            ids, mask = self.documents[which]
+            here = slice(place, place + length)
+            tokens[here], targets[here] = ids[start : start + length], ids[start + 1 : start + length + 1]
+            supervised[here], documents[here] = mask[start : start + length], number
+            place += length
+        row = Row(tokens, targets, supervised, documents)
+        if self.prompt_weight:
+            row.shares = np.where(supervised, 1, np.where(documents < 0, 0, self.prompt_weight)).astype(np.float32)
+        return row
+
+
+class PackedData(RowDataModule):
+    def __init__(self, source):
+        super().__init__(mixture=None, max_epochs=None, excess="refuse", workers=0)
+        self.sources, self.validation, self.kinds = {"texts": source}, None, []
+
+    def open(self, *, tokenizer, context):
+        pass
+
+    def amounts(self, source):
+        return source.counts
+
+    def weights(self, source):
+        return source.weights
+
+    def fingerprint(self):
+        return ""
+
+
+def gradient(
+    packing: str, plan: Plan, rows: int | None = None, *, prompt_weight: float = 0.0, strategy: str = "auto"
+) -> dict[str, torch.Tensor]:
+    """The gradient of one step over all rows, by parameter."""
+    torch.manual_seed(0)
+    model = Transformer(
+        vocab_size=VOCABULARY,
+        context=CONTEXT,
+        dim=8,
+        layers=2,
+        attention=lambda dim: Attention(dim, heads=2, key_value_heads=1),
+        feedforward=lambda dim: SwiGLU(dim, hidden=16),
+    )
+    model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
+    before = {name: value.detach().double().clone() for name, value in model.named_parameters()}
+    module = CausalLM(
+        model,
+        optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1.0),
+        schedule=lambda step, steps: 1.0,
+        steps=1,
+        gradient_clip=None,
+    )
+    data = PackedData(PackedTexts(texts(), PACKINGS[packing], rows, prompt_weight=prompt_weight))
+    data.arrange(plan, seed=3)
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=plan.devices,
+        strategy=strategy,
+        precision="64-true",
+        max_steps=1,
+        max_epochs=-1,
+        accumulate_grad_batches=plan.accumulate,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(module, datamodule=data)
+    return {name: before[name] - value.detach() for name, value in model.named_parameters()}
+
+
+def save_gradient(path: Path, environment: dict, packing: str, plan: Plan, rows: int | None) -> None:
+    """As one rank of a group."""
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    found = gradient(packing, plan, rows, strategy="ddp")
+    if environment["LOCAL_RANK"] == "0":
+        torch.save(found, path)
