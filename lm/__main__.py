@@ -1,4 +1,4 @@
-"""`lm` as a process of its own: the command, `python -m lm`, and by path, as Lightning starts the other ranks."""
+"""`lm` as a process: the installed command, `python -m lm`, and by path, as other ranks start."""
 
 import gc
 import sys
@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import NoReturn
 
 if not __package__:
-    # Python put lm/ itself on the path, where our files would stand in for other people's modules.
+    # Started by path: Python put lm/ itself on sys.path, where its files would shadow other modules.
     sys.path[0:1] = []
     sys.path.append(str(Path(__file__).parents[1]))
 
 from lm.cli.main import main
 
-OBJECTS = 30_000  # new ones, before the collector looks for garbage among them; Python's own number is 700 to 2000
+COLLECT_EVERY = 30_000  # new objects between two garbage collections; Python's default is 700 to 2000
 
 
 def start() -> NoReturn:
-    """Do what the command line says and exit with its code.
+    """Run the command line and exit with its code.
 
-    Hundreds of thousands of objects of torch, Lightning and Hydra live as long as the process: garbage is looked for
-    among them more seldom, and not at all at the end. That takes more than a second off a job that imports them.
+    Hundreds of thousands of objects of torch, Lightning and Hydra live as long as the process. Collecting garbage among
+    them less often, and not at exit, saves more than a second of a job that imports them.
     """
-    gc.set_threshold(OBJECTS)
+    gc.set_threshold(COLLECT_EVERY)
     try:
         sys.exit(main())
     finally:

@@ -1,4 +1,4 @@
-"""The one contract between data and objective: whoever fills these fields can be trained on.
+"""The contract between data and objective: a model can be trained on whatever fills these fields.
 
 Legend: B rows  T tokens a row
 """
@@ -11,16 +11,16 @@ from torch import Tensor
 
 @dataclass
 class Batch:
-    """Rows of tokens, what each should predict, and what the sum of their losses is divided by."""
+    """Rows of tokens, what each position should predict, and the number that the sum of losses is divided by."""
 
     tokens: Tensor  # B T  int64, what the model reads
     targets: Tensor  # B T  int64, what each position should predict
     supervised: Tensor  # B T  bool, which targets count
-    denominator: float  # supervised targets, or their loss_weights, of the whole step: all micro-batches, all ranks
+    denominator: float  # loss weights (or supervised targets) of the whole step: all micro-batches, all ranks
     documents: Tensor | None = None  # B T  int64, the document of each token; -1 is padding; None: one a row
     kinds: Tensor | None = None  # B T  int64, index of the kind or task of each target (validation)
     bytes: Tensor | None = None  # B T  int64, source bytes of each target (validation)
-    loss_weights: Tensor | None = None  # B T  float32, how much each target counts; None: 1 where supervised, else 0
+    loss_weights: Tensor | None = None  # B T  float32, weight of each target; None: 1 where supervised, else 0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on `device`."""

@@ -1,4 +1,4 @@
-"""Numbers with bounds, for signatures: what lies outside is a fault of the config, told before anything is built."""
+"""Number types with bounds, for signatures: the config check refuses values outside them."""
 
 from typing import Annotated
 

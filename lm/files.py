@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not there at all, and hashes by which artefacts know each other."""
+"""Atomic writes, errors that name damaged files, and the hashes that identify artefacts."""
 
 import json
 import os
@@ -11,9 +11,10 @@ from secrets import token_hex
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A path beside `path`, for a writer that wants a file name; renamed to `path` when all went well.
+    """Yield a temporary path beside `path`, and rename it to `path` on success.
 
-    Whoever dies on the way leaves `path` as it was. The ending stays: some writers choose the format by it.
+    A process that dies in between leaves `path` as it was. The file extension is kept: some writers choose the format
+    by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,21 +29,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_atomically(path: str | Path, data: bytes | str) -> None:
-    """Write `data` to `path` so that no reader and no power cut ever sees half of it."""
+    """Write `data` to `path` so that neither a reader nor a power cut leaves half of it visible."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 @contextmanager
-def undamaged(path: str | Path, remedy: str) -> Iterator[None]:
-    """Read a file inside; whatever its reader says of missing or broken content becomes a line with the remedy."""
+def report_damage(path: str | Path, remedy: str) -> Iterator[None]:
+    """Turn any error of the enclosed reader into one ValueError that names the file and the remedy.
+
+    Args:
+        path: The file that is read.
+        remedy: What the user can do if it is missing or damaged.
+    """
     try:
         yield
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise ValueError(f"{error.filename}: {error.strerror}: {remedy}") from error
-        told = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(f"{path} is damaged ({told}): {remedy}") from error
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ValueError(f"{path} is damaged ({reason}): {remedy}") from error
 
 
 def _sync(path: Path) -> None:
@@ -54,12 +60,12 @@ def _sync(path: Path) -> None:
 
 
 def hash_bytes(data: bytes) -> str:
-    """32 hexadecimal digits of blake2b."""
+    """Hash bytes with blake2b to 32 hexadecimal digits."""
     return blake2b(data, digest_size=16).hexdigest()
 
 
 def hash_file(path: str | Path) -> str:
-    """What `hash_bytes` gives for the content of a file of any size."""
+    """Hash a file of any size; equal to `hash_bytes` of its content."""
     digest = blake2b(digest_size=16)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -68,5 +74,5 @@ def hash_file(path: str | Path) -> str:
 
 
 def hash_json(value: object) -> str:
-    """Hash plain data; the order of keys does not matter."""
+    """Hash plain data, independent of the order of keys."""
     return hash_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())

@@ -1,4 +1,7 @@
-"""Progress with time left, on the error stream: a bar for people, a line every ten seconds for a log."""
+"""The terminal of a job: lines under one label, and progress bars with the remaining time.
+
+Bars go to the error stream: a moving bar in a terminal, a line every ten seconds in a log.
+"""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,6 +13,38 @@ from tqdm import tqdm
 from lm.process.ranks import is_first_process
 
 Item = TypeVar("Item")
+LABEL_WIDTH = 11  # characters, of the longest name of a job
+
+
+class Console:
+    """The terminal of one job. It owns the label, its width and the rank: only the first process prints.
+
+    Args:
+        label: name of the job, printed in front of each line.
+    """
+
+    def __init__(self, label: str):
+        self.label = label
+
+    def line(self, text: str, *, before: str = "") -> None:
+        """Print `text` under the label; `before` goes in front of the label, as in a blank line."""
+        if is_first_process():
+            print(f"{before}{self.label:<{LABEL_WIDTH}} {text}", flush=True)
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Print each text under the label."""
+        for text in texts:
+            self.line(text)
+
+    def block(self, *parts: str) -> None:
+        """Print whole parts, such as tables, each after a blank line; empty ones are skipped."""
+        if is_first_process():
+            print("".join(f"\n{part}\n" for part in parts if part), end="", flush=True)
+
+    def warn(self, text: str) -> None:
+        """Print `text` to the error stream."""
+        if is_first_process():
+            print(text, file=sys.stderr, flush=True)
 
 
 class _Bar(tqdm):
@@ -17,7 +52,7 @@ class _Bar(tqdm):
 
 
 class _Lines:
-    """A log has no cursor to move back: each state of the bar becomes a line."""
+    """A stream for bars in a log, which has no cursor: each state of the bar becomes a line."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream
@@ -31,29 +66,38 @@ class _Lines:
 
 
 def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> tqdm:
-    """A bar to `update(n)`, `done` of it before; gone when closed, as the job's own line says what was done."""
-    here = sys.stderr.isatty()
-    counted = "{percentage:3.0f}%" + ("|{bar}| " if here else " ") + "{n_fmt}/{total_fmt} {unit}, {elapsed} gone, "
+    """A progress bar to `update(n)`; it disappears when closed, as the job prints a line of its own.
+
+    Args:
+        total: Items in all; without it the bar counts only.
+        label: Label in front of the bar, the job's name.
+        unit: What is counted, in the plural.
+        done: Items done before.
+    """
+    terminal = sys.stderr.isatty()
+    counted = (
+        "{percentage:3.0f}%" + ("|{bar}| " if terminal else " ") + "{n_fmt}/{total_fmt} {unit}, {elapsed} elapsed, "
+    )
     return _Bar(
         total=total,
         initial=done,
-        desc=f"{label:<11}",
+        desc=f"{label:<{LABEL_WIDTH}}",
         unit=unit,
         unit_scale=(total or 0) >= 100_000,
         bar_format="{desc} " + (counted + "{remaining} left" if total else "{n_fmt} {unit}, {elapsed}") + "{postfix}",
         leave=False,
-        dynamic_ncols=here,
-        file=sys.stderr if here else _Lines(sys.stderr),
-        mininterval=0.1 if here else 10,
-        delay=0 if here else 10,
+        dynamic_ncols=terminal,
+        file=sys.stderr if terminal else _Lines(sys.stderr),
+        mininterval=0.1 if terminal else 10,
+        delay=0 if terminal else 10,
         miniters=1,
         disable=not is_first_process(),
     )
 
 
 def track(iterable: Iterable[Item], *, label: str, unit: str, total: int | None = None) -> Iterator[Item]:
-    """Pass the items on and show how far they are; `total` is asked of the iterable if not given."""
-    with bar(total or length_hint(iterable) or None, label=label, unit=unit) as shown:
+    """Yield the items under a progress bar; `total` defaults to the length of the iterable, if it has one."""
+    with bar(total or length_hint(iterable) or None, label=label, unit=unit) as progress:
         for item in iterable:
             yield item
-            shown.update()
+            progress.update()

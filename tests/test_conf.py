@@ -11,14 +11,14 @@ from lm.config.outline import config_directory, headline, jobs, options, outline
 
 CONF = config_directory()
 PLACES = [CONF]
-# What a person must say, by where it is missing; everything else has a value.
+# Keys that a person must set; everything else has a value.
 MUST_BE_GIVEN = re.compile(
-    r"([\w.]*\b(?:path|vocabulary|merges|partition)): missing: set \1=…"
+    r"([\w.]*\b(?:path|base_url|vocabulary|merges|partition)): missing: set \1=…"
     r"|tokenizer\.path: \${..data.path} cannot be resolved"
 )
-# The ladder goes by a model that is described, and reaches over to groups that stand beside the model's.
-NOT_HERE = re.compile(r"says no depth and dim, by which|model/ladder chooses an option of optimizer as well")
-# A pipeline's stages hand on to each other: it pretrains on its corpus, tunes on conversations and asks about them.
+# The ladder needs a model with a size, and sets groups beside that of the model.
+NOT_HERE = re.compile(r"has no depth and dim, which|model/ladder also chooses an option of optimizer")
+# Stages of a pipeline read what earlier ones made: their groups are not free.
 FIXED = {
     ("pipeline", "data@pretrain.data"),
     ("pipeline", "data@instruct.data"),
@@ -29,7 +29,7 @@ FIXED = {
 
 
 def combinations() -> list[tuple[str, tuple[str, ...]]]:
-    """Each job as it is, and each option of each of its groups in place of the one it has."""
+    """Each job as it is, and with each option of each of its groups."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     for job in jobs(PLACES):
         found[job, ()] = None
@@ -59,15 +59,17 @@ def _within(job: str, named: str, option: str) -> list[str]:
 @pytest.mark.parametrize(("job", "chosen"), combinations(), ids=lambda value: " ".join(value) or "-")
 def test_every_job_with_every_option_composes_and_fits_its_signatures(job: str, chosen: tuple[str, ...]) -> None:
     faults = faults_of(Composition(job, directory=CONF), list(chosen), multirun=False)
-    told = [fault for fault in map(str, faults) if not MUST_BE_GIVEN.search(fault)]
-    assert [fault for fault in told if not ("ladder" in " ".join(chosen) and NOT_HERE.search(fault))] == []
+    messages = [fault for fault in map(str, faults) if not MUST_BE_GIVEN.search(fault)]
+    assert [fault for fault in messages if not ("ladder" in " ".join(chosen) and NOT_HERE.search(fault))] == []
 
 
 @pytest.mark.parametrize("option", options("filter", PLACES))
 def test_every_filter_fits_a_funnel(option: str) -> None:
     chosen = ["corpus=funnel", "+corpus@corpus.sources.x=python", f"+filter@corpus.filters.x={option}"]
-    told = [*map(str, faults_of(Composition("corpus", directory=CONF), chosen, multirun=False))]
-    assert [fault for fault in told if not re.fullmatch(r"(corpus\.filters\.x\.\S+): missing: set \1=…", fault)] == []
+    messages = [*map(str, faults_of(Composition("corpus", directory=CONF), chosen, multirun=False))]
+    assert [
+        fault for fault in messages if not re.fullmatch(r"(corpus\.filters\.x\.\S+): missing: set \1=…", fault)
+    ] == []
     typo = faults_of(Composition("corpus", directory=CONF), [*chosen, "+corpus.filters.x.nonsense=1"], multirun=False)
     assert any("corpus.filters.x.nonsense" in str(fault) for fault in typo)
 
@@ -81,9 +83,9 @@ def test_every_mixture_fits_both_data_modules_and_a_stage(job: str, given: tuple
         f"data/mixture@data.mixture.stages.late={option}",
     )
     for chosen in ((f"data/mixture={option}",), late):
-        told = [*map(str, faults_of(Composition(job, directory=CONF), [*given, *chosen], multirun=False))]
+        messages = [*map(str, faults_of(Composition(job, directory=CONF), [*given, *chosen], multirun=False))]
         assert [
-            fault for fault in told if not re.fullmatch(r"([\w.]+\.(?:weights|most)): missing: set \1=…", fault)
+            fault for fault in messages if not re.fullmatch(r"([\w.]+\.(?:weights|max_size)): missing: set \1=…", fault)
         ] == []
 
 
@@ -101,7 +103,7 @@ def test_the_combinations_are_all_there() -> None:
         assert any(expected in chosen for chosen in chain.from_iterable(chosen for _, chosen in found)), expected
 
 
-def test_every_yaml_says_in_its_first_line_what_it_is_for() -> None:
+def test_every_yaml_has_a_first_line_with_its_purpose() -> None:
     for path in CONF.rglob("*.yaml"):
         assert len(headline(path)) > 10, path
 
@@ -153,8 +155,8 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
             "data/mixture=temperature data.mixture.temperature=0",
             "data.mixture.temperature: expected float, more than 0, got 0",
         ),
-        ("pretrain", "data.excess=sprad", "data.excess: expected refuse or spread, got 'sprad'"),
-        ("instruct", "model.path=x data.shares_of=conversations", "data.shares_of: expected tokens or examples"),
+        ("pretrain", "data.excess=spread", "data.excess: expected refuse or redistribute, got 'spread'"),
+        ("instruct", "model.path=x data.mixture_unit=conversations", "data.mixture_unit: expected tokens or examples"),
         ("evaluate", "model.path=x evaluations=answers", "evaluations: expected mapping of str to Evaluation"),
         ("tokenizer", "tokenizer.vocab=1", "did you mean vocab_size?"),
         ("corpus", "corpus=txt", "did you mean text?"),
@@ -166,9 +168,9 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ),
         ("chat", "model.paths=x model.path=x", "did you mean path?"),
         ("generate", "sampling.top_n=3 model.path=x", "did you mean top_p?"),
-        ("pipeline", "instruct.data.conversations.logest=3", "did you mean longest?"),
+        ("pipeline", "instruct.data.conversations.max_charcters=3", "did you mean max_characters?"),
     ],
 )
-def test_typos_in_the_real_jobs_are_refused_with_what_was_meant(job: str, override: str, meant: str) -> None:
+def test_typos_in_the_real_jobs_are_refused_with_a_suggestion(job: str, override: str, meant: str) -> None:
     faults = [*map(str, faults_of(Composition(job, directory=CONF), override.split(), multirun=False))]
     assert any(meant in fault for fault in faults), faults

@@ -46,7 +46,7 @@ PLANTED = {
         "run/run.py", "def late():\n    from lm.jobs import train", "lm.run.run -> lm.jobs.train",
     ),
     "packages on one floor that know each other": (
-        "filtering/keys.py", "from lm.generation import Sampling", "lm.filtering.keys -> lm.generation",
+        "filtering/pieces.py", "from lm.generation import Sampling", "lm.filtering.pieces -> lm.generation",
     ),
     "data and evaluation that know each other": (
         "evaluation/bits.py", "import lm.data.order", "lm.evaluation.bits -> lm.data.order",
@@ -58,7 +58,7 @@ PLANTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("file", "line", "told"), PLANTED.values(), ids=PLANTED.keys())
-def test_a_broken_contract_is_noticed(file: str, line: str, told: str, tree: Path) -> None:
+@pytest.mark.parametrize(("file", "line", "output"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_broken_contract_is_noticed(file: str, line: str, output: str, tree: Path) -> None:
     plant(tree, file, line)
-    assert any(told in each for each in broken(tree)), broken(tree)
+    assert any(output in each for each in broken(tree)), broken(tree)

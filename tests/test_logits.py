@@ -1,4 +1,4 @@
-"""One forward: however the same tokens reach the model, the logits are the same.
+"""One forward: the logits of the same tokens are equal, cached, packed, padded or in chunks.
 
 Legend: B batch  T tokens  V vocabulary
 """
@@ -21,7 +21,7 @@ FEW = [*OPTIONS[:: len(OPTIONS) // 8], OPTIONS[-1]]
 def build(
     key_value_heads=2, query_key_norm=False, bias=False, tie_embeddings=True, feedforward=SwiGLU, **changes
 ) -> Transformer:
-    """A small model with weights far enough from their start for every option to show in the logits."""
+    """A small model with weights far enough from their initial values for every option to change the logits."""
     torch.manual_seed(0)
     settings = {
         "vocab_size": VOCAB,
@@ -88,14 +88,14 @@ def test_batched_unequal_prompts_equal_each_alone(options):
     batched = [model(tokens, documents, cache)]
     later = torch.cat([row[:, length:] for row, length in zip(rows, lengths, strict=True)])
     batched += [model(part, cache=cache) for part in later.split(more, 1)]
-    together = torch.cat(batched, 1)
-    assert together.isfinite().all()
+    batched = torch.cat(batched, 1)
+    assert batched.isfinite().all()
     for row, length in enumerate(lengths):
-        torch.testing.assert_close(together[row, 13 - length :], model(rows[row])[0], **CLOSE)
+        torch.testing.assert_close(batched[row, 13 - length :], model(rows[row])[0], **CLOSE)
 
 
 @torch.no_grad()
-def test_packed_rows_may_be_read_in_chunks_that_cut_documents():
+def test_packed_rows_can_be_read_in_chunks_that_split_documents():
     model, tokens = build(), some_tokens(2, 24)
     documents = torch.tensor([[0] * 9 + [1] * 15, [5] * 3 + [6] * 17 + [-1] * 4])
     cache = model.new_cache(2, 24)
@@ -105,7 +105,7 @@ def test_packed_rows_may_be_read_in_chunks_that_cut_documents():
 
 
 @torch.no_grad()
-def test_a_cache_goes_on_with_the_rows_that_were_kept():
+def test_a_cache_continues_with_the_selected_rows():
     model, tokens = build(), some_tokens(3, 12)
     cache = model.new_cache(3, 12)
     model(tokens[:, :8], torch.tensor([[-1] * 3 + [0] * 5, [0] * 8, [-1] + [0] * 7]), cache)
@@ -163,7 +163,7 @@ def test_cached_logits_equal_full_logits_in_other_precisions(dtype, tolerance):
     torch.testing.assert_close(read_in_chunks(model, tokens, [5, 1, 10]), full, atol=tolerance, rtol=tolerance)
 
 
-@pytest.mark.filterwarnings("ignore:Mismatch dtype")  # torch: not its fastest norm
+@pytest.mark.filterwarnings("ignore:Mismatch dtype")  # torch warns that its fused norm is not used
 @pytest.mark.parametrize("query_key_norm", [False, True])
 def test_autocast_stays_near_full_precision_and_trains(query_key_norm):
     model, tokens = build(query_key_norm=query_key_norm), some_tokens(2, 16)

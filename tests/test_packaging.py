@@ -34,12 +34,13 @@ def read(wheel: ZipFile, name: str) -> str:
     return wheel.read(path).decode()
 
 
-def test_the_wheel_holds_every_module_and_every_yaml_and_nothing_else(wheel: ZipFile) -> None:
+def test_the_wheel_holds_every_module_every_page_and_every_yaml_and_nothing_else(wheel: ZipFile) -> None:
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {
         path.removeprefix("lm/plugins/") for path in below("lm", ".py")
     }  # Hydra's plugins lie beside the package
-    assert packed == modules | {f"lm/{path}" for path in below("conf", ".yaml")}
+    pages = below("lm", ".md") | {"lm/conf/README.md"}
+    assert packed == modules | pages | {f"lm/{path}" for path in below("conf", ".yaml")}
     assert "hydra_plugins/lm.py" in packed
 
 
@@ -48,7 +49,7 @@ def test_the_wheel_holds_the_licence_and_the_command(wheel: ZipFile) -> None:
     assert read(wheel, "entry_points.txt").split("\n")[:2] == ["[console_scripts]", "lm = lm.__main__:start"]
 
 
-def test_the_wheel_pins_what_it_was_tried_with(wheel: ZipFile) -> None:
+def test_the_wheel_pins_the_versions_it_was_tested_with(wheel: ZipFile) -> None:
     metadata = message_from_string(read(wheel, "METADATA"))
     assert metadata["License-Expression"] == "Apache-2.0"
     required = " ".join(metadata.get_all("Requires-Dist"))
@@ -71,6 +72,19 @@ def test_the_wheel_unpacked_lists_the_jobs_from_its_own_yaml(wheel: ZipFile, tmp
     listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
     assert (done.returncode, listed, done.stderr) == (0, jobs, "")
     assert "Only in this wheel." in done.stdout
+
+
+def test_the_wheel_unpacked_prints_its_pages(wheel: ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "site")
+    for topic, page in {"config": "lm/config/README.md", "conf": "conf/README.md"}.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "lm", "help", topic],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.stdout.strip(), done.stderr) == ((ROOT / page).read_text().strip(), "")
 
 
 def test_hydra_finds_our_plugins_in_the_wheel_unpacked(wheel: ZipFile, tmp_path: Path) -> None:

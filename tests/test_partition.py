@@ -70,7 +70,7 @@ def test_micro_batches_and_packing_leave_the_gradient_alone(packing, rows_per_de
 
 
 @pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 8), ("alone", 24)])
-def test_a_weight_of_prompts_leaves_it_alone_too(packing, rows_per_device):
+def test_a_prompt_weight_leaves_the_gradient_alone_too(packing, rows_per_device):
     found = gradient(packing, plan(rows_per_device), ROWS, prompt_weight=0.125)
     assert_equal(found, naive_gradient(prompt_weight=0.125))
 

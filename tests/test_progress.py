@@ -25,7 +25,7 @@ def test_a_log_gets_at_most_a_line_in_ten_seconds(capsys: pytest.CaptureFixture)
     assert capsys.readouterr().err == ""
 
 
-def test_the_length_of_what_has_one_is_the_total() -> None:
+def test_the_total_defaults_to_the_length() -> None:
     totals = []
 
     def spy(total: int | None, **_: str) -> object:

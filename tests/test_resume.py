@@ -88,7 +88,7 @@ STAGES = (
     "data.mixture.stages.late.weights={code: 2, prose: 1}",
     "data.mixture.until.early=0.5",
     "data.max_epochs={code: 1.5}",
-    "data.excess=spread",
+    "data.excess=redistribute",
 )
 
 
@@ -159,14 +159,14 @@ def tuned(uninterrupted, tmp_path_factory):
 
 
 @pytest.mark.parametrize("batches", [5, 8])  # within a step, and at a validation
-def test_a_killed_tuning_of_a_few_weights_resumes_bit_for_bit(batches, uninterrupted, tuned, tmp_path):
+def test_a_killed_adapter_tuning_resumes_bit_for_bit(batches, uninterrupted, tuned, tmp_path):
     killer = f"+callbacks.killer={{_target_: support.killers.KillAfterBatch, batches: {batches}}}"
     assert run(instruction(uninterrupted, tmp_path, "run", *TUNING, killer)) == -signal.SIGKILL
     assert run(instruction(uninterrupted, tmp_path, "run", *TUNING)) == 0
     assert_same_run(tmp_path / "instruct" / "run", tuned)
 
 
-def test_its_checkpoint_has_the_optimizers_state_of_what_trains_alone(uninterrupted, tuned):
+def test_an_adapter_checkpoint_holds_optimizer_state_of_trained_weights_only(uninterrupted, tuned):
     saved = torch.load(tuned / "checkpoints" / "last.ckpt", weights_only=True)
     (optimizer,) = saved["optimizer_states"]
     moments = [state["exp_avg"].shape for state in optimizer["state"].values()]

@@ -1,4 +1,4 @@
-"""How a run is carried out changes nothing of what it makes, and may change at any step: 1 process, DDP, FSDP2, TP."""
+"""The strategy does not change what a run computes, and may change at any step: one process, DDP, FSDP2, TP."""
 
 import csv
 import shutil
@@ -11,28 +11,28 @@ import pytest
 import torch
 
 from lm.checkpoint import load_model
-from lm.checkpoint.checkpoint import AtomicCheckpointIO, checkpoint_path
+from lm.checkpoint.files import AtomicCheckpointIO, checkpoint_path
 from support.ranks_here import as_ranks, free_port
 from support.row_notes import noted
 from support.training_runs import call, make_corpus, of_seconds, pretraining, run
 
 STEPS, HALF = 20, 10  # steps of 8 rows
 # (ranks, overrides): micro-batches of 2 rows in one process, as many as fit one step elsewhere
-CPU, PARTS = "trainer.accelerator=cpu", "trainer.strategy.distributed_checkpoints=true"
+CPU, DISTRIBUTED = "trainer.accelerator=cpu", "trainer.strategy.distributed_checkpoints=true"
 STRATEGIES = {
     "one process": (1, ("trainer=cpu", "budget.rows_per_device=2")),
     "DDP": (2, ("trainer=ddp", CPU, "trainer.devices=2", "budget.rows_per_device=4")),
     "FSDP2": (2, ("trainer=fsdp", CPU, "trainer.devices=2", "budget.rows_per_device=4")),
     "TP": (2, ("trainer=fsdp_tp", CPU, "trainer.devices=2", "budget.rows_per_device=8")),
-    "TP in parts": (2, ("trainer=fsdp_tp", CPU, "trainer.devices=2", "budget.rows_per_device=8", PARTS)),
+    "TP, distributed": (2, ("trainer=fsdp_tp", CPU, "trainer.devices=2", "budget.rows_per_device=8", DISTRIBUTED)),
     "FSDP2 and TP": (4, ("trainer=fsdp_tp", CPU, "trainer.devices=4", "budget.rows_per_device=1")),
 }
-# Every kind of checkpoint is handed over once, and every strategy handed to; the other pairs are slow.
+# Every kind of checkpoint is resumed once, and every strategy resumes one; the other pairs are slow.
 CHOSEN = [
     ("one process", "FSDP2"),
-    ("FSDP2", "TP in parts"),
-    ("TP in parts", "FSDP2"),
-    ("TP in parts", "DDP"),
+    ("FSDP2", "TP, distributed"),
+    ("TP, distributed", "FSDP2"),
+    ("TP, distributed", "DDP"),
     ("DDP", "one process"),
 ]
 PAIRS = [
@@ -41,8 +41,8 @@ PAIRS = [
 ]
 
 
-def carried_out(corpus, root, strategy: str, *overrides: str) -> list[int]:
-    """Train by a strategy, the ranks started from here; their exit codes."""
+def train(corpus, root, strategy: str, *overrides: str) -> list[int]:
+    """Train under a strategy, with ranks started here; return their exit codes."""
     ranks, chosen = STRATEGIES[strategy]
     notes = f"+callbacks.notes={{_target_: support.row_notes.NoteRows, directory: {root}}}"
     options = (
@@ -68,13 +68,13 @@ def corpus(tmp_path_factory):
 def reference(corpus, tmp_path_factory):
     """The run in one process, never interrupted."""
     root = tmp_path_factory.mktemp("reference")
-    assert carried_out(corpus, root, "one process") == [0]
+    assert train(corpus, root, "one process") == [0]
     return root
 
 
 @pytest.fixture(scope="module")
 def halves(corpus, tmp_path_factory):
-    """Roots of runs that were interrupted at half of the steps, by strategy, each made when it is asked for."""
+    """Roots of runs that were interrupted at half of the steps, by strategy, each made on first use."""
     made = {}
 
     def half(strategy: str):
@@ -82,7 +82,7 @@ def halves(corpus, tmp_path_factory):
             root = tmp_path_factory.mktemp("half")
             batches = {"one process": 4 * HALF, "FSDP2 and TP": 4 * HALF}.get(strategy, HALF)
             arguments = f"batches: {batches}, number: {int(signal.SIGTERM)}"
-            codes = carried_out(
+            codes = train(
                 corpus, root, strategy, f"+callbacks.killer={{_target_: support.killers.SignalAfterBatch, {arguments}}}"
             )
             assert 0 not in codes
@@ -93,19 +93,19 @@ def halves(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def continued(corpus, halves, tmp_path_factory):
-    """Roots of runs that one strategy began and another finished."""
+def resumed(corpus, halves, tmp_path_factory):
+    """Roots of runs that one strategy started and another finished."""
     made = {}
 
-    def go_on(pair: tuple[str, str]):
+    def resume(pair: tuple[str, str]):
         if pair not in made:
-            root = tmp_path_factory.mktemp("continued") / "root"
+            root = tmp_path_factory.mktemp("resumed") / "root"
             shutil.copytree(halves(pair[0]), root)
-            assert set(carried_out(corpus, root, pair[1])) == {0}
+            assert set(train(corpus, root, pair[1])) == {0}
             made[pair] = root
         return made[pair]
 
-    return go_on
+    return resume
 
 
 def logged(root, column: str, name: str = "run") -> dict[int, float]:
@@ -119,8 +119,8 @@ def checkpoint(root) -> dict:
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_every_step_of_a_run_that_two_strategies_share_is_that_of_one_process(pair, continued, reference):
-    root = continued(pair)
+def test_every_step_of_a_run_under_two_strategies_equals_that_of_one_process(pair, resumed, reference):
+    root = resumed(pair)
     for column in ("train/loss", "train/gradient_norm", "validation/loss", "validation/bits_per_byte"):
         found, expected = logged(root, column), logged(reference, column)
         assert found == pytest.approx(expected, rel=0, abs=1e-6), column
@@ -128,14 +128,14 @@ def test_every_step_of_a_run_that_two_strategies_share_is_that_of_one_process(pa
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_every_step_reads_the_same_rows_whoever_carries_it_out(pair, continued, reference):
-    assert noted(continued(pair)) == noted(reference)
+def test_every_step_reads_the_same_rows_under_any_strategy(pair, resumed, reference):
+    assert noted(resumed(pair)) == noted(reference)
     assert {len(rows) for rows in noted(reference).values()} == {8}
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_weights_and_moments_end_where_one_process_ends(pair, continued, reference):
-    found, expected = checkpoint(continued(pair)), checkpoint(reference)
+def test_final_weights_and_moments_equal_those_of_one_process(pair, resumed, reference):
+    found, expected = checkpoint(resumed(pair)), checkpoint(reference)
     assert found["state_dict"].keys() == expected["state_dict"].keys()
     for name, value in expected["state_dict"].items():
         torch.testing.assert_close(found["state_dict"][name], value, rtol=0, atol=1e-6)
@@ -147,13 +147,13 @@ def test_weights_and_moments_end_where_one_process_ends(pair, continued, referen
             torch.testing.assert_close(here["state"][number][name], value, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("strategy", ["FSDP2", "TP in parts"])
-def test_other_jobs_read_what_a_sharded_run_leaves(strategy, halves):
+@pytest.mark.parametrize("strategy", ["FSDP2", "TP, distributed"])
+def test_other_jobs_load_the_checkpoint_of_a_sharded_run(strategy, halves):
     root = halves(strategy)
     saved = checkpoint(root)
     assert saved["global_step"] == HALF
     assert {type(value) for value in saved["state_dict"].values()} == {torch.Tensor}
-    assert (checkpoint_path(root / "pretrain" / "run", "last")).is_dir() == (strategy == "TP in parts")
+    assert (checkpoint_path(root / "pretrain" / "run", "last")).is_dir() == (strategy == "TP, distributed")
     model = load_model(str(root / "pretrain" / "run"), which="last")
     assert all(torch.equal(value, saved["state_dict"][f"model.{name}"]) for name, value in model.state_dict().items())
 
@@ -161,7 +161,7 @@ def test_other_jobs_read_what_a_sharded_run_leaves(strategy, halves):
 FEW = ("model.dropout=0.0", "budget.steps=4", "validations=2")
 
 
-def test_the_first_process_starts_the_others_and_samples_what_all_of_them_hold(corpus, tmp_path):
+def test_samples_of_a_sharded_model_equal_those_of_one_process(corpus, tmp_path):
     samples = "+callbacks.samples={_target_: lm.callbacks.Samples, prompts: [alpha, beta], max_tokens: 8}"
     assert run(pretraining(corpus, tmp_path, "one", *FEW, samples)) == 0
     sharded = ("trainer=fsdp_tp", CPU, "compute.activation_checkpointing=true")
@@ -175,7 +175,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 
 
 def as_slurm_starts(config: list[str], port: str) -> list[list]:
-    """Two tasks with what srun puts into their environment."""
+    """Return two tasks with the environment that srun sets."""
     return [
         ["env", *(f"SLURM_{key}={value}" for key, value in {
             "NTASKS": 2, "NTASKS_PER_NODE": 2, "PROCID": task, "LOCALID": task, "NODEID": 0, "NNODES": 1,
@@ -195,22 +195,22 @@ def as_slurm_starts(config: list[str], port: str) -> list[list]:
         ),
     ],
 )
-def test_ranks_that_others_start_make_the_same_run(launcher, trainer, corpus, tmp_path):
+def test_ranks_started_by_torchrun_or_slurm_make_the_same_run(launcher, trainer, corpus, tmp_path):
     options = of_seconds(corpus, tmp_path, "many", *FEW, f"trainer={trainer}", CPU, "trainer.devices=2")
     lm = ["-m", "lm", "pretrain", *options]
     port = str(free_port())
     commands = [[*TORCHRUN, port, *lm]] if launcher == "torchrun" else as_slurm_starts([sys.executable, *lm], port)
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
     for each in started:
-        _, told = each.communicate(timeout=240)
-        assert each.returncode == 0, told
+        _, errors = each.communicate(timeout=240)
+        assert each.returncode == 0, errors
     assert run(pretraining(corpus, tmp_path, "one", *FEW)) == 0
     one, two = (logged(tmp_path, "train/loss", name) for name in ("one", "many"))
     assert two == pytest.approx(one, rel=0, abs=1e-6)
 
 
 @pytest.mark.slow
-def test_another_number_of_processes_than_devices_is_told_with_what_to_set(corpus, tmp_path):
+def test_a_wrong_number_of_processes_is_refused_with_what_to_set(corpus, tmp_path):
     options = of_seconds(corpus, tmp_path, "many", *FEW, "trainer=fsdp", CPU, "trainer.devices=4")
     command = [*TORCHRUN, str(free_port()), "-m", "lm", "pretrain", *options]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""A model of which a few weights were tuned is a model like any other: one path loads it, tunes it on, and tells it."""
+"""A model of which few weights were tuned is a model like any other: one path loads, tunes and reports it."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from torch import nn
 
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
-from lm.hardware.datasheets import measured
+from lm.hardware.datasheets import measure_machine
 from lm.report import scaled
 from lm.run.manifest import read_manifest
 from support.training_runs import instruction, make_corpus, pretraining, run
@@ -71,7 +71,7 @@ def test_a_tuned_model_is_tuned_on_from_where_it_was(again, tuned, tmp_path):
     assert 0 < (one(tokens) - other(tokens)).abs().max() < 5, "further, and from there"
 
 
-def test_what_is_frozen_stays(pretrained, tmp_path):
+def test_frozen_weights_do_not_change(pretrained, tmp_path):
     frozen = ["embedding", "blocks.0", "blocks.1.*norm"]
     assert run(instruction(pretrained, tmp_path, "run", *STEP, f"model.freeze=[{','.join(frozen)}]")) == 0
     before, after = load_model(str(pretrained)), load_model(str(tmp_path / "instruct" / "run"))
@@ -81,7 +81,7 @@ def test_what_is_frozen_stays(pretrained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("begun", "options", "told"),
+    ("start", "options", "reported"),
     [
         ("pretrained", LORA, True),
         ("pretrained", ["model.freeze=[embedding]"], True),
@@ -90,13 +90,13 @@ def test_what_is_frozen_stays(pretrained, tmp_path):
         ("tuned", LORA, False),
     ],
 )
-def test_marks_that_would_stay_random_are_told(begun, options, told, request, tmp_path, capsys):
-    call_job(instruction(request.getfixturevalue(begun), tmp_path, "run", *STEP, *options))
-    assert ("the marks of turns, which this model has never read, stay random" in capsys.readouterr().out) == told
+def test_turn_tokens_that_would_stay_random_are_reported(start, options, reported, request, tmp_path, capsys):
+    call_job(instruction(request.getfixturevalue(start), tmp_path, "run", *STEP, *options))
+    assert ("has never read the turn tokens, so they stay random" in capsys.readouterr().out) == reported
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["model/adapter=lora", "model.adapter.targets=[attn.*]"], r"adapter\.targets: attn\.\* names nothing in this"),
         (
@@ -107,24 +107,24 @@ def test_marks_that_would_stay_random_are_told(begun, options, told, request, tm
         (["model/quantise=nf4"], r"put an adapter beside them, as model/adapter=lora"),
     ],
 )
-@pytest.mark.parametrize("plan", ["dry_run=false", "dry_run=true"])
-def test_a_mistake_is_refused_and_makes_nothing(overrides, told, plan, pretrained, tmp_path):
-    with pytest.raises(ValueError, match=told):
-        call_job(instruction(pretrained, tmp_path, "run", plan, *overrides))
+@pytest.mark.parametrize("dry_run", ["dry_run=false", "dry_run=true"])
+def test_a_mistake_is_refused_and_writes_nothing(overrides, message, dry_run, pretrained, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        call_job(instruction(pretrained, tmp_path, "run", dry_run, *overrides))
     assert not (tmp_path / "instruct").exists()
 
 
-def test_a_plan_tells_what_trains_and_holds_the_optimizers_state_of_that(pretrained, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("lm.training.estimate.measured", partial(measured, seconds=0.01))
-    told = {}
+def test_a_dry_run_counts_trained_weights_and_the_optimizer_state_of_those(pretrained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lm.training.estimate.measure_machine", partial(measure_machine, seconds=0.01))
+    printed = {}
     for name, options in {"all": [], "few": LORA}.items():
         call_job(instruction(pretrained, tmp_path, "run", "dry_run=true", *options))
-        told[name] = capsys.readouterr().out
+        printed[name] = capsys.readouterr().out
     model = load_model(str(pretrained))
     layers = [layer for block in model.blocks for layer in block.attention.modules() if isinstance(layer, nn.Linear)]
     added = sum(2 * (layer.in_features + layer.out_features) for layer in layers)
-    assert f"{scaled(added)} trained" in told["few"]
-    assert "trained" not in told["all"]
-    states = {name: float(re.search(r"optimizer +([\d.]+) kB", text)[1]) for name, text in told.items()}
+    assert f"{scaled(added)} trained" in printed["few"]
+    assert "trained" not in printed["all"]
+    states = {name: float(re.search(r"optimizer +([\d.]+) kB", text)[1]) for name, text in printed.items()}
     assert states["all"] == pytest.approx(8e-3 * sum(value.numel() for value in model.parameters()), rel=0.01)
     assert states["few"] == pytest.approx(8e-3 * added, rel=0.05)

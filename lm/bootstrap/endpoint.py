@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible endpoint: the only part that opens a socket, and only to the address given."""
+"""A writer behind an OpenAI-compatible endpoint; the only class that opens a socket, to the address you give."""
 
 import json
 import os
@@ -9,92 +9,100 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from lm.bootstrap.writer import Writer, Written
+from lm.bootstrap.writer import Reply, Writer
 from lm.bounds import Count, NonNegative, Positive
 
-AGAIN = (408, 409, 429, 500, 502, 503, 504)  # statuses after which the same request may succeed
+TRANSIENT = (408, 409, 429, 500, 502, 503, 504)  # statuses after which the same request may succeed
 
 
 class Endpoint(Writer):
-    """`path` is the base of the API, as http://127.0.0.1:8000/v1. With `chat`, prompts go to /chat/completions as said
-    by a user, otherwise to /completions as a text to continue.
+    """A model behind an OpenAI-compatible endpoint.
 
-    The key is read from the environment variable `key_variable` and never written down. A request that fails for a
-    reason that passes is tried `tries` times, each wait twice as long, or as long as the endpoint asks. Prices are of a
-    million tokens.
+    Args:
+        base_url: Base of the API, such as http://127.0.0.1:8000/v1.
+        model: Name of the model at the endpoint.
+        chat: Send prompts to /chat/completions as a user message; false for /completions, which continues text.
+        temperature: Sampling temperature.
+        top_p: Nucleus sampling probability.
+        key_variable: Environment variable that holds the API key, which is never written down; null for none.
+        input_price: Price of a million prompt tokens, in any currency.
+        output_price: Price of a million generated tokens, in the same currency.
+        attempts: Attempts per request if it fails for a transient reason.
+        backoff: Seconds before the second attempt, doubled before each further one; the endpoint's Retry-After wins.
+        timeout: Seconds to wait for a reply.
     """
 
     def __init__(
         self,
-        path: str,
+        base_url: str,
         *,
         model: str,
         chat: bool = True,
         temperature: NonNegative = 0.7,
         top_p: Positive = 0.95,
         key_variable: str | None = "OPENAI_API_KEY",
-        price_read: NonNegative = 0.0,
-        price_written: NonNegative = 0.0,
-        tries: Count = 5,
-        wait: NonNegative = 1.0,
+        input_price: NonNegative = 0.0,
+        output_price: NonNegative = 0.0,
+        attempts: Count = 5,
+        backoff: NonNegative = 1.0,
         timeout: Positive = 120.0,
     ):
-        if not path.startswith(("http://", "https://")):
-            raise ValueError(f"writer.path={path}: give the base of the API, as http://127.0.0.1:8000/v1")
-        self.path, self.model, self.chat = path.rstrip("/"), model, chat
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError(f"writer.base_url={base_url}: give the base of the API, as http://127.0.0.1:8000/v1")
+        self.base_url, self.model, self.chat = base_url.rstrip("/"), model, chat
         self.temperature, self.top_p, self.key_variable = temperature, top_p, key_variable
-        self.price_read, self.price_written = price_read, price_written
-        self.tries, self.wait, self.timeout = tries, wait, timeout
+        self.input_price, self.output_price = input_price, output_price
+        self.attempts, self.backoff, self.timeout = attempts, backoff, timeout
 
-    def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Written]:
-        return [self._one(prompt, list(stop), max_tokens, seed + number) for number, prompt in enumerate(prompts)]
+    def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Reply]:
+        return [self._write(prompt, list(stop), max_tokens, seed + number) for number, prompt in enumerate(prompts)]
 
-    def cost(self, read: int, written: int) -> float:
-        return (read * self.price_read + written * self.price_written) / 1e6
+    def cost(self, prompt_tokens: int, reply_tokens: int) -> float:
+        return (prompt_tokens * self.input_price + reply_tokens * self.output_price) / 1e6
 
-    def _one(self, prompt: str, stop: list[str], max_tokens: int, seed: int) -> Written:
-        said = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
+    def _write(self, prompt: str, stop: list[str], max_tokens: int, seed: int) -> Reply:
+        content = {"messages": [{"role": "user", "content": prompt}]} if self.chat else {"prompt": prompt}
         settings = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": max_tokens, "seed": seed}
-        place = f"{self.path}{'/chat/completions' if self.chat else '/completions'}"
-        answer = self._asked(place, {"model": self.model, **said, **settings, "stop": stop[:4]})  # no more are allowed
+        url = f"{self.base_url}{'/chat/completions' if self.chat else '/completions'}"
+        answer = self._request(url, {"model": self.model, **content, **settings, "stop": stop[:4]})  # the API allows 4
         try:
             choice, usage = answer["choices"][0], answer.get("usage") or {}
             text = choice["message"]["content"] if self.chat else choice["text"]
             if not isinstance(text, str):
                 raise TypeError(f"its text is {type(text).__name__}")
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{place} does not answer as OpenAI's API does ({error!r}): is chat={self.chat}?"
-            ) from None
-        ends = [where for mark in stop if (where := text.find(mark)) >= 0]  # an endpoint may know no stop strings
+            raise ValueError(f"{url} does not answer like OpenAI's API ({error!r}): is chat={self.chat}?") from None
+        ends = [place for string in stop if (place := text.find(string)) >= 0]  # an endpoint may ignore stop strings
         ended = bool(ends) or choice.get("finish_reason") == "stop"
-        read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-        return Written(text[: min(ends, default=None)], ended, read, written)
+        prompt_tokens, reply_tokens = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        return Reply(text[: min(ends, default=None)], ended, prompt_tokens, reply_tokens)
 
-    def _asked(self, place: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request, after as many tries as it takes and are allowed."""
+    def _request(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a request, after several attempts if needed."""
         key = os.environ.get(self.key_variable or "", "")
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        request = Request(place, json.dumps(body).encode(), headers)
-        for attempt in range(1, self.tries + 1):
-            waits = self.wait * 2 ** (attempt - 1)
+        request = Request(url, json.dumps(body).encode(), headers)
+        for attempt in range(1, self.attempts + 1):
+            seconds = self.backoff * 2 ** (attempt - 1)
             try:
                 with urlopen(request, timeout=self.timeout) as response:
                     return json.load(response)
             except HTTPError as error:
-                told = f"{error.code} {error.reason}: {error.read(300).decode(errors='replace').strip()}"
+                message = f"{error.code} {error.reason}: {error.read(300).decode(errors='replace').strip()}"
                 if error.code in (401, 403):
                     raise ValueError(
-                        f"{place}: {told}: put the key into the environment variable {self.key_variable}"
+                        f"{url}: {message}: put the key into the environment variable {self.key_variable}"
                     ) from None
-                if error.code not in AGAIN:
-                    raise ValueError(f"{place}: {told}: look at writer.model and the other settings") from None
-                asked = error.headers.get("Retry-After", "")
-                waits = float(asked) if asked.isdigit() else waits
+                if error.code not in TRANSIENT:
+                    raise ValueError(f"{url}: {message}: check writer.model and the other settings") from None
+                retry_after = error.headers.get("Retry-After", "")
+                seconds = float(retry_after) if retry_after.isdigit() else seconds
             except (URLError, OSError, HTTPException) as error:
-                told = str(getattr(error, "reason", error))
+                message = str(getattr(error, "reason", error))
             except ValueError:
-                told = "its answer is no JSON"
-            if attempt < self.tries:
-                sleep(waits)
-        raise ValueError(f"{place}: {told}, {self.tries} times: nothing is lost, the same command goes on")
+                message = "its answer is not JSON"
+            if attempt < self.attempts:
+                sleep(seconds)
+        raise ValueError(
+            f"{url}: {message}, {self.attempts} times: nothing is lost; run the same command again to resume"
+        )

@@ -1,4 +1,7 @@
-"""One round of growing a set of tasks: what is asked follows from the seed, the round and the tasks there are."""
+"""Rounds of Self-Instruct: new instructions, whether they are classifications, and instances of each.
+
+The prompts of a round follow from the seed, the number of the round and the tasks so far.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,47 +10,54 @@ from random import Random
 from typing import Any
 
 from lm.bootstrap import prompts
-from lm.bootstrap.likeness import Known
+from lm.bootstrap.rouge import RougeIndex
 from lm.bootstrap.screen import Screen
 from lm.bootstrap.task import Task
-from lm.bootstrap.writer import Writer, Written
+from lm.bootstrap.writer import Reply, Writer
 from lm.bounds import Count, Natural
 
-EXAMPLES = 3  # of each reason, that are kept
-LINE, ANSWER = 60, 4  # tokens for an instruction, and for a yes or no
+EXAMPLES = 3  # recorded per reason of a drop
+INSTRUCTION_TOKENS, LABEL_TOKENS = 60, 4  # of an instruction, and of a yes or no
 
 
 @dataclass
 class Round:
-    """What a round has made, and what it took."""
+    """The tasks of a round, what was dropped and why, and the requests and tokens it took."""
 
     tasks: list[Task] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
-    read: int = 0
-    written: int = 0
-    asked: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
 
     def drop(self, reason: str, example: str) -> None:
-        """Count what is not taken."""
+        """Count a drop, and record an example of each reason."""
         self.dropped[reason] += 1
-        shown = self.examples.setdefault(reason, [])
-        if len(shown) < EXAMPLES:
-            shown.append(example)
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < EXAMPLES:
+            examples.append(example)
 
     @property
     def record(self) -> dict[str, Any]:
-        """In plain data."""
-        spent = {"asked": self.asked, "read": self.read, "written": self.written}
+        """The round as a line of rounds.jsonl."""
+        tokens = {"asked": self.requests, "read": self.prompt_tokens, "written": self.reply_tokens}
         dropped = {why: {"count": count, "examples": self.examples[why]} for why, count in self.dropped.items()}
-        return {"tasks": [task.record for task in self.tasks], "dropped": dropped, **spent}
+        return {"tasks": [task.record for task in self.tasks], "dropped": dropped, **tokens}
 
 
 class Rounds:
-    """Asks `writer` for instructions, whether they are classifications, and for instances of each.
+    """Ask a writer for new tasks, round after round. The defaults are those of the paper.
 
-    Every one of `prompts_a_round` prompts shows `examples` tasks, `of_seeds` of them from the seeds, and asks for
-    `new_tasks` more, as in the paper (8, 6 and 8); of each task that is new, `instances` are asked for.
+    Args:
+        writer: The model that writes: `lm.bootstrap.LocalWriter` or `lm.bootstrap.Endpoint`.
+        screen: Rules for instructions and instances.
+        examples: Tasks listed in a prompt.
+        seed_examples: How many of those are seed tasks; the others are new ones.
+        new_tasks: Instructions requested per prompt.
+        instances: Instances requested per task.
+        prompts_per_round: Prompts for instructions per round.
+        max_tokens: Most tokens of an instance.
     """
 
     def __init__(
@@ -56,81 +66,96 @@ class Rounds:
         *,
         screen: Screen,
         examples: Count = 8,
-        of_seeds: Count = 6,
+        seed_examples: Count = 6,
         new_tasks: Count = 8,
         instances: Count = 1,
-        prompts_a_round: Count = 8,
+        prompts_per_round: Count = 8,
         max_tokens: Count = 300,
     ):
-        if of_seeds > examples:
-            raise ValueError(f"rounds.of_seeds={of_seeds} is more than the rounds.examples={examples} that are shown")
+        if seed_examples > examples:
+            raise ValueError(f"rounds.seed_examples={seed_examples} is more than rounds.examples={examples}")
         self.writer, self.screen = writer, screen
-        self.examples, self.of_seeds, self.new_tasks = examples, of_seeds, new_tasks
-        self.instances, self.prompts_a_round, self.max_tokens = instances, prompts_a_round, max_tokens
+        self.examples, self.seed_examples, self.new_tasks = examples, seed_examples, new_tasks
+        self.instances, self.prompts_per_round, self.max_tokens = instances, prompts_per_round, max_tokens
 
-    def run(self, seeds: Sequence[Task], made: Sequence[Task], known: Known, *, seed: Natural, number: int) -> Round:
-        """Round `number`; `known` has the instructions of all tasks, and gets those of the new ones."""
-        draw, found = Random(f"{seed}:{number}"), Round()
-        instructions = self._instructions(draw, seeds, made, known, found)
+    def run(
+        self, seeds: Sequence[Task], tasks: Sequence[Task], known: RougeIndex, *, seed: Natural, number: int
+    ) -> Round:
+        """Run round `number`.
+
+        Args:
+            seeds: The seed tasks.
+            tasks: The new tasks of earlier rounds.
+            known: The instructions of all tasks; those of this round are added.
+            seed: Seed of the run.
+            number: Number of the round, from 0.
+        """
+        draw, result = Random(f"{seed}:{number}"), Round()
+        instructions = self._instructions(draw, seeds, tasks, known, result)
         examples = _balanced(draw, seeds, self.examples)
-        asked = [prompts.is_classification(examples, each) for each in instructions]
-        replies = self._ask(found, draw, asked, stop=["\n"], max_tokens=ANSWER)
+        questions = [prompts.is_classification(examples, instruction) for instruction in instructions]
+        replies = self._ask(result, draw, questions, stop=["\n"], max_tokens=LABEL_TOKENS)
         kinds = [reply.text.strip().casefold().startswith("yes") for reply in replies]
-        tasks = [Task(text, classification=kind) for text, kind in zip(instructions, kinds, strict=True)]
-        wanted = [task for task in tasks for _ in range(self.instances)]
-        asked = [prompts.instance(_alike(draw, seeds, task, self.examples), task) for task in wanted]
-        replies = self._ask(found, draw, asked, stop=[prompts.NEXT], max_tokens=self.max_tokens)
-        for number, task in enumerate(tasks):
-            own = replies[number * self.instances : (number + 1) * self.instances]
-            whole = [each.text for each in own if each.ended]
-            read = [prompts.read_instance(each, classification=task.classification) for each in whole]
-            instances, reasons = self.screen.instances(read)
-            for reason in [*reasons, *["unfinished answer"] * (len(own) - len(whole))]:
-                found.drop(reason, task.instruction)
+        new = [Task(text, classification=kind) for text, kind in zip(instructions, kinds, strict=True)]
+        requests = [
+            prompts.instance(_same_kind(draw, seeds, task, self.examples), task)
+            for task in new
+            for _ in range(self.instances)
+        ]
+        replies = self._ask(result, draw, requests, stop=[prompts.NEXT], max_tokens=self.max_tokens)
+        for place, task in enumerate(new):
+            own = replies[place * self.instances : (place + 1) * self.instances]
+            texts = [reply.text for reply in own if reply.ended]
+            parsed = [prompts.read_instance(text, classification=task.classification) for text in texts]
+            instances, reasons = self.screen.instances(parsed)
+            for reason in [*reasons, *["unfinished answer"] * (len(own) - len(texts))]:
+                result.drop(reason, task.instruction)
             if instances:
-                found.tasks.append(Task(task.instruction, tuple(instances), task.classification))
-        return found
+                result.tasks.append(Task(task.instruction, tuple(instances), task.classification))
+        return result
 
     def _instructions(
-        self, draw: Random, seeds: Sequence[Task], made: Sequence[Task], known: Known, found: Round
+        self, draw: Random, seeds: Sequence[Task], tasks: Sequence[Task], known: RougeIndex, result: Round
     ) -> list[str]:
-        """New ones, each unlike all before it."""
-        asked = []
-        for _ in range(self.prompts_a_round):
-            ours = draw.sample(made, min(self.examples - self.of_seeds, len(made)))
-            shown = [*draw.sample(seeds, min(self.examples - len(ours), len(seeds))), *ours]
-            draw.shuffle(shown)
-            asked.append((prompts.more_tasks(shown, wanted=self.new_tasks), len(shown) + 1))
-        replies = self._ask(found, draw, [text for text, _ in asked], stop=["\n\n"], max_tokens=LINE * self.new_tasks)
-        new = []
-        for (_, first), reply in zip(asked, replies, strict=True):
+        """Return new instructions, each unlike all earlier ones."""
+        requests = []
+        for _ in range(self.prompts_per_round):
+            new = draw.sample(tasks, min(self.examples - self.seed_examples, len(tasks)))
+            listed = [*draw.sample(seeds, min(self.examples - len(new), len(seeds))), *new]
+            draw.shuffle(listed)
+            requests.append((prompts.more_tasks(listed, count=self.new_tasks), len(listed) + 1))
+        tokens = INSTRUCTION_TOKENS * self.new_tasks
+        replies = self._ask(result, draw, [prompt for prompt, _ in requests], stop=["\n\n"], max_tokens=tokens)
+        instructions = []
+        for (_, first), reply in zip(requests, replies, strict=True):
             texts = prompts.read_tasks(reply.text, first=first)
-            for text in texts[: self.new_tasks if reply.ended else -1]:  # what was cut off is no task
+            for text in texts[: self.new_tasks if reply.ended else -1]:  # the last text of a truncated reply is cut
                 if reason := self.screen.instruction(text, known):
-                    found.drop(reason, text[:200])
+                    result.drop(reason, text[:200])
                 else:
                     known.add(text)
-                    new.append(text)
-        return new
+                    instructions.append(text)
+        return instructions
 
-    def _ask(self, found: Round, draw: Random, asked: list[str], *, stop: list[str], max_tokens: int) -> list[Written]:
+    def _ask(self, result: Round, draw: Random, texts: list[str], *, stop: list[str], max_tokens: int) -> list[Reply]:
+        """Have the writer continue texts, and count requests and tokens."""
         seed = draw.getrandbits(31)
-        replies = self.writer.write(asked, stop=stop, max_tokens=max_tokens, seed=seed) if asked else []
-        found.asked += len(replies)
-        found.read += sum(reply.read for reply in replies)
-        found.written += sum(reply.written for reply in replies)
+        replies = self.writer.write(texts, stop=stop, max_tokens=max_tokens, seed=seed) if texts else []
+        result.requests += len(replies)
+        result.prompt_tokens += sum(reply.prompt_tokens for reply in replies)
+        result.reply_tokens += sum(reply.reply_tokens for reply in replies)
         return replies
 
 
 def _balanced(draw: Random, seeds: Sequence[Task], count: int) -> list[Task]:
-    """Seeds of both kinds, as many of each as can be, mixed."""
+    """Draw classifications and other tasks in equal numbers, as far as there are enough, shuffled."""
     sides = [[seed for seed in seeds if seed.classification == kind] for kind in (True, False)]
     chosen = [task for side in sides for task in draw.sample(side, min(-(-count // 2), len(side)))]
     draw.shuffle(chosen)
     return chosen[:count]
 
 
-def _alike(draw: Random, seeds: Sequence[Task], task: Task, count: int) -> list[Task]:
-    """Seeds of the same kind, for it is their form that is followed."""
+def _same_kind(draw: Random, seeds: Sequence[Task], task: Task, count: int) -> list[Task]:
+    """Draw seeds of the same kind, since the reply follows their form."""
     same = [seed for seed in seeds if seed.classification == task.classification] or list(seeds)
     return draw.sample(same, min(count, len(same)))

@@ -1,4 +1,4 @@
-"""A task as Self-Instruct has it: an instruction, and examples of what may be given with it and what to answer."""
+"""A task of Self-Instruct: an instruction with instances, pairs of input and output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from lm.sources.members import find_files
 
 @dataclass(frozen=True)
 class Instance:
-    """What is given with an instruction ("" for nothing), and the answer."""
+    """An input of an instruction, "" for none, and the output."""
 
     input: str
     output: str
@@ -18,8 +18,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class Task:
-    """`classification` says that every answer is one of few labels: those are asked for before their inputs, or a model
-    writes inputs of one label only (Wang et al. 2023, section 2.2)."""
+    """An instruction with its instances.
+
+    Args:
+        instruction: What to do.
+        instances: Inputs with their outputs.
+        classification: Whether every output is one of few labels. The writer then gives the label before the input,
+            since otherwise it writes inputs of one label only (Wang et al. 2023, section 2.2).
+    """
 
     instruction: str
     instances: tuple[Instance, ...] = field(default=())
@@ -27,29 +33,29 @@ class Task:
 
     @property
     def record(self) -> dict[str, Any]:
-        """As data/conversations=self_instruct reads it."""
-        instances = [{"input": each.input, "output": each.output} for each in self.instances]
+        """The record that data/conversations=self_instruct reads."""
+        instances = [{"input": instance.input, "output": instance.output} for instance in self.instances]
         return {
             "instruction": self.instruction, "instances": instances, "is_classification": self.classification
         }  # fmt: skip
 
     @staticmethod
     def of(record: Mapping[str, Any], place: str = "task") -> "Task":
-        """The task of a record; ValueError with its place where it is none."""
+        """Parse a record; raise ValueError with its place if it is not a task."""
         instruction, instances = (field_of(record, name, place) for name in ("instruction", "instances"))
         if not isinstance(instruction, str) or not instruction.strip():
-            raise ValueError(f"{place}: its instruction is {kind_of(instruction)} or empty: write it out")
-        if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances) or not instances:
-            raise ValueError(f"{place}: field 'instances' is no list of objects with input and output")
-        made = []
-        for each in instances:
-            given, answer = each.get("input") or "", field_of(each, "output", place)
-            if not isinstance(given, str) or not isinstance(answer, str) or not answer.strip():
-                raise ValueError(f"{place}: an instance has no text as output, or an input that is none")
-            made.append(Instance(given, answer))
-        return Task(instruction, tuple(made), bool(record.get("is_classification", False)))
+            raise ValueError(f"{place}: its instruction is {kind_of(instruction)} or empty: give a text")
+        if not isinstance(instances, list) or not all(isinstance(item, dict) for item in instances) or not instances:
+            raise ValueError(f"{place}: field 'instances' must be a list of objects with input and output")
+        parsed = []
+        for item in instances:
+            content, answer = item.get("input") or "", field_of(item, "output", place)
+            if not isinstance(content, str) or not isinstance(answer, str) or not answer.strip():
+                raise ValueError(f"{place}: input and output of an instance must be texts, the output not empty")
+            parsed.append(Instance(content, answer))
+        return Task(instruction, tuple(parsed), bool(record.get("is_classification", False)))
 
 
 def read_tasks(path: str | list[str], *, key: str) -> list[Task]:
-    """The tasks of JSON Lines, in order; `key` is where the config has the path."""
+    """Read tasks from JSON Lines, in order; `key` is the config key of the path, for error messages."""
     return [Task.of(record, place) for file in find_files(path, key=key) for place, record in read_records(file)]

@@ -1,4 +1,4 @@
-"""Who writes: a model of ours here, or any behind an OpenAI-compatible endpoint."""
+"""Writers, the models that continue prompts: the contract, and a trained model of this project."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,29 +11,43 @@ from lm.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Written:
-    """A continuation, whether it came to an end by itself, and what it took in tokens."""
+class Reply:
+    """The continuation of one prompt.
+
+    Args:
+        text: The continuation without the stop string.
+        ended: Whether it ended by itself, rather than at `max_tokens`.
+        prompt_tokens: Tokens of the prompt.
+        reply_tokens: Tokens that were generated.
+    """
 
     text: str
     ended: bool
-    read: int
-    written: int
+    prompt_tokens: int
+    reply_tokens: int
 
 
 class Writer(ABC):
-    """Continues texts."""
+    """Continues prompts."""
 
     @abstractmethod
-    def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Written]:
-        """A continuation of each, up to one of `stop`, which is left out."""
+    def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Reply]:
+        """Continue each prompt up to the first of the `stop` strings, which is left out."""
 
-    @abstractmethod
-    def cost(self, read: int, written: int) -> float:
-        """What so many tokens cost, 0 where nobody has said."""
+    def cost(self, prompt_tokens: int, reply_tokens: int) -> float:
+        """Return the price of so many tokens; 0 if the writer has no price."""
+        return 0.0
 
 
 class LocalWriter(Writer):
-    """A trained model from a run directory; `rows` prompts side by side."""
+    """A trained model from a run directory.
+
+    Args:
+        model: Where the model comes from; its path is a finished run.
+        tokenizer: The model's tokenizer.
+        sampling: How tokens are chosen.
+        rows: Prompts that are continued side by side.
+    """
 
     def __init__(
         self, model: Callable[..., Transformer], *, tokenizer: Tokenizer, sampling: Sampling, rows: Count = 16
@@ -41,27 +55,24 @@ class LocalWriter(Writer):
         self.model, self.tokenizer, self.sampling, self.rows = model, tokenizer, sampling, rows
         self._generator: Generator | None = None
 
-    def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Written]:
+    def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Reply]:
         if self._generator is None:
             self._generator = Generator(self.model(vocab_size=self.tokenizer.vocab_size), self.tokenizer)
-        room = self._generator.model.context
-        asked = [[self.tokenizer.end_of_document, *self.tokenizer.encode(prompt)] for prompt in prompts]
-        if (longest := max(map(len, asked), default=0)) >= room:
+        context = self._generator.model.context
+        tokens = [[self.tokenizer.end_of_document, *self.tokenizer.encode(prompt)] for prompt in prompts]
+        if (longest := max(map(len, tokens), default=0)) >= context:
             raise ValueError(
-                f"a prompt of {longest} tokens does not fit into the context of {room}: fewer examples in each "
-                "(examples=), shorter seed tasks, or a model of more context"
+                f"a prompt of {longest} tokens does not fit into the context of {context}: fewer examples in each "
+                "(rounds.examples), shorter seed tasks, or a model with a longer context"
             )
-        made: list[Written] = []
-        for start in range(0, len(asked), self.rows):
-            batch = asked[start : start + self.rows]
-            written = self._generator.generate(
+        replies: list[Reply] = []
+        for start in range(0, len(tokens), self.rows):
+            batch = tokens[start : start + self.rows]
+            completions = self._generator.generate(
                 batch, sampling=self.sampling, max_tokens=max_tokens, stop=list(stop), seed=seed * 1_000_003 + start
             )
-            made += [
-                Written(each.text, each.reason != "length", len(prompt), len(each.tokens))
-                for prompt, each in zip(batch, written, strict=True)
+            replies += [
+                Reply(completion.text, completion.reason != "length", len(prompt), len(completion.tokens))
+                for prompt, completion in zip(batch, completions, strict=True)
             ]
-        return made
-
-    def cost(self, read: int, written: int) -> float:
-        return 0.0
+        return replies

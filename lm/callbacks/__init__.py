@@ -1,19 +1,19 @@
-"""What happens beside training: saving, measuring, showing."""
+"""Callbacks and loggers of a training run: what saves, guards, measures and shows it.
 
-from lm.callbacks.checkpoints import Checkpoints
-from lm.callbacks.final_validation import FinalValidation
+`RunCallback` is the contract of callbacks that undo steps or save the last checkpoint.
+"""
+
+from lm.callbacks.checkpoints import Checkpoints, FinalValidation
 from lm.callbacks.interruption import Interruption
+from lm.callbacks.loggers import MetricsFile, TextLogger
 from lm.callbacks.loss_spike_guard import LossSpikeGuard
 from lm.callbacks.metrics import Metrics
-from lm.callbacks.metrics_file import MetricsFile
 from lm.callbacks.non_finite_guard import NonFiniteGuard
 from lm.callbacks.progress import Progress
-from lm.callbacks.random_state import RandomState
 from lm.callbacks.rank_consistency import RankConsistency
-from lm.callbacks.replies import Replies
-from lm.callbacks.samples import Samples
-from lm.callbacks.step_counters import StepCounters
-from lm.callbacks.text_logger import TextLogger
+from lm.callbacks.resume import RandomState, StepCounters
+from lm.callbacks.run_callback import RunCallback, order_callbacks, saves_last, steps_without_effect
+from lm.callbacks.samples import Replies, Samples
 from lm.callbacks.wandb import Wandb
 
 __all__ = [
@@ -28,8 +28,12 @@ __all__ = [
     "RandomState",
     "RankConsistency",
     "Replies",
+    "RunCallback",
     "Samples",
     "StepCounters",
     "TextLogger",
     "Wandb",
+    "order_callbacks",
+    "saves_last",
+    "steps_without_effect",
 ]

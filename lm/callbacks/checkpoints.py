@@ -1,7 +1,7 @@
-"""Save the last and the best state.
+"""Write the last and the best checkpoint, and always validate the last step.
 
-Lightning's ModelCheckpoint keeps absolute paths in its state and names files by metric; all that is wanted here is
-two files whose names say what they are.
+Lightning's ModelCheckpoint stores absolute paths in its state and names files by metric; a run needs only two files
+whose names say what they are.
 """
 
 import math
@@ -9,14 +9,22 @@ import math
 from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Count
-from lm.callbacks.final_validation import validation_follows
-from lm.checkpoint.checkpoint import check_whole, checkpoint_path, save
+from lm.callbacks.run_callback import RunCallback
+from lm.checkpoint.files import check_whole, checkpoint_path, save
 from lm.checkpoint.sharded import remove_parts
-from lm.files import undamaged
+from lm.files import report_damage
 
 
-class Checkpoints(Callback):
-    """`last.ckpt` every `every` steps and at the end, `best.ckpt` whenever validation improves."""
+class Checkpoints(RunCallback):
+    """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` whenever validation improves.
+
+    Args:
+        every: Optimizer steps between writes of `last.ckpt`. A killed run repeats at most this many steps.
+        monitor: Validation metric to minimize for `best.ckpt`; a column of metrics.csv, such as `validation/loss` or
+            `validation/bits_per_byte`.
+    """
+
+    saves_last = True
 
     def __init__(self, *, every: Count = 200, monitor: str = "validation/loss"):
         self.every, self.monitor = every, monitor
@@ -28,12 +36,14 @@ class Checkpoints(Callback):
         if trainer.is_global_zero:
             directory = checkpoint_path(trainer.default_root_dir, "last").parent
             directory.mkdir(parents=True, exist_ok=True)
-            for torn in directory.glob(".*.ckpt"):  # of a writer that was killed
+            for torn in directory.glob(".*.ckpt"):  # left by a writer that was killed
                 torn.unlink()
             remove_parts(directory)
             if self.best < math.inf:
                 best = checkpoint_path(trainer.default_root_dir, "best")
-                with undamaged(best, "copy it back, or set run.restart=true: the run cannot be finished without it"):
+                with report_damage(
+                    best, "copy it back, or set run.restart=true: the run cannot be finished without it"
+                ):
                     check_whole(best)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
@@ -44,8 +54,10 @@ class Checkpoints(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.monitor not in pl_module.validation:
-            measured = ", ".join(pl_module.validation)
-            raise ValueError(f"callbacks.checkpoints.monitor={self.monitor} is not measured; there is {measured}")
+            metrics = ", ".join(pl_module.validation)
+            raise ValueError(
+                f"callbacks.checkpoints.monitor={self.monitor} is not a validation metric; choose one of: {metrics}"
+            )
         value = pl_module.validation[self.monitor]
         if value < self.best:
             self.best = value
@@ -54,7 +66,6 @@ class Checkpoints(Callback):
             self._save(trainer, "last")
 
     def _save(self, trainer: Trainer, which: str) -> None:
-        """Write the state of the run as it is after the present step."""
         if which == "last":
             self._saved = trainer.global_step
         save(trainer, which)
@@ -64,3 +75,21 @@ class Checkpoints(Callback):
 
     def load_state_dict(self, state_dict: dict) -> None:
         self.best = state_dict["best"]
+
+
+class FinalValidation(Callback):
+    """Validate after the last step even if the validation interval does not divide the number of steps.
+
+    Otherwise `best` and the result would belong to an earlier step, before the learning rate decayed. Lightning
+    validates at an interval, and once more when it is asked to stop.
+    """
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True
+
+
+def validation_follows(trainer, batch_idx: int) -> bool:
+    """Return whether validation runs after this micro-batch. Saving must wait for it: a resumed run would skip it."""
+    due = (batch_idx + 1) % trainer.val_check_batch == 0 or trainer.should_stop
+    return due and trainer.enable_validation

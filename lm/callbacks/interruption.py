@@ -1,26 +1,27 @@
-"""Ctrl-C, SIGTERM and SIGUSR1 end a run at the next step, saved; a second Ctrl-C ends it at once."""
+"""Save and exit on Ctrl-C, SIGTERM or SIGUSR1; exit at once on a second Ctrl-C."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import NoReturn
 
 import torch
 from lightning import Callback
 
-from lm.callbacks.final_validation import validation_follows
-from lm.callbacks.second_interrupt import ended_by_second_interrupt
-from lm.checkpoint.checkpoint import save
+from lm.callbacks.checkpoints import validation_follows
+from lm.checkpoint.files import save
 from lm.run import Interrupted
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interruption(Callback):
-    """Note the signal, save after the step it came in, and leave. Ranks agree on the step.
+    """Record the signal, save after the step in which it arrived, and raise `Interrupted`. Ranks agree on the step.
 
-    Lightning's own handling is kept from being installed: on SIGTERM it tells other ranks, that are in the middle of
-    something else, and exits with 0, nothing saved; on Slurm's SIGUSR1 it queues a job again that still runs.
+    Lightning's own handlers are not installed: on SIGTERM they notify the other ranks, which are busy in another
+    collective, and exit with 0 and nothing saved; on Slurm's SIGUSR1 they requeue a job that is still running.
     """
 
     def __init__(self) -> None:
@@ -28,19 +29,19 @@ class Interruption(Callback):
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Note signals from here, long before the first step.
+        """Record signals from here on, long before the first step.
 
-        They are held back until `setup`: ranks launched in between inherit that, and so do not die of a signal that
-        comes before they can note it, upon which Lightning would kill the whole job.
+        They are blocked until `setup`. Ranks launched in between inherit the mask, so that a signal cannot kill them
+        before they can record it, upon which Lightning would kill the whole job.
         """
-        before = {number: signal.signal(number, self._note) for number in CAUGHT}
+        before = {number: signal.signal(number, self._record) for number in CAUGHT}
         signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
-            with ended_by_second_interrupt():
+            with exit_on_second_interrupt():
                 yield
-        except Interrupted as ended:
-            if self.received and not ended.signal_number:  # it came as the run ended early of itself, and saved
-                raise Interrupted(self.received, ended.message) from None
+        except Interrupted as interrupted:
+            if self.received and not interrupted.signal_number:  # the run had already stopped early, and saved
+                raise Interrupted(self.received, interrupted.message) from None
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
@@ -48,7 +49,7 @@ class Interruption(Callback):
                 signal.signal(number, handler)
 
     def setup(self, trainer, pl_module, stage: str) -> None:
-        trainer._signal_connector.register_signal_handlers = _none  # Lightning has no setting for it
+        trainer._signal_connector.register_signal_handlers = lambda: None  # Lightning has no setting for it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
@@ -56,8 +57,8 @@ class Interruption(Callback):
             return
         received = self.received
         if trainer.world_size > 1:
-            seen = torch.tensor(received, device=trainer.strategy.root_device)
-            received = int(trainer.strategy.reduce(seen, reduce_op="max"))
+            own = torch.tensor(received, device=trainer.strategy.root_device)
+            received = int(trainer.strategy.reduce(own, reduce_op="max"))
         if received and not validation_follows(trainer, batch_idx):
             self._leave(trainer, received)
         self._agreed = received
@@ -70,9 +71,38 @@ class Interruption(Callback):
         save(trainer, "last")
         raise Interrupted(received, f"saved at step {trainer.global_step} of {trainer.max_steps}")
 
-    def _note(self, number: int, frame) -> None:
+    def _record(self, number: int, frame) -> None:
         self.received = number
 
 
-def _none() -> None:
-    """No handlers."""
+@contextmanager
+def exit_on_second_interrupt() -> Iterator[None]:
+    """Exit with 130 on the second SIGINT inside the context; the first one is left to its handler.
+
+    Python runs handlers only when the main thread returns to Python, which it does not while it waits in a collective
+    that another rank has not joined. A thread therefore counts the byte that Python writes for each signal on arrival.
+    It receives SIGINT also while the main thread blocks it. Files are renamed into place, so none is torn.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    Thread(target=_count_interrupts, args=(reader,), daemon=True).start()
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)  # which ends the thread
+
+
+def _count_interrupts(reader: int) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    interrupts = 0
+    while number := os.read(reader, 1):
+        interrupts += number[0] == signal.SIGINT
+        if interrupts == 2:
+            os._exit(128 + signal.SIGINT)
+    os.close(reader)
+
+
+# A forked data worker shares the pipe; one Ctrl-C written by several processes would count several times.
+os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))

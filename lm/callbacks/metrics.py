@@ -1,7 +1,7 @@
-"""Training metrics, logged on log steps only.
+"""Log training and validation metrics, at an interval.
 
-`LightningModule.log` costs 0.3–0.4 ms a metric at *every* step, whatever the logging interval; this is one call to
-the loggers on every `every`-th step, and it is the only place where a GPU is waited for.
+`LightningModule.log` costs 0.3–0.4 ms per metric at *every* step, whatever the logging interval; this is one call to
+the loggers on every `every`-th step, and the only place that waits for a GPU.
 """
 
 from time import perf_counter
@@ -14,17 +14,22 @@ from lm.process.ranks import sum_over_ranks
 
 
 class Metrics(Callback):
-    """Loss, learning rate, gradient norm and throughput while training, and what validation found."""
+    """Log loss, learning rate, gradient norm and throughput of training, and the metrics of each validation.
+
+    Args:
+        every: Optimizer steps between rows of `train/` metrics; each waits for the device. The last step is always
+            logged.
+    """
 
     def __init__(self, *, every: Count = 10):
         self.every = every
-        self._since: tuple[float, int] = (0.0, 0)  # when and at which step the clock was last read
-        self._waited = 0.0  # seconds of validation since then
-        self._validation_began = 0.0
+        self._since: tuple[float, int] = (0.0, 0)  # time and step of the last reading of the clock
+        self._validating = 0.0  # seconds of validation since then
+        self._validation_start = 0.0
         self._rate = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._since, self._waited = (perf_counter(), trainer.global_step), 0.0
+        self._since, self._validating = (perf_counter(), trainer.global_step), 0.0
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
         self._rate = optimizer.param_groups[0]["lr"]  # of this step: at its end the schedule is one ahead
@@ -35,9 +40,9 @@ class Metrics(Callback):
             return
         loss = float(sum_over_ranks(trainer, pl_module.step_loss))  # waits for the device
         now, (then, from_step) = perf_counter(), self._since
-        plan = trainer.datamodule.plan
-        rate = (step - from_step) * plan.rows_per_step * plan.context / max(1e-9, now - then - self._waited)
-        self._since, self._waited = (now, step), 0.0
+        plan = trainer.datamodule.data_plan.plan
+        rate = (step - from_step) * plan.rows_per_step * plan.context / max(1e-9, now - then - self._validating)
+        self._since, self._validating = (now, step), 0.0
         _log(
             trainer,
             {
@@ -50,10 +55,10 @@ class Metrics(Callback):
         )
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._validation_began = perf_counter()
+        self._validation_start = perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._waited += perf_counter() - self._validation_began
+        self._validating += perf_counter() - self._validation_start
         _log(trainer, pl_module.validation)
 
 

@@ -1,4 +1,4 @@
-"""How far a run is, how fast, and how long it will still take."""
+"""The progress bar of a training run: steps, time left, loss, bits per byte."""
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -9,13 +9,17 @@ from lm.progress import bar
 
 
 class Progress(Callback):
-    """A bar of steps with the loss and, once validated, bits per byte."""
+    """Show a bar of steps with the loss and, once validated, bits per byte.
+
+    Args:
+        every: Steps between reads of the loss; each read waits for the device.
+        label: Name in front of the bar.
+    """
 
     def __init__(self, *, every: Count = 10, label: str = "train"):
-        self.every = every  # steps between reads of the loss, each of which waits for the device
-        self.label = label
+        self.every, self.label = every, label
         self._bar = None
-        self._shown: dict[str, str] = {}
+        self._metrics: dict[str, str] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._bar = bar(trainer.max_steps, label=self.label, unit="steps", done=trainer.global_step)
@@ -25,13 +29,13 @@ class Progress(Callback):
             return
         if trainer.global_step % self.every == 0:
             ranks, _ = data_share(trainer)
-            self._shown["loss"] = f"{float(pl_module.step_loss) * ranks:.3f}"  # from this rank's share
-            self._bar.set_postfix(self._shown, refresh=False)
+            self._metrics["loss"] = f"{float(pl_module.step_loss) * ranks:.3f}"  # estimated from this rank's part
+            self._bar.set_postfix(self._metrics, refresh=False)
         self._bar.update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if "validation/bits_per_byte" in pl_module.validation:
-            self._shown["bits/byte"] = f"{pl_module.validation['validation/bits_per_byte']:.3f}"
+            self._metrics["bits/byte"] = f"{pl_module.validation['validation/bits_per_byte']:.3f}"
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self._bar is not None:

@@ -1,20 +1,27 @@
-"""What the model writes while it learns: the same prompts, at every validation."""
+"""Generate from fixed prompts at each validation: continuations or chat replies."""
 
 from pathlib import Path
 
 from lightning import Callback, LightningModule, Trainer
 
-from lm.bounds import Natural
-from lm.callbacks.text_logger import TextLogger
-from lm.generation import Generator, Sampling
-from lm.parallel.strategy import whole_model
+from lm.bounds import Natural, NonNegative
+from lm.callbacks.loggers import TextLogger
+from lm.conversation import Message, RoleTokenTemplate
+from lm.generation import Completion, Generator, Sampling
+from lm.parallel import placement_of
 from lm.tokenizer import load_tokenizer
 
 
 class Samples(Callback):
     """Continue a few fixed prompts at each validation and append the texts to the run's samples.txt.
 
-    Loggers that take texts have them as a table.
+    Loggers that take texts receive them as a table.
+
+    Args:
+        prompts: Texts to continue, each as the start of a document.
+        max_tokens: Maximum number of tokens per continuation.
+        temperature: Softmax temperature; 0 is greedy decoding. Nucleus sampling keeps the top 0.95.
+        seed: Seed of the sampling, the same at each validation, so that differences come from the weights.
     """
 
     def __init__(self, *, prompts: list[str], max_tokens: Natural = 64, temperature: float = 0.7, seed: int = 0):
@@ -22,25 +29,81 @@ class Samples(Callback):
         self.sampling = Sampling(temperature=temperature, top_p=0.95)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        model = whole_model(trainer.strategy, pl_module) if self.prompts else None
+        model = placement_of(trainer.strategy).whole_model() if self.prompts else None
         if model is None:
             return
         tokenizer = load_tokenizer(trainer.default_root_dir)
-        generator = Generator(model, tokenizer)
-        completions = generator.generate(
+        completions = Generator(model, tokenizer).generate(
             [[tokenizer.end_of_document, *tokenizer.encode(prompt)] for prompt in self.prompts],
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             seed=self.seed,
             stop_tokens=[tokenizer.end_of_document],
         )
-        with open(Path(trainer.default_root_dir) / "samples.txt", "a", encoding="utf-8") as file:
-            for prompt, completion in zip(self.prompts, completions, strict=True):
-                file.write(f"── step {trainer.global_step} ──\n{prompt}{completion.text}\n\n")
-        rows = [
-            {"prompt": prompt, "completion": completion.text}
-            for prompt, completion in zip(self.prompts, completions, strict=True)
-        ]
+        texts = [completion.text for completion in completions]
+        _append(trainer, [f"{prompt}{text}" for prompt, text in zip(self.prompts, texts, strict=True)])
+        rows = [{"prompt": prompt, "completion": text} for prompt, text in zip(self.prompts, texts, strict=True)]
         for logger in trainer.loggers:
             if isinstance(logger, TextLogger):
                 logger.log_texts("samples", rows, step=trainer.global_step)
+
+
+class Replies(Callback):
+    """Reply to a few fixed prompts at each validation, in the chat template of the data, and append to samples.txt.
+
+    A mark after each reply says whether the model ended its turn, which is what a model learns first. A prompt that
+    does not fit the context is reported in place of a reply.
+
+    Args:
+        prompts: User messages, each of a conversation of its own.
+        system: System message in front of each prompt; null for none.
+        max_tokens: Maximum number of tokens per reply.
+        temperature: Softmax temperature; 0 is greedy decoding. Nucleus sampling keeps the top 0.95.
+        seed: Seed of the sampling, the same at each validation, so that differences come from the weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        prompts: list[str],
+        system: str | None = None,
+        max_tokens: Natural = 64,
+        temperature: NonNegative = 0.7,
+        seed: int = 0,
+    ):
+        self.prompts, self.max_tokens, self.seed = prompts, max_tokens, seed
+        self.opening = [] if system is None else [Message("system", system)]
+        self.sampling = Sampling(temperature=temperature, top_p=0.95)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero or not self.prompts:
+            return
+        rows = trainer.datamodule.data_plan.rows
+        tokenizer, template = rows.tokenizer, rows.template or RoleTokenTemplate()
+        context = pl_module.model.context
+        encoded = {
+            prompt: template.prompt([*self.opening, Message("user", prompt)], tokenizer) for prompt in self.prompts
+        }
+        fitting = {prompt: tokens for prompt, tokens in encoded.items() if len(tokens) < context}
+        completions = Generator(pl_module.model, tokenizer).generate(
+            list(fitting.values()),
+            sampling=self.sampling,
+            max_tokens=self.max_tokens,
+            seed=self.seed,
+            stop_tokens=template.stop_tokens(tokenizer),
+        )
+        replies = {
+            prompt: f"({len(tokens)} tokens do not fit the context of {context})" for prompt, tokens in encoded.items()
+        }
+        replies |= {prompt: _marked(reply) for prompt, reply in zip(fitting, completions, strict=True)}
+        _append(trainer, [f"user   {prompt}\nmodel  {reply}" for prompt, reply in replies.items()])
+
+
+def _marked(reply: Completion) -> str:
+    """The text of a reply and whether it ended its turn."""
+    return reply.text + (" ▪" if reply.reason == "stop_token" else " … (did not end its turn)")
+
+
+def _append(trainer: Trainer, texts: list[str]) -> None:
+    with open(Path(trainer.default_root_dir) / "samples.txt", "a", encoding="utf-8") as file:
+        file.writelines(f"── step {trainer.global_step} ──\n{text}\n\n" for text in texts)

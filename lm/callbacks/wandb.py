@@ -1,13 +1,12 @@
-"""Weights & Biases: one curve a run, however often it was killed, resumed or queued again.
+"""Log to Weights & Biases: one curve per run, however often it was resumed.
 
-Lightning's own logger makes a new run each time, has no config of ours, and leaves more to the environment. wandb is
-imported when the first number is logged, so a run without it does not know it.
+Lightning's WandbLogger starts a new run each time, does not know the run's config, and leaves more to the environment.
+wandb is imported when the first metric is logged, so runs without this logger never import it.
 """
 
 import json
 import os
 import re
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,29 +16,40 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from lm.callbacks.metrics_file import MetricsFile
-from lm.callbacks.text_logger import TextLogger
+from lm.callbacks.loggers import MetricsFile, TextLogger
 from lm.files import write_atomically
+from lm.progress import Console
 
 if TYPE_CHECKING:
     from wandb import Run
 
 STEP = "step"
-FALSE = ("", "0", "false", "f", "no", "n")  # as wandb reads a variable
+FALSE = ("", "0", "false", "f", "no", "n")  # as wandb reads an environment variable
 MODEL = ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "model.json", "tokenizer.json")
 
 
 class Wandb(TextLogger):
-    """Config, metrics, samples and, if asked for, what the run makes.
+    """Log config, metrics and samples to Weights & Biases, and upload the finished run's artifacts on request.
 
-    Offline unless `offline` is false; WANDB_MODE=offline, WANDB_MODE=disabled and WANDB_DISABLED=true hold back what
-    would be sent or kept, and nothing in the environment sends what the config does not. The run's id lies in its
-    directory, so every process that goes on with it goes on with the same curve; offline each writes a file of its own
-    under `wandb/`. wandb loses what it has not yet written when its process is killed: the next one logs what is in
-    metrics.csv and not there, which offline is all of it, so the last file alone is whole. Steps that a killed process
-    had logged beyond its checkpoint come again; drawn over `step`, and the same to the last bit but for what a clock
-    decides, they change no curve. A sweep is a group. When the run is finished, `artifacts` keeps its `tokenizer`, or
-    the `model` with all that it takes to load it.
+    WANDB_MODE=offline, WANDB_MODE=disabled and WANDB_DISABLED=true restrict what the config allows; no environment
+    variable sends what the config does not. The run's id is stored in its directory, so every process that resumes the
+    run continues the same curve; offline, each process writes a file of its own under `wandb/`. wandb loses what it
+    has not written when its process is killed. The next process therefore logs the rows of metrics.csv that wandb does
+    not have; offline that is all of them, so the last file alone is complete. Steps that a killed process had logged
+    beyond its checkpoint are logged again; plotted over `step`, and bit-identical except for timings, they change no
+    curve. The jobs of a sweep form a group.
+
+    Args:
+        save_dir: Directory of the run; `train` passes it.
+        project: Project of Weights & Biases.
+        entity: User or team that owns the project; null for the default of the account.
+        offline: Whether to write files only, to be sent later by `wandb sync`. False needs a login or WANDB_API_KEY.
+        tags: Tags of the run.
+        artifacts: What to upload of the finished run: `tokenizer`, or `model` for checkpoints and everything needed to
+            load them; null for nothing.
+
+    Raises:
+        ValueError: `offline` is false and wandb does not accept the login.
     """
 
     def __init__(
@@ -69,55 +79,55 @@ class Wandb(TextLogger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict | Namespace, *args: Any) -> None:
-        """The config is the run's own."""
+        """Do nothing: the config is read from the run directory."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._tell(lambda: self._opened(step).log({STEP: step, **metrics}))
+        self._send(lambda: self._open(step).log({STEP: step, **metrics}))
 
     @rank_zero_only
     def log_texts(self, name: str, rows: Sequence[Mapping[str, str | int]], *, step: int) -> None:
-        def tell() -> None:
-            run = self._opened(step)
+        def send() -> None:
+            run = self._open(step)
             from wandb import Table
 
             table = Table(columns=[STEP, *rows[0]], data=[[step, *row.values()] for row in rows])
             run.log({STEP: step, name: table})
 
-        self._tell(tell)
+        self._send(send)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         if self._run is not None:
-            self._tell(lambda: self._finish(succeeded=status == "success"))
+            self._send(lambda: self._finish(succeeded=status == "success"))
             self._run = None
 
-    def _tell(self, what: Callable[[], None]) -> None:
-        """Tell wandb, whose own process may have gone before this one: Slurm ends all of a job's, while we still save.
+    def _send(self, call: Callable[[], None]) -> None:
+        """Call wandb, whose own process may end before this one: Slurm ends all of a job's while the run still saves.
 
-        What is lost then, the next process of the run logs.
+        The next process of the run logs what is lost.
         """
         if self._lost:
             return
         try:
-            what()
+            call()
         except ConnectionError:
             self._lost = True
-            print(f"wandb's process has gone; {self.directory}/metrics.csv goes on", file=sys.stderr)
-            with suppress(ConnectionError):  # or it says that again when this process ends
+            Console("wandb").warn(f"wandb's process has ended; metrics continue in {self.directory}/metrics.csv")
+            with suppress(ConnectionError):  # otherwise it raises again when this process ends
                 import wandb
 
                 wandb.teardown()
 
     def _finish(self, *, succeeded: bool) -> None:
         if succeeded and self.artifacts:
-            self._keep(["tokenizer.json"] if self.artifacts == "tokenizer" else MODEL)
+            self._upload(["tokenizer.json"] if self.artifacts == "tokenizer" else MODEL)
         self._run.finish(exit_code=0 if succeeded else 1)
 
-    def _opened(self, step: int) -> "Run":
-        """The run in wandb, begun or gone on with at this step."""
+    def _open(self, step: int) -> "Run":
+        """Start or resume the run in wandb at this step."""
         if self._run is None:
-            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # else it reports its own faults to Sentry
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # otherwise it reports its own errors to Sentry
             import wandb
 
             config = json.loads((self.directory / "config.json").read_bytes())
@@ -138,13 +148,13 @@ class Wandb(TextLogger):
                     settings=wandb.Settings(silent=True, console="off", disable_git=True, x_disable_machine_info=True),
                 )
             except wandb.Error as error:
-                told = str(error).strip().splitlines()[0]
+                reason = str(error).strip().splitlines()[0]
                 raise ValueError(
-                    f"logger.wandb.offline=false: {told}: type `wandb login` or set WANDB_API_KEY, or leave it offline "
-                    f"and send it later: wandb sync {self.directory}/wandb/offline-run-*"
+                    f"logger.wandb.offline=false: {reason}: run `wandb login` or set WANDB_API_KEY, or stay offline "
+                    f"and send later: wandb sync {self.directory}/wandb/offline-run-*"
                 ) from error
             self._run.define_metric("*", step_metric=STEP)
-            known = self._run.summary.get(STEP, 0)  # of what was sent before; offline there is none
+            known = self._run.summary.get(STEP, 0)  # last step sent before; 0 when offline
             for row in MetricsFile(str(self.directory)).read():
                 if known < int(row["step"]) < step:
                     self._run.log(
@@ -153,24 +163,24 @@ class Wandb(TextLogger):
         return self._run
 
     def _mode(self) -> Literal["online", "offline", "disabled"]:
-        asked = os.environ.get("WANDB_MODE", "").lower()
-        if asked == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() not in FALSE:
+        mode = os.environ.get("WANDB_MODE", "").lower()
+        if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() not in FALSE:
             return "disabled"
-        return "offline" if self.offline or asked in ("offline", "dryrun") else "online"
+        return "offline" if self.offline or mode in ("offline", "dryrun") else "online"
 
     def _id(self) -> str:
-        """Subset once, and kept where the run is. One that starts again is another."""
+        """Return the id, drawn once and stored in the run directory. A restarted run has another."""
         file = self.directory / "wandb.json"
         if not file.exists():
             write_atomically(file, json.dumps({"id": token_hex(6)}))
         return json.loads(file.read_bytes())["id"]
 
-    def _keep(self, files: Sequence[str]) -> None:
+    def _upload(self, files: Sequence[str]) -> None:
         from wandb import Artifact
 
-        name = "-".join(self.directory.parts[-2:])  # no other sign is allowed in it
+        name = "-".join(self.directory.parts[-2:])  # wandb allows no other characters
         artifact = Artifact(re.sub(r"[^\w.-]+", "-", name), type=self.artifacts)
         for file in files:
-            if (self.directory / file).exists():  # a run without validation has no best
+            if (self.directory / file).exists():  # a run without validation has no best.ckpt
                 artifact.add_file(str(self.directory / file), name=file, policy="immutable")
         self._run.log_artifact(artifact)

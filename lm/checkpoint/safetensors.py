@@ -1,6 +1,7 @@
-"""Weights as one .safetensors file: a list of names, types, shapes and places in JSON, then the numbers.
+"""Weights as one `.safetensors` file: a JSON header of names, types, shapes and offsets, then the numbers.
 
-The format is a page (github.com/huggingface/safetensors); a file of it runs nothing and can be read a tensor at a time.
+The format fits on a page (github.com/huggingface/safetensors); such a file cannot run code, and tensors can be read one
+at a time.
 """
 
 import json
@@ -16,14 +17,14 @@ TYPES = {torch.float64: "F64", torch.float32: "F32", torch.bfloat16: "BF16", tor
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write `tensors` by name, whole or not at all."""
-    header, place = {}, 0
+    """Write `tensors`, by name, to a file that is whole or absent."""
+    header, offset = {}, 0
     for name, value in tensors.items():
         size = value.numel() * value.element_size()
-        header[name] = {"dtype": TYPES[value.dtype], "shape": [*value.shape], "data_offsets": [place, place + size]}
-        place += size
+        header[name] = {"dtype": TYPES[value.dtype], "shape": [*value.shape], "data_offsets": [offset, offset + size]}
+        offset += size
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the numbers begin where they may be mapped into memory
+    text += b" " * (-len(text) % 8)  # aligns the numbers, so that they can be mapped into memory
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for value in tensors.values():

@@ -1,8 +1,8 @@
-"""A checkpoint as a directory, into which every rank writes its part: for models that no single rank can hold.
+"""A distributed checkpoint: a directory into which every rank writes its shards.
 
-The tensors are written and read by torch.distributed.checkpoint, which lets any number of ranks, or one process, take
-what they need of them. The rest is a plain file beside them. A directory cannot be renamed over another, so each has a
-name of its own, and `last.ckpt` is a link to it, which can.
+`torch.distributed.checkpoint` writes and reads the tensors, so that any number of ranks, or one process, can load what
+they need; everything else is a plain file beside them. A directory cannot be renamed over another, but a link can: each
+checkpoint has a directory name of its own, `last.<name>.parts`, and `last.ckpt` is a link to it.
 """
 
 import io
@@ -24,9 +24,9 @@ from torch.distributed.checkpoint.metadata import Metadata
 from lm.files import write_atomically
 
 REST = "rest.pt"
-GO_ON = "remove it to go on without it, or set run.restart=true to start again"  # what helps where one is damaged
+DAMAGE_REMEDY = "remove it to continue without it, or set run.restart=true to start again"
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
-# What torch's list of tensors is made of. It is a pickle, and any other name in it would be run.
+# Classes in torch's list of tensors, which is a pickle: unpickling calls whatever it names, so others are refused.
 NAMES = {
     *(
         ("torch.distributed.checkpoint.metadata", name)
@@ -46,12 +46,12 @@ NAMES = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in NAMES:
-            raise ValueError(f"it names {module}.{name}, which a list of tensors does not need")
+            raise ValueError(f"it names {module}.{name}, which no list of tensors needs")
         return super().find_class(module, name)
 
 
 class _Reader(dcp.FileSystemReader):
-    """torch's, but its list of tensors runs nothing."""
+    """torch's reader, with a list of tensors that cannot run code."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
         metadata = _Unpickler(io.BytesIO((Path(self.path) / ".metadata").read_bytes())).load()
@@ -60,12 +60,12 @@ class _Reader(dcp.FileSystemReader):
 
 
 def is_parts(path: str | Path) -> bool:
-    """Whether the checkpoint at `path` is a directory of parts."""
+    """Return True if the checkpoint at `path` is distributed: a directory, or a link to one."""
     return Path(path).is_dir()
 
 
 def split_tensors(checkpoint: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a Lightning checkpoint by names of ours, and the rest of it."""
+    """Split a Lightning checkpoint into its tensors, by name, and everything else."""
     tensors = {f"{WEIGHTS}{name}": value for name, value in checkpoint["state_dict"].items()}
     groups = []
     for place, optimizer in enumerate(checkpoint["optimizer_states"]):
@@ -76,7 +76,7 @@ def split_tensors(checkpoint: dict[str, Any]) -> tuple[dict[str, Tensor], dict[s
 
 
 def join_tensors(rest: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Put tensors back to where `split_tensors` took them from."""
+    """Put tensors back where `split_tensors` took them from, in place."""
     for name, value in tensors.items():
         if name.startswith(WEIGHTS):
             rest["state_dict"][name.removeprefix(WEIGHTS)] = value
@@ -86,9 +86,17 @@ def join_tensors(rest: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
 
 
 def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any], *, name: str, first: bool) -> None:
-    """Write a checkpoint; every rank must call it, with the same `name`, new for each. Then `path` is a link to it."""
+    """Write a checkpoint and link `path` to it. Every rank must call this.
+
+    Args:
+        path: Where the checkpoint is linked, as checkpoints/last.ckpt.
+        tensors: This rank's shards, by name.
+        rest: Everything else of the checkpoint.
+        name: A name that no earlier checkpoint has, the same on every rank.
+        first: Whether this is rank 0, which writes `rest` and the link.
+    """
     directory = path.with_name(f"{path.stem}.{name}.parts")
-    with _plainly():  # files are synced, and the list of tensors comes last
+    with _original_errors():  # syncs the files, and writes the list of tensors last
         dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(directory))
     if not first:
         return
@@ -97,19 +105,19 @@ def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any],
     write_atomically(directory / REST, content.getvalue())
     link = path.with_name(f".{path.stem}.{token_hex(4)}{path.suffix}")
     link.symlink_to(directory.name)
-    make_way(path)
+    move_directory_aside(path)
     os.replace(link, path)
     remove_parts(path.parent, stem=path.stem)
 
 
-def make_way(path: Path) -> None:
-    """Let `path` be replaced where it is no link but the directory itself, as a copy may have it."""
+def move_directory_aside(path: Path) -> None:
+    """Rename `path` if it is a directory and not a link, as in a copy, so that a file or link can replace it."""
     if path.is_dir() and not path.is_symlink():
         path.rename(path.with_name(f"{path.stem}.{token_hex(4)}.parts"))
 
 
 def remove_parts(directory: Path, *, stem: str = "*") -> None:
-    """Remove parts that no checkpoint is a link to: those of earlier ones, and of a writer that was killed."""
+    """Remove directories that no checkpoint links to: earlier checkpoints, and incomplete ones of a killed writer."""
     linked = {link.resolve().name for link in directory.glob("*.ckpt") if link.is_symlink()}
     for parts in directory.glob(f"{stem}.*.parts"):
         if parts.name not in linked:
@@ -117,7 +125,7 @@ def remove_parts(directory: Path, *, stem: str = "*") -> None:
 
 
 def check_parts(path: str | Path) -> None:
-    """Raise where files are missing or too short. There are no checksums."""
+    """Raise an error if files are missing or truncated. There are no checksums."""
     path = Path(path)
     for place in _Reader(path).read_metadata().storage_data.values():
         if (path / place.relative_path).stat().st_size < place.offset + place.length:
@@ -127,22 +135,22 @@ def check_parts(path: str | Path) -> None:
 
 
 def read_rest(path: str | Path) -> dict[str, Any]:
-    """All of a checkpoint but its tensors."""
+    """Read everything of a checkpoint but its tensors."""
     return torch.load(Path(path) / REST, map_location="cpu", weights_only=True)
 
 
 def read_into(path: str | Path, tensors: dict[str, Tensor], *, alone: bool = False) -> None:
-    """Fill `tensors`, or this rank's parts of them, by name; every rank must call it, unless it is meant `alone`."""
-    with _plainly():
+    """Fill `tensors`, or shards of them, by name. Every rank must call this, unless one reads `alone`."""
+    with _original_errors():
         dcp.load(tensors, storage_reader=_Reader(path), no_dist=alone)
 
 
 def read_whole(path: str | Path, *, prefix: str = "") -> dict[str, Any]:
-    """The checkpoint as one process writes it, read by this one alone; with `prefix` only tensors that begin so."""
+    """Read a checkpoint in one process, as a single file would hold it; only tensors that start with `prefix`."""
     listed = _Reader(path).read_metadata().state_dict_metadata
     tensors = {
-        name: torch.empty(found.size, dtype=found.properties.dtype)
-        for name, found in listed.items()
+        name: torch.empty(stored.size, dtype=stored.properties.dtype)
+        for name, stored in listed.items()
         if name.startswith(prefix)
     }
     read_into(path, tensors, alone=True)
@@ -152,8 +160,8 @@ def read_whole(path: str | Path, *, prefix: str = "") -> dict[str, Any]:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
-    """Let what failed on a rank be raised as it is: torch makes of it what is no Exception, which nobody could tell."""
+def _original_errors() -> Iterator[None]:
+    """Raise the error of the rank that failed: torch wraps it in a class that is no `Exception`."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*assuming the intent is to (save|load) in a single process.*")

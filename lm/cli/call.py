@@ -12,27 +12,32 @@ from lm.config.build import build
 from lm.config.check import examine
 from lm.config.composition import leave_hydra
 from lm.config.target import is_job, is_node, locate
-from lm.process.failure import in_a_line, report_failure
-from lm.process.launch import launches
-from lm.process.ranks import is_first_process
+from lm.process.failure import one_line, report_failure
+from lm.process.supervisor import supervised_ranks
 from lm.run import Run
 from lm.sweep import Job, Outcome, Pruned, sweep_name
+from lm.sweep.job import CONSOLE
 
 
-def run_one(config: DictConfig) -> Any:
-    """What Hydra calls with a composed config, in whichever process its launcher starts."""
+def run_composed(config: DictConfig, *, node: dict | None = None) -> Any:
+    """Run a job with its composed config; Hydra calls this in whichever process its launcher starts.
+
+    Args:
+        config: The composed config.
+        node: The same as plain data, where it has been checked already.
+    """
     swept = leave_hydra()
     if swept is not None:
         job = _frozen(config, swept)
-        return carry_out(job) if isinstance(job, Job) else job
+        return run_sweep_job(job) if isinstance(job, Job) else job
     try:
-        return call_job(_plain(config))
+        return call_job(node or _plain(config))
     except Exception as error:
         raise SystemExit(report_failure(error)) from None
 
 
 def freeze(config: DictConfig) -> Job | Outcome:
-    """The job of a sweep that Hydra would run with this config, for another process; its end if it has faults."""
+    """The job of a sweep that Hydra would run with this config, for another process; its outcome if it has faults."""
     return _frozen(config, leave_hydra() or [])
 
 
@@ -43,24 +48,23 @@ def _frozen(config: DictConfig, swept: Sequence[str]) -> Job | Outcome:
     try:
         node = _plain(config)
     except ValueError as error:
-        return Outcome(name, [*swept], "", code=report_failure(error), error=in_a_line(error))
+        return Outcome(name, [*swept], "", code=report_failure(error), error=one_line(error))
     run = node.get("run")
     directory = Path(run["root"], run["job"], run["name"]).as_posix() if run else ""
     return Job(name, [*swept], directory, node)
 
 
-def carry_out(job: Job) -> Outcome:
-    """Call a job of a sweep. One that fails has told why, and does not keep the others from being run."""
-    print(f"sweep       {job.name}", flush=True)
-    done = Outcome(job.name, job.overrides, job.directory)
+def run_sweep_job(job: Job) -> Outcome:
+    """Run one job of a sweep. A failure is reported and becomes its outcome, so the other jobs still run."""
+    CONSOLE.line(job.name)
+    outcome = Outcome(job.name, job.overrides, job.directory)
     try:
-        return replace(done, value=call_job(job.node))
+        return replace(outcome, value=call_job(job.node))
     except Pruned as pruned:
-        if is_first_process():
-            print(f"sweep       {job.name} is {pruned.message}, at {pruned.value:.6g}", flush=True)
-        return replace(done, value=pruned.value, pruned_at=pruned.step)
+        CONSOLE.line(f"{job.name} is {pruned.message}, at {pruned.value:.6g}")
+        return replace(outcome, value=pruned.value, pruned_at=pruned.step)
     except Exception as error:
-        return replace(done, code=report_failure(error), error=in_a_line(error))
+        return replace(outcome, code=report_failure(error), error=one_line(error))
 
 
 def _plain(config: DictConfig) -> dict:
@@ -71,11 +75,14 @@ def _plain(config: DictConfig) -> dict:
 
 
 def call_job(node: dict, changes: Mapping[str, Any] | None = None) -> Any:
-    """Open the run of a job's plain config, build the job's parts and call it; give back what it returns.
+    """Open the run of a job, build the job's parts, call its function, and return what it returns.
 
-    A part that is a job itself arrives as a function and is built when called: the later stages of a pipeline read what
-    its earlier ones made. Called with `changes` (dotted key → plain value), it is the job with those: a job that
-    compares calls another many times.
+    A part that is a job itself arrives as a function, built when it is called: the later stages of a pipeline read what
+    the earlier ones made.
+
+    Args:
+        node: Plain config of the job.
+        changes: Dotted key → plain value that replaces the configured one, for jobs that call another many times.
     """
     for key, value in (changes or {}).items():
         node = _changed(node, key.split("."), value)
@@ -88,14 +95,14 @@ def call_job(node: dict, changes: Mapping[str, Any] | None = None) -> Any:
     run: Run = build(node["run"], key="run")
     run.open(node)
     try:
-        with launches(run.directory / "config.json"):
+        with supervised_ranks(run.directory / "config.json") as run.supervisor:
             return function(run=run, **_parts(parts))
     finally:
         run.close()
 
 
 def _changed(node: dict, path: list[str], value: Any) -> dict:
-    """The node with another value at a key; nothing that it shares with the first is touched."""
+    """A copy of the node with another value at a key; the original is not changed."""
     first, *rest = path
     return {**node, first: _changed(node.get(first) or {}, rest, value) if rest else value}
 

@@ -1,14 +1,16 @@
-"""Tab completion: what may come next on a command line, and the few lines by which a shell asks."""
+"""Tab completion: what may come next on a command line, and the scripts of the shells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from lm.config.outline import jobs, options, outline
+from lm.cli.explain import USUAL
+from lm.cli.help import topics
+from lm.config.outline import Outline, jobs, options, outline
 
 CONFIG_DIR = ("--config-dir", "-cd")
 FLAGS = ("--help", "--multirun", "--config-dir", "--cfg", "--package", "--resolve", "--version", "--completion")
-# Each shell hands over the words before the one at the cursor, then that one, perhaps empty.
+# Each shell passes the words before the one at the cursor, then that one, perhaps empty.
 SCRIPTS = {
     "bash": r"""
 _lm_complete() {
@@ -35,16 +37,21 @@ complete -c lm -f -a '(lm --complete (commandline -opc)[2..] (commandline -ct) |
 
 
 def candidates(words: Sequence[str], directory: Path) -> list[str]:
-    """What the last of `words` can become; a space ends what is complete."""
+    """The completions of the last word; a space ends those that are complete."""
     *before, current = words or [""]
     if before and before[-1] in CONFIG_DIR:
-        return []  # the shell knows its directories
+        return []  # the shell completes directories
     places = [directory, *_config_directories(before)]
     if current.startswith("-"):
         return [f"{flag} " for flag in FLAGS if flag.startswith(current)]
     plain = [word for word in before if not word.startswith("-") and Path(word) not in places]
+    known = jobs(places)
     if not plain:
-        return [f"{job} " for job in jobs(places) if job.startswith(current)]
+        return [f"{word} " for word in [*known, "explain", "help"] if word.startswith(current)]
+    if plain == ["help"]:
+        return [f"{topic} " for topic in dict.fromkeys([*known, *topics(), "tree"]) if topic.startswith(current)]
+    if plain[0] == "explain":
+        return _explained(plain[1:], current, known, places)
     chosen = dict(word.lstrip("+").split("=", 1) for word in plain[1:] if "=" in word)
     found = outline(plain[0], places, chosen)
     name, equals, _ = current.partition("=")
@@ -54,6 +61,15 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
     else:
         offered = [f"{each}=" for each in dict.fromkeys([*found.groups, *found.own, *found.inherited])]
     return [each for each in offered if each.startswith(current) and each != current]
+
+
+def _explained(words: Sequence[str], current: str, known: Iterable[str], places: Sequence[Path]) -> list[str]:
+    """What `lm explain` takes: a job, its groups and its keys."""
+    job = words[0] if words and words[0] in known else None
+    first = [] if words else known
+    found = outline(job, places) if job else outline(USUAL, places) if USUAL in known else Outline()
+    keys = dict.fromkeys([*first, *found.groups, *found.own, *found.inherited])
+    return [f"{key} " for key in keys if key.startswith(current) and key != current]
 
 
 def _config_directories(words: Sequence[str]) -> list[Path]:

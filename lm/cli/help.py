@@ -1,9 +1,16 @@
-"""What `lm` and `lm JOB --help` print."""
+"""What `lm`, `lm JOB --help` and `lm help TOPIC` print, from YAML, docstrings and README.md alone."""
 
+import ast
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 
-from lm.config.outline import jobs, options, outline
+from lm.config.docstrings import describe
+from lm.config.faults import did_you_mean
+from lm.config.outline import config_directory, jobs, options, outline
+
+PACKAGE = Path(__file__).parents[1]
+WIDTH = 100  # columns
 
 
 def list_jobs(places: Sequence[Path]) -> str:
@@ -16,6 +23,8 @@ def list_jobs(places: Sequence[Path]) -> str:
             *_columns(jobs(places), indent=2),
             "",
             "lm JOB --help            the groups, options and keys of a job",
+            "lm explain KEY           what a key means, its type, its value and where it is set",
+            "lm help                  pages on the parts of lm; lm help TOPIC prints one",
             "lm JOB --cfg job         the whole config that it would run with",
             "lm JOB --config-dir DIR  with YAML of your own beside ours",
             "lm JOB -m …              a sweep: key=a,b runs the job with each",
@@ -25,11 +34,11 @@ def list_jobs(places: Sequence[Path]) -> str:
 
 
 def describe_job(job: str, places: Sequence[Path]) -> str:
-    """A job's groups with all their options, and its own keys with what they are unless set."""
+    """A job's groups with all their options, and its own keys with their values and meaning."""
     found = outline(job, places)
     lines = [f"lm {job} [group=option] [key=value]", "", jobs(places)[job]]
     if found.groups:
-        lines += ["", "groups (* what it is unless chosen)"]
+        lines += ["", "groups (* the default)"]
     shown: set[str] = set()
     for name, option in found.groups.items():
         group = name.partition("@")[0]
@@ -37,22 +46,73 @@ def describe_job(job: str, places: Sequence[Path]) -> str:
         if group not in shown:
             current = option if isinstance(option, list) else [option]
             marks = {each: "*" if each in current else " " for each in options(group, places, job=job)}
-            told = {f"{marks[each]} {each}": line for each, line in options(group, places, job=job).items()}
-            lines += _columns(told, indent=4)
+            rows = {f"{marks[each]} {each}": line for each, line in options(group, places, job=job).items()}
+            lines += _columns(rows, indent=4)
         shown.add(group)
     if found.own:
         lines += ["", "keys (… must be given)"]
-        lines += [f"  {key}={_shown(value)}" for key, value in found.own.items()]
+        for key, value in found.own.items():
+            target, name = found.reader(key)
+            parameter = (definition.parameters if (definition := describe(target)) else {}).get(name)
+            lines.append(f"  {key}={_shown(value)}")
+            if parameter and parameter.text and key.endswith(name):
+                lines += wrap(parameter.text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     lines += [
         "",
-        f"An option has keys of its own; all there are: lm {job} --cfg job",
+        f"Options have keys of their own: lm {job} --cfg job prints all, lm explain {job} KEY explains one",
     ]
     return "\n".join(lines)
 
 
-def _columns(named: dict[str, str], *, indent: int) -> list[str]:
-    width = max([len(name) for name in named], default=0)
-    return [f"{' ' * indent}{name:<{width}}  {told}".rstrip() for name, told in named.items()]
+def show_topic(words: Sequence[str], places: Sequence[Path]) -> str:
+    """The list of topics; or the page of a topic, the tree of the code, a job's groups and keys."""
+    pages, known = topics(), jobs(places)
+    if not words:
+        headlines = {name: _summary(page.parent / "__init__.py") for name, page in pages.items()}
+        named = {
+            **headlines,
+            "conf": "How the YAML composes, and where your own goes",
+            "tree": "All packages and modules",
+        }
+        return "\n".join(["lm help TOPIC", "", "topics", *_columns(named, indent=2), "", "and every job: lm help JOB"])
+    topic = words[0]
+    if topic == "tree":
+        return tree()
+    if topic not in pages and topic not in known:
+        raise ValueError(f"there is no topic {topic}{did_you_mean(topic, [*pages, 'tree', *known])}")
+    parts = [pages[topic].read_text(encoding="utf-8").strip()] if topic in pages else []
+    parts += [describe_job(topic, places)] if topic in known else []
+    return f"\n\n{'─' * WIDTH}\n\n".join(parts)
+
+
+def topics() -> dict[str, Path]:
+    """Each topic with its page: the README.md of a package of lm, and of conf/."""
+    pages = {path.parent.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("README.md")}
+    found = {("lm" if name == "." else name): path for name, path in sorted(pages.items()) if name != "conf"}
+    conf = config_directory() / "README.md"
+    return {**found, **({"conf": conf} if conf.is_file() else {})}
+
+
+def tree(directory: Path = PACKAGE, *, indent: int = 0) -> str:
+    """The packages and modules below a directory, each with the first line of its docstring."""
+    rows = []
+    for path in sorted(directory.iterdir(), key=lambda path: (path.is_dir(), path.name)):
+        package = path.is_dir() and (path / "__init__.py").is_file()
+        if package or (path.suffix == ".py" and path.name != "__init__.py"):
+            name = f"{' ' * indent}{path.name}{'/' if package else ''}"
+            rows.append(f"{name:<32} {_summary(path / '__init__.py' if package else path)}".rstrip())
+            rows += [tree(path, indent=indent + 2)] if package else []
+    return "\n".join(rows)
+
+
+def _summary(file: Path) -> str:
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) if file.is_file() else ""
+    return next(iter((text or "").splitlines()), "")
+
+
+def _columns(rows: dict[str, str], *, indent: int) -> list[str]:
+    width = max([len(name) for name in rows], default=0)
+    return [f"{' ' * indent}{name:<{width}}  {text}".rstrip() for name, text in rows.items()]
 
 
 def _shown(value: object) -> str:

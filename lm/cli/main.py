@@ -1,4 +1,4 @@
-"""`lm JOB [group=option] [key=value]`: the one command. Hydra is imported only when a job runs."""
+"""The command `lm`: parsing, signals and exit codes. Hydra is imported only when a job runs."""
 
 import json
 import re
@@ -8,53 +8,55 @@ import sys
 import threading
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lm.cli.completion import SCRIPTS, candidates
-from lm.cli.help import describe_job, list_jobs
+from lm.cli.explain import explain
+from lm.cli.help import describe_job, list_jobs, show_topic
 from lm.config.faults import did_you_mean
 from lm.config.outline import config_directory, jobs
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
-from lm.process.ranks import end_with, is_first_process
+from lm.process.ranks import die_with_parent, is_first_process
 from lm.run import Interrupted
 from lm.sweep import Outcome, summary_table, write_summary
-from lm.sweep.handed import carry_out_handed
+from lm.sweep.job import CONSOLE, run_job_file
 
 if TYPE_CHECKING:
     from lm.config.composition import Composition
 
-ENDING = (signal.SIGTERM, signal.SIGUSR1)  # and Ctrl-C; while training, a callback sees to them
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # besides Ctrl-C; during training a callback handles them
 RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
 
 
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; lm --help and lm JOB --help say what there is")
+        raise ValueError(f"{message}; see lm --help and lm JOB --help")
 
 
 def main(arguments: Sequence[str] | None = None, *, directory: Path | None = None) -> int:
-    """Do what the command line says and return the exit code; `directory` is where the YAML lies."""
+    """Run the command line and return the exit code; `directory` is that of the YAML."""
     arguments = sys.argv[1:] if arguments is None else [*arguments]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows fewer characters is no reason to fail
-    main_thread = threading.current_thread() is threading.main_thread()  # only there signals can be caught
-    before = {number: signal.getsignal(number) for number in ENDING} if main_thread else {}
+            stream.reconfigure(errors="replace")  # a terminal with fewer characters is no reason to fail
+    main_thread = threading.current_thread() is threading.main_thread()  # elsewhere signals cannot be caught
+    before = {number: signal.getsignal(number) for number in SIGNALS} if main_thread else {}
     try:
         for number in before:
-            signal.signal(number, _end)
+            signal.signal(number, _interrupt)
         code = _dispatch(arguments, directory or config_directory())
-        sys.stdout.flush()  # while a reader that has gone can still be told from a bug
+        sys.stdout.flush()  # here, where a closed pipe is still handled
         return code
     except KeyboardInterrupt:
-        _go_on("interrupted", arguments)
+        _print_resume_command("interrupted", arguments)
         return INTERRUPTED
     except Interrupted as interrupted:
-        _go_on(interrupted.message, arguments)
-        # another rank ends without a fault: whoever launched it would kill the first, which may still be at its books
+        _print_resume_command(interrupted.message, arguments)
+        # 0 on other ranks: on another code their launcher would kill the first rank, which may still be saving
         return 128 + interrupted.signal_number if is_first_process() else 0
     except Exception as error:
         return report_failure(error)
@@ -63,18 +65,18 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
             signal.signal(number, handler)
 
 
-def _end(number: int, frame: object) -> NoReturn:
+def _interrupt(number: int, frame: object) -> NoReturn:
     raise Interrupted(number, "interrupted")
 
 
-def _go_on(what: str, arguments: list[str]) -> None:
-    """Say how far it came, and what to type to go on: the same, but a restart would begin anew."""
+def _print_resume_command(state: str, arguments: list[str]) -> None:
+    """Print the state and the command that resumes: the same without `restart`, which would start again."""
     if arguments[:1] == ["_job"]:
-        print(f"\n{what}", file=sys.stderr)
+        print(f"\n{state}", file=sys.stderr)
     elif is_first_process():
         again = [word for word in arguments if not RESTART.match(word)]
-        which = "the same command goes on" if again == arguments else "without restart the command goes on"
-        print(f"\n{what}; {which}: {shlex.join(['lm', *again])}", file=sys.stderr)
+        which = "the same command again" if again == arguments else "the command without restart"
+        print(f"\n{state}; run {which} to resume: {shlex.join(['lm', *again])}", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str], directory: Path) -> int:
@@ -86,28 +88,30 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
         case ["_rank", config, launcher]:
             from lm.cli.call import call_job
 
-            end_with(int(launcher))
+            die_with_parent(int(launcher))
             call_job(json.loads(Path(config).read_bytes()))
             return 0
         case ["_job", file, launcher]:
-            from lm.cli.call import carry_out
+            from lm.cli.call import run_sweep_job
 
-            end_with(int(launcher))
-            return carry_out_handed(Path(file), carry_out)
+            die_with_parent(int(launcher))
+            return run_job_file(Path(file), run_sweep_job)
         case ["--version"]:
             print(f"lm {version('lm')}")
             return 0
     options = _parser().parse_intermixed_args(arguments)
     places = [directory, *([options.config_dir] if options.config_dir else [])]
     known = jobs(places)
-    if options.words[:1] == ["help"] and "help" not in known:
-        options.words, options.help = options.words[1:], True
     if options.config_dir and not options.config_dir.is_dir():
-        raise ValueError(f"--config-dir={options.config_dir}: there is no such directory")
+        raise ValueError(f"--config-dir={options.config_dir}: no such directory")
     if options.completion:
         print(SCRIPTS[options.completion].strip())
     elif not options.words:
         print(list_jobs(places))
+    elif options.words[0] == "help" and "help" not in known:
+        print(show_topic(options.words[1:], places))
+    elif options.words[0] == "explain" and "explain" not in known:
+        print(explain(options.words[1:], directory, options.config_dir))
     elif options.words[0] not in known:
         raise ValueError(f"there is no job {options.words[0]}{did_you_mean(options.words[0], known)}")
     elif options.help:
@@ -132,29 +136,32 @@ def _parser() -> _Parser:
 
 
 def _run(options: Namespace, directory: Path) -> int:
-    from lm.cli.call import run_one
-    from lm.config.command import faults_of
+    from lm.cli.call import run_composed
+    from lm.config.command import examine_command
     from lm.config.composition import Composition
-    from lm.config.refusal import REFUSALS, refusal_in_words
-    from lm.config.typed import readable
+    from lm.config.hydra_errors import COMPOSITION_ERRORS, one_line
+    from lm.config.overrides import quoted_as_needed
 
     job, *overrides = options.words
     if options.cfg and options.multirun:
         raise ValueError("--cfg shows the config of one run: leave out -m, and give each key one value")
     composition = Composition(job, directory=directory, extra=options.config_dir)
-    overrides = [readable(composition, each, multirun=options.multirun, command=overrides) for each in overrides]
+    multirun = options.multirun
+    overrides = [quoted_as_needed(composition, each, multirun=multirun, command=overrides) for each in overrides]
     faults = []
     try:
         if options.cfg:
             composition.show(overrides, options.cfg, package=options.package, resolve=options.resolve)
             return 0
-        faults = faults_of(composition, overrides, multirun=options.multirun)
+        node, faults = examine_command(composition, overrides, multirun=multirun)
         if not faults:
-            return _summary(composition, overrides, composition.run(run_one, overrides, multirun=options.multirun))
+            outcomes = composition.run(partial(run_composed, node=node), overrides, multirun=multirun)
+            return _summary(composition, overrides, outcomes)
     except BrokenPipeError:
-        raise  # no file of the config, but a reader that has gone
-    except REFUSALS as error:
-        faults = faults_of(composition, overrides, multirun=options.multirun) or [refusal_in_words(error)]
+        raise  # an OSError, but of the pipe and not of a config file
+    except COMPOSITION_ERRORS as error:
+        _, faults = examine_command(composition, overrides, multirun=multirun)
+        faults = faults or [one_line(error)]
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if faults:
@@ -163,14 +170,13 @@ def _run(options: Namespace, directory: Path) -> int:
 
 
 def _summary(composition: "Composition", overrides: list[str], outcomes: list[Outcome]) -> int:
-    """The table of a sweep, and the exit code: that of the first job that failed."""
+    """Print the table of a sweep; return the exit code, that of the first job that failed."""
     failed = [each.code for each in outcomes if each.code]
     if outcomes and is_first_process():
         directory, largest = composition.sweep(overrides)
         write_summary(directory, outcomes, largest=largest)
-        print(f"\n{summary_table(outcomes, largest=largest)}")
-        print(f"\nsweep       {len(outcomes)} jobs → {directory}/summary.csv")
+        CONSOLE.block(summary_table(outcomes, largest=largest))
+        CONSOLE.line(f"{len(outcomes)} jobs → {directory}/summary.csv", before="\n")
     if failed:
-        told = f"{len(failed)} of {len(outcomes)} jobs of the sweep failed, as told above"
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {len(failed)} of {len(outcomes)} jobs of the sweep failed, see above", file=sys.stderr)
     return failed[0] if failed else 0

@@ -1,4 +1,4 @@
-"""The objects that a plain config describes."""
+"""Build the objects that a plain config describes."""
 
 import re
 from typing import Any
@@ -6,14 +6,19 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from lm.config.faults import keyed
+from lm.config.faults import with_full_keys
 from lm.config.target import is_node, locate, signature
 
 
 def build(value: Any, *, key: str = "") -> Any:
-    """The objects that a plain `value` describes; `key` is where it stands in the config.
+    """Build the objects of a plain value.
 
-    What only a library's constructor can refuse is a mistake in the config all the same, and told as one.
+    Args:
+        value: Plain config: a node with `_target_`, a list, a dict, or a scalar.
+        key: Its place in the config, for error messages.
+
+    Raises:
+        ValueError: With the key, if a library's constructor raises: that is a mistake in the config too.
     """
     if isinstance(value, list):
         return [build(item, key=f"{key}[{i}]") for i, item in enumerate(value)]
@@ -23,18 +28,18 @@ def build(value: Any, *, key: str = "") -> Any:
     try:
         return instantiate(value, _convert_="all")
     except InstantiationException as error:
-        told, _, inner = str(error).partition("\nfull_key: ")
-        target = (re.findall(r"'([\w.]+)'", told) or [value["_target_"]])[0]
+        reason, _, inner = str(error).partition("\nfull_key: ")
+        target = (re.findall(r"'([\w.]+)'", reason) or [value["_target_"]])[0]
         where = ".".join(filter(None, (key, inner.strip())))
         if error.__cause__ is not None and target.startswith("lm."):
-            raise _at_its_key(error.__cause__, target, where) from None  # ours say themselves what is wrong
-        raise ValueError(f"{where}: {target} refuses this: {error.__cause__ or told}") from error.__cause__
+            raise _at_its_key(error.__cause__, target, where) from None  # ours name the remedy
+        raise ValueError(f"{where}: {target} refuses this: {error.__cause__ or reason}") from error.__cause__
 
 
 def _at_its_key(error: BaseException, target: str, where: str) -> BaseException:
-    """The error of a constructor of ours, its message with the keys of the config at hand."""
+    """The error of one of our constructors, with full keys in its message."""
     found = signature(locate(target)[0])
     if not where or found is None or not isinstance(error, ValueError):
         return error
-    told = keyed(str(error), found.parameters, where)
-    return error if told == str(error) else ValueError(told)
+    message = with_full_keys(str(error), found.parameters, where)
+    return error if message == str(error) else ValueError(message)

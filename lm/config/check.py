@@ -1,4 +1,4 @@
-"""A composed config made plain, and every fault of it found before anything is built."""
+"""A composed config as plain data, and all its faults before anything is built."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from lm.config.target import is_node
 
 
 def check(config: DictConfig | dict) -> list[Fault]:
-    """Every fault of a job's config, before anything is built: none is left for the next try to find."""
+    """All faults of a job's config."""
     return examine(config)[1]
 
 
 def plain(config: DictConfig | dict) -> dict:
-    """The config as dicts, lists and scalars, interpolations resolved, numbers as the hints want them."""
+    """The config as dicts, lists and scalars, with interpolations resolved and numbers of the hinted types."""
     return examine(config)[0]
 
 
 def examine(config: DictConfig | dict) -> tuple[dict, list[Fault]]:
-    """`plain` and `check` in one go."""
+    """`plain` and `check` at once."""
     faults: list[Fault] = []
     config = OmegaConf.create(config) if isinstance(config, dict) else config
     resolved = {key: _value(config, key, key, faults) for key in config if key != "hydra"}
@@ -32,7 +32,7 @@ def examine(config: DictConfig | dict) -> tuple[dict, list[Fault]]:
 
 
 def _references(config: DictConfig, path: str = "") -> list[str]:
-    """Where parts stand that are defined elsewhere: `${…}` in place of a node."""
+    """The keys of interpolations, which may stand for parts defined elsewhere."""
     found = []
     for key in config:
         here = f"{path}.{key}" if path else str(key)
@@ -44,21 +44,21 @@ def _references(config: DictConfig, path: str = "") -> list[str]:
 
 
 def _once(faults: list[Fault], references: list[str]) -> list[Fault]:
-    """Without the faults of a part that are told where it is defined."""
-    told = {(fault.key, fault.message.replace(fault.key, "")) for fault in faults}
+    """The faults without those repeated at an interpolation of the part."""
+    known = {(fault.key, fault.message.replace(fault.key, "")) for fault in faults}
 
     def repeated(fault: Fault) -> bool:
         place = next((place for place in references if fault.key.startswith(f"{place}.")), None)
         tail, message = fault.key[len(place or "") :], fault.message.replace(fault.key, "")
         return place is not None and any(
-            key != fault.key and key.endswith(tail) and text == message for key, text in told
+            key != fault.key and key.endswith(tail) and text == message for key, text in known
         )
 
     return [fault for fault in faults if not repeated(fault)]
 
 
 def _resolved(container: DictConfig | ListConfig, path: str, faults: list[Fault]) -> Any:
-    """Plain data; what is not given, or cannot be resolved, is a fault and UNKNOWN."""
+    """Plain data; a missing or unresolvable value becomes a fault and UNKNOWN."""
     if isinstance(container, ListConfig):
         return [_value(container, i, f"{path}[{i}]", faults) for i in range(len(container))]
     return {key: _value(container, key, f"{path}.{key}" if path else str(key), faults) for key in container}
@@ -71,7 +71,7 @@ def _value(container: DictConfig | ListConfig, key: Any, path: str, faults: list
             return UNKNOWN
         value = container[key]
     except InterpolationToMissingValueError:
-        return UNKNOWN  # told where it is missing
+        return UNKNOWN  # reported where it is missing
     except UnresolvedError as error:
         faults.append(error.fault)
         return UNKNOWN

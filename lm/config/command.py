@@ -1,4 +1,4 @@
-"""All faults of a command at once, though Hydra refuses at the first."""
+"""All faults of a command at once, although Hydra stops at the first."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,95 +10,101 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from lm.config.check import check
+from lm.config.check import examine
 from lm.config.composition import Composition, as_typed
 from lm.config.faults import Fault, did_you_mean, nearest
-from lm.config.refusal import REFUSALS, first_line, refusal_in_words
+from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line, one_line
 from lm.config.signature import validate
 
-JOBS_CHECKED = 100  # of which each takes a tenth of a second
+MAX_JOBS_CHECKED = 100  # each takes a tenth of a second
 
 
 def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: bool) -> list[Fault]:
-    """All faults of a command; of a sweep, those of each of its values, and of each of its jobs if they are few."""
+    """All faults of a command: of a sweep those of each value, and of each job if they are few."""
+    return examine_command(composition, overrides, multirun=multirun)[1]
+
+
+def examine_command(
+    composition: Composition, overrides: Sequence[str], *, multirun: bool
+) -> tuple[dict | None, list[Fault]]:
+    """The plain config of the one job that a command runs, None for a sweep, and all faults of the command."""
     found, parsed = [], []
     for text in overrides:
         try:
             parsed += composition.parse([text])
         except OverrideParseException as error:
             quoted = text[:1] in ("'", '"')
-            told = (
-                "leave out the quotes around it"
-                if quoted
-                else f"is not key=value as Hydra reads it: {first_line(error)}"
-            )
-            found.append(Fault(text, told))
+            reason = f"is not key=value as Hydra reads it: {first_line(error)}"
+            found.append(Fault(text, "leave out the quotes around it" if quoted else reason))
     values = [_values(each) for each in parsed]
     for job in _by_value(values):
-        found += _faults_of_one(composition, job)
-    several = sum(len(each) > 1 for each in values)
-    if not found and several > 1 and prod(map(len, values)) <= JOBS_CHECKED:  # what only two values together get wrong
+        node, faults = _examine_one(composition, job)
+        found += faults
+    swept = sum(len(each) > 1 for each in values)
+    if not found and swept > 1 and prod(map(len, values)) <= MAX_JOBS_CHECKED:  # faults of two values together
         for job in product(*values):
-            found += _faults_of_one(composition, [*job])
+            found += _examine_one(composition, [*job])[1]
     if not multirun and not composition.sweeps:
-        several = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
-        found += [Fault(each.input_line, several) for each in parsed if each.is_sweep_override()]
-    return [*dict.fromkeys(found)]
+        remedy = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
+        found += [Fault(each.input_line, remedy) for each in parsed if each.is_sweep_override()]
+    single = not multirun and not composition.sweeps and not swept
+    return node if single and not found else None, [*dict.fromkeys(found)]
 
 
-def _faults_of_one(composition: Composition, overrides: list[str]) -> list[Fault]:
-    """Where Hydra refuses at the first mistake, mend or leave out each, and check the rest."""
+def _examine_one(composition: Composition, overrides: list[str]) -> tuple[dict | None, list[Fault]]:
+    """The plain config of one job and its faults; overrides that Hydra refuses are mended or dropped first."""
     found: list[Fault] = []
     try:
         return _check(composition.compose(overrides))
-    except REFUSALS:
+    except COMPOSITION_ERRORS:
         parsed = composition.parse(overrides)
-        chosen: list[str] = []  # options with what comes with them, so that no key of theirs is taken for a fault
+        chosen: list[str] = []  # options that compose, so that no key of theirs is taken for a fault
         choices = [each for each in parsed if _chooses(composition, each)]
         for each in sorted(choices, key=lambda each: each.key_or_group.count("/")):  # a sweeper before its sampler
-            with suppress(*REFUSALS):
+            with suppress(*COMPOSITION_ERRORS):
                 composition.compose([*chosen, each.input_line])
                 chosen.append(each.input_line)
         kept = [text for each in parsed for text in _mended(composition, each, chosen, found)]
     try:
-        found += _check(composition.compose(kept))
-    except REFUSALS as error:
-        return [*found, Fault("", refusal_in_words(error))]
+        found += _check(composition.compose(kept))[1]
+    except COMPOSITION_ERRORS as error:
+        return None, [*found, Fault("", one_line(error))]
     new = {each.key_or_group: each.input_line for each in parsed if f"++{each.input_line}" in kept}
-    return found + [
+    return None, found + [
         Fault(key, f"is not in the YAML; {_with_key(composition, key) or f'to add it, write +{text}'}")
         for key, text in new.items()
         if not any(_one_within_other(key, fault.key) for fault in found)
     ]
 
 
-def _check(config: DictConfig) -> list[Fault]:
-    """The faults of what was composed, and the options that Hydra looked for in vain and said nothing."""
+def _check(config: DictConfig) -> tuple[dict, list[Fault]]:
+    """The plain config and its faults, and the options that Hydra did not find and skipped silently."""
     found, runtime = [], config.hydra.runtime
     places = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
-    asked = {each.partition("=")[0] for each in as_typed(config.hydra)}
+    typed = {each.partition("=")[0] for each in as_typed(config.hydra)}
     for named, option in runtime.choices.items():
         group, _, place = named.partition("@")
         if not isinstance(option, str) or group.startswith("hydra/"):
             continue
-        if named in asked and (used := _reference(config, place or group.replace("/", "."))):
+        if named in typed and (used := _reference(config, place or group.replace("/", "."))):
             found.append(Fault(f"{named}={option}", f"has no effect: it is {used} here, so choose it there"))
         options = sorted({path.stem for place in places for path in place.glob(f"{group}/*.yaml")})
         if option not in options:  # the group is marked optional
             found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
     if "experiment" in config:
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))
-    return found + [
+    node, faults = examine(config)
+    return node, found + [
         Fault(fault.key, f"{fault.message} (unless set, it is {used})")
         if (used := _reference(config, fault.key))
         else fault
-        for fault in [*_faults_of_plugins(config), *check(config)]
+        for fault in [*_faults_of_plugins(config), *faults]
         if fault.key != "experiment"
     ]
 
 
 def _faults_of_plugins(config: DictConfig) -> list[Fault]:
-    """The faults of our own sweepers and launchers, which Hydra builds and does not check."""
+    """The faults of our sweeper and launchers, which Hydra builds without a check."""
     found: list[Fault] = []
     for part in ("sweeper", "launcher"):
         node = OmegaConf.to_container(config.hydra[part], resolve=True)
@@ -108,37 +114,37 @@ def _faults_of_plugins(config: DictConfig) -> list[Fault]:
 
 
 def _with_key(composition: Composition, key: str) -> str:
-    """Which other option of the group has the key, in words; "" if none has."""
+    """The options of the group that have the key, as `model=x has it`; "" if none has."""
     place, _, name = key.rpartition(".")
     group = place.replace(".", "/")
     having = []
     for option in composition.options(group) if place in composition.groups else ():
-        with suppress(*REFUSALS):
+        with suppress(*COMPOSITION_ERRORS):
             if name in OmegaConf.select(composition.compose([f"{group}={option}"]), place):
                 having.append(f"{group}={option}")
     return f"{' and '.join(having)} {'has' if len(having) == 1 else 'have'} it" if having else ""
 
 
 def _chooses(composition: Composition, override: Override) -> bool:
-    """Whether an override chooses an option that there is, in a group that the job or Hydra has: keys come with it."""
+    """Whether an override chooses an existing option of a group of the job or of Hydra."""
     known = override.is_hydra_override() or override.get_key_element().lstrip("+") in composition.groups
     return known and override.value() in composition.options(override.key_or_group)
 
 
 def _mended(composition: Composition, override: Override, chosen: list[str], faults: list[Fault]) -> list[str]:
-    """What to check in place of an override; what is wrong with it goes to `faults`."""
+    """The overrides to check in place of a faulty one; its fault is appended to `faults`."""
     text, key = override.input_line, override.key_or_group
     try:
         composition.compose(list(dict.fromkeys([*chosen, text])))
         return [text]
-    except REFUSALS as error:
-        refusal = error
+    except COMPOSITION_ERRORS as error:
+        reason = one_line(error)
     options = composition.options(key)
     if override.is_add() and not options:
         faults.append(Fault(text, "is in the YAML already: leave out the +"))
         return [f"++{text.lstrip('+')}"]
     if not options and not override.is_delete() and not override.is_hydra_override():
-        return [f"++{key}={override.get_value_element_as_str()}"]  # `check` says what it is
+        return [f"++{key}={override.get_value_element_as_str()}"]  # checked against the signature
     groups = composition.groups
     if options and override.value() not in options:
         faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
@@ -150,12 +156,12 @@ def _mended(composition: Composition, override: Override, chosen: list[str], fau
     elif options and not known and key not in groups:
         faults.append(Fault(text, f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"))
     else:
-        faults.append(Fault(text, refusal_in_words(refusal)))
+        faults.append(Fault(text, reason))
     return []
 
 
 def _reference(config: DictConfig, place: str) -> str:
-    """The `${…}` that stands at a dotted place of the config; "" if it is no reference."""
+    """The interpolation `${…}` at a dotted place of the config; "" if there is none."""
     *above, key = place.split(".")
     owner = OmegaConf.select(config, ".".join(above)) if above else config
     if not isinstance(owner, DictConfig) or key not in owner or not OmegaConf.is_interpolation(owner, key):
@@ -168,7 +174,7 @@ def _one_within_other(key: str, other: str) -> bool:
 
 
 def _by_value(values: list[list[str]]) -> list[list[str]]:
-    """The command without sweeps: with the first value of each, then with every other value once."""
+    """The command without sweeps: with the first value of each key, then with every other value once."""
     first = [each[0] for each in values]
     others = [[*first[:i], text, *first[i + 1 :]] for i, each in enumerate(values) for text in each[1:]]
     return [first, *others]

@@ -1,4 +1,4 @@
-"""A fault in a config, told so that a person can mend it."""
+"""A fault in a config, and messages that help to mend it."""
 
 import inspect
 import re
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-# Whose parts stand at many keys, and name their parameters as corpus.path, filter.least.
+# Groups whose parts stand at many keys; their messages name parameters as corpus.path.
 GROUPS = ("corpus", "filter", "data.conversations")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One line: the full key and what is wrong with it."""
+    """A full key and what is wrong with it, as one line."""
 
     key: str
     message: str
@@ -23,12 +23,12 @@ class Fault:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be; a key of a mapping may be a number, which is none."""
+    """The known word closest to `word`, if any is close; keys that are not strings are skipped."""
     return next(iter(get_close_matches(word, [each for each in known if isinstance(each, str)], n=1, cutoff=0.6)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?`, or all the known words where none is near and they are few."""
+    """`; did you mean …?`, or all known words if none is close and they are few."""
     known = [*known]
     near = nearest(word, known)
     if near:
@@ -36,19 +36,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; there is {', '.join(known)}" if 0 < len(known) <= 12 else ""
 
 
-def keyed(message: str, parameters: Iterable[str], key: str) -> str:
-    """A message of a part of one of the groups, with its parameters at the `key` where the part stands."""
+def with_full_keys(message: str, parameters: Iterable[str], key: str) -> str:
+    """The message of a part of one of the groups, with `corpus.path` replaced by the full key of the part."""
     names = "|".join(map(re.escape, parameters))
     return re.sub(rf"(?<![\w./-])(?:{'|'.join(GROUPS)})\.(?=(?:{names})\b)", lambda _: f"{key}.", message)
 
 
 @contextmanager
-def standing_at(key: str, part: object) -> Iterator[None]:
-    """Inside, what a part refuses after it was built is told with the `key` where it stands."""
+def errors_at(key: str, part: object) -> Iterator[None]:
+    """Put the full key of a part into a ValueError that the part raises inside."""
     try:
         yield
     except ValueError as error:
-        told = keyed(str(error), inspect.signature(type(part)).parameters, key)
-        if told == str(error):
+        message = with_full_keys(str(error), inspect.signature(type(part)).parameters, key)
+        if message == str(error):
             raise
-        raise ValueError(told) from error
+        raise ValueError(message) from error

@@ -1,4 +1,4 @@
-"""What a job can be given, read from the YAML alone: help and completion do not wait for Hydra."""
+"""Groups, options and keys of a job, read from the YAML alone: help and completion do not import Hydra."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,25 +9,25 @@ import yaml
 
 
 def config_directory() -> Path:
-    """Where the YAML lies: in the wheel inside the package, in a checkout beside it."""
+    """The directory of the YAML: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
 
 
 def options(group: str, places: Sequence[Path], *, job: str | None = None) -> dict[str, str]:
-    """Each option of a group with what its first comment says; a _file is a part of others.
+    """Each option of a group with the first comment of its file; files named _… are parts of others.
 
-    One that says `lm JOB …` is for that job alone, as an experiment is.
+    An option whose comment starts with `lm JOB` is for that job alone, as an experiment is.
     """
     files = [path for place in places for path in place.glob(f"{group}/*.yaml") if path.name[0] not in "_."]
     found = dict(sorted((path.stem, headline(path)) for path in reversed(files)))
     others = re.compile(rf"lm (?!{job} )") if job else None
-    return {name: told for name, told in found.items() if not others or not others.match(told)}
+    return {name: text for name, text in found.items() if not others or not others.match(text)}
 
 
 def jobs(places: Sequence[Path]) -> dict[str, str]:
-    """Each job with what its first comment says: the YAML files at the top."""
+    """Each job, a YAML file at the top, with its first comment."""
     return options(".", places)
 
 
@@ -42,13 +42,45 @@ def headline(path: Path) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A value that a YAML file sets, and its dotted key within that file."""
+
+    value: object
+    file: Path
+    key: str
+
+    @property
+    def line(self) -> int:
+        """The line of the file, from 1, that holds the key."""
+        node = yaml.compose(self.file.read_text(encoding="utf-8"))
+        line = 1
+        for name in self.key.split("."):
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            found = next(((key, value) for key, value in pairs if str(key.value) == name), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        return line
+
+
 @dataclass
 class Outline:
-    """A job's groups (how to name one → its option) and its keys (dotted → default)."""
+    """A job's groups and keys as its YAML files give them, in the order of composition."""
 
-    groups: dict[str, str | None] = field(default_factory=dict)
+    groups: dict[str, str | None] = field(default_factory=dict)  # how a group is named → its option
+    chosen_in: dict[str, Path] = field(default_factory=dict)  # group → the file that chooses its option
+    settings: dict[str, list[Setting]] = field(default_factory=dict)  # dotted key → who sets it, the last one wins
     own: dict[str, object] = field(default_factory=dict)  # keys of the job itself
     inherited: dict[str, object] = field(default_factory=dict)  # keys of the options its groups have
+
+    def reader(self, key: str) -> tuple[str, str]:
+        """The `_target_` that is called with a key, and its parameter; "" and the key where none is."""
+        parts = key.split(".")
+        for end in range(len(parts) - 1, -1, -1):
+            if found := self.settings.get(".".join([*parts[:end], "_target_"])):
+                return str(found[-1].value), parts[end]
+        return "", key
 
 
 class _Reader:
@@ -57,15 +89,16 @@ class _Reader:
         self.contents: dict[Path, tuple[str | None, dict]] = {}
 
     def choose(self, name: str, package: str) -> None:
-        """Note what the config `name` that stands at `package`, and all that it includes, override.
+        """Record the options that the config `name` at `package`, and all that it includes, override.
 
-        Whoever includes another has spoken before it, and who comes later before who comes earlier, as in Hydra.
+        As in Hydra, an including config wins over an included one, and a later one over an earlier one.
         """
-        package, folder, defaults, _ = self._opened(name, package)
+        file, package, folder, defaults, _ = self._opened(name, package)
         for entry in defaults:
             if _overrides(entry):
                 named, _, _, option = _choice(entry, folder, package)
-                self.chosen.setdefault(named, option)
+                if named not in self.chosen:
+                    self.chosen[named], self.outline.chosen_in[named] = option, file
         for entry in reversed(defaults):
             if isinstance(entry, str) and entry != "_self_":
                 included, at = _place(entry, folder)
@@ -78,19 +111,23 @@ class _Reader:
                         self.choose(f"{group}/{each}", place)
 
     def read(self, name: str, package: str, *, into: dict[str, object]) -> None:
-        """Follow the defaults of the config `name` that stands at `package`, as Hydra composes them."""
-        package, folder, defaults, body = self._opened(name, package)
+        """Follow the defaults of the config `name` at `package`, in the order of Hydra's composition."""
+        file, package, folder, defaults, body = self._opened(name, package)
         for entry in defaults:
             if entry == "_self_":
-                into.update(_leaves(body, package) if body else ())
+                for inner, value in _leaves(body, "") if body else ():
+                    key = ".".join(filter(None, [package, inner]))
+                    self.outline.settings.setdefault(key, []).append(Setting(value, file, inner))
+                    if not key.rpartition(".")[2].startswith("_"):
+                        into[key] = value
             elif isinstance(entry, str):
                 included, at = _place(entry, folder)
                 self.read(included, _within(package, at, default=""), into=into)
             elif not _overrides(entry):
-                self._group(entry, folder, package)
+                self._group(entry, file, folder, package)
 
-    def _opened(self, name: str, package: str) -> tuple[str, str, list, dict[str, object]]:
-        """Where a config stands, the folder that its groups are in, its defaults, and its own keys."""
+    def _opened(self, name: str, package: str) -> tuple[Path, str, str, list, dict[str, object]]:
+        """The file of a config, its package, the folder of its groups, its defaults, and its own keys."""
         found = [path for place in self.places if (path := place / f"{name}.yaml").is_file()]
         if found and found[0] not in self.contents:
             self.contents[found[0]] = _content(found[0])
@@ -101,12 +138,14 @@ class _Reader:
         defaults = content.get("defaults") or []
         if "_self_" not in defaults:
             defaults = [*defaults, "_self_"]
-        return package, name.rpartition("/")[0], defaults, body
+        return found[0] if found else Path(f"{name}.yaml"), package, name.rpartition("/")[0], defaults, body
 
-    def _group(self, entry: dict[str, str | None], folder: str, package: str) -> None:
+    def _group(self, entry: dict[str, str | None], file: Path, folder: str, package: str) -> None:
         named, group, place, option = _choice(entry, folder, package)
         if group.startswith("hydra/"):
             return
+        if named not in self.chosen:
+            self.outline.chosen_in[named] = file
         option = self.chosen.get(named, option)
         self.outline.groups[named] = option
         for each in option if isinstance(option, list) else [option]:
@@ -115,7 +154,7 @@ class _Reader:
 
 
 def outline(job: str, places: Sequence[Path], chosen: Mapping[str, str] | None = None) -> Outline:
-    """The outline of a job with the options `chosen` by group, elsewhere those of its defaults."""
+    """The outline of a job with the options `chosen` by group, else those of its defaults."""
     reader = _Reader(places, chosen or {})
     reader.choose(job, "")
     reader.read(job, "", into=reader.outline.own)
@@ -123,13 +162,13 @@ def outline(job: str, places: Sequence[Path], chosen: Mapping[str, str] | None =
 
 
 def _content(path: Path) -> tuple[str | None, dict]:
-    """The package that a YAML file declares and what it holds; of one that is no YAML nothing."""
+    """The package that a YAML file declares, and its content; empty if it is not valid YAML."""
     text = path.read_text(encoding="utf-8")
     declared = re.match(r"\s*#\s*@package\s+(\S+)", text)
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
-        content = None  # running the job says where
+        content = None  # running the job reports where
     return declared and declared[1], content if isinstance(content, dict) else {}
 
 
@@ -138,7 +177,7 @@ def _overrides(entry: str | dict[str, str | None]) -> bool:
 
 
 def _choice(entry: dict[str, str | None], folder: str, package: str) -> tuple[str, str, str, str | None]:
-    """How an entry's group is named on the command line, its path, its package, and the option."""
+    """The name of an entry's group on the command line, its path, its package, and the option."""
     (key, option), *_ = entry.items()
     key = str(key).split()[-1]
     group, at = _place(key, folder)
@@ -148,7 +187,7 @@ def _choice(entry: dict[str, str | None], folder: str, package: str) -> tuple[st
 
 
 def _place(key: str, folder: str) -> tuple[str, str | None]:
-    """The path of a config or group from the top, and the package it asks for."""
+    """The path of a config or group from the top, and the package it requests."""
     path, _, at = key.partition("@")
     return (path[1:] if path.startswith("/") else f"{folder}/{path}" if folder else path), at or None
 
@@ -163,7 +202,6 @@ def _within(package: str, at: str | None, *, default: str) -> str:
 def _leaves(body: object, path: str) -> Iterator[tuple[str, object]]:
     if isinstance(body, dict) and body:
         for key, value in body.items():
-            if not str(key).startswith("_"):
-                yield from _leaves(value, f"{path}.{key}" if path else str(key))
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
     else:
         yield path, body

@@ -1,4 +1,4 @@
-"""`${ladder.…}` in YAML: what follows from the size of a model, for keys that stand elsewhere in the config."""
+"""`${ladder.…}` in YAML: settings that follow from the size of the model."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from lm.config.hints import fit
 
 
 class UnresolvedError(InterpolationResolutionError):
-    """`key: what is wrong`: a value that a rule cannot begin with, told at its own key, not where the rule is used."""
+    """`key: message`: an input of a rule is faulty; reported at its own key, not where the rule is used."""
 
     @property
     def fault(self) -> Fault:
-        key, _, told = str(self).splitlines()[0].partition(": ")  # OmegaConf makes it anew, with lines of its own below
-        return Fault(key, told)
+        key, _, message = str(self).splitlines()[0].partition(": ")  # OmegaConf appends lines
+        return Fault(key, message)
 
 
 def register_resolvers() -> None:
-    """Make the rules of the ladder known to OmegaConf."""
+    """Register the rules of lm.config.ladder with OmegaConf."""
     rules = (width, heads, batch_tokens, learning_rate, weight_decay)
     for rule in rules:
         OmegaConf.register_new_resolver(f"ladder.{rule.__name__}", rule, replace=True)
@@ -55,25 +55,25 @@ def weight_decay(model: Any, budget: Any, *, _parent_: DictConfig) -> float:
 
 
 def _sizes(model: Any) -> tuple[int, int]:
-    """The depth and the width that a model's node says: one of the ladder, or any other with layers."""
+    """Depth and width of a model's node, whether it has `depth` or `layers`."""
     if not isinstance(model, DictConfig) or "dim" not in model:
         key = model._get_full_key(None) if isinstance(model, DictConfig) else "model"
         raise UnresolvedError(
-            f"{key}: says no depth and dim, by which optimizer=ladder and budget=ladder go: choose others"
+            f"{key}: has no depth and dim, which optimizer=ladder and budget=ladder need: choose others"
         )
     depth = "depth" if "depth" in model else "layers"
     return _fitting(model.get(depth), Count, model, depth), _fitting(model.get("dim"), Count, model, "dim")
 
 
 def _tokens_per_parameter(budget: DictConfig) -> float:
-    """As the budget says; the usual number where it says its length otherwise."""
+    """The ratio of the budget; the compute-optimal one if its length is given otherwise."""
     given = budget.get("tokens_per_parameter")
     fallback = ladder.TOKENS_PER_PARAMETER
     return fallback if given is None else _fitting(given, Positive, budget, "tokens_per_parameter")
 
 
 def _fitting(value: Any, hint: Any, node: DictConfig, key: str) -> Any:
-    """The value as `hint` wants it; refused in the very words of the signature that it stands in for."""
+    """The value converted to `hint`; a misfit is reported as the check of signatures would report it."""
     fitted, complaint = fit(value, hint)
     if complaint:
         raise UnresolvedError(f"{node._get_full_key(key)}: {complaint}")

@@ -1,4 +1,4 @@
-"""A plain config held against what it calls: constructors are the schema, ours and the libraries'."""
+"""Check a plain config against the signatures it calls: constructors are the schema, of libraries too."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,15 +10,25 @@ from lm.config.hints import element_hint, fit, part_complaint
 from lm.config.target import is_job, is_node, locate, signature
 
 SPECIAL = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
-UNKNOWN = object()  # stands for a value that could not be had, which is a fault already told
+UNKNOWN = object()  # a value that could not be resolved; its fault is already reported
 
 
 def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any) -> Any:
-    """Collect all faults of `value` and below; return it with whole floats as ints where ints are wanted."""
+    """Collect all faults of a value and of the values in it.
+
+    Args:
+        value: Plain config.
+        faults: List to which faults are appended.
+        key: Place of the value in the config.
+        hint: Type hint of the parameter that receives it.
+
+    Returns:
+        The value, with whole floats as ints where the hint is an int.
+    """
     if value is UNKNOWN:
         return value
     if is_node(value):
-        return _settle_node(value, faults, key=key, hint=hint)
+        return _validate_node(value, faults, key=key, hint=hint)
     if not _holds_nodes(value):
         fitted, complaint = (value, "") if hint in (Any, Parameter.empty) else fit(value, hint)
         if complaint:
@@ -30,7 +40,7 @@ def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any)
     return {name: validate(item, faults, key=_join(key, name), hint=inner) for name, item in value.items()}
 
 
-def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dict:
+def _validate_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dict:
     name, partial = str(node["_target_"]), node.get("_partial_", False) is True
     target, complaint = locate(name)
     if complaint:
@@ -45,10 +55,10 @@ def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dic
     open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
     unknown = _unknown(node, named, open_ended=open_ended)
     for each in unknown:
-        meant = did_you_mean(each, named)
+        hint_text = did_you_mean(each, named)
         if nearest(each, named) is None and (deeper := nearest(each, below := _below(node, without=unknown))):
-            meant = f"; did you mean {_join(key, below[deeper])}?"
-        faults.append(Fault(_join(key, each), f"unknown key of {name}{meant}"))
+            hint_text = f"; did you mean {_join(key, below[deeper])}?"
+        faults.append(Fault(_join(key, each), f"unknown key of {name}{hint_text}"))
     if not partial:
         faults.extend(
             Fault(_join(key, each), f"missing: {name} needs it; set {_join(key, each)}=…")
@@ -58,7 +68,7 @@ def _settle_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dic
     return {
         each: value
         if each in SPECIAL or each in unknown
-        else validate(value, faults, key=_join(key, each), hint=_wanted(parameters.get(each), value))
+        else validate(value, faults, key=_join(key, each), hint=_hint(parameters.get(each), value))
         for each, value in node.items()
     }
 
@@ -67,14 +77,14 @@ _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
 def _unknown(node: dict, named: list[str], *, open_ended: bool) -> list[str]:
-    """A target with **kwargs takes any key, but one spelt almost as a known one is a slip."""
+    """Keys that a target does not take; with **kwargs only those that are nearly a known name."""
     keys = [each for each in node if each not in named and each not in SPECIAL]
     free = [each for each in named if each not in node]
     return [each for each in keys if not open_ended or get_close_matches(each, free, cutoff=0.8)]
 
 
 def _below(node: dict, path: str = "", *, without: Sequence[str] = ()) -> dict[str, str]:
-    """The keys of the parts of a node, each with its way there, which is easily left out."""
+    """The keys of the parts inside a node, each with its path from the node."""
     found: dict[str, str] = {}
     for key, value in node.items():
         if key in without:
@@ -86,8 +96,8 @@ def _below(node: dict, path: str = "", *, without: Sequence[str] = ()) -> dict[s
     return found
 
 
-def _wanted(parameter: Parameter | None, value: Any) -> Any:
-    """The hint of a parameter; its own default always fits, whatever the hint of a library says."""
+def _hint(parameter: Parameter | None, value: Any) -> Any:
+    """The hint of a parameter; Any for its own default, which may not fit a library's hint."""
     if parameter is None or (type(value) is type(parameter.default) and value == parameter.default):
         return Any
     return parameter.annotation

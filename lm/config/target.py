@@ -1,4 +1,4 @@
-"""What a `_target_` names: a class or a function, ours or a library's."""
+"""The class or function that a `_target_` names."""
 
 import inspect
 import pkgutil
@@ -9,21 +9,21 @@ from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Any
 
-from lm.process.extras import remedy
+from lm.process.failure import install_hint
 
 
 def is_node(value: Any) -> bool:
-    """Whether a plain value says what to call."""
+    """Whether a plain value is a node: a dict with `_target_`."""
     return isinstance(value, dict) and "_target_" in value
 
 
 def is_job(node: dict) -> bool:
-    """Whether a node is a job of its own: it has a run, or calls one of ours."""
+    """Whether a node is a job of its own: it has a run, or calls a function of lm.jobs."""
     return isinstance(node.get("run"), dict) or str(node.get("_target_")).startswith("lm.jobs.")
 
 
 def locate(target: str) -> tuple[Any, str]:
-    """The class or function, or None and why there is none."""
+    """The class or function, and ""; or None and the reason."""
     found, path = None, ""
     for name in target.split("."):
         here = f"{path}.{name}" if path else name
@@ -35,9 +35,9 @@ def locate(target: str) -> tuple[Any, str]:
                 found = import_module(here)
             except ImportError as error:
                 if error.name != here:
-                    return None, f"{here} cannot be imported: {error}{remedy(error)}"
+                    return None, f"{here} cannot be imported: {error}{install_hint(error)}"
                 modules = [each.name for each in pkgutil.iter_modules(inside["__path__"])] if path else []
-                return None, f"there is no {here}{remedy(error) or _near(name, path, [*inside, *modules])}"
+                return None, f"there is no {here}{install_hint(error) or _near(name, path, [*inside, *modules])}"
         else:
             return None, f"there is no {here}{_near(name, path, inside)}"
         path = here
@@ -45,7 +45,7 @@ def locate(target: str) -> tuple[Any, str]:
 
 
 def _packages() -> set[str]:
-    """What a target may begin with, as far as it is loaded; Python's own modules would be odd advice."""
+    """Imported top-level packages, for suggestions; without Python's standard library."""
     return {*sys.modules} - sys.stdlib_module_names
 
 
@@ -55,17 +55,17 @@ def _near(name: str, path: str, known: Iterable[str]) -> str:
 
 
 def signature(target: Any) -> Signature | None:
-    """With its hints evaluated; one that cannot be says nothing. None where there is no signature to ask."""
+    """The signature with evaluated hints; a hint that cannot be evaluated is empty. None if there is no signature."""
     for evaluate in (True, False):
         try:
             found = inspect.signature(target, eval_str=evaluate)
-        except Exception:  # a builtin, or a hint that names what only type checkers import
+        except Exception:  # a builtin, or a hint imported for type checkers only
             continue
         plain = [
             each.replace(annotation=Parameter.empty) if isinstance(each.annotation, str) else each
             for each in found.parameters.values()
         ]
-        if inspect.isclass(target) and plain and plain[0].name == "self":  # as classes written in Rust show themselves
+        if inspect.isclass(target) and plain and plain[0].name == "self":  # of classes written in Rust
             plain = plain[1:]
         return found.replace(parameters=plain)
     return None

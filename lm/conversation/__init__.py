@@ -1,29 +1,29 @@
-"""Who said what, as tokens, and which of those tokens a model is to learn to say.
+"""Conversations and chat templates: turns become tokens and a mask of the supervised ones.
 
-Supervised are the words of the assistant and the end of its turn, nothing else. Whatever template made the
-tokens, a `MaskValidator` holds them against the conversation.
+Only the assistant's words and the ends of its turns are supervised; `MaskValidator` checks the output of every
+template against the conversation. The readers of instruction data are in `lm.conversation.sources`.
 """
 
 from lm.conversation.chat_template import ChatTemplate
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn
 from lm.conversation.mask_validator import MaskValidator
-from lm.conversation.recorded import Recorded, record_template, was_taught
-from lm.conversation.role_tokens import RoleTokens
-from lm.conversation.template import Encoded, Template
-from lm.conversation.turns import Turns
+from lm.conversation.recorded_template import RecordedTemplate, has_recorded_template, record_template
+from lm.conversation.role_token_template import RoleTokenTemplate
+from lm.conversation.template import EncodedConversation, Template
+from lm.conversation.turn_template import TurnTemplate
 
 __all__ = [
     "ROLES",
     "ChatTemplate",
     "Conversation",
-    "Encoded",
+    "EncodedConversation",
     "MaskValidator",
     "Message",
-    "Recorded",
-    "RoleTokens",
+    "RecordedTemplate",
+    "RoleTokenTemplate",
     "Template",
-    "Turns",
+    "TurnTemplate",
     "check_turn",
+    "has_recorded_template",
     "record_template",
-    "was_taught",
 ]

@@ -1,18 +1,21 @@
-"""What a template wrote, held against what was said."""
+"""Check the tokens and mask that a template wrote against the conversation."""
 
 from itertools import groupby
 
 from lm.conversation.conversation import Conversation, Message
-from lm.conversation.template import Encoded, Template
+from lm.conversation.template import EncodedConversation, Template
 from lm.tokenizer import Tokenizer
 
 
 class MaskValidator:
-    """Refuse, by place, a mask that is not just the answers and their ends of turn, or tokens that say something else.
+    """Refuse a mask that covers anything but the answers with their end tokens, and tokens that say something else.
 
-    Of the template is taken only how an answer ends. What control tokens there should be is seen by letting it write
-    the same turns with nothing in them but x: any other is one that somebody's words became, as where a user's
-    `<|assistant|>` is not kept as text.
+    The expected special tokens are those that the template writes for the same turns with "x" as content. Any other
+    one came from somebody's text, as when a user's `<|assistant|>` became a token.
+
+    Args:
+        template: The template that wrote the tokens; only its prompt format and answer ending are trusted.
+        tokenizer: The tokenizer they were written with.
     """
 
     def __init__(self, template: Template, tokenizer: Tokenizer):
@@ -22,72 +25,78 @@ class MaskValidator:
         self._roles = {token: role for role, token in tokenizer.role_tokens.items()}
         self._expected: dict[tuple[str, ...], list[int]] = {}
 
-    def check(self, encoded: Encoded, conversation: Conversation) -> None:
-        """Refuse what is wrong with `encoded`."""
+    def check(self, encoded: EncodedConversation, conversation: Conversation) -> None:
+        """Refuse `encoded` if it does not say exactly what `conversation` says.
+
+        Raises:
+            ValueError: What is wrong, beginning with the conversation's place and turn.
+        """
         place, tokens, supervised = conversation.place, encoded.tokens, encoded.supervised
         if len(tokens) != len(supervised):
             raise ValueError(f"{place}: {len(tokens)} tokens but a mask of {len(supervised)}")
         if supervised and supervised[0]:
-            raise ValueError(f"{place}: the first token is supervised, and nothing stands before it to predict it from")
+            raise ValueError(f"{place}: the first token is supervised, but no token before it predicts it")
         runs = [
-            (chosen, [token for token, _ in run])
-            for chosen, run in groupby(zip(tokens, supervised, strict=True), key=lambda pair: pair[1])
+            (in_answer, [token for token, _ in run])
+            for in_answer, run in groupby(zip(tokens, supervised, strict=True), key=lambda pair: pair[1])
         ]
         answers = [message.content for message in conversation.messages if message.role == "assistant"]
-        learned = [run for chosen, run in runs if chosen]
-        if len(learned) != len(answers):
-            raise ValueError(f"{place}: {len(learned)} supervised runs for {len(answers)} answers")
-        for number, (run, answer) in enumerate(zip(learned, answers, strict=True), start=1):
-            self._hold_answer(run, answer, f"{place}, answer {number}")
-        self._hold_control(tokens, conversation)
-        self._hold_words([run for chosen, run in runs if not chosen], conversation)
+        supervised_runs = [run for in_answer, run in runs if in_answer]
+        if len(supervised_runs) != len(answers):
+            raise ValueError(f"{place}: {len(supervised_runs)} supervised runs for {len(answers)} answers")
+        for number, (run, answer) in enumerate(zip(supervised_runs, answers, strict=True), start=1):
+            self._check_answer(run, answer, f"{place}, answer {number}")
+        self._check_special_tokens(tokens, conversation)
+        self._check_content([run for in_answer, run in runs if not in_answer], conversation)
 
-    def _hold_answer(self, run: list[int], answer: str, where: str) -> None:
-        *words, end = run
+    def _check_answer(self, run: list[int], answer: str, where: str) -> None:
+        *content, end = run
         if end != self.stop:
-            raise ValueError(f"{where}: its end of turn is not supervised, so it would never stop")
-        if stray := self._special.intersection(words):
+            raise ValueError(f"{where}: its end token is not supervised, so the model would never stop")
+        if stray := self._special.intersection(content):
             raise ValueError(f"{where}: special token {min(stray)} is supervised inside it")
         written = self.template.answer(answer, self.tokenizer)
-        whole = self.tokenizer.prefix + self.tokenizer.normalize(written).encode()
-        said = self.tokenizer.decode_bytes(words, after=words[0] if words else None)
-        if said != whole or written.strip() != answer.strip():
-            told = self.tokenizer.decode(words)
-            raise ValueError(f"{where}: {_short(told)} is supervised where {_short(answer)} is said")
+        expected = self.tokenizer.prefix + self.tokenizer.normalize(written).encode()
+        decoded = self.tokenizer.decode_bytes(content, after=content[0] if content else None)
+        if decoded != expected or written.strip() != answer.strip():
+            text = self.tokenizer.decode(content)
+            raise ValueError(f"{where}: {_shortened(text)} is supervised instead of {_shortened(answer)}")
 
-    def _hold_control(self, tokens: list[int], conversation: Conversation) -> None:
+    def _check_special_tokens(self, tokens: list[int], conversation: Conversation) -> None:
         place, roles = conversation.place, tuple(message.role for message in conversation.messages)
-        control = [token for token in tokens if token in self._special]
-        if control != self._control(roles):
-            raise ValueError(f"{place}: its control tokens are not those of its turns ({', '.join(roles)})")
-        spoken = [self._roles[token] for token in control if token in self._roles]
+        special = [token for token in tokens if token in self._special]
+        if special != self._expected_special_tokens(roles):
+            raise ValueError(f"{place}: its special tokens are not those of its turns ({', '.join(roles)})")
+        spoken = [self._roles[token] for token in special if token in self._roles]
         missing = iter(role if role in self.tokenizer.role_tokens else "user" for role in roles)
         if not all(role in missing for role in spoken):
-            raise ValueError(f"{place}: its role tokens say {', '.join(spoken)}, its turns do not")
+            raise ValueError(f"{place}: its role tokens are {', '.join(spoken)}, its turns {', '.join(roles)}")
 
-    def _control(self, roles: tuple[str, ...]) -> list[int]:
-        """The control tokens of turns that say nothing but x."""
+    def _expected_special_tokens(self, roles: tuple[str, ...]) -> list[int]:
+        """The special tokens of turns whose content is "x"."""
         if roles not in self._expected:
             plain = Conversation(tuple(Message(role, "x") for role in roles))
             tokens = self.template.encode(plain, self.tokenizer).tokens
             self._expected[roles] = [token for token in tokens if token in self._special]
         return self._expected[roles]
 
-    def _hold_words(self, contexts: list[list[int]], conversation: Conversation) -> None:
-        """What others said stands, in order, before the answer that follows it."""
+    def _check_content(self, contexts: list[list[int]], conversation: Conversation) -> None:
+        """Require the content of the other turns, in order, before the answer that follows it."""
         texts = [self.tokenizer.decode(tokens) for tokens in contexts]
-        place, at = 0, 0
+        answers, at = 0, 0
         for number, message in enumerate(conversation.messages, start=1):
             if message.role == "assistant":
-                place, at = place + 1, 0
+                answers, at = answers + 1, 0
                 continue
-            words = self.tokenizer.normalize(message.content.strip())
-            at = texts[place].find(words, at) if place < len(texts) else -1
+            content = self.tokenizer.normalize(message.content.strip())
+            at = texts[answers].find(content, at) if answers < len(texts) else -1
             if at < 0:
-                what = f"the words of the {message.role}, {_short(message.content)},"
-                raise ValueError(f"{conversation.place}, turn {number}: {what} are not among its tokens")
-            at += len(words)
+                raise ValueError(
+                    f"{conversation.place}, turn {number}: the content of the {message.role} turn, "
+                    f"{_shortened(message.content)}, is not among its tokens"
+                )
+            at += len(content)
 
 
-def _short(text: str) -> str:
+def _shortened(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:40]} … {text[-15:]}")

@@ -1,4 +1,4 @@
-"""What every template promises."""
+"""The contract of every chat template: a conversation in, tokens and a supervision mask out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,37 +9,46 @@ from lm.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Tokens, and for each whether predicting it counts."""
+class EncodedConversation:
+    """The tokens of a conversation and their supervision mask.
+
+    Args:
+        tokens: Token ids [T].
+        supervised: True where the loss counts the prediction of that token [T].
+    """
 
     tokens: list[int]
     supervised: list[bool]
 
 
 class Template(ABC):
-    """How turns are written as tokens. A model must be talked to in the template that it was taught in."""
+    """How turns are written as tokens. A model must be prompted in the template it was trained with."""
 
     @abstractmethod
-    def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> Encoded:
-        """A whole conversation, to learn from."""
+    def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> EncodedConversation:
+        """Encode a whole conversation for training.
+
+        Raises:
+            ValueError: The conversation fails its check, or the format cannot express it; with place and turn.
+        """
 
     @abstractmethod
     def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
-        """The conversation so far, up to where the assistant speaks."""
+        """Encode the conversation so far, up to where the assistant's answer begins."""
 
     @abstractmethod
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
-        """The tokens that end a reply, first the one that ends every answer learned from."""
+        """Return the tokens that end a reply; the first is the one that ends every supervised answer."""
 
     @abstractmethod
     def describe(self) -> dict:
-        """Plain data that make the same template again, wherever it is read: its class as `_target_`, and arguments."""
+        """Return plain data that rebuilds this template on any machine: `_target_` and its arguments."""
 
     @abstractmethod
     def answer(self, content: str, tokenizer: Tokenizer) -> str:
-        """An answer as it is written before its stop token: it may have other blanks at its ends, and no other word."""
+        """Return an answer as written before its stop token: `content`, but for white space at its ends."""
 
 
-def name_of(template: Template) -> str:
-    """The full name of a template's class, which for one of ours begins with lm.conversation."""
+def target_of(template: Template) -> str:
+    """Return the import path of a template's class, as `_target_` names it."""
     return f"{type(template).__module__}.{type(template).__qualname__}"

@@ -1,8 +1,11 @@
-"""Text to token shards: sources of documents, what is held out, and memory-mapped streams of their tokens."""
+"""From documents to token shards: documents, the held-out split, writing and reading.
+
+`layout.py` draws a corpus directory, `split.py` decides what is held out, `Source` is the interface of lm.sources.
+"""
 
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.shards import Shards, TokenStream, recorded_tokens
-from lm.corpus.split import Split, rank
+from lm.corpus.split import Split, hash_fraction
 from lm.corpus.survey import Survey, survey
 from lm.corpus.writer import write_shards
 
@@ -14,7 +17,7 @@ __all__ = [
     "Split",
     "Survey",
     "TokenStream",
-    "rank",
+    "hash_fraction",
     "recorded_tokens",
     "survey",
     "write_shards",

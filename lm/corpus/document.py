@@ -1,4 +1,4 @@
-"""A text with what is known about it, and where such texts come from."""
+"""A document, and the interface of the sources that documents come from."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +10,17 @@ from lm.corpus.tally import Tally
 
 @dataclass(frozen=True)
 class Document:
-    """A text that stands for itself: tokens of another document are never its context.
+    """A self-contained text: tokens of another document are never its context.
 
-    `kind` is what is measured apart, as code and prose. Documents that share text share a `group`, and are
-    held out together; "" is a group of its own. `language` is a code such as `en`, "" where nobody has said.
-    `tags` are what filters have marked it with rather than drop it; `metadata` is what else its source says of it, in
-    plain data, and has no part in anything.
+    Args:
+        text: The text.
+        id: Name of the document, for messages and reports.
+        kind: Category, such as code or prose; bits per byte are reported per kind.
+        group: Documents that share text share a group and are held out together; "": the document is its own group.
+        source: File or dataset that it comes from.
+        language: Language code, such as en; "" if unknown.
+        tags: Labels that filters have added instead of dropping the document.
+        metadata: Further fields of its source, as plain data; filters may read them.
     """
 
     text: str
@@ -29,15 +34,17 @@ class Document:
 
     @property
     def key(self) -> str:
-        """What it is held out by."""
+        """The string whose hash decides whether the document is held out: the group, or else the text."""
         return self.group or self.text
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a filter leaves a document out.
+    """Why a filter drops a document.
 
-    `reason` is one of few, by which such documents are counted; `detail` says what was found in this one.
+    Args:
+        reason: One of a few fixed phrases, by which dropped documents are counted.
+        detail: What the filter found in this document.
     """
 
     reason: str
@@ -45,36 +52,39 @@ class Dropped:
 
 
 class Source(ABC):
-    """Documents in an order that never changes, read anew at each iteration.
+    """Documents in a fixed order, read anew at each iteration.
 
-    `tally` counts what the last full reading had to change or leave out, and `notes` says it in words.
+    Attributes:
+        tally: Counts of what the last complete reading changed, skipped or could not read.
+        notes: The same as sentences.
+        bad_lines: Maximum number of lines or rows that may be skipped as unreadable.
     """
 
     tally = Tally()
     notes: tuple[str, ...] = ()
-    bad_lines = 0  # lines or rows that cannot be read and may be skipped
+    bad_lines = 0
 
     @abstractmethod
     def __iter__(self) -> Iterator[Document]:
-        """Each document, in order."""
+        """Yield each document, in order."""
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Hash of everything the documents are made from, without making them."""
+        """Hash everything that determines the documents, without making them."""
 
     def prepare(self) -> None:
-        """Do what has to be done once before the first reading, which may take long."""
+        """Do the work, possibly long, that must precede the first reading."""
         return
 
     def parts(self, size: int) -> Sequence["Source"]:
-        """Sources of a share each, of about `size` bytes or more, for several processes.
+        """Split into sources of about `size` bytes or more each, for several processes.
 
-        Their documents one after another are those of this source, and their tallies added are its own. A source that
-        cannot be read in parts is the only one.
+        Their documents in order are those of this source, and their tallies merged are its tally. A source that
+        cannot be split returns itself.
         """
         return [self]
 
-    def tell(self, tally: Tally) -> None:
-        """Take the tally of a full reading, or the sum of those of all parts; raise where too much was bad."""
+    def record_tally(self, tally: Tally) -> None:
+        """Keep the tally of a complete reading, or the merged tallies of all parts; raise if too much was bad."""
         tally.check(self.bad_lines)
         self.tally, self.notes = tally, tally.notes()

@@ -1,4 +1,4 @@
-"""Read prepared corpora: streams of tokens that stay on disk until they are asked for."""
+"""Read prepared corpora: token streams, memory-mapped from the shards on disk."""
 
 import json
 from functools import cached_property
@@ -7,31 +7,35 @@ from pathlib import Path
 import numpy as np
 
 from lm.corpus.layout import INDEX, SPLITS, VERSION
-from lm.files import hash_file, hash_json, undamaged
-from lm.progress import track
+from lm.corpus.verification import AGAIN, Verify, verify_shards
+from lm.files import hash_json, report_damage
 from lm.tokenizer import Tokenizer
-
-AGAIN = "make the corpus anew, by the command that made it with run.restart=true"
 
 
 class Shards:
     """One split of a prepared corpus: a `TokenStream` for each kind.
 
-    Given the tokenizer that will read it, a corpus made with another is refused: its numbers would mean other
-    texts.
+    Args:
+        path: The corpus directory.
+        split: `train` or `validation`.
+        tokenizer: Tokenizer that will read it; a corpus made with another is refused, because its ids would mean
+            other texts. None: not checked.
     """
 
     def __init__(self, path: str | Path, split: str = "train", *, tokenizer: Tokenizer | None = None):
         path = Path(path)
         if split not in SPLITS:
-            raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
+            raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
+        self.directory, self.split = path, split
         index = _read_index(path, tokenizer)
-        with undamaged(path / INDEX, AGAIN):
+        with report_damage(path / INDEX, AGAIN):
             entries, dtype = index["splits"][split], np.dtype(index["dtype"])
             self.tokenizer_fingerprint: str = index["tokenizer"]
             self.vocab_size: int = index["vocab_size"]
         self.fingerprint: str = hash_json(index)
-        self.lost: int = sum(entry.get("lost", 0) for entry in entries.values())  # bytes that do not come back
+        self.lost: int = sum(
+            entry.get("lost", 0) for entry in entries.values()
+        )  # bytes that the tokenizer cannot restore
         self._hashes = {
             path / f"{shard['name']}.bin": shard["hash"] for entry in entries.values() for shard in entry["shards"]
         }
@@ -41,11 +45,9 @@ class Shards:
         }
         self.kinds = list(self.streams)
 
-    def check_whole(self) -> None:
-        """Raise where a file is not bit for bit what was written; reads all of them, about a gigabyte a second."""
-        for path, expected in track(self._hashes.items(), label="checking", unit="shards"):
-            if hash_file(path) != expected:
-                raise ValueError(f"{path} is damaged (it is not what was written): {AGAIN}")
+    def verify(self, verify: Verify = "auto") -> None:
+        """Raise ValueError if a shard is not bit for bit what was written; see `verify_shards`."""
+        verify_shards(self.directory, self.split, self._hashes, verify=verify)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -57,10 +59,10 @@ class Shards:
 
 
 class TokenStream:
-    """The tokens of one kind of one split, over any number of files; see `layout` for what lies where.
+    """The tokens of one kind of one split, over any number of shards; `layout` draws the format.
 
-    Document i has `bytes[i]` bytes and lies between `bounds[i]` and `bounds[i + 1]`, both places of an
-    end_of_document. Opened files are not pickled, so a stream may go to worker processes.
+    Document i has `bytes[i]` bytes and lies between `bounds[i]` and `bounds[i + 1]`, both positions of an
+    end_of_document. Open files are not pickled, so a stream can be sent to worker processes.
     """
 
     def __init__(self, directory: Path, shards: list[dict], *, dtype: np.dtype, vocab_size: int):
@@ -81,22 +83,22 @@ class TokenStream:
 
     @property
     def starts(self) -> np.ndarray:
-        """Place of the end_of_document that opens each document."""
+        """Position of the end_of_document that opens each document, int64 [documents]."""
         return self.bounds[:-1]
 
     @property
     def documents(self) -> int:
-        """How many documents there are."""
+        """Number of documents."""
         return len(self.bytes)
 
     @property
     def tokens(self) -> int:
-        """How many targets there are: the documents' tokens and an end for each."""
+        """Number of targets: the documents' tokens and one end_of_document each."""
         return len(self) - 1
 
     @cached_property
     def ids(self) -> list[str]:
-        """Name of each document, as its source gave it."""
+        """Id of each document, from its source."""
         indices = (np.load(path.with_suffix(".npz")) for path in self.paths)
         return [name for index in indices for name in index["ids"].tobytes().decode().split("\0")]
 
@@ -104,7 +106,7 @@ class TokenStream:
         return int(self._ends[-1])
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Ids start…stop-1 of the stream, int64."""
+        """Return ids start…stop-1 of the stream, int64 [stop - start]."""
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"{start}:{stop} lies outside the stream's {len(self)} tokens")
         parts = []
@@ -113,13 +115,13 @@ class TokenStream:
             begin, end = int(self._ends[file - 1]) if file else 0, int(self._ends[file])
             parts.append(self._open(file)[start - begin : min(stop, end) - begin].astype(np.int64))
             if (highest := parts[-1].max()) >= self.vocab_size:
-                told = f"id {highest} of a vocabulary of {self.vocab_size}"
-                raise ValueError(f"{self.paths[file]} is damaged ({told}): {AGAIN}")
+                reason = f"id {highest} in a vocabulary of {self.vocab_size}"
+                raise ValueError(f"{self.paths[file]} is damaged ({reason}): {AGAIN}")
             start, file = min(stop, end), file + 1
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def document(self, index: int) -> np.ndarray:
-        """Ids of a document, without the end_of_document on either side."""
+        """Return the ids of a document, without the end_of_document on either side."""
         return self.read(int(self.bounds[index]) + 1, int(self.bounds[index + 1]))
 
     def _open(self, file: int) -> np.memmap:
@@ -132,29 +134,29 @@ class TokenStream:
 
 
 def _documents(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and bytes of each document of a shard."""
-    with undamaged(path, AGAIN), np.load(path) as index:
+    """Number of tokens and of bytes of each document of a shard, int64 [documents] each."""
+    with report_damage(path, AGAIN), np.load(path) as index:
         return index["tokens"], index["bytes"]
 
 
 def recorded_tokens(path: str | Path, split: str, *, tokenizer: Tokenizer) -> dict[str, int]:
-    """Targets by kind, as the corpus says; its shards are not opened."""
+    """Return the number of targets by kind from the index, without opening the shards."""
     index = _read_index(Path(path), tokenizer)
-    with undamaged(Path(path) / INDEX, AGAIN):
+    with report_damage(Path(path) / INDEX, AGAIN):
         return {kind: entry["tokens"] for kind, entry in index["splits"][split].items()}
 
 
 def _read_index(path: Path, tokenizer: Tokenizer | None) -> dict:
-    """What the corpus says of itself; one made with another tokenizer than the one given is refused."""
+    """Read corpus.json; raise if it was made with another tokenizer or by another version."""
     if not (path / INDEX).is_file():
-        what = "a corpus that was never finished" if path.is_dir() else "no such directory"
-        raise ValueError(f"there is no corpus at {path} ({what}: no {INDEX}): run `lm corpus`")
-    with undamaged(path / INDEX, AGAIN):
+        state = "never finished" if path.is_dir() else "no such directory"
+        raise ValueError(f"{path} is not a corpus ({state}: no {INDEX}): run `lm corpus`")
+    with report_damage(path / INDEX, AGAIN):
         index = json.loads((path / INDEX).read_text(encoding="utf-8"))
         version = index["version"]
     if version != VERSION:
         raise ValueError(f"{path} was written by another version of lm: {AGAIN}")
-    with undamaged(path / INDEX, AGAIN):
+    with report_damage(path / INDEX, AGAIN):
         made_with, vocab_size = index["tokenizer"], index["vocab_size"]
     if tokenizer is not None and tokenizer.fingerprint != made_with:
         raise ValueError(

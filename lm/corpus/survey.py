@@ -1,22 +1,24 @@
-"""Read a corpus once before working on it: what there is, and whether every kind has documents to measure by.
+"""Read a corpus once before the work: count it, and give every kind held-out documents.
 
-Reading is some fifty times faster than tokenizing, so a second reading is cheap; it finds a broken line
-before the work and not in the middle of it, and it lets progress bars know the end.
+Reading is about fifty times faster than tokenizing, so this second reading costs about 2 %. It reports an unreadable
+line before the work rather than in the middle of it, and gives progress bars their total. One reading would not do:
+which documents are held out depends on all of them, because a kind in which the hash holds none out gives its lowest.
+A copy of the documents on disk would save the reading at the price of the corpus's size; corpus=funnel keeps one.
 """
 
 import re
 from dataclasses import dataclass, field
 
 from lm.corpus.document import Source
-from lm.corpus.split import Split, rank
+from lm.corpus.split import Split, hash_fraction
 from lm.progress import track
 
-MOST_KINDS = 100
+MAX_KINDS = 100
 
 
 @dataclass
 class Survey:
-    """What a source holds, by kind."""
+    """Documents and UTF-8 bytes of a source by kind."""
 
     documents: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
@@ -31,54 +33,62 @@ class Survey:
 
 
 def survey(source: Source, split: Split) -> tuple[Survey, Split]:
-    """What `source` holds, and `split` with a floor: every kind has at least one held-out document.
+    """Count the documents of `source`, and give `split` a floor so that every kind has a held-out document.
 
-    A kind in which chance holds none out gives the one of lowest rank, with its group. With a share of 0
-    nothing is held out.
+    In a kind where the hash holds none out, the document of the lowest hash fraction is held out, with its group. With
+    a share of 0 nothing is held out.
+
+    Raises:
+        ValueError: The corpus is empty, has more than 100 kinds, a kind cannot be part of a file name, or holding one
+            document out would leave a kind without training documents.
     """
     source.prepare()
-    found = Survey()
+    counts = Survey()
     lowest: dict[str, float] = {}
-    trained: dict[str, set[float]] = {}  # ranks left to training, as many as a floor could take
+    trained: dict[str, set[float]] = {}  # hash fractions left to training, up to as many as a floor could take
     for document in track(source, label="reading", unit="document"):
-        kind, place = document.kind, rank(document)
-        if kind not in found.documents:
-            _check_kind(kind, document.id, len(found.documents))
-        found.documents[kind] = found.documents.get(kind, 0) + 1
-        found.bytes[kind] = found.bytes.get(kind, 0) + len(document.text.encode("utf-8", "surrogatepass"))
-        lowest[kind] = min(place, lowest.get(kind, 1.0))
-        ranks = trained.setdefault(kind, set())
-        if place >= split.share and len(ranks) <= MOST_KINDS:
-            ranks.add(place)
-    if not found.total_bytes:
-        raise ValueError("the corpus is empty: its source gives no document with text in it")
+        kind, fraction = document.kind, hash_fraction(document)
+        if kind not in counts.documents:
+            _check_kind(kind, document.id, len(counts.documents))
+        counts.documents[kind] = counts.documents.get(kind, 0) + 1
+        counts.bytes[kind] = counts.bytes.get(kind, 0) + len(document.text.encode("utf-8", "surrogatepass"))
+        lowest[kind] = min(fraction, lowest.get(kind, 1.0))
+        fractions = trained.setdefault(kind, set())
+        if fraction >= split.share and len(fractions) <= MAX_KINDS:
+            fractions.add(fraction)
+    if not counts.total_bytes:
+        raise ValueError("the corpus is empty: its source has no document with text")
     if split.share == 0:
-        return found, split
-    split = Split(split.share, floor={place for place in lowest.values() if place >= split.share})
-    for kind, ranks in trained.items():
-        if ranks <= split.floor:
-            count = found.documents[kind]
-            if count > 1 and len({*ranks, lowest[kind]}) == 1:
-                raise ValueError(
-                    f"the corpus has {count} {kind} documents that all say the same, or share one group, so they can "
-                    "only be held out together: give other text, or hold out nothing with split.share=0"
-                )
-            raise ValueError(
-                f"the corpus has {count} {kind} document{'s' * (count > 1)}, all of which would be held out: "
-                "let a separator (corpus.separator) or a part size (corpus.part_size) make more of them, or "
-                "hold out nothing with split.share=0"
-            )
-    return found, split
+        return counts, split
+    split = Split(split.share, floor={fraction for fraction in lowest.values() if fraction >= split.share})
+    for kind, fractions in trained.items():
+        if fractions <= split.floor:
+            distinct = len({*fractions, lowest[kind]})
+            raise ValueError(_nothing_to_train_on(kind, documents=counts.documents[kind], distinct=distinct))
+    return counts, split
+
+
+def _nothing_to_train_on(kind: str, *, documents: int, distinct: int) -> str:
+    if documents > 1 and distinct == 1:
+        return (
+            f"the corpus has {documents} {kind} documents that have the same text or share one group, so all would be "
+            "held out together: add other text, or hold out nothing with split.share=0"
+        )
+    return (
+        f"the corpus has {documents} {kind} document{'s' * (documents > 1)}, all of which would be held out: split "
+        "the text into more documents with corpus.separator or corpus.part_size, or hold out nothing with "
+        "split.share=0"
+    )
 
 
 def _check_kind(kind: str, name: str, known: int) -> None:
-    """Kinds name files and columns."""
+    """Raise ValueError if a new kind cannot name a file or is one too many."""
     if not re.fullmatch(r"\w[\w.+-]*", kind):
         raise ValueError(
             f"document {name!r} is of kind {kind!r}, which cannot be part of a file name: use letters, digits, _ . + -"
         )
-    if known == MOST_KINDS:
+    if known == MAX_KINDS:
         raise ValueError(
-            f"the corpus has more than {MOST_KINDS} kinds ({kind!r} is one more): kinds are what is measured "
-            "apart, so take a field of few values for corpus.kind_field, or none"
+            f"the corpus has more than {MAX_KINDS} kinds ({kind!r} is one more), and each is measured on its own: set "
+            "corpus.kind_field to a field with few values, or to null"
         )

@@ -1,17 +1,22 @@
-"""What a reading had to change or leave out, counted so that the counts of parts add up to those of the whole."""
+"""Counts of what a source changed, skipped or could not read, additive over its parts."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-BAD = "lines could not be read and were left out"
+UNREADABLE = "lines could not be read and were skipped"
 
 
 @dataclass
 class Tally:
-    """How often a reading met each thing that is worth a note, and what could not be read at all.
+    """How often each kind of change or omission occurred in one reading of a source, and how many lines were bad.
 
-    Plain data, for JSON and for other processes. Of what could not be read the first and the last are kept, each with
-    its place and what is wrong with it.
+    Plain data, for JSON and for other processes.
+
+    Args:
+        counts: Number of occurrences by clause, such as "pages had no main text and were skipped".
+        bad: Number of lines or rows that could not be read.
+        first_bad: The first of them: its place and what is wrong with it.
+        last_bad: The last of them.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -19,35 +24,37 @@ class Tally:
     first_bad: str = ""
     last_bad: str = ""
 
-    def count(self, what: str, times: int = 1) -> None:
-        """Met so many times; `what` is a clause about many, as "files were no pages and were left out"."""
+    def count(self, clause: str, times: int = 1) -> None:
+        """Count `times` more occurrences; the clause begins with a plural noun: "pages had no main text"."""
         if times:
-            self.counts[what] = self.counts.get(what, 0) + times
+            self.counts[clause] = self.counts.get(clause, 0) + times
 
     def add_bad(self, fault: str) -> None:
-        """One more line or row that cannot be read; `fault` says where it is and why."""
+        """Count one more line or row that cannot be read; `fault` names its place and the reason."""
         self.bad, self.first_bad, self.last_bad = self.bad + 1, self.first_bad or fault, fault
 
-    def add(self, following: "Tally") -> None:
-        """Add what was met in the part that comes next."""
+    def merge(self, following: "Tally") -> None:
+        """Add the counts of the part that follows."""
         self.counts = dict(Counter(self.counts) + Counter(following.counts))
         self.bad += following.bad
         self.first_bad = self.first_bad or following.first_bad
         self.last_bad = following.last_bad or self.last_bad
 
     def check(self, bad_lines: int) -> None:
-        """Raise where more could not be read than `bad_lines` allows."""
+        """Raise ValueError if more than `bad_lines` lines could not be read."""
         if self.bad > bad_lines:
             skipped = f" (skipped before it: {self.bad - 1})" if self.bad > 1 else ""
-            remedy = f"mend or remove it, or let more be skipped with corpus.bad_lines={max(10, 10 * self.bad)}"
+            remedy = f"repair or remove it, or allow more with corpus.bad_lines={max(10, 10 * self.bad)}"
             raise ValueError(f"{self.last_bad}{skipped}: {remedy}")
 
     def notes(self) -> tuple[str, ...]:
-        """In words, one sentence for each thing."""
-        told = [_in_words(count, what) for what, count in sorted(self.counts.items())]
-        return (*told, f"{_in_words(self.bad, BAD)}, the first: {self.first_bad}") if self.bad else tuple(told)
+        """One sentence for each clause, with its number."""
+        sentences = [_sentence(times, clause) for clause, times in sorted(self.counts.items())]
+        if self.bad:
+            sentences.append(f"{_sentence(self.bad, UNREADABLE)}, the first: {self.first_bad}")
+        return tuple(sentences)
 
 
-def _in_words(count: int, what: str) -> str:
-    """The clause with its number, which may be one."""
-    return f"{count} {what}" if count > 1 else f"1 {what.replace('s ', ' ', 1).replace(' were ', ' was ')}"
+def _sentence(times: int, clause: str) -> str:
+    """Put the number in front, and the clause in the singular for 1."""
+    return f"{times} {clause}" if times > 1 else f"1 {clause.replace('s ', ' ', 1).replace(' were ', ' was ')}"

@@ -1,4 +1,4 @@
-"""Documents to token shards, in one pass and bounded memory."""
+"""Write documents as token shards, in one pass and bounded memory."""
 
 import json
 import re
@@ -15,26 +15,36 @@ from lm.files import atomic_path, hash_file, write_atomically
 from lm.tokenizer import Tokenizer
 
 BATCH_DOCUMENTS = 512
-BATCH_CHARACTERS = 2_000_000  # `tokenizers` takes some 150 bytes for each while it works
+BATCH_CHARACTERS = 2_000_000  # `tokenizers` needs about 150 bytes of memory per character
 LINE_START = re.compile(r"(?<=\S\n)(?=\w)")
 
 
 def write_shards(
     documents: Iterable[Document], directory: Path, *, tokenizer: Tokenizer, split: Split, shard_tokens: int
 ) -> list[Path]:
-    """Write the documents' tokens into `directory`, and return the files, corpus.json last.
+    """Write the documents' tokens into `directory`.
 
-    A shard is closed at the first document's end past `shard_tokens`. Whatever an interrupted writing left is
-    removed first, and corpus.json is written last, so that no reader ever takes a part for the whole.
+    Files of an interrupted writer are removed first, and corpus.json is written last, so that no reader takes a part
+    for the whole.
+
+    Args:
+        documents: The documents, in the order in which they are written.
+        directory: The corpus directory; `layout` draws it.
+        tokenizer: Turns each document's text into ids.
+        split: Decides which documents are held out.
+        shard_tokens: A shard ends with the first document that brings it to this many tokens.
+
+    Returns:
+        The files written, corpus.json last.
     """
     if shard_tokens < 1:
-        raise ValueError(f"shard_tokens {shard_tokens} is no size: give tokens, for example 100000000")
+        raise ValueError(f"shard_tokens {shard_tokens} is below 1: give tokens, for example 100000000")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / INDEX).unlink(missing_ok=True)
     for name in SPLITS:
-        for pattern in (f"{name}-*.bin", f"{name}-*.npz", f".{name}-*"):  # dotted: of a killed writer
-            for left in directory.glob(pattern):
-                left.unlink()
+        for pattern in (f"{name}-*.bin", f"{name}-*.npz", f".{name}-*"):  # dotted: temporary files of a killed writer
+            for path in directory.glob(pattern):
+                path.unlink()
     writers: dict[tuple[str, str], StreamWriter] = {}
     with ExitStack() as stack:
         for batch in _batches(documents):
@@ -60,7 +70,7 @@ def write_shards(
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in batches of bounded size, or alone if larger than that."""
+    """Group documents into batches of bounded size; a larger document is a batch of its own."""
     batch, size = [], 0
     for document in documents:
         if batch and (len(batch) == BATCH_DOCUMENTS or size + len(document.text) > BATCH_CHARACTERS):
@@ -73,24 +83,32 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def _encode(batch: list[Document], tokenizer: Tokenizer) -> list[np.ndarray]:
-    """Ids of each document; one larger than a batch goes part by part, as memory allows, if the whole is its parts."""
+    """Encode a batch; a document larger than a batch is encoded in parts if the tokenizer gives the same ids so."""
     if len(batch) > 1 or not tokenizer.exact:
         return tokenizer.encode_batch([document.text for document in batch])
     return [np.concatenate([tokenizer.encode_batch([part])[0] for part in _parts(batch[0].text)])]
 
 
 def _parts(text: str) -> Iterator[str]:
-    """A text cut between a line and the next that begins with a word: every pattern of conf/tokenizer cuts there."""
+    """Cut a text before lines that begin with a word, where every pre-tokenizer of conf/tokenizer cuts too."""
     start = 0
     while start < len(text):
-        found = LINE_START.search(text, start + BATCH_CHARACTERS)
-        stop = found.start() if found else len(text)
+        match = LINE_START.search(text, start + BATCH_CHARACTERS)
+        stop = match.start() if match else len(text)
         yield text[start:stop]
         start = stop
 
 
 class StreamWriter:
-    """Writes the shards of one split and kind. Leaving it by an error leaves no shard half-written."""
+    """Write the shards of one split and kind; on an error the unfinished shard is removed.
+
+    Args:
+        directory: The corpus directory.
+        split: `train` or `validation`.
+        kind: Kind of the documents.
+        tokenizer: Tokenizer that made the ids.
+        shard_tokens: Size from which a shard ends with the current document.
+    """
 
     def __init__(self, directory: Path, split: str, kind: str, *, tokenizer: Tokenizer, shard_tokens: int):
         self.directory, self.split, self.kind = directory, split, kind
@@ -98,17 +116,17 @@ class StreamWriter:
         self.dtype = dtype_for(tokenizer.vocab_size)
         self.files: list[Path] = []
         self.shards: list[dict] = []
-        self.lost = 0  # bytes of what the tokenizer does not give back
+        self.lost = 0  # bytes that decoding does not restore
         self._open_shard()
 
     def add(self, document: Document, ids: np.ndarray) -> None:
-        """Append a document."""
+        """Append a document and its ids."""
         size = len(self.tokenizer.normalize(document.text).encode())
         counted = int(self.tokenizer.token_bytes[ids].sum()) - len(self.tokenizer.prefix) if len(ids) else 0
         if counted != size:
             raise ValueError(
-                f"document {document.id!r} has {size} bytes and its tokens stand for {counted}: bits per "
-                "byte would be wrong; take a tokenizer trained by `lm tokenizer`"
+                f"document {document.id!r} has {size} bytes but its tokens {counted}: bits per byte would be "
+                "wrong; use a tokenizer trained by `lm tokenizer`"
             )
         if self._entries >= self.shard_tokens:
             self._close_shard()
@@ -116,11 +134,11 @@ class StreamWriter:
         self._write(np.concatenate([[self.tokenizer.end_of_document], ids]))
         self._tokens.append(len(ids))
         self._bytes.append(size)
-        self.lost += self.tokenizer.lost(document.text)
+        self.lost += self.tokenizer.lost_bytes(document.text)
         self._ids.append(document.id.replace("\0", "�"))
 
     def summary(self) -> dict:
-        """Counts and shards, for corpus.json. Each document's end counts as a token."""
+        """Counts and shards, for corpus.json; a document's end_of_document counts as a token."""
         totals = {name: sum(shard[name] for shard in self.shards) for name in ("documents", "tokens", "bytes")}
         return totals | {"lost": self.lost, "shards": self.shards}
 

@@ -1,15 +1,15 @@
-"""How much an instruction helps a model to its answer: what it knows already teaches little, nonsense even less.
+"""Instruction-following difficulty: how little an instruction helps a model to predict its answer.
 
-Instruction-following difficulty (Li et al. 2024, arXiv:2308.12032): the perplexity of the answer after its instruction
-over that of the answer alone. Near 0 the instruction gives the answer away; from 1 on it does not help, as where the
-answer is not to the question. The conversations of most difficulty below 1 taught their models best.
+The perplexity of the answer after its instruction, over that of the answer alone (Li et al. 2024, arXiv:2308.12032).
+Near 0 the instruction gives the answer away, so little is learned; from 1 on it does not help, as if the answer were to
+another question. Conversations of the highest difficulty below 1 taught the models of the paper best.
 """
 
 from collections.abc import Callable, Sequence
 from math import exp
 
 from lm.bounds import Count, Positive
-from lm.conversation import Conversation, Recorded, Template
+from lm.conversation import Conversation, Message, RecordedTemplate, Template
 from lm.model import Transformer
 from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
@@ -17,11 +17,19 @@ from lm.tokenizer import Tokenizer
 
 
 class Difficulty:
-    """By `model`, whose `template` says how the turns are written: the one given, else the recorded one.
+    """Measure the instruction-following difficulty of the last answer of each conversation.
 
-    Of a conversation the last answer is taken, after all that was said before it. Where both do not fit into the
-    context, what was said first is left out; what does not fit of an answer that is longer counts for neither side.
-    Those of more than `most` are left out.
+    If the turns before the answer do not fit into the context, they are cut from the left; of an answer that is longer
+    than the context, only the part that fits is measured.
+
+    Args:
+        model: Factory of the model that measures. It must have learned to follow some instructions, or no instruction
+            helps it.
+        tokenizer: The tokenizer of the model.
+        template: How conversations are rendered; null for the recorded template.
+        recorded: The template that the model was trained with.
+        max_difficulty: Conversations above it are dropped; null to drop none. From 1 on, the instruction does not help.
+        rows: Answers in a batch.
     """
 
     def __init__(
@@ -30,40 +38,40 @@ class Difficulty:
         *,
         tokenizer: Tokenizer,
         template: Template | None = None,
-        recorded: Recorded | None = None,
-        most: Positive | None = 1.0,
+        recorded: RecordedTemplate | None = None,
+        max_difficulty: Positive | None = 1.0,
         rows: Count = 16,
     ):
         self.model, self.tokenizer = model, tokenizer
-        self.template = (recorded or Recorded(None)).resolve(template)
-        self.most, self.rows = most, rows
+        self.template = (recorded or RecordedTemplate(None)).resolve(template)
+        self.max_difficulty, self.rows = max_difficulty, rows
 
     def __call__(self, conversations: Sequence[Conversation]) -> list[float]:
-        """The difficulty of each."""
+        """Return the difficulty of each conversation."""
         model = self.model(vocab_size=self.tokenizer.vocab_size)
-        asked = [sides for each in conversations for sides in self._sides(each, model.context)]
-        order = sorted(range(len(asked)), key=lambda place: len(asked[place][0]))  # of like length together
-        nats = [0.0] * len(asked)  # a token
-        with bar(len(asked), label="curate", unit="answers") as shown:
+        sequences = [sequence for each in conversations for sequence in self._sequences(each, model.context)]
+        order = sorted(range(len(sequences)), key=lambda index: len(sequences[index][0]))  # little padding
+        nats = [0.0] * len(sequences)  # per token
+        with bar(len(sequences), label="curate", unit="answers") as progress:
             for start in range(0, len(order), self.rows):
                 batch = order[start : start + self.rows]
-                for place, found in zip(batch, answer_nats(model, [asked[place] for place in batch]), strict=True):
-                    nats[place] = found / asked[place][1]
-                shown.update(len(batch))
+                for index, total in zip(batch, answer_nats(model, [sequences[n] for n in batch]), strict=True):
+                    nats[index] = total / sequences[index][1]
+                progress.update(len(batch))
         return [exp(after - alone) for after, alone in zip(nats[::2], nats[1::2], strict=True)]
 
-    def _sides(self, conversation: Conversation, context: int) -> list[tuple[list[int], int]]:
-        """The answer after its instruction and alone, each as tokens and how many of them, at the end, count."""
-        *before, last = self._turns(conversation)
+    def _sequences(self, conversation: Conversation, context: int) -> list[tuple[list[int], int]]:
+        """The answer after its instruction and alone: the tokens of each, and how many at the end are measured."""
+        *before, last = _up_to_last_answer(conversation)
         prompt = self.template.prompt(before, self.tokenizer)
         encoded = self.template.encode(Conversation((*before, last), place=conversation.place), self.tokenizer)
         last_turn = zip(encoded.tokens[len(prompt) :], encoded.supervised[len(prompt) :], strict=True)
-        answer = [token for token, learned in last_turn if learned][:context]
+        answer = [token for token, supervised in last_turn if supervised][:context]
         room = context + 1 - len(answer)
         return [(prompt[-room:] + answer, len(answer)), ([self.tokenizer.end_of_document, *answer], len(answer))]
 
-    def _turns(self, conversation: Conversation) -> tuple:
-        """Up to and with the last answer."""
-        turns = conversation.messages
-        last = max(place for place, turn in enumerate(turns) if turn.role == "assistant")
-        return turns[: last + 1]
+
+def _up_to_last_answer(conversation: Conversation) -> tuple[Message, ...]:
+    turns = conversation.messages
+    last = max(index for index, turn in enumerate(turns) if turn.role == "assistant")
+    return turns[: last + 1]

@@ -1,4 +1,4 @@
-"""Which conversations to choose of those that are good enough.
+"""Select a number of conversations: at random, by difficulty, or so that they represent the whole set.
 
 Legend: N conversations  D dim
 """
@@ -12,39 +12,61 @@ from lm.bounds import Natural, Share
 
 
 class Selection(ABC):
-    """Chooses some of a set."""
+    """Selects some conversations of a set."""
 
     @abstractmethod
-    def choose(self, vectors: np.ndarray, worth: np.ndarray | None, count: int) -> list[int]:
-        """The places of `count` of N, first what is to be had first; `vectors` N D of length 1, `worth` N if known."""
+    def select(self, vectors: np.ndarray, scores: np.ndarray | None, count: int) -> list[int]:
+        """Select `count` of N conversations.
+
+        Args:
+            vectors: Unit vectors of the texts [N, D].
+            scores: Scores [N], higher is better; None if there are none.
+            count: Conversations to select.
+
+        Returns:
+            Indices, the most important first.
+        """
 
 
-class Drawn(Selection):
-    """At random: what any other way of choosing has to beat."""
+class Random(Selection):
+    """Select at random: the baseline for every other selection.
+
+    Args:
+        seed: Seed of the random numbers.
+    """
 
     def __init__(self, *, seed: Natural = 0):
         self.seed = seed
 
-    def choose(self, vectors: np.ndarray, worth: np.ndarray | None, count: int) -> list[int]:
+    def select(self, vectors: np.ndarray, scores: np.ndarray | None, count: int) -> list[int]:
         return np.random.default_rng(self.seed).permutation(len(vectors))[:count].tolist()
 
 
 class Best(Selection):
-    """Those of most worth, whatever they have in common."""
+    """Select the highest scores, however similar the conversations are to each other."""
 
-    def choose(self, vectors: np.ndarray, worth: np.ndarray | None, count: int) -> list[int]:
-        if worth is None:
-            raise ValueError("selection=best goes by a worth: add one, as difficulty=by_model difficulty.model.path=…")
-        return np.argsort(-worth, kind="stable")[:count].tolist()
+    def select(self, vectors: np.ndarray, scores: np.ndarray | None, count: int) -> list[int]:
+        if scores is None:
+            raise ValueError("selection=best needs scores: add them, as difficulty=ifd difficulty.model.path=…")
+        return np.argsort(-scores, kind="stable")[:count].tolist()
 
 
 class Diverse(Selection):
-    """Those that stand for all: every conversation has one like it among them (facility location).
+    """Select conversations that represent the whole set: each one has a similar one among them (facility location).
 
-    Each turn takes the one by which the similarity of all to their nearest chosen grows most, out of some drawn at
-    random, which comes within 1 - 1/e - `error` of the best there is (Mirzasoleiman et al. 2015, arXiv:1409.7938). With
-    a worth, only the share `pool` of most worth is chosen from; it still has to stand for all. Time grows with N²,
-    memory with N: 50,000 take a minute.
+    Each step adds the conversation by which the similarity of all to their nearest selected one grows most, out of a
+    random sample; the result is within 1 - 1/e - `error` of the optimum (Mirzasoleiman et al. 2015, arXiv:1409.7938).
+    Time grows with N², memory with N: 50,000 take a minute.
+
+    Args:
+        pool: Share of highest scores to select from, above 0; the selection still represents the whole set. Without
+            scores, all are in the pool.
+        error: Loss of the approximation against looking at all conversations in each step, between 0 and 1. A smaller
+            error takes a larger sample.
+        seed: Seed of the random samples.
+
+    Raises:
+        ValueError: `pool` or `error` is out of range.
     """
 
     def __init__(self, *, pool: Share = 1.0, error: Share = 0.01, seed: Natural = 0):
@@ -52,41 +74,49 @@ class Diverse(Selection):
             raise ValueError(f"selection.pool={pool} and selection.error={error}: give shares above 0; error below 1")
         self.pool, self.error, self.seed = pool, error, seed
 
-    def choose(self, vectors: np.ndarray, worth: np.ndarray | None, count: int) -> list[int]:
+    def select(self, vectors: np.ndarray, scores: np.ndarray | None, count: int) -> list[int]:
         draw = np.random.default_rng(self.seed)
         left = np.arange(len(vectors))
-        if worth is not None:
-            left = np.argsort(-worth, kind="stable")[: max(count, ceil(self.pool * len(vectors)))]
-        nearest = np.zeros(len(vectors), dtype=np.float32)  # of each to what is chosen
-        chosen: list[int] = []
-        while len(chosen) < count and len(left):
-            few = min(len(left), ceil(len(left) / (count - len(chosen)) * log(1 / self.error)))
-            places = np.sort(draw.choice(len(left), size=few, replace=False))
-            likeness = vectors[left[places]] @ vectors.T
-            gains = np.maximum(likeness - nearest, 0).sum(axis=1, dtype=np.float64)
+        if scores is not None:
+            left = np.argsort(-scores, kind="stable")[: max(count, ceil(self.pool * len(vectors)))]
+        nearest = np.zeros(len(vectors), dtype=np.float32)  # similarity of each to the nearest selected one
+        selected: list[int] = []
+        while len(selected) < count and len(left):
+            size = min(len(left), ceil(len(left) / (count - len(selected)) * log(1 / self.error)))
+            sample = np.sort(draw.choice(len(left), size=size, replace=False))
+            similarity = vectors[left[sample]] @ vectors.T
+            gains = np.maximum(similarity - nearest, 0).sum(axis=1, dtype=np.float64)
             best = int(gains.argmax())
-            chosen.append(int(left[places[best]]))
-            nearest = np.maximum(nearest, likeness[best])
-            left = np.delete(left, places[best])
-        return chosen
+            selected.append(int(left[sample[best]]))
+            nearest = np.maximum(nearest, similarity[best])
+            left = np.delete(left, sample[best])
+        return selected
 
 
 def quotas(sizes: dict[str, int], count: int, *, equal: bool) -> dict[str, int]:
-    """How many of `count` each task gets: in proportion to what it has, or `equal` as far as that goes; what is left
-    over by rounding goes to the largest remainders, by name among equals."""
+    """Divide `count` among tasks.
+
+    Args:
+        sizes: Conversations of each task.
+        count: Conversations to select.
+        equal: Give each task the same number, as far as its size allows, rather than in proportion to its size.
+
+    Returns:
+        The number for each task; rounding favours the largest remainders, and among equals the first name.
+    """
     count = min(count, sum(sizes.values()))
     if not equal:
         exact = {task: count * size / max(1, sum(sizes.values())) for task, size in sizes.items()}
-        got = {task: int(share) for task, share in exact.items()}
-        order = sorted(sizes, key=lambda task: (got[task] - exact[task], task))
-        for task in order[: count - sum(got.values())]:
-            got[task] += 1
-        return got
-    got = dict.fromkeys(sizes, 0)
+        quota = {task: int(share) for task, share in exact.items()}
+        order = sorted(sizes, key=lambda task: (quota[task] - exact[task], task))
+        for task in order[: count - sum(quota.values())]:
+            quota[task] += 1
+        return quota
+    quota = dict.fromkeys(sizes, 0)
     while count:
-        open_to = sorted(task for task in sizes if got[task] < sizes[task])
-        share = max(1, count // len(open_to))
-        for task in open_to:
-            more = min(share, sizes[task] - got[task], count)
-            got[task], count = got[task] + more, count - more
-    return got
+        not_full = sorted(task for task in sizes if quota[task] < sizes[task])
+        share = max(1, count // len(not_full))
+        for task in not_full:
+            more = min(share, sizes[task] - quota[task], count)
+            quota[task], count = quota[task] + more, count - more
+    return quota

@@ -1,51 +1,44 @@
-"""Any filter of a corpus, held against conversations: language, listed words, repetition, duplicates and near ones."""
+"""Any filter of documents as a rule for conversations: language, word lists, repetition, duplicates."""
 
 from collections.abc import Sequence
-
-import numpy as np
 
 from lm.bounds import Natural
 from lm.conversation import Conversation
 from lm.corpus import Document, Dropped
-from lm.curation.rule import Part, Rule, said
-from lm.filtering import Deduplicator, Filter
-from lm.filtering.keys import connected_components, losers, same_key
-from lm.filtering.traces import judge, keys_of
+from lm.curation.rules import Part, Rule, text_of
+from lm.filtering import FilterLike, as_filter
+from lm.filtering.clusters import find_duplicates
+from lm.filtering.traces import apply_filters
 
 
 class TextRule(Rule):
-    """Leave out conversations of which `filter` would drop the text of `part`. What it would change stays as it is, and
-    texts of fewer than `least_words` pass: filters are made for documents.
+    """Drop conversations whose text a filter of documents would drop.
 
-    A filter that keeps one of several that are alike does so here too, over the whole set, by the same keys as over a
-    corpus.
+    A `Deduplicator` compares the whole set by the same keys as it compares documents. Changes that a filter would make
+    to a text are ignored.
+
+    Args:
+        filter: A filter of documents, as a class of `lm.filter`.
+        part: Turns that make up the text: questions, answers or all.
+        min_words: Texts of fewer words pass: the filters are made for documents.
+
+    Raises:
+        ValueError: The filter compares with an earlier corpus.
     """
 
-    def __init__(self, filter: Filter | Deduplicator, *, part: Part = "all", least_words: Natural = 0):
-        self.filter, self.part, self.least_words = filter, part, least_words
-        if isinstance(filter, Deduplicator) and filter.earlier is not None:
-            raise ValueError("filter.earlier is for corpora: conversations are compared with each other only")
+    def __init__(self, filter: FilterLike, *, part: Part = "all", min_words: Natural = 0):
+        self.filter, self.part, self.min_words = as_filter(filter), part, min_words
+        if self.filter.earlier is not None:
+            raise ValueError("filter.earlier is for corpora: conversations are only compared with each other")
 
     def __call__(self, conversations: Sequence[Conversation]) -> dict[int, Dropped]:
-        documents = [Document(said(each, self.part), id=each.place) for each in conversations]
-        judged = [place for place, each in enumerate(documents) if len(each.text.split()) >= self.least_words]
-        if not isinstance(self.filter, Deduplicator):
-            dropped = judge({"rule": self.filter}, [documents[place] for place in judged])[0].dropped
-            return {judged[number]: why for number, why in dropped.items()}
-        keyed = [*keys_of(self.filter, [documents[place] for place in judged])]
-        if not keyed:
-            return {}
-        places = np.array([judged[number] for number, _ in keyed])
-        pairs = [
-            same_key(np.frombuffer(b"".join(column), dtype="<u8").reshape(len(places), -1), places)
-            for column in zip(*(keys for _, keys in keyed), strict=True)
-        ]
-        nodes, clusters = connected_components(np.concatenate(pairs))
-        if not len(nodes):
-            return {}
-        worth = np.array([self.filter.worth(documents[node]) for node in nodes.tolist()])
-        gone, stays = losers(nodes, clusters, worth)
-        return {
-            place: Dropped(self.filter.reason, f"of {documents[kept].id.rpartition('/')[2]}")
-            for place, kept in sorted(zip(gone.tolist(), stays.tolist(), strict=True))
-        }
+        documents = [Document(text_of(each, self.part), id=each.place) for each in conversations]
+        judged = [index for index, each in enumerate(documents) if len(each.text.split()) >= self.min_words]
+        documents = [documents[index] for index in judged]
+        if self.filter.compares:
+            names = [document.id.rpartition("/")[2] for document in documents]
+            duplicates = find_duplicates(self.filter, documents)
+            dropped = {n: Dropped(self.filter.reason, f"of {names[kept]}") for n, kept in duplicates.items()}
+        else:
+            dropped = apply_filters({"rule": self.filter}, documents)[0].dropped
+        return {judged[number]: reason for number, reason in dropped.items()}

@@ -1,11 +1,10 @@
-"""Micro-batch m of step s on rank r, by arithmetic: what every data module loss_weights.
+"""Micro-batch m of step s on rank r, by arithmetic: the loaders of every kind of data share these datasets.
 
 Legend: B rows  T tokens a row
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import fields
 
 import numpy as np
 import torch
@@ -13,98 +12,75 @@ from torch.utils.data import Dataset, Sampler
 
 from lm.batch import Batch
 from lm.data.order import Order
+from lm.data.row_source import Row, RowSource
 from lm.optimizer import Plan
 
 
-@dataclass
-class Row:
-    """One row of exactly `context` places, as numpy arrays of length T; see `Batch` for the fields."""
-
-    tokens: np.ndarray
-    targets: np.ndarray
-    supervised: np.ndarray
-    documents: np.ndarray | None = None
-    kinds: np.ndarray | None = None
-    bytes: np.ndarray | None = None
-    loss_weights: np.ndarray | None = None
-
-
-class RowSource(Protocol):
-    """Rows by index. The number of supervised targets of each is known before any of them is read."""
-
-    counts: np.ndarray  # int64 [rows], supervised targets of each row
-
-    def __len__(self) -> int: ...
-
-    def row(self, index: int) -> Row: ...
-
-
 def collate(rows: Sequence[Row], *, denominator: float) -> Batch:
-    """Stack rows into a batch."""
+    """Stack rows into the batch of their class: each field becomes the batch's field of the same name, [B, …]."""
 
     def stack(field: str) -> torch.Tensor | None:
         values = [getattr(row, field) for row in rows]
         return None if values[0] is None else torch.from_numpy(np.stack(values))
 
-    return Batch(
-        tokens=stack("tokens"),
-        targets=stack("targets"),
-        supervised=stack("supervised"),
-        denominator=denominator,
-        documents=stack("documents"),
-        kinds=stack("kinds"),
-        bytes=stack("bytes"),
-        loss_weights=stack("loss_weights"),
-    )
+    return rows[0].batch(denominator=denominator, **{field.name: stack(field.name) for field in fields(rows[0])})
 
 
 class TrainingBatches(Dataset):
-    """Item i is the i-th micro-batch this rank will ever see; workers hold no state of their own.
+    """Item i is the i-th micro-batch that this rank sees in the run. Workers hold nothing but the last step's rows.
 
-    Row j of a global batch goes to micro-batch j // (rows × ranks) and there to rank (j // rows) % ranks. `weights` is
-    what each row of each source adds to the denominator; None: its supervised targets.
+    Row j of a global batch goes to micro-batch j // (rows × ranks), and there to rank (j // rows) % ranks.
+
+    Args:
+        sources: Sources of rows, in the order that `order` numbers them.
+        order: Which rows make up each global batch.
+        plan: Steps, rows and ranks of the run.
+        rank: Index of this rank among those that read different rows.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[RowSource],
-        order: Order,
-        plan: Plan,
-        *,
-        rank: int,
-        weights: Sequence[np.ndarray] | None = None,
-    ):
+    def __init__(self, sources: Sequence[RowSource], order: Order, plan: Plan, *, rank: int):
         self.sources = list(sources)
-        self.weights = [source.counts for source in self.sources] if weights is None else list(weights)
+        self.loss_weights = [source.loss_weights for source in self.sources]
         self.order = order
         self.plan = plan
         self.rank = rank
+        self._last = (-1, np.empty(0), np.empty(0), 0.0)  # step, its (source, row), and its denominator
 
     def __len__(self) -> int:
         return self.plan.steps * self.plan.accumulate
 
     def __getitem__(self, index: int) -> Batch:
         step, micro = divmod(index, self.plan.accumulate)
-        sources, rows = self.global_batch(step)
-        weight = sum(float(self.weights[source][rows[sources == source]].sum()) for source in np.unique(sources))
-        chosen = [self.sources[source].row(row) for source, row in self.micro_batch(step, micro)]
-        return collate(chosen, denominator=weight or 1.0)
+        _, _, denominator = self._global_batch(step)
+        rows = [self.sources[source].row(row) for source, row in self.micro_batch(step, micro)]
+        return collate(rows, denominator=denominator or 1.0)
 
     def micro_batch(self, step: int, micro: int) -> list[tuple[int, int]]:
         """(source, row) of this rank's rows."""
-        sources, rows = self.global_batch(step)
+        sources, rows, _ = self._global_batch(step)
         size = self.plan.rows_per_device
         here = slice((micro * self.plan.devices + self.rank) * size, (micro * self.plan.devices + self.rank + 1) * size)
         return [*zip(sources[here].tolist(), rows[here].tolist(), strict=True)]
 
-    def global_batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """(source, row) of every row of step `step`, whatever the ranks and micro-batches."""
-        start = step * self.plan.rows_per_step
-        return self.order.rows(start, start + self.plan.rows_per_step)
+    def _global_batch(self, step: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Source and row of each row of a step over all ranks and micro-batches, and the sum of their loss weights."""
+        if self._last[0] != step:
+            start = step * self.plan.rows_per_step
+            sources, rows = self.order.rows(start, start + self.plan.rows_per_step)
+            weights = (self.loss_weights[source][rows[sources == source]].sum() for source in np.unique(sources))
+            self._last = (step, sources, rows, sum(map(float, weights)))
+        return self._last[1:]
 
 
 class ValidationBatches(Dataset):
-    """Every row once, in order, dealt out over the ranks; ranks that run out repeat row 0 unsupervised."""
+    """Every row once, in order, dealt out over the ranks; a rank that runs out repeats row 0 unsupervised.
+
+    Args:
+        source: Held-out rows.
+        rows: Rows of a batch.
+        rank: Index of this rank among those that read different rows.
+        ranks: How many such ranks there are.
+    """
 
     def __init__(self, source: RowSource, *, rows: int, rank: int, ranks: int):
         self.source, self.rows, self.rank, self.ranks = source, rows, rank, ranks
@@ -122,7 +98,12 @@ class ValidationBatches(Dataset):
 
 
 class ResumeSampler(Sampler[int]):
-    """Indices from `start` on, under the length of the whole: Lightning adds what was fetched before itself."""
+    """Indices from `start` to the end. Its length is the whole run's: Lightning counts the batches done itself.
+
+    Args:
+        start: First index, in micro-batches.
+        total: Micro-batches of the whole run.
+    """
 
     def __init__(self, start: int, total: int):
         self.start, self.total = start, total

@@ -1,7 +1,4 @@
-"""Rows of conversations: the data of instruction tuning.
-
-Legend: T context
-"""
+"""Rows of conversations: the data of instruction tuning."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,96 +8,54 @@ from typing import Literal
 import numpy as np
 
 from lm.bounds import Count, Natural, Positive, Share
-from lm.conversation import Conversation, Recorded, Template
-from lm.conversation.sources.conversation_source import ConversationSource
+from lm.conversation import RecordedTemplate, Template
+from lm.conversation.sources import ConversationSource
 from lm.corpus import Split
-from lm.data.batches import Row
-from lm.data.counted import Counted
-from lm.data.encoded import EncodedConversations
-from lm.data.mixture import Mixture
-from lm.data.module import RowDataModule
-from lm.data.named_sources import sources_meant
-from lm.data.packing import Rows
-from lm.data.pretraining import evenly_spaced
-from lm.data.subset import Subset
-from lm.data.too_long import TooLong
+from lm.data.conversations import EncodedConversations, SelectedConversations
+from lm.data.mixing import Mixing
+from lm.data.mixture import Mixture, resolve_sources
+from lm.data.module import TrainingData
+from lm.data.packing import Packing
+from lm.data.row_source import PackedRows, RowEstimate, RowSource, evenly_spaced
+from lm.data.rows import Rows
 from lm.files import hash_json
-from lm.process.ranks import is_first_process
 from lm.tokenizer import Tokenizer
 
-SAMPLE = 256  # conversations of a source that are encoded to plan a run
-OTHER = "other"  # tasks too rare to be told apart
+SAMPLE = 256  # conversations of a source that are encoded to estimate a run
+OTHER = "other"  # tasks too rare to be reported on their own
 
 
-class ConversationRows:
-    """Rows of whole conversations that do not see each other.
+class InstructionData(TrainingData):
+    """Packed rows of conversations. Only what the assistant says is supervised.
 
-    With a `prompt_weight` above 0 every target counts: 1 where it is supervised, and that much where it is not.
-    """
+    Validation measures the answers of held-out conversations by task. What is dropped or shortened is printed, and
+    counted in the manifest's `left_out`.
 
-    def __init__(
-        self,
-        conversations: EncodedConversations,
-        plan: Rows,
-        *,
-        padding: int,
-        kinds: Sequence[str] = (),
-        token_bytes: np.ndarray | None = None,
-        prompt_weight: float = 0.0,
-    ):
-        if plan.starts.any():
-            raise ValueError("data.packing cuts conversations in two: take lm.data.exact_fit.exact_fit")
-        self.conversations, self.plan, self.padding = conversations, plan, padding
-        self.token_bytes = token_bytes
-        self.counts = plan.sums(conversations.answered[plan.documents])
-        self.prompt_weight = float(np.float32(prompt_weight))  # as it is in a batch, so that the sums are exact
-        self.weights = self.counts
-        if prompt_weight:
-            self.weights = self.counts + self.prompt_weight * (plan.counts - self.counts)
-        self.examples = np.diff(plan.row_offsets)  # conversations of each row
-        numbers = {kind: number for number, kind in enumerate(kinds)}
-        self.kinds = [numbers[task] for task in conversations.tasks] if kinds else []
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def row(self, index: int) -> Row:
-        context = self.plan.context
-        tokens = np.full(context, self.padding, dtype=np.int64)
-        targets = np.full(context, self.padding, dtype=np.int64)
-        supervised = np.zeros(context, dtype=bool)
-        documents = np.full(context, -1, dtype=np.int64)
-        kinds = np.zeros(context, dtype=np.int64)
-        place = 0
-        for number, (conversation, _, length) in enumerate(self.plan.segments(index)):
-            ids, mask = self.conversations.read(conversation)
-            here = slice(place, place + length)
-            tokens[here], targets[here], supervised[here] = ids[:-1], ids[1:], mask[1:]
-            documents[here] = number
-            kinds[here] = self.kinds[conversation] if self.kinds else 0
-            place += length
-        row = Row(tokens, targets, supervised, documents)
-        if self.prompt_weight:
-            asked = np.where(documents >= 0, np.float32(self.prompt_weight), np.float32(0))
-            row.shares = np.where(supervised, np.float32(1), asked)
-        if self.token_bytes is not None:
-            row.kinds, row.bytes = kinds, np.where(supervised, self.token_bytes[targets], 0)
-        return row
-
-
-class InstructionData(RowDataModule):
-    """Packed rows of conversations; what the assistant says is supervised, and nothing else.
-
-    `conversations` are one source, or several by the name that a `mixture` calls them by; its shares count supervised
-    tokens, or conversations where `shares_of` is examples. Of each at most `max_examples` are trained on, which ones
-    their first question and answer decide. A conversation longer than the context is left out (`drop`), made several
-    (`split`), loses its first turns (`truncate`), or ends the job (`refuse`), see `too_long`; one that nothing could be
-    learned from, as where an answer is empty, ends it too unless `faulty` is `drop`. What is lost is printed, and
-    counted in `left_out`. Held out are those that `split` draws, by their group or else by their first question and
-    answer; they are told apart by task, the `max_tasks` most frequent and "other".
-
-    `prompt_weight` lets what is not supervised teach too, by that much of what a supervised token does: a little helps
-    where answers are short (Huerta-Enochian and Ko 2024, arXiv:2401.13586). Validation is of answers alone.
+    Args:
+        conversations: A source of conversations, or several by the names that a mixture uses.
+        template: How conversations are written as tokens; null takes the template that the model was tuned with, or
+            else `RoleTokenTemplate`.
+        split: Which conversations are held out, by their group or else by their first question and answer.
+        packing: How conversations are placed in rows; it must keep them whole, as `exact_fit` and `best_fit` do.
+        too_long: What to do with a conversation longer than the context: drop it, split it into several, truncate it
+            from the left, or refuse the run.
+        invalid: What to do with a conversation that nothing can be learned from, such as one with an empty answer:
+            refuse the run, or drop it.
+        prompt_weight: Loss weight of tokens that the assistant does not say, 0 to 1. A little helps where answers are
+            short (Huerta-Enochian and Ko 2024, arXiv:2401.13586).
+        mixture: Share of each source; null shuffles all rows together, each read once per epoch.
+        mixture_unit: What the shares of a mixture count: supervised tokens, or examples (conversations).
+        max_examples: Conversations of a source to train on, at most, for all or by name; null for all. Which ones is
+            decided by a hash of their first question and answer.
+        max_epochs: Maximum epochs of a source, for all or by name: no row is read more than ceil(max_epochs) times.
+            Repetition beyond about four epochs teaches little (Muennighoff et al. 2023). null for no limit.
+        excess: What to do if the budget exceeds max_epochs: refuse the run, or redistribute the excess to the other
+            sources of a mixture.
+        max_tasks: Tasks that validation reports, the most frequent ones; the others are reported as "other". null for
+            all.
+        validation_rows: Held-out rows measured while training, evenly spaced; null for all. `lm evaluate` measures all.
+        workers: Processes that read rows ahead of training, per rank; 0 reads them in the training process.
+        recorded: The template that the model's run recorded, if any.
     """
 
     def __init__(
@@ -109,150 +64,165 @@ class InstructionData(RowDataModule):
         *,
         template: Template | None = None,
         split: Split,
-        packing: Callable[..., Rows],
-        too_long: TooLong = "drop",
-        faulty: Literal["refuse", "drop"] = "refuse",
+        packing: Callable[..., Packing],
+        too_long: Literal["refuse", "drop", "split", "truncate"] = "drop",
+        invalid: Literal["refuse", "drop"] = "refuse",
         prompt_weight: Share = 0.0,
         mixture: Mixture | None = None,
-        shares_of: Literal["tokens", "examples"] = "tokens",
+        mixture_unit: Literal["tokens", "examples"] = "tokens",
         max_examples: Count | dict[str, Count] | None = None,
         max_epochs: Positive | dict[str, Positive] | None = None,
-        excess: Literal["refuse", "spread"] = "refuse",
+        excess: Literal["refuse", "redistribute"] = "refuse",
         max_tasks: Count | None = 20,
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
-        recorded: Recorded | None = None,
+        recorded: RecordedTemplate | None = None,
     ):
-        super().__init__(mixture=mixture, max_epochs=max_epochs, excess=excess, workers=workers)
+        super().__init__(workers=workers)
         self.several = isinstance(conversations, dict)
         if not conversations:
-            raise ValueError(
-                "data.conversations: there is none: +data/conversations@data.conversations.NAME=OPTION adds one"
-            )
+            raise ValueError("data.conversations is empty: +data/conversations@data.conversations.NAME=OPTION adds one")
         self.conversations = conversations if self.several else {"conversations": conversations}
-        self.template = (recorded or Recorded(None)).resolve(template)
+        self.template = (recorded or RecordedTemplate(None)).resolve(template)
         self.split, self.packing = split, packing
-        self.too_long, self.faulty, self.shares_of = too_long, faulty, shares_of
+        self.too_long, self.invalid, self.prompt_weight = too_long, invalid, prompt_weight
+        self.mixing, self.mixture_unit = Mixing(mixture, max_epochs, excess), mixture_unit
         self.max_tasks, self.validation_rows = max_tasks, validation_rows
-        self.prompt_weight = prompt_weight
-        self.most = self._most(max_examples)
-
-    def amounts(self, source: ConversationRows) -> np.ndarray:
-        return source.counts if self.shares_of == "tokens" else source.examples
-
-    def documents(self, source: ConversationRows, row: int) -> list[str]:
-        return [source.conversations.places[conversation] for conversation, _, _ in source.plan.segments(row)]
-
-    def weights(self, source: ConversationRows) -> np.ndarray:
-        return source.weights
-
-    def scored(self, source: Counted) -> float:
-        return float(source.places) if self.prompt_weight else super().scored(source)
+        self.max_examples = self._resolve_max_examples(max_examples)
 
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
 
-    def open(self, *, tokenizer: Tokenizer, context: int) -> None:
-        self.tokenizer = tokenizer
-        held_out = self._empty(context)
-        self.sources, self.left_out = {}, {}
+    def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
+        held_out = self._encoder(tokenizer, context)
+        sources: dict[str, RowSource] = {}
+        left_out, notes = {}, []
         for name, source in self.conversations.items():
-            training, before = self._empty(context), len(held_out)
-            chosen = self._chosen(name)
-            for conversation in chosen:
+            training, before = self._encoder(tokenizer, context), len(held_out)
+            selected = self._selected(name)
+            for conversation in selected:
                 conversation = replace(conversation, task=conversation.task or name)
-                (held_out if self.held_out(conversation) else training).add(conversation)
+                (held_out if self.split.held_out(conversation) else training).add(conversation)
+            held_out_here = len(held_out) - before
             if not len(training):
                 raise ValueError(
-                    f"data.conversations: of {name} there is no conversation to train on "
-                    f"({len(held_out) - before} are held out; {training.losses() or 'none is too long'})"
+                    f"data.conversations: {name} has no conversation to train on "
+                    f"({held_out_here} are held out; {training.describe_shortened() or 'none is too long'})"
                 )
-            plan = self.packing(training.lengths, context)
-            self.sources[name] = ConversationRows(
-                training, plan, padding=tokenizer.padding, prompt_weight=self.prompt_weight
-            )
-            told = [f"{count} {what}" for what, count in chosen.left_out.items()]
-            self._tell(name, training, [*told, *source.notes], held_out=len(held_out) - before)
-            self.left_out[name] = {**training.account(), "other": sum(chosen.left_out.values())}
-        self.left_out["held out"] = held_out.account()
-        self.kinds = self._tasks(held_out)
-        self.validation = None
-        if is_first_process() and held_out.losses():
-            print(f"instruct    of those held out, {held_out.losses()}")
-        if len(held_out):
-            rows = ConversationRows(
-                held_out,
-                self.packing(held_out.lengths, context),
+            packing = self._pack(training)
+            rows = PackedRows(
+                training,
+                packing,
                 padding=tokenizer.padding,
-                kinds=self.kinds,
-                token_bytes=tokenizer.token_bytes,
+                amounts=np.diff(packing.row_offsets) if self.mixture_unit == "examples" else None,
+                prompt_weight=self.prompt_weight,
             )
-            self.validation = evenly_spaced(rows, self.validation_rows)
+            sources[name] = rows
+            counted = [f"{count} {outcome}" for outcome, count in selected.left_out.items()]
+            notes.append(_describe(name, training, rows, [*counted, *source.notes], held_out=held_out_here))
+            left_out[name] = {**training.count_shortened(), "other": sum(selected.left_out.values())}
+        left_out["held out"] = held_out.count_shortened()
+        if shortened := held_out.describe_shortened():
+            notes.append(f"held out: {shortened}")
+        kinds = self._tasks(held_out)
+        return Rows(
+            sources=sources,
+            tokenizer=tokenizer,
+            validation=self._validation(held_out, kinds),
+            kinds=kinds,
+            template=self.template,
+            mixing=self.mixing,
+            notes=notes,
+            left_out=left_out,
+        )
 
-    def sketch(self, *, tokenizer: Tokenizer, context: int) -> str:
-        self.tokenizer, self.sources = tokenizer, {}
+    def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
+        sources = {}
         for name in self.conversations:
-            seen, sample = 0, self._empty(context)
-            for conversation in self._chosen(name):
-                if not self.held_out(conversation):
-                    seen += 1
-                    if seen <= SAMPLE:
+            count, sample = 0, self._encoder(tokenizer, context)
+            for conversation in self._selected(name):
+                if not self.split.held_out(conversation):
+                    count += 1
+                    if count <= SAMPLE:
                         sample.add(conversation)
-            more = seen / max(1, min(seen, SAMPLE))
-            rows = len(self.packing(sample.lengths, context))
-            self.sources[name] = Counted(
-                rows=round(more * rows),
-                targets=round(more * int(sample.answered.sum())),
-                places=round(more * int(sample.lengths.sum())),
-                examples=seen,
+            scale = count / max(1, min(count, SAMPLE))
+            targets = round(scale * int(sample.supervised_targets.sum()))
+            sources[name] = RowEstimate(
+                rows=round(scale * len(self.packing(sample.lengths, context))),
+                targets=targets,
+                amount=count if self.mixture_unit == "examples" else targets,
+                loss_targets=round(scale * int(sample.lengths.sum())) if self.prompt_weight else targets,
             )
-        return f"estimated: all conversations counted, the first {SAMPLE} encoded"
+        return Rows(
+            sources=sources,
+            tokenizer=tokenizer,
+            template=self.template,
+            mixing=self.mixing,
+            basis=f"estimated: all conversations counted, the first {SAMPLE} encoded",
+        )
 
-    def _chosen(self, name: str) -> Subset:
-        """The conversations of a source to learn from, and to hold out."""
-        return Subset(
+    def _encoder(self, tokenizer: Tokenizer, context: int) -> EncodedConversations:
+        return EncodedConversations(
+            template=self.template, tokenizer=tokenizer, context=context, too_long=self.too_long
+        )
+
+    def _selected(self, name: str) -> SelectedConversations:
+        """The conversations of a source to train on, and those to hold out."""
+        return SelectedConversations(
             self.conversations[name],
             split=self.split,
-            faulty=self.faulty,
-            most=self.most.get(name),
+            invalid=self.invalid,
+            max_examples=self.max_examples.get(name),
             key=f"data.conversations.{name}" if self.several else None,
         )
 
+    def _pack(self, conversations: EncodedConversations) -> Packing:
+        packing = self.packing(conversations.lengths, conversations.context)
+        if packing.starts.any():
+            raise ValueError("data.packing cuts conversations in two: take lm.data.exact_fit.exact_fit")
+        return packing
+
+    def _validation(self, held_out: EncodedConversations, kinds: Sequence[str]) -> RowSource | None:
+        if not len(held_out):
+            return None
+        tokenizer, numbers = held_out.tokenizer, {kind: number for number, kind in enumerate(kinds)}
+        rows = PackedRows(
+            held_out,
+            self._pack(held_out),
+            padding=tokenizer.padding,
+            kinds=np.array([numbers[task] for task in held_out.tasks]),
+            token_bytes=tokenizer.token_bytes,
+        )
+        return evenly_spaced(rows, self.validation_rows)
+
     def _tasks(self, held_out: EncodedConversations) -> list[str]:
-        """The tasks that validation tells apart, having named the rarer ones other."""
-        found = sorted(Counter(held_out.tasks).items(), key=lambda item: (-item[1], item[0]))
-        if self.max_tasks is None or len(found) <= self.max_tasks:
-            return sorted(task for task, _ in found)
-        frequent = {task for task, _ in found[: self.max_tasks]}
+        """The tasks that validation reports; renames the rarer ones to "other"."""
+        counts = sorted(Counter(held_out.tasks).items(), key=lambda item: (-item[1], item[0]))
+        if self.max_tasks is None or len(counts) <= self.max_tasks:
+            return sorted(task for task, _ in counts)
+        frequent = {task for task, _ in counts[: self.max_tasks]}
         held_out.tasks = [task if task in frequent else OTHER for task in held_out.tasks]
         return sorted({*held_out.tasks})
 
-    def _most(self, max_examples: int | dict[str, int] | None) -> dict[str, int]:
-        """By source, the most conversations to train on where that is limited."""
+    def _resolve_max_examples(self, max_examples: int | dict[str, int] | None) -> dict[str, int]:
+        """`max_examples` of each source that has a limit."""
         if not isinstance(max_examples, dict):
             return {} if max_examples is None else dict.fromkeys(self.conversations, max_examples)
-        meant = sources_meant(max_examples, [*self.conversations], key="data.max_examples")
-        return {source: max_examples[name] for name, found in meant.items() for source in found}
+        resolved = resolve_sources(max_examples, [*self.conversations], key="data.max_examples")
+        return {source: max_examples[name] for name, named in resolved.items() for source in named}
 
-    def held_out(self, conversation: Conversation) -> bool:
-        """Whether a conversation is for validation only, whatever else there is."""
-        return self.split.held_out(conversation)
 
-    def _empty(self, context: int) -> EncodedConversations:
-        return EncodedConversations(
-            template=self.template, tokenizer=self.tokenizer, context=context, too_long=self.too_long
-        )
-
-    def _tell(self, name: str, training: EncodedConversations, notes: Sequence[str], *, held_out: int) -> None:
-        """One line on what there is and what was lost."""
-        rows = self.sources[name]
-        told = [
-            f"{len(training)} {name} in {len(rows)} rows of {rows.plan.context}",
-            f"{rows.plan.waste:.1%} padding",
-            f"{int(rows.counts.sum())} supervised tokens",
-            f"{held_out} held out",
-            *([training.losses()] if training.losses() else []),
-            *notes,
-        ]
-        if is_first_process():
-            print(f"instruct    {'; '.join(told)}")
+def _describe(
+    name: str, conversations: EncodedConversations, rows: PackedRows, notes: Sequence[str], *, held_out: int
+) -> str:
+    """One line about a source: what it holds and what was left out."""
+    shortened = conversations.describe_shortened()
+    items = [
+        f"{len(conversations)} {name} in {len(rows)} rows of {conversations.context}",
+        f"{rows.packing.waste:.1%} padding",
+        f"{int(rows.counts.sum())} supervised tokens",
+        f"{held_out} held out",
+        *([shortened] if shortened else []),
+        *notes,
+    ]
+    return "; ".join(items)

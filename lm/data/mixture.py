@@ -1,11 +1,11 @@
-"""What share of a run each source has: by weights, by size, and by the stage of the run.
+"""Which share of a run each source has: by weights, by size, and by stage of the run.
 
-Shares are of tokens (or of what the data counts instead), never of rows. A mixture knows nothing of rows, steps and
-caps: `portions` makes whole steps of its stages.
+Shares are of tokens (or of examples, as the data counts), not of rows. A mixture knows nothing about rows, steps and
+caps: `lm.data.mixing` turns its stages into whole steps and rows.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -13,17 +13,16 @@ from math import isfinite
 
 from lm.bounds import NonNegative, Positive
 from lm.config.faults import did_you_mean
-from lm.data.named_sources import sources_meant
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run under one set of shares."""
+    """A part of the run with one set of shares."""
 
-    key: str  # what says where it ends, for messages
-    until: Fraction  # of the run
-    shares: dict[str, Fraction]  # by source, all of them; they sum to one
-    name: str = ""  # none where the whole run is one stage
+    key: str  # config key that says where it ends, for messages
+    until: Fraction  # share of the run at which it ends
+    shares: dict[str, Fraction]  # by source, every source; they sum to one
+    name: str = ""  # empty where the whole run is one stage
 
 
 class Mixture(ABC):
@@ -31,16 +30,21 @@ class Mixture(ABC):
 
     @abstractmethod
     def divide(self, amounts: Mapping[str, int], *, key: str) -> list[Stage]:
-        """The stages of the run, one after another, for sources of these `amounts` of tokens.
+        """Divide the run into stages.
 
-        `key` is where the mixture stands in the config, for messages.
+        Args:
+            amounts: Tokens (or examples) of each source.
+            key: Config key of the mixture, for messages.
         """
 
 
 class Weights(Mixture):
-    """Shares by the name of a source, of a corpus, or of a kind in all corpora; they need not sum to one.
+    """Shares by name of a source, of a corpus, or of a kind in all corpora.
 
-    What one name means is mixed in proportion to its tokens. What no name means is left out.
+    Sources that share a name are mixed in proportion to their tokens. A source without a weight is not read.
+
+    Args:
+        weights: Weight by name, at least 0. They are normalized, so they need not sum to one.
     """
 
     def __init__(self, weights: dict[str, NonNegative]):
@@ -49,55 +53,63 @@ class Weights(Mixture):
     def divide(self, amounts: Mapping[str, int], *, key: str) -> list[Stage]:
         key = f"{key}.weights"
         parts: dict[str, Fraction] = {}
-        for name, sources in sources_meant(self.weights, [*amounts], key=key).items():
+        for name, sources in resolve_sources(self.weights, [*amounts], key=key).items():
             weight, inside = self.weights[name], sum(amounts[source] for source in sources)
             if not isfinite(weight) or weight < 0:
                 raise ValueError(f"{key}.{name}={weight:g}: a weight is a number of at least 0")
             if weight and not inside:
-                raise ValueError(f"{key}.{name}={weight:g}, and there is nothing of it to read: leave it out, or set 0")
+                raise ValueError(f"{key}.{name}={weight:g}, but {name} holds nothing to read: remove it or set 0")
             if weight:
                 parts |= {source: Fraction(str(weight)) * amounts[source] / inside for source in sources}
-        return _whole(parts, amounts, key=key)
+        return _whole_run(parts, amounts, key=key)
 
 
 class Temperature(Mixture):
-    """Shares in proportion to tokens ** (1 / temperature): above 1, small sources get more than they hold.
+    """Shares in proportion to tokens ** (1 / temperature): above 1, small sources are upsampled.
 
-    1 is in proportion to what there is, and the higher, the more alike. Arivazhagan et al. 2019 take 5 for languages;
-    Conneau et al. 2020 write the exponent as α = 1 / temperature and take 0.3. Both count sentences, not tokens. Of a
-    source at most `most` tokens count towards its share, lest a vast one leave nothing to the others: with examples in
-    place of tokens and temperature 1 this is the examples-proportional mixing of T5 and FLAN (Raffel et al. 2020;
-    Wei et al. 2022, who count at most 3,000 examples).
+    Arivazhagan et al. 2019 take 5 for languages; Conneau et al. 2020 write the exponent as α = 1 / temperature and take
+    0.3. Both count sentences, not tokens. With examples instead of tokens, temperature 1 and a `max_size` this is the
+    examples-proportional mixing of T5 and FLAN (Raffel et al. 2020; Wei et al. 2022, with max_size 3,000).
+
+    Args:
+        temperature: 1 is in proportion to the size of each source; the higher, the closer to uniform.
+        max_size: Tokens (or examples) of a source that count towards its share, at most, so that a huge source does
+            not crowd out the others; null for no limit.
     """
 
-    def __init__(self, temperature: Positive, *, most: Positive | None = None):
-        self.temperature, self.most = temperature, most
+    def __init__(self, temperature: Positive, *, max_size: Positive | None = None):
+        self.temperature, self.max_size = temperature, max_size
 
     def divide(self, amounts: Mapping[str, int], *, key: str) -> list[Stage]:
         key = f"{key}.temperature"
         if not isfinite(self.temperature) or self.temperature <= 0:
-            raise ValueError(f"{key}={self.temperature:g}: must be more than 0 (data/mixture=uniform has no end to it)")
-        counted = {source: n if self.most is None else min(n, self.most) for source, n in amounts.items()}
-        largest = max(counted.values())  # as parts of which no power is too large
+            raise ValueError(f"{key}={self.temperature:g}: must be more than 0 (data/mixture=uniform is the limit)")
+        counted = {source: n if self.max_size is None else min(n, self.max_size) for source, n in amounts.items()}
+        largest = max(counted.values())  # relative to it, no power overflows
         parts = {source: Fraction((n / largest) ** (1 / self.temperature)) for source, n in counted.items() if n}
-        return _whole(parts, amounts, key=key)
+        return _whole_run(parts, amounts, key=key)
 
 
 class Uniform(Mixture):
-    """The same share for every source, as temperature has it without end.
+    """The same share for every source: the limit of `Temperature` as the temperature grows.
 
-    With data.max_epochs and data.excess=spread this is UniMax (Chung et al. 2023), in tokens instead of characters.
+    With data.max_epochs and data.excess=redistribute this is UniMax (Chung et al. 2023), in tokens instead of
+    characters.
     """
 
     def divide(self, amounts: Mapping[str, int], *, key: str) -> list[Stage]:
-        return _whole({source: Fraction(1) for source, amount in amounts.items() if amount}, amounts, key=key)
+        return _whole_run({source: Fraction(1) for source, amount in amounts.items() if amount}, amounts, key=key)
 
 
 class Stages(Mixture):
-    """Mixtures one after another, by name; `until` says where each ends, as a share of the run, the last at 1.
+    """Mixtures one after another: a curriculum.
 
-    A source goes on in the next stage where it was in the one before: no row comes again before all of its source have
-    come.
+    A source continues in the next stage where the stage before left it: no row repeats before all rows of its source
+    were read.
+
+    Args:
+        stages: Mixture of each stage, by name.
+        until: Share of the run at which each stage ends, by name; above 0, and 1 for the last.
     """
 
     def __init__(self, stages: dict[str, Mixture], *, until: dict[str, Positive]):
@@ -105,27 +117,26 @@ class Stages(Mixture):
 
     def divide(self, amounts: Mapping[str, int], *, key: str) -> list[Stage]:
         self._check(key)
-        found, begin = [], Fraction(0)
+        stages, begin = [], Fraction(0)
         for name in sorted(self.stages, key=self.until.__getitem__):
             end = Fraction(str(self.until[name]))
             for stage in self.stages[name].divide(amounts, key=f"{key}.stages.{name}"):
                 until = begin + (end - begin) * stage.until
-                if stage.name:  # stages within a stage
-                    found.append(replace(stage, until=until, name=f"{name}/{stage.name}"))
-                else:
-                    found.append(replace(stage, until=until, name=name, key=f"{key}.until.{name}={self.until[name]:g}"))
+                nested = f"{name}/{stage.name}" if stage.name else name
+                ended_by = stage.key if stage.name else f"{key}.until.{name}={self.until[name]:g}"
+                stages.append(replace(stage, until=until, name=nested, key=ended_by))
             begin = end
-        return found
+        return stages
 
     def _check(self, key: str) -> None:
         if not self.stages:
-            raise ValueError(f"{key}.stages: there is none; data/mixture=weights is one mixture for the whole run")
+            raise ValueError(f"{key}.stages is empty: add a stage, or take data/mixture=weights for the whole run")
         for name in self.until:
             if name not in self.stages:
                 raise ValueError(f"{key}.until.{name}: no such stage{did_you_mean(name, self.stages)}")
         for name in self.stages:
             if name not in self.until:
-                raise ValueError(f"{key}.until.{name}: missing: say where the stage ends, as a share of the run")
+                raise ValueError(f"{key}.until.{name}: missing: set where the stage ends, as a share of the run")
             if not 0 < self.until[name] <= 1:
                 raise ValueError(
                     f"{key}.until.{name}={self.until[name]:g}: a share of the run is above 0 and at most 1"
@@ -135,18 +146,47 @@ class Stages(Mixture):
             if self.until[name] == self.until[following]:
                 raise ValueError(
                     f"{key}.until: {name} and {following} both end at {self.until[name]:g}, so {following} would be "
-                    "empty: set another end, or leave it out"
+                    "empty: set another end, or remove it"
                 )
         if self.until[ordered[-1]] != 1:
             raise ValueError(
-                f"{key}.until.{ordered[-1]}={self.until[ordered[-1]]:g}: it ends last, and the rest would have no "
-                "mixture: set 1"
+                f"{key}.until.{ordered[-1]}={self.until[ordered[-1]]:g}: the last stage ends before the run does: set 1"
             )
 
 
-def _whole(parts: Mapping[str, Fraction], sources: Mapping[str, int], *, key: str) -> list[Stage]:
-    """One stage for all of the run, with shares in the proportions of `parts`."""
+def resolve_sources(names: Iterable[str], sources: Sequence[str], *, key: str) -> dict[str, list[str]]:
+    """The sources that each name in the config means: one source, all of a corpus, or one kind in all corpora.
+
+    With several corpora a source is called corpus/kind, and either half means all sources that have it.
+
+    Args:
+        names: Names from the config.
+        sources: Names of all sources.
+        key: Config key of the names, for messages.
+    """
+    resolved: dict[str, list[str]] = {}
+    owner: dict[str, str] = {}
+    for name in names:
+        of_corpus = [source for source in sources if source.startswith(f"{name}/")]
+        of_kind = [source for source in sources if source.endswith(f"/{name}")]
+        if of_corpus and of_kind:
+            raise ValueError(
+                f"{key}.{name} is both a corpus and a kind: name the sources one by one, as {of_corpus[0]}"
+            )
+        resolved[name] = [name] if name in sources else of_corpus or of_kind
+        if not resolved[name]:
+            halves = [half for source in sources if "/" in source for half in source.split("/", 1)]
+            raise ValueError(f"{key}.{name}: no such source{did_you_mean(name, [*sources, *dict.fromkeys(halves)])}")
+        for source in resolved[name]:
+            if source in owner:
+                raise ValueError(f"{key}: both {owner[source]} and {name} mean {source}: keep one of them")
+            owner[source] = name
+    return resolved
+
+
+def _whole_run(parts: Mapping[str, Fraction], sources: Mapping[str, int], *, key: str) -> list[Stage]:
+    """One stage for the whole run, with shares in proportion to `parts`."""
     total = sum(parts.values())
     if not total:
-        raise ValueError(f"{key}: nothing would be read: give one of {', '.join(sources)} a share above 0")
+        raise ValueError(f"{key}: nothing would be read: give one of {', '.join(sources)} a weight above 0")
     return [Stage(key, Fraction(1), {source: parts.get(source, Fraction(0)) / total for source in sources})]

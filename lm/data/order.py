@@ -1,9 +1,9 @@
-"""Which rows make up global batch s, by arithmetic: nothing to save, nothing that ranks or workers could change.
+"""The order of rows by arithmetic: a pure function of seed and position, with nothing to save.
 
-A shuffled list is state: it must be stored, restored and agreed on by every process, and a resumed run goes
-wrong as soon as one of them disagrees. Here the g-th row of the whole run is a pure function of (seed, g): a
-keyed permutation of each source and epoch (a Feistel network with cycle walking, Black and Rogaway 2002), and,
-where sources are mixed, a pattern that says whose turn it is.
+A shuffled list is state: every process must store it, restore it and agree on it, and a resumed run is wrong as soon
+as one of them disagrees. Here the g-th row of the run is a pure function of (seed, g): a keyed permutation of each
+source and epoch (a Feistel network with cycle walking, Black and Rogaway 2002) and, for a mixture, a pattern that says
+which source gives each row.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,26 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 
 def permute(positions: np.ndarray, size: int, keys: np.ndarray) -> np.ndarray:
-    """Where each position in 0…size-1 goes under the permutation named by its key (uint64, one a position)."""
+    """Permute positions by pseudo-random permutations of 0…size-1.
+
+    Args:
+        positions: Positions, int64 [N], each in 0…size-1.
+        size: Number of positions that a permutation covers.
+        keys: Key of the permutation to apply to each position, uint64 [N] or [1].
+
+    Returns:
+        The image of each position, int64 [N].
+    """
     half_bits = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
     half_mask = np.uint64((1 << int(half_bits)) - 1)
     values = positions.astype(np.uint64)
     keys = np.broadcast_to(keys, values.shape).astype(np.uint64)
     outside = np.ones(values.shape, dtype=bool)
-    while outside.any():  # walk the cycle until it is inside again: fewer than 4 turns on average
+    while outside.any():  # walk the cycle until the value is inside again: fewer than 4 steps on average
         left, right = values[outside] >> half_bits, values[outside] & half_mask
-        for turn in range(6):
+        for step in range(6):
             with np.errstate(over="ignore"):
-                salt = keys[outside] + np.uint64(turn + 1) * np.uint64(0x9E3779B97F4A7C15)
+                salt = keys[outside] + np.uint64(step + 1) * np.uint64(0x9E3779B97F4A7C15)
             left, right = right, left ^ (mix(right ^ mix(salt)) & half_mask)
         values[outside] = (left << half_bits) | right
         outside = values >= np.uint64(size)
@@ -43,9 +52,13 @@ def permute(positions: np.ndarray, size: int, keys: np.ndarray) -> np.ndarray:
 class Order:
     """The order of rows of a run over one or several sources.
 
-    `sizes` are rows a source. Without `stages` all rows of all sources are shuffled together and every epoch
-    is a permutation of them. With `stages`, (rows, share of them by source) one after another, each source keeps its
-    own epochs, and goes on with them from stage to stage.
+    Without `stages`, all rows of all sources are shuffled together and every epoch is a permutation of them. With
+    `stages`, each source has epochs of its own, which continue from stage to stage.
+
+    Args:
+        seed: Seed of the permutations.
+        sizes: Rows of each source.
+        stages: Rows of each stage of a mixture, with the share of each source in them.
     """
 
     def __init__(
@@ -56,22 +69,22 @@ class Order:
         if self.sizes.size == 0 or (self.sizes < 0).any() or self.sizes.sum() == 0:
             raise ValueError(f"sizes {list(sizes)}: there must be at least one row to order")
         self.patterns = None if stages is None else [Pattern(shares, rows) for rows, shares in stages]
-        self.ends = np.cumsum([rows for rows, _ in stages or ()], dtype=np.int64)  # rows of the run
-        taken = [pattern.counts(rows) for pattern, (rows, _) in zip(self.patterns or (), stages or (), strict=True)]
-        assert not any((counts[self.sizes == 0] > 0).any() for counts in taken), "an empty source has no share"
-        self.taken = np.cumsum([np.zeros_like(self.sizes), *taken], axis=0)  # stages + 1 × sources
+        self.ends = np.cumsum([rows for rows, _ in stages or ()], dtype=np.int64)  # last row of each stage, exclusive
+        counts = [pattern.counts(rows) for pattern, (rows, _) in zip(self.patterns or (), stages or (), strict=True)]
+        assert not any((count[self.sizes == 0] > 0).any() for count in counts), "an empty source has no share"
+        self.before = np.cumsum([np.zeros_like(self.sizes), *counts], axis=0)  # [stages + 1, sources]
 
     def rows(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """(source, row in it) of rows start…stop-1 of the run."""
-        places = np.arange(start, stop, dtype=np.int64)
+        """Return the source of each row start…stop-1 of the run, and its index in that source, int64 [stop - start]."""
+        positions = np.arange(start, stop, dtype=np.int64)
         if self.patterns is None:
             total = int(self.sizes.sum())
-            shuffled = permute(places % total, total, self._keys(0, places // total))
+            shuffled = permute(positions % total, total, self._keys(0, positions // total))
             ends = np.cumsum(self.sizes)
             sources = np.searchsorted(ends, shuffled, side="right")
             return sources, shuffled - (ends - self.sizes)[sources]
-        sources, numbers = self._turns(places)
-        rows = np.empty_like(places)
+        sources, numbers = self._sources(positions)
+        rows = np.empty_like(positions)
         for source in np.unique(sources):
             chosen, size = sources == source, int(self.sizes[source])
             keys = self._keys(int(source) + 1, numbers[chosen] // size)
@@ -79,29 +92,29 @@ class Order:
         return sources, rows
 
     def counts(self, rows: int) -> np.ndarray | None:
-        """How many rows each source has given after that many of the run; None where they are shuffled together."""
+        """Rows that each source gives to the first `rows` of the run [sources]; None if they are shuffled together."""
         if self.patterns is None:
             return None
         stage = min(int(np.searchsorted(self.ends, rows)), len(self.patterns) - 1)
         begin = int(self.ends[stage - 1]) if stage else 0
-        return self.taken[stage] + self.patterns[stage].counts(rows - begin)
+        return self.before[stage] + self.patterns[stage].counts(rows - begin)
 
     def epochs(self, rows: int) -> list[float]:
-        """How often each source has been read after that many rows of the run."""
+        """Epochs of each source in the first `rows` rows of the run."""
         counts = self.counts(rows)
         if counts is None:
             return [rows / int(self.sizes.sum())] * len(self.sizes)
         return [int(n) / int(size) if size else 0.0 for n, size in zip(counts, self.sizes, strict=True)]
 
-    def _turns(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The source of each place, and how many rows it has given before."""
-        assert not places.size or places[-1] < self.ends[-1], "a mixture is planned to the end of the run"
-        sources, numbers = np.empty_like(places), np.empty_like(places)
-        stages = np.searchsorted(self.ends, places, side="right")
+    def _sources(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The source of each position, and how many rows that source gives before it."""
+        assert not positions.size or positions[-1] < self.ends[-1], "a mixture ends with its run"
+        sources, numbers = np.empty_like(positions), np.empty_like(positions)
+        stages = np.searchsorted(self.ends, positions, side="right")
         for stage in np.unique(stages):
             here, begin = stages == stage, int(self.ends[stage - 1]) if stage else 0
-            sources[here], given = self.patterns[stage].at(places[here] - begin)
-            numbers[here] = self.taken[stage][sources[here]] + given
+            sources[here], earlier = self.patterns[stage].at(positions[here] - begin)
+            numbers[here] = self.before[stage][sources[here]] + earlier
         return sources, numbers
 
     def _keys(self, source: int, epochs: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Which piece of which document stands where in which row: a plan made of lengths alone.
+"""Packing: which piece of which document stands where in which row, from lengths alone.
 
-The length of a document is the number of its targets, so `starts` and `lengths` speak of targets: a piece
-(document, start, length) reads the document's tokens start…start+length and predicts all but the first.
+The length of a document is the number of its targets, and so are `starts` and `lengths`: a piece (document, start,
+length) reads the document's tokens start…start+length and predicts all but the first.
 """
 
 from bisect import bisect_left, insort
@@ -12,13 +12,13 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of at most `context` targets. Row r holds the pieces row_offsets[r] … row_offsets[r + 1] - 1."""
+class Packing:
+    """Pieces of documents in rows of ≤ `context` targets: row r holds pieces row_offsets[r]…row_offsets[r+1]-1."""
 
     context: int
     row_offsets: np.ndarray  # int64 [rows + 1]
     documents: np.ndarray  # int32 [pieces]
-    starts: np.ndarray  # int64 [pieces], where in its document a piece begins
+    starts: np.ndarray  # int64 [pieces], start of each piece in its document
     lengths: np.ndarray  # int32 [pieces]
 
     def __len__(self) -> int:
@@ -36,25 +36,29 @@ class Rows:
 
     @property
     def counts(self) -> np.ndarray:
-        """Targets of each row, int64."""
+        """Targets of each row, int64 [rows]."""
         return self.sums(self.lengths)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Add up a number per piece over the pieces of each row, int64."""
+        """Sum a number per piece over the pieces of each row, int64 [rows]."""
         return np.diff(np.concatenate([[0], np.cumsum(values, dtype=np.int64)])[self.row_offsets])
 
     @property
     def waste(self) -> float:
-        """Share of places that hold no target."""
-        places = len(self) * self.context
-        return 1.0 - int(self.lengths.sum(dtype=np.int64)) / places if places else 0.0
+        """Share of positions that hold no target."""
+        positions = len(self) * self.context
+        return 1.0 - int(self.lengths.sum(dtype=np.int64)) / positions if positions else 0.0
 
 
-def cut(lengths: np.ndarray, context: int) -> Rows:
+def cut(lengths: np.ndarray, context: int) -> Packing:
     """Cut the stream of all documents every `context` targets.
 
-    Nothing is wasted but the end of the last row; in return most rows begin in the middle of a document,
-    whose beginning they cannot see. `best_fit` keeps documents whole where they fit.
+    Only the end of the last row is wasted. In return, most rows begin in the middle of a document whose beginning they
+    cannot see; `best_fit` keeps documents whole where they fit.
+
+    Args:
+        lengths: Targets of each document, at least 1, int64 [documents].
+        context: Targets of a row.
     """
     lengths = _checked(lengths, context)
     ends = np.cumsum(lengths)
@@ -64,7 +68,7 @@ def cut(lengths: np.ndarray, context: int) -> Rows:
     begins.sort(kind="stable")  # merges two sorted runs
     begins = begins[np.concatenate([[True], np.diff(begins) > 0])] if begins.size else begins
     documents = np.searchsorted(ends, begins, side="right").astype(np.int32)
-    return Rows(
+    return Packing(
         context=context,
         row_offsets=np.append(np.searchsorted(begins, row_starts), begins.size),
         documents=documents,
@@ -73,26 +77,29 @@ def cut(lengths: np.ndarray, context: int) -> Rows:
     )
 
 
-def best_fit(lengths: np.ndarray, context: int) -> Rows:
-    """Longest first, put each document into the row that it fills best; a document that fits is never cut.
+def best_fit(lengths: np.ndarray, context: int) -> Packing:
+    """Put each document, longest first, into the row that it fills best; a document that fits is never cut.
 
-    A row begins a document, except for those that continue one longer than a row: it is cut into full rows
-    and a remainder. The price is padding at the ends of rows, well under 1 % for many documents of varied
-    length (Ding et al., "Fewer Truncations Improve Language Modeling", 2024); `cut` wastes none.
+    A document longer than a row is cut into full rows and a remainder. The price is padding at the ends of rows, well
+    under 1 % for many documents of varied length (Ding et al., "Fewer Truncations Improve Language Modeling", 2024);
+    `cut` wastes none.
+
+    Args:
+        lengths: Targets of each document, at least 1, int64 [documents].
+        context: Targets of a row.
     """
-    return packed(lengths, context, _assign)
+    return pack_whole(lengths, context, _assign)
 
 
-def packed(lengths: np.ndarray, context: int, assign: Callable[[np.ndarray, int], np.ndarray]) -> Rows:
-    """Documents whole, or in full rows and a remainder where longer, each piece in the row that `assign` says."""
+def pack_whole(lengths: np.ndarray, context: int, assign: Callable[[np.ndarray, int], np.ndarray]) -> Packing:
+    """Keep documents whole, or in full rows and a remainder, and put each piece into the row that `assign` returns."""
     lengths = _checked(lengths, context)
     pieces = -(-lengths // context)
     documents = np.repeat(np.arange(lengths.size, dtype=np.int32), pieces)
     starts = context * (np.arange(documents.size) - np.repeat(np.cumsum(pieces) - pieces, pieces))
     sizes = np.minimum(lengths[documents] - starts, context).astype(np.int32)
     rows = assign(sizes, context)
-    # Rows in the order of their first document, and documents in order within a row: near in the file, near
-    # in rows.
+    # Number the rows by their first document and keep documents in order within a row: near in the file, near in rows.
     first = np.full(int(rows.max()) + 1 if rows.size else 0, rows.size, dtype=np.int64)
     np.minimum.at(first, rows, np.arange(rows.size))
     names = np.empty(first.size, dtype=np.int64)
@@ -100,7 +107,7 @@ def packed(lengths: np.ndarray, context: int, assign: Callable[[np.ndarray, int]
     rows = names[rows]
     order = np.argsort(rows, kind="stable")
     counts = np.bincount(rows, minlength=first.size)
-    return Rows(
+    return Packing(
         context=context,
         row_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         documents=documents[order],
@@ -110,51 +117,51 @@ def packed(lengths: np.ndarray, context: int, assign: Callable[[np.ndarray, int]
 
 
 def _assign(sizes: np.ndarray, context: int) -> np.ndarray:
-    """The row of each piece, by best fit, decreasing.
+    """Return the row of each piece, by best fit decreasing.
 
-    Pieces of one size go together: the fullest rows that still have room for one take as many as they hold.
-    What is left in them is less than half the room they had, so there are at most context × log(context)
-    turns, whatever the number of pieces.
+    Pieces of one size are placed together: the fullest rows with room for one take as many as they hold. The room that
+    remains in them is less than half of what it was, so there are at most context × log(context) iterations, whatever
+    the number of pieces.
     """
     rows_of = np.empty(sizes.size, dtype=np.int64)
     waiting = np.argsort(-sizes, kind="stable")
-    found, begins = np.unique(-sizes[waiting], return_index=True)
-    rooms: list[int] = []  # sorted: the rooms that some open row has
+    sizes_left, begins = np.unique(-sizes[waiting], return_index=True)
+    rooms: list[int] = []  # free targets of the open rows, sorted
     open_rows: dict[int, list[np.ndarray]] = {}  # room -> rows
-    made = 0
+    row_count = 0
 
-    def keep(rows: np.ndarray, room: int) -> None:
+    def reopen(rows: np.ndarray, room: int) -> None:
         if rows.size and room:
             if room not in open_rows:
                 open_rows[room] = []
                 insort(rooms, room)
             open_rows[room].append(rows)
 
-    groups = np.split(waiting, begins[1:]) if found.size else []
-    for size, group in zip((-found).tolist(), groups, strict=True):
+    groups = np.split(waiting, begins[1:]) if sizes_left.size else []
+    for size, group in zip((-sizes_left).tolist(), groups, strict=True):
         while group.size:
-            place = bisect_left(rooms, size)
-            if place < len(rooms):
-                room = rooms.pop(place)
+            index = bisect_left(rooms, size)
+            if index < len(rooms):
+                room = rooms.pop(index)
                 rows = np.concatenate(open_rows.pop(room))
             else:
                 room = context
-                rows = np.arange(made, made - (-group.size // (context // size)))
-                made += rows.size
-            each = room // size
-            full, rest = divmod(min(group.size, rows.size * each), each)
-            taken, group = group[: full * each + rest], group[full * each + rest :]
-            rows_of[taken] = np.repeat(rows, each)[: taken.size]
-            keep(rows[:full], room - each * size)
+                rows = np.arange(row_count, row_count - (-group.size // (context // size)))
+                row_count += rows.size
+            per_row = room // size
+            full, rest = divmod(min(group.size, rows.size * per_row), per_row)
+            taken, group = group[: full * per_row + rest], group[full * per_row + rest :]
+            rows_of[taken] = np.repeat(rows, per_row)[: taken.size]
+            reopen(rows[:full], room - per_row * size)
             if rest:
-                keep(rows[full : full + 1], room - rest * size)
-            keep(rows[full + (rest > 0) :], room)
+                reopen(rows[full : full + 1], room - rest * size)
+            reopen(rows[full + (rest > 0) :], room)
     return rows_of
 
 
 def _checked(lengths: np.ndarray, context: int) -> np.ndarray:
     if context < 1:
-        raise ValueError(f"context {context} is not a number of tokens: give at least 1")
+        raise ValueError(f"context {context} is not a number of tokens: set at least 1")
     lengths = np.asarray(lengths, dtype=np.int64)
-    assert not (lengths < 1).any(), "every document has a target, if only its end"
+    assert not (lengths < 1).any(), "every document has a target, at least its end"
     return lengths

@@ -1,8 +1,7 @@
-"""Look at rows before training on them: what is supervised, where turns begin and stop.
+"""Print rows before training on them: what is supervised, and where turns start and end.
 
-On a terminal supervised tokens are green and special tokens, of which turns and their ends are made, reversed:
-green where they are learned. Elsewhere, or where NO_COLOR asks for it (no-color.org), supervised runs stand in [[ ]].
-What ends an answer ends a line, whoever's turn it ends, and padding is counted.
+On a terminal, supervised tokens are green and special tokens reversed. Elsewhere, or if NO_COLOR is set (no-color.org),
+supervised runs stand in [[ ]]. A token that ends an answer ends a line wherever it occurs, and padding is counted.
 """
 
 import os
@@ -12,7 +11,7 @@ from typing import TextIO
 
 import numpy as np
 
-from lm.data.batches import Row, RowSource
+from lm.data.row_source import Row, RowSource
 from lm.tokenizer import Tokenizer
 
 SUPERVISED, SPECIAL, DIM, RESET = "\033[32m", "\033[7m", "\033[2m", "\033[0m"
@@ -20,29 +19,29 @@ PADDING = "<padding>"
 
 
 def show_rows(source: RowSource, rows: int, tokenizer: Tokenizer, *, stream: TextIO | None = None) -> None:
-    """Print some rows, evenly spaced."""
+    """Print `rows` rows of a source, evenly spaced."""
     stream = stream or sys.stdout
     colours = stream.isatty() and not os.environ.get("NO_COLOR")
     for index in np.linspace(0, len(source) - 1, min(rows, len(source))).round().astype(int):
         row = source.row(int(index))
         filled = len(row.tokens) if row.documents is None else int((row.documents >= 0).sum())
-        head = f"row {index} of {len(source)}: {filled} of {len(row.tokens)} places filled, "
+        head = f"row {index} of {len(source)}: {filled} of {len(row.tokens)} positions filled, "
         stream.write(f"{head}{int(row.supervised.sum())} targets supervised\n")
         stream.write(picture(row, tokenizer, colours=colours) + "\n\n")
 
 
 def picture(row: Row, tokenizer: Tokenizer, *, colours: bool) -> str:
-    """A row as text, a document a paragraph, with what is supervised and what is no text marked."""
+    """Return a row as text, one paragraph per document, with supervised and special tokens marked."""
     documents = np.zeros(len(row.tokens), dtype=int) if row.documents is None else row.documents
     parts = []
-    for document, places in groupby(range(len(row.tokens)), key=lambda place: documents[place]):
-        places = list(places)
+    for document, positions in groupby(range(len(row.tokens)), key=lambda position: documents[position]):
+        positions = list(positions)
         if document < 0:
-            parts.append(f"{DIM if colours else ''}{PADDING} × {len(places)}{RESET if colours else ''}")
+            parts.append(f"{DIM if colours else ''}{PADDING} × {len(positions)}{RESET if colours else ''}")
             continue
-        # A document's first token is nobody's target; each target is the token that the next place reads.
-        tokens = [int(row.tokens[places[0]]), *row.targets[places].tolist()]
-        supervised = [False, *row.supervised[places].tolist()]
+        # The first token of a document is no target; each target is the input of the next position.
+        tokens = [int(row.tokens[positions[0]]), *row.targets[positions].tolist()]
+        supervised = [False, *row.supervised[positions].tolist()]
         parts.append(_document(tokens, supervised, tokenizer, colours=colours))
     return "\n".join(parts)
 
@@ -57,23 +56,24 @@ def _document(tokens: list[int], supervised: list[bool], tokenizer: Tokenizer, *
     }
     stops = {token for token, on in zip(tokens, supervised, strict=True) if on and token in names}
     text, line = "", []
-    for place, (token, on) in enumerate(zip(tokens, supervised, strict=True), start=1):
+    for position, (token, on) in enumerate(zip(tokens, supervised, strict=True), start=1):
         line.append((token, on))
-        if place == len(tokens) or (token in stops and place > 1):
+        if position == len(tokens) or (token in stops and position > 1):
             text += _line(line, names, tokenizer, colours=colours)
-            goes_on = place < len(tokens) and not tokenizer.decode(tokens[place : place + 1]).startswith("\n")
-            text, line = text + ("\n" if goes_on else ""), []
+            breaks = tokenizer.decode(tokens[position : position + 1]).startswith("\n")
+            continues = position < len(tokens) and not breaks
+            text, line = text + ("\n" if continues else ""), []
     return text
 
 
 def _line(tokens: list[tuple[int, bool]], names: dict[int, str], tokenizer: Tokenizer, *, colours: bool) -> str:
     text = []
     for chosen, run in groupby(tokens, key=lambda pair: pair[1]):
-        shown = []
+        parts = []
         for special, part in groupby((token for token, _ in run), key=lambda token: token in names):
             ids = [*part]
             words = "".join(names[token] for token in ids) if special else tokenizer.decode(ids)
             style = (SUPERVISED if chosen else "" if special else DIM) + (SPECIAL if special else "")
-            shown.append(f"{style}{words}{RESET}" if colours else words)
-        text.append(f"[[{''.join(shown)}]]" if chosen and not colours else "".join(shown))
+            parts.append(f"{style}{words}{RESET}" if colours else words)
+        text.append(f"[[{''.join(parts)}]]" if chosen and not colours else "".join(parts))
     return "".join(text)

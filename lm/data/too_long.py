@@ -1,8 +1,8 @@
-"""What is kept of a conversation that is longer than the context: whole turns, and with each its history or none.
+"""Shorten a conversation that is longer than the context: keep whole turns, and with each its history or none.
 
-An exchange is what a user says and all that is said up to the next time that a user speaks after an answer. Only
-exchanges are taken apart, so whatever is kept is a conversation itself and is certified as any other. The system's turn
-stays with each part. Turns after the last answer, from which nothing is learned, go first.
+An exchange is what a user says and everything up to the next user turn after an answer. Conversations are cut between
+exchanges only, so each part is a conversation itself and is validated like any other. Each part keeps the system turn.
+Turns after the last answer, from which nothing is learned, are removed first.
 """
 
 from bisect import bisect_left
@@ -16,33 +16,33 @@ TooLong = Literal["refuse", "drop", "split", "truncate"]
 Fits = Callable[[Conversation], bool]
 
 
-def truncated(conversation: Conversation, fits: Fits) -> list[Conversation]:
-    """Without as many of its first exchanges as it takes to fit; none if the last one does not fit alone."""
-    system, exchanges = parted(conversation)
+def truncate(conversation: Conversation, fits: Fits) -> list[Conversation]:
+    """Remove as few of the first exchanges as makes it fit; an empty list if the last one alone does not fit."""
+    system, exchanges = split_exchanges(conversation)
 
     def rest(start: int) -> Conversation:
-        return _joined(conversation, system, exchanges[start:])
+        return _join(conversation, system, exchanges[start:])
 
     start = bisect_left(range(len(exchanges)), True, key=lambda start: fits(rest(start)))
     return [rest(start)] if start < len(exchanges) else []
 
 
 def split(conversation: Conversation, fits: Fits) -> list[Conversation]:
-    """Parts of as many exchanges in a row as fit, from the first on; one that does not fit alone is left out."""
-    system, exchanges = parted(conversation)
+    """Split into parts of as many consecutive exchanges as fit; an exchange that does not fit alone is dropped."""
+    system, exchanges = split_exchanges(conversation)
     parts: list[Conversation] = []
-    taken: list[list[Message]] = []
+    part: list[list[Message]] = []
     for exchange in exchanges:
-        if taken and not fits(_joined(conversation, system, [*taken, exchange])):
-            parts.append(_joined(conversation, system, taken))
-            taken = []
-        if taken or fits(_joined(conversation, system, [exchange])):
-            taken.append(exchange)
-    return [*parts, _joined(conversation, system, taken)] if taken else parts
+        if part and not fits(_join(conversation, system, [*part, exchange])):
+            parts.append(_join(conversation, system, part))
+            part = []
+        if part or fits(_join(conversation, system, [exchange])):
+            part.append(exchange)
+    return [*parts, _join(conversation, system, part)] if part else parts
 
 
-def parted(conversation: Conversation) -> tuple[list[Message], list[list[Message]]]:
-    """The system's turn, if there is one, and the exchanges up to the last answer."""
+def split_exchanges(conversation: Conversation) -> tuple[list[Message], list[list[Message]]]:
+    """The system turn, if there is one, and the exchanges up to the last answer."""
     messages = list(conversation.messages)
     while messages and messages[-1].role != "assistant":
         messages.pop()
@@ -55,5 +55,5 @@ def parted(conversation: Conversation) -> tuple[list[Message], list[list[Message
     return system, exchanges
 
 
-def _joined(conversation: Conversation, system: list[Message], exchanges: list[list[Message]]) -> Conversation:
+def _join(conversation: Conversation, system: list[Message], exchanges: list[list[Message]]) -> Conversation:
     return replace(conversation, messages=(*system, *(message for exchange in exchanges for message in exchange)))

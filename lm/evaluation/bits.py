@@ -1,11 +1,13 @@
-"""Bits per byte on every held-out document, by kind, beside what compressors need for the same text.
+"""Bits per byte of every held-out document, by kind, beside those of gzip and xz.
 
-Unlike the validation while training this cuts nothing: each document is read in overlapping windows, so that all
-but its first tokens are predicted from at least `context × (1 - stride)` tokens before them.
+Unlike validation during training this cuts nothing: each document is read in overlapping windows, so all but its
+first tokens are predicted from at least `context × (1 - stride)` tokens before them.
 
-Legend: B windows  T tokens
+Legend: B windows  T tokens  D dim
 """
 
+import gzip
+import lzma
 from collections.abc import Iterator
 from math import log
 
@@ -14,25 +16,32 @@ import torch
 from torch import Tensor
 
 from lm.corpus import Shards, TokenStream
-from lm.evaluation.compressors import gzip_bits_per_byte, xz_bits_per_byte
+from lm.evaluation.evaluation import Evaluation
 from lm.model import Transformer
 from lm.objective.loss import target_losses
 from lm.progress import bar
 from lm.tokenizer import Tokenizer
 
 
-class BitsPerByte:
-    """Nats of every target of the validation split, its ends of documents included, over the documents' bytes."""
+class BitsPerByte(Evaluation):
+    """The bits a model needs per byte of held-out text: the nats of all targets, ends of documents included.
+
+    Args:
+        path: Directory of a corpus whose validation split is measured on; its tokenizer must be the model's.
+        stride: Tokens predicted per window, as a share of the context, in (0, 1]. Smaller gives each token more
+            context and takes more windows: 0.5 reads every token twice.
+        rows: Windows per forward pass; changes speed and memory, not the result.
+    """
 
     def __init__(self, path: str, *, stride: float = 0.5, rows: int = 16):
         if not 0 < stride <= 1:
-            raise ValueError(f"evaluations.bits.stride={stride}: a share of the context above 0 and at most 1")
+            raise ValueError(f"evaluations.bits.stride={stride}: must be a share of the context above 0 and at most 1")
         self.path, self.stride, self.rows = path, stride, rows
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, dict[str, float]]:
-        """By kind: bytes, bits per byte of the model, of gzip and of xz."""
+        """Return for each kind: bytes, and bits per byte of the model, of xz and of gzip."""
         shards = Shards(self.path, "validation", tokenizer=tokenizer)
-        shards.check_whole()
+        shards.verify()
         total = sum(stream.tokens for stream in shards.streams.values())
         results = {}
         with bar(total, label="evaluate", unit="tokens") as progress:
@@ -48,36 +57,34 @@ class BitsPerByte:
         return results
 
     def fingerprint(self) -> str:
-        """Hash of the text that is measured on."""
         shards = Shards(self.path, "validation")
         if not shards.kinds:
-            raise ValueError(f"{self.path} has nothing held out to measure on: `lm corpus split.share=0.05` does")
+            raise ValueError(f"{self.path} has no held-out documents to measure on: make it with split.share=0.05")
         return shards.fingerprint
 
     def table(self, results: dict[str, dict[str, float]]) -> str:
-        """The results in words and columns."""
         lines = [f"{'bits per byte':<14} {'model':>7} {'xz -9':>7} {'gzip -9':>8}   held-out text"]
-        for kind, found in results.items():
+        for kind, result in results.items():
             lines.append(
-                f"{kind:<14} {found['model']:>7.3f} {found['xz']:>7.3f} {found['gzip']:>8.3f}   "
-                f"{found['bytes'] / 1e6:.2f} MB"
+                f"{kind:<14} {result['model']:>7.3f} {result['xz']:>7.3f} {result['gzip']:>8.3f}   "
+                f"{result['bytes'] / 1e6:.2f} MB"
             )
         return "\n".join(lines)
 
     def _nats(self, model: Transformer, stream: TokenStream, progress) -> Iterator[float]:
         windows = list(self._windows(stream, model.context))
-        windows.sort(key=lambda window: window[2] - window[0])  # rows of a batch are then of like length
+        windows.sort(key=lambda window: window[2] - window[0])  # windows of a batch are then of similar length
         for start in range(0, len(windows), self.rows):
             batch = windows[start : start + self.rows]
             tokens, targets, counted = _stack(stream, batch)
             with torch.inference_mode():
-                hidden = model.hidden(tokens)
+                hidden = model.hidden(tokens)  # B T D
                 losses = target_losses(hidden[counted], model.output_weight, targets[counted])
             yield float(losses.double().sum())
             progress.update(int(counted.sum()))
 
     def _windows(self, stream: TokenStream, context: int) -> Iterator[tuple[int, int, int]]:
-        """(first input, first counted input, end) of each window; a document's targets are counted once."""
+        """Yield (first input, first counted input, end) of each window; each target counts once."""
         step = max(1, round(context * self.stride))
         for begin, end in zip(stream.bounds[:-1].tolist(), stream.bounds[1:].tolist(), strict=True):
             counted = begin
@@ -88,7 +95,7 @@ class BitsPerByte:
 
 
 def _stack(stream: TokenStream, windows: list[tuple[int, int, int]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs, targets, and which targets count; padded on the right, where causal attention never looks."""
+    """Inputs, targets and which targets count [B, T]; padded on the right, which causal attention ignores."""
     longest = max(end - start for start, _, end in windows)
     tokens = np.zeros((len(windows), longest + 1), dtype=np.int64)
     counted = np.zeros((len(windows), longest), dtype=bool)
@@ -97,3 +104,13 @@ def _stack(stream: TokenStream, windows: list[tuple[int, int, int]]) -> tuple[Te
         counted[i, first - start : end - start] = True
     tokens = torch.from_numpy(tokens)
     return tokens[:, :-1], tokens[:, 1:], torch.from_numpy(counted)
+
+
+def gzip_bits_per_byte(data: bytes) -> float:
+    """Bits per byte of `gzip -9`: matches within 32 KiB, Huffman codes."""
+    return 8 * len(gzip.compress(data, compresslevel=9, mtime=0)) / len(data)
+
+
+def xz_bits_per_byte(data: bytes) -> float:
+    """Bits per byte of `xz -9`: matches within 64 MiB, adaptive range coding."""
+    return 8 * len(lzma.compress(data, preset=9)) / len(data)

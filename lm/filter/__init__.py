@@ -1,5 +1,8 @@
-"""What becomes of a document before it is learned from: each a callable that gives it back, changed or not, or says why
-it is dropped."""
+"""Filters: each takes a document and returns it, a changed copy, or the reason why it is dropped.
+
+The published rules (Gopher, C4, FineWeb, Codex and StarCoder), cleaning, deduplication, decontamination, and filters of
+your own data: word lists and a trained classifier.
+"""
 
 from lm.filter.boilerplate import Boilerplate
 from lm.filter.c4 import C4Quality

@@ -1,4 +1,4 @@
-"""Lines that a site puts under every page: told once they are knowledge, a million times they are noise."""
+"""Drop boilerplate lines of web pages, such as cookie notices and share buttons."""
 
 import re
 from collections.abc import Sequence
@@ -29,15 +29,19 @@ EDGES = " \t\r.,:;!?*•·|«»<>[]→←↑–—-…\u00a0"
 
 
 class Boilerplate:
-    """Drop the lines that one of `patterns` matches whole, in any case, if they are at most `longest` characters.
+    """Drop each line that a pattern matches whole, and a document without any other line.
 
-    What stands at the ends of a line, as bullets and stops, does not count. Whole lines only: within a sentence the
-    same words say something. The patterns are few, English and certain; sites of your own have others.
+    The patterns are few, English and precise: within a sentence the same words have meaning, so parts of lines stay.
+
+    Args:
+        patterns: Regular expressions of whole lines, matched in any case; bullets, punctuation and white space at both
+            ends of a line are ignored. A list of your own replaces the default.
+        max_line_length: Characters of the longest line that is checked; longer lines stay.
     """
 
-    def __init__(self, *, patterns: Sequence[str] = PATTERNS, longest: Count = 120):
+    def __init__(self, *, patterns: Sequence[str] = PATTERNS, max_line_length: Count = 120):
         if isinstance(patterns, str) or not patterns:
-            raise ValueError("filter.patterns is empty or no list: give one or more regular expressions of whole lines")
+            raise ValueError("filter.patterns must be a list of one or more regular expressions of whole lines")
         for pattern in patterns:
             try:
                 re.compile(pattern)
@@ -45,14 +49,14 @@ class Boilerplate:
                 raise ValueError(
                     f"filter.patterns {pattern!r} is not a regular expression: {error}; write \\ before . ( [ * + ?"
                 ) from None
-        if longest < 1:
-            raise ValueError(f"filter.longest {longest} matches no line: give characters, for example 120")
-        self.patterns, self.longest = list(patterns), longest
+        if max_line_length < 1:
+            raise ValueError(f"filter.max_line_length {max_line_length} matches no line: give 1 or more characters")
+        self.patterns, self.max_line_length = list(patterns), max_line_length
         self.matches = re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE).fullmatch
 
     def __call__(self, document: Document) -> Document | Dropped:
         lines = document.text.split("\n")
-        kept = [line for line in lines if len(line) > self.longest or not self._is_boilerplate(line)]
+        kept = [line for line in lines if len(line) > self.max_line_length or not self._is_boilerplate(line)]
         if len(kept) == len(lines):
             return document
         text = "\n".join(kept)

@@ -1,5 +1,7 @@
-"""Lines of running text out of web pages: what is no sentence is left out, and pages with too little left are dropped
-(C4: Raffel et al. 2020, arXiv:1910.10683, section 2.2, and its published code, which says more)."""
+"""C4's rules: keep lines that are sentences, drop pages with too few of them.
+
+Raffel et al. 2020, arXiv:1910.10683, section 2.2, and the published code, which is more specific than the paper.
+"""
 
 import re
 from dataclasses import replace
@@ -10,8 +12,8 @@ from lm.corpus import Document, Dropped
 ENDS = (".", "?", "!", '"', "'")
 CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-# Where one sentence ends and another begins on the same line: after a mark that is not an ellipsis nor that of an
-# initial or a title, and the quotes or brackets it closes; a blank may be lacking before a capital.
+# A sentence boundary within a line: a terminal mark that is not part of an ellipsis, an initial or a title, and the
+# closing quotes or brackets after it; before a capital letter the blank may be missing.
 SENTENCE_END = re.compile(
     r"[.!?](?<!\.\.)(?!\.)(?<!\b[A-Za-z]\.)(?<!\b[MDJS][rst]\.)(?<!\bMrs\.)"
     r"[!?\"'”’)\]]{0,9}(?:\s++|(?<=[a-z]\.)(?=[A-Z]))[\"'“‘(\[]{0,9}(?=\w)"
@@ -19,10 +21,21 @@ SENTENCE_END = re.compile(
 
 
 class C4Quality:
-    """Keeps lines that end as sentences do, have words enough, and are not about JavaScript or cookies. Drops a page
-    with lorem ipsum or a curly bracket in such a line, or fewer than `min_sentences` left.
+    """Keep lines that end like a sentence, have enough words, and do not mention JavaScript or cookies.
 
-    Sentences are counted by their marks. The word list that C4 also drops pages by is another filter's.
+    A page is dropped if such a line has `lorem ipsum` or a curly bracket, or if too few sentences are left. Sentences
+    are counted by their punctuation. For the list of bad words that C4 also applies, add `filter=word_list`.
+
+    Args:
+        terminal_punctuation: Keep only lines that end in `.`, `?`, `!` or a straight quote, and not in an ellipsis.
+        min_line_words: Fewest words of a line that is kept, split at white space.
+        min_sentences: Fewest sentences in the kept lines of a page that is kept.
+        max_word_length: Characters; a line with a longer word is removed.
+        drop_lorem_ipsum: Drop pages with `lorem ipsum`.
+        drop_curly_bracket: Drop pages with `{`, since they hold code.
+        remove_javascript: Remove lines that mention JavaScript.
+        remove_policy: Remove lines about cookies, terms of use and privacy policies.
+        remove_citations: Remove citation marks such as `[1]` and `[edit]` from lines.
     """
 
     def __init__(
@@ -44,7 +57,7 @@ class C4Quality:
         self.remove_javascript, self.remove_policy = remove_javascript, remove_policy
 
     def __call__(self, document: Document) -> Document | Dropped:
-        page = document.text.lower()  # most pages have none of the phrases, so no line of theirs is asked
+        page = document.text.lower()  # most pages have none of the phrases, so their lines are not searched
         lorem = self.drop_lorem_ipsum and "lorem ipsum" in page
         javascript = self.remove_javascript and "javascript" in page
         policies = [phrase for phrase in POLICIES if phrase in page] if self.remove_policy and _has_policy(page) else []
@@ -72,7 +85,7 @@ class C4Quality:
         return document if text == document.text else replace(document, text=text)
 
     def _cleaned(self, line: str) -> str | None:
-        """The line without blanks around it and citations, or None where it is to be left out for itself."""
+        """Return the line without surrounding white space and citations, or None if its form removes it."""
         line = line.strip()
         if len(line) > self.max_word_length and _has_longer_word(line, self.max_word_length):
             return None
@@ -85,12 +98,12 @@ class C4Quality:
 
 
 def _has_policy(page: str) -> bool:
-    """Whether it may have one of POLICIES."""
+    """Whether the page may have one of POLICIES."""
     return "cookie" in page or "privacy policy" in page or "terms of use" in page
 
 
 def _has_longer_word(line: str, length: int) -> bool:
-    """Steps from blank to blank as far as a word may go; only where there is none the words are split."""
+    """Whether a word exceeds `length`: jump from blank to blank, and split only where a jump finds none."""
     start = 0
     while len(line) - start > length:
         blank = line.rfind(" ", start, start + length + 1)

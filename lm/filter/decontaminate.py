@@ -1,51 +1,58 @@
-"""Documents that hold what the model will be asked, dropped or cut, so that what it is asked measures what it can do.
+"""Drop or cut documents that share n-grams with evaluation files, so that benchmarks stay unseen.
 
-By runs of words in common, as GPT-3 was evaluated (Brown et al. 2020, appendix C). That finds copies, whole or in part,
-whatever their case, marks and line ends; an item that was reworded or translated it does not find.
+As GPT-3 was decontaminated (Brown et al. 2020, appendix C). That finds copies, whole or in part, whatever their case,
+punctuation and line breaks, but no item that was reworded or translated.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import repeat
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from lm.bounds import Count, Natural
 from lm.corpus import Document, Dropped
-from lm.filter.evaluation_items import evaluation_files, read_items
-from lm.filter.text.occurrences import LETTERS_A_WORD
-from lm.filter.text.plain_words import is_unspaced, plain_words, word_spans
-from lm.filter.text.runs import Runs
-from lm.filtering import Reporting
+from lm.filter.evaluation_items import read_items
+from lm.filter.text.ngram_index import NGramIndex
+from lm.filter.text.normalized import CHARACTERS_PER_WORD, is_unspaced, normalized_words, word_spans
+from lm.filtering import Filter
+from lm.sources.members import find_files
 
-SHOWN = 8  # words of a run
+SHOWN = 8  # words in the detail of a drop
 
 
-class Found(NamedTuple):
-    """An item of an evaluation file, and the longest run of words that a text shares with it, as the text has it."""
+class Match(NamedTuple):
+    """An evaluation item, and the longest run of words that a text shares with it, as written in the text."""
 
     file: str
     line: int
     run: str
 
 
-class Decontaminate(Reporting):
-    """Acts on documents that share `words` words in a row with a text of an item in the files that `paths` names.
+class Decontaminate(Filter):
+    """Drop or cut documents that share an n-gram with an evaluation item.
 
-    Each text of an item counts, or each of `fields`. One with fewer words is looked for as a whole if it has at least
-    `least_words`, and an item without any that has cannot be looked for: it is one of `too_short`. Answers of few
-    words may be names of books; where that matters, choose the fields of questions. In scripts that do not space their
-    words, two characters are counted for a word. Runs that are in more than `most_items` items are how the benchmark
-    talks rather than what it asks: they are not looked for, and there are `common` of them.
+    A text of an item with fewer words than an n-gram is searched as a whole if it has `min_words`; items without such a
+    text cannot be searched and are counted as `too_short`. In scripts without spaces two characters count as one word.
+    N-grams of more than `max_items` items are counted as `common`. Memory per process: about 25 bytes per word of the
+    items, 1 to 5 kB per item, and 100 bytes per distinct word; six times as much while the files are read.
 
-    `action` cut takes the run and `margin` characters around it, to whole words. Pieces of `least_characters` are kept
-    as they are, and make one document with a blank line between them: what they were cut from was one. A document
-    without such a piece is dropped, and so is one cut more than `most_cuts` times, of which hardly a page is whole.
-
-    Takes about 25 bytes of memory for each word of the items, 1 to 5 kB an item, and 100 for each different word, in
-    every process of a funnel; six times as much while the files are read.
+    Args:
+        paths: Evaluation files: JSON Lines, JSON, CSV, TSV, or text with an item per line; a file, pattern, or several.
+        fields: Fields of an item that are searched, such as [question]; null for all its texts. Short answers may match
+            by chance.
+        action: drop the document, or cut the shared words and their margin out of it.
+        ngram: Words in a row, ignoring case and punctuation, that count as contamination; GPT-3 used 13.
+        min_words: Fewest words of an item shorter than an n-gram that is searched as a whole.
+        max_items: An n-gram of more items than this is the style of the benchmark, and is not searched.
+        margin: Characters cut before and after the shared words, extended to whole words.
+        min_characters: Shortest piece that is kept after a cut; pieces are joined by a blank line.
+        max_cuts: A document with more cuts is dropped.
     """
+
+    reports = True
 
     def __init__(
         self,
@@ -53,30 +60,34 @@ class Decontaminate(Reporting):
         paths: str | list[str],
         fields: list[str] | None = None,
         action: Literal["drop", "cut"] = "drop",
-        words: Count = 13,
-        least_words: Count = 8,
-        most_items: Count = 10,
+        ngram: Count = 13,
+        min_words: Count = 8,
+        max_items: Count = 10,
         margin: Natural = 200,
-        least_characters: Natural = 200,
-        most_cuts: Count = 10,
+        min_characters: Natural = 200,
+        max_cuts: Count = 10,
     ):
         if action not in ("drop", "cut"):
-            raise ValueError(f"filter.action {action!r} is no action: give drop, or cut to keep the rest")
-        if not 1 <= least_words <= words:
-            raise ValueError(f"filter.least_words {least_words} is out of range: give 1 to {words} (filter.words)")
+            raise ValueError(f"filter.action {action!r} is unknown: give drop, or cut to keep the rest")
+        if not 1 <= min_words <= ngram:
+            raise ValueError(f"filter.min_words {min_words} is out of range: give 1 to {ngram} (filter.ngram)")
         if fields is not None and (isinstance(fields, str) or not fields):
-            raise ValueError(f"filter.fields {fields!r} is no list of names: give one, as [question], or null for all")
-        for key, value, least in (
-            ("most_items", most_items, 1),
+            raise ValueError(f"filter.fields {fields!r} must be a list such as [question], or null for all")
+        for key, value, minimum in (
+            ("max_items", max_items, 1),
             ("margin", margin, 0),
-            ("least_characters", least_characters, 0),
-            ("most_cuts", most_cuts, 1),
+            ("min_characters", min_characters, 0),
+            ("max_cuts", max_cuts, 1),
         ):
-            if value < least:
-                raise ValueError(f"filter.{key} {value} is out of range: give {least} or more")
-        self.paths, self.fields, self.action = [str(file) for file in evaluation_files(paths)], fields, action
-        self.words, self.least_words, self.most_items = words, least_words, most_items
-        self.margin, self.least_characters, self.most_cuts = margin, least_characters, most_cuts
+            if value < minimum:
+                raise ValueError(f"filter.{key} {value} is out of range: give {minimum} or more")
+        self.paths, self.fields, self.action = (
+            [str(file) for file in find_files(paths, key="filter.paths")],
+            fields,
+            action,
+        )
+        self.ngram, self.min_words, self.max_items = ngram, min_words, max_items
+        self.margin, self.min_characters, self.max_cuts = margin, min_characters, max_cuts
         self._read()
 
     def __call__(self, document: Document) -> Document | Dropped:
@@ -87,14 +98,14 @@ class Decontaminate(Reporting):
             pieces = self._pieces(document.text, hits)
             if pieces:
                 return replace(document, text="\n\n".join(pieces))
-        file, line, run = max(self.found(document.text), key=lambda found: len(found.run))
+        file, line, run = max(self.matches(document.text), key=lambda match: len(match.run))
         return Dropped("contaminated", f"{file}:{line} {' '.join(run.split()[:SHOWN])!r}")
 
     def report(self, document: Document) -> Iterator[dict[str, str | int]]:
-        yield from (found._asdict() for found in self.found(document.text))
+        yield from (match._asdict() for match in self.matches(document.text))
 
-    def found(self, text: str) -> list[Found]:
-        """Every item that the text shares a run with, in the order of the files."""
+    def matches(self, text: str) -> list[Match]:
+        """Return a match for every item that the text shares an n-gram with, in the order of the files."""
         longest: dict[int, tuple[int, int]] = {}
         item, begin, end = -1, 0, 0
         for next_item, next_begin, next_end in sorted(self._hits(text)):
@@ -105,21 +116,21 @@ class Decontaminate(Reporting):
         if not longest:
             return []
         starts, ends = word_spans(text)
-        return [Found(*self.items[item], text[starts[a] : ends[b - 1]]) for item, (a, b) in longest.items()]
+        return [Match(*self.items[item], text[starts[a] : ends[b - 1]]) for item, (a, b) in longest.items()]
 
     def _hits(self, text: str) -> list[tuple[int, int, int]]:
-        """(item, first word, word after the last) of each run in the text."""
-        words = plain_words(text)
+        """Return (item, first word, word after the last) of each n-gram found in the text."""
+        words = normalized_words(text)
         ids = np.fromiter(map(self._ids.get, words, repeat(0)), dtype=np.int32, count=len(words))
         hits = []
-        for runs in self._runs:
-            here, there = runs.find(ids)
+        for index in self._indices:
+            here, there = index.find(ids)
             items = self._owners[np.searchsorted(self._begins, there, side="right") - 1]
-            hits += zip(items.tolist(), here.tolist(), (here + runs.length).tolist(), strict=True)
+            hits += zip(items.tolist(), here.tolist(), (here + index.length).tolist(), strict=True)
         return hits
 
     def _pieces(self, text: str, hits: list[tuple[int, int, int]]) -> list[str]:
-        """What is left of the text, none if that is too little or was cut too often."""
+        """Return the pieces that are left of the text; none if they are too short or the cuts too many."""
         starts, ends = word_spans(text)
         cuts: list[tuple[int, int]] = []
         for begin, end in sorted({(begin, end) for _, begin, end in hits}):
@@ -131,51 +142,51 @@ class Decontaminate(Reporting):
                 cuts[-1] = (cuts[-1][0], max(cuts[-1][1], high))
             else:
                 cuts.append((low, high))
-        if len(cuts) > self.most_cuts:
+        if len(cuts) > self.max_cuts:
             return []
         bounds = [0, *(place for cut in cuts for place in cut), len(text)]
         pieces = (text[low:high] for low, high in zip(bounds[::2], bounds[1::2], strict=True))
-        return [piece for piece in pieces if len(piece) >= self.least_characters and piece.strip()]
+        return [piece for piece in pieces if len(piece) >= self.min_characters and piece.strip()]
 
     def _read(self) -> None:
-        """Number the words of the items, and index the runs to look for by their lengths."""
+        """Number the words of the items, and index their n-grams by length."""
         self.items: list[tuple[str, int]] = []
         self.too_short = 0
         self._ids: dict[bytes, int] = {}
         texts: list[np.ndarray] = []
         owners: list[int] = []
         lengths: list[int] = []
-        for file in evaluation_files(self.paths):
+        for file in map(Path, self.paths):
             for item in read_items(file, fields=self.fields):
-                wanted = list(self._wanted([plain_words(text) for text in item.texts]))
-                self.too_short += not wanted and any(map(str.strip, item.texts))
-                for words, length in wanted:
+                searched = list(self._searched([normalized_words(text) for text in item.texts]))
+                self.too_short += not searched and any(map(str.strip, item.texts))
+                for words, length in searched:
                     numbers = [self._ids.setdefault(word, len(self._ids) + 1) for word in words]
                     texts.append(np.array(numbers, dtype=np.int32))
                     owners.append(len(self.items))
                     lengths.append(length)
-                if wanted:
+                if searched:
                     self.items.append((item.file, item.line))
         if not texts:
             raise ValueError(
-                f"filter.paths {', '.join(self.paths)} have no item of {self.least_words} words: give other files, or "
-                "a lower filter.least_words"
+                f"filter.paths {', '.join(self.paths)} have no item of {self.min_words} words: give other files, or "
+                "a lower filter.min_words"
             )
         ids, self._owners = np.concatenate(texts), np.array(owners)
         sizes = np.array([len(text) for text in texts])
         self._begins = np.cumsum(sizes) - sizes
-        self._runs = []
+        self._indices = []
         for length in sorted(set(lengths)):
             chosen = np.flatnonzero(np.array(lengths) == length)
             counts = sizes[chosen] - length + 1
             places = np.arange(counts.sum()) + np.repeat(self._begins[chosen] - np.cumsum(counts) + counts, counts)
             items = np.repeat(self._owners[chosen], counts)
-            self._runs.append(Runs(ids, places, items, length=length, most_items=self.most_items))
-        self.common = sum(runs.common for runs in self._runs)
+            self._indices.append(NGramIndex(ids, places, items, length=length, max_items=self.max_items))
+        self.common = sum(index.common for index in self._indices)
 
-    def _wanted(self, texts: list[list[bytes]]) -> Iterator[tuple[list[bytes], int]]:
-        """The texts of an item that are looked for, each with the length of its runs."""
+    def _searched(self, texts: list[list[bytes]]) -> Iterator[tuple[list[bytes], int]]:
+        """Yield the texts of an item that are searched, each with the length of its n-grams."""
         for words in texts:
-            width = LETTERS_A_WORD if 2 * sum(map(is_unspaced, words)) > len(words) else 1
-            if len(words) >= self.least_words * width:
-                yield words, min(len(words), self.words * width)
+            width = CHARACTERS_PER_WORD if 2 * sum(map(is_unspaced, words)) > len(words) else 1
+            if len(words) >= self.min_words * width:
+                yield words, min(len(words), self.ngram * width)

@@ -1,34 +1,36 @@
-"""Documents that say the same as one before, to the letter or but for case, marks and white space."""
+"""Drop exact duplicates, by default ignoring case, punctuation and white space."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
 
 from lm.corpus import Document, Source
-from lm.filter.text.plain_words import plain_texts
+from lm.filter.text.normalized import normalized_texts
 from lm.filtering import Deduplicator
 
 
 class Duplicates(Deduplicator):
-    """Keep the first of equal documents, and none that is equal to one of `earlier`, another corpus. Unless `exactly`,
-    what is no letter or digit, and case, make no difference; a document without any is then known by its whole text.
+    """Keep the first of equal documents.
 
-    By hashes of 128 bits: two different texts in a billion documents meet with a chance of 1e-21.
+    Documents are compared by 128-bit hashes: any two of a billion different texts collide with a probability of 1e-21.
+    A document without letters and digits is compared by its whole text.
+
+    Args:
+        exact: Compare texts character by character; false to ignore case and all but letters and digits.
+        earlier: Another corpus, whose documents are never repeated: a document equal to one of them is dropped.
     """
 
     reason = "duplicate"
 
-    def __init__(self, *, exactly: bool = False, earlier: Source | None = None):
-        self.exactly, self.earlier = exactly, earlier
+    def __init__(self, *, exact: bool = False, earlier: Source | None = None):
+        self.exact, self.earlier = exact, earlier
 
     def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
         texts = [document.text for document in documents]
-        said = [b""] * len(texts) if self.exactly else plain_texts(texts)
-        known_by = [words or text.encode("utf-8", "surrogatepass") for words, text in zip(said, texts, strict=True)]
-        return [[blake2b(each, digest_size=16).digest()] for each in known_by]
+        normalized = [b""] * len(texts) if self.exact else normalized_texts(texts)
+        contents = [
+            words or text.encode("utf-8", "surrogatepass") for words, text in zip(normalized, texts, strict=True)
+        ]
+        return [[blake2b(content, digest_size=16).digest()] for content in contents]
 
-    @property
-    def told(self) -> str:
-        return ""
-
-    def worth(self, document: Document) -> float:
+    def priority(self, document: Document) -> float:
         return 0.0

@@ -1,7 +1,7 @@
-"""Items of evaluation files as texts, whatever their format: what must not be learned before it is asked.
+"""Read the texts of evaluation items from JSON Lines, JSON, CSV, TSV or plain text.
 
-JSON Lines, JSON, CSV and TSV are known by the name of the file; any other is plain text, of which each line is an
-item. In a JSON file that is one object, what its lists hold are items, and what it holds besides is one more.
+The file name decides the format; a file with another ending is plain text with an item per line. In a JSON file that is
+one object, the elements of its lists are items, and its other values are one more item.
 """
 
 import csv
@@ -12,28 +12,23 @@ from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
-from lm.sources.csv_rows import LARGEST_FIELD
-from lm.sources.members import find_files, open_members
+from lm.sources.members import open_members
+from lm.sources.rows import LARGEST_FIELD
 
 PACKED = (".gz", ".zst")
 
 
 @dataclass(frozen=True)
 class Item:
-    """The texts of an item; `line` is its line in the file, in a JSON file its number, from 1."""
+    """The texts of an item; `line` is its line in the file, or its number in a JSON file, from 1."""
 
     file: str
     line: int
     texts: tuple[str, ...]
 
 
-def evaluation_files(paths: str | list[str]) -> list[Path]:
-    """The files that filter.paths names."""
-    return find_files(paths, key="filter.paths")
-
-
 def read_items(file: Path, *, fields: list[str] | None) -> Iterator[Item]:
-    """The items of a file, of each the texts of `fields` (null: all). Plain text has no fields: all of it counts."""
+    """Yield the items of a file with the texts of `fields`, all if None. Plain text has no fields and counts whole."""
     for name, stream in open_members(file):
         place = str(file.parent / name)
         try:
@@ -48,7 +43,7 @@ def read_items(file: Path, *, fields: list[str] | None) -> Iterator[Item]:
                 known.update(dict.fromkeys(value))
                 if fields is not None:
                     if list(value) == list(value.values()):
-                        continue  # the names of columns
+                        continue  # the header row
                     value = {field: value[field] for field in fields if field in value}
                     chosen |= bool(value)
             yield Item(place, line, tuple(_texts(value)))
@@ -75,13 +70,13 @@ def _values(content: str, ending: str, place: str) -> Iterator[tuple[int, object
 
 
 def _json_lines(content: str, place: str) -> Iterator[tuple[int, object]]:
-    for line, each in enumerate(content.split("\n"), start=1):
-        if each.strip():
-            yield line, _parsed(each, f"{place}:{line}")
+    for number, line in enumerate(content.split("\n"), start=1):
+        if line.strip():
+            yield number, _parsed(line, f"{place}:{number}")
 
 
 def _json(content: str, place: str) -> Iterator[tuple[int, object]]:
-    """One value, or one a line under the name of .json."""
+    """Parse one value, or JSON Lines in a file named .json."""
     first, _, rest = content.strip().partition("\n")
     if rest and first.startswith("{") and first.rstrip().endswith("}"):
         yield from _json_lines(content, place)
@@ -93,14 +88,14 @@ def _listed(value: object) -> Iterator[object]:
     if isinstance(value, list):
         yield from value
     elif isinstance(value, dict):
-        besides = {}
-        for name, each in value.items():
-            if isinstance(each, list | dict):
-                yield from _listed(each)
+        others = {}
+        for name, member in value.items():
+            if isinstance(member, list | dict):
+                yield from _listed(member)
             else:
-                besides[name] = each
-        if besides:
-            yield besides
+                others[name] = member
+        if others:
+            yield others
     else:
         yield value
 
@@ -109,15 +104,15 @@ def _parsed(text: str, place: str) -> object:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError(f"filter.paths {place} is not JSON: {error}: repair it, or leave it out") from None
+        raise ValueError(f"filter.paths {place} is not JSON: {error}; repair or omit it") from None
 
 
 def _table(content: str, ending: str, place: str) -> Iterator[tuple[int, object]]:
-    """Rows by the names in the first, which is itself an item, as it may be one without names."""
+    """Yield rows as dictionaries by the first row, which is yielded too, since the table may have no header."""
     quoting = csv.QUOTE_MINIMAL if ending == ".csv" else csv.QUOTE_NONE
-    csv.field_size_limit(LARGEST_FIELD)  # of the whole process, so said wherever tables are read
+    csv.field_size_limit(LARGEST_FIELD)  # a process-wide setting, made wherever tables are read
     delimiter = "," if ending == ".csv" else "\t"
-    rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, quoting=quoting)  # MMLU's quotes are loose
+    rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, quoting=quoting)  # MMLU has unbalanced quotes
     names: list[str] = []
     line = 1
     try:
@@ -127,13 +122,13 @@ def _table(content: str, ending: str, place: str) -> Iterator[tuple[int, object]
             yield line, dict(zip([*names, *extra], row, strict=False)) if len({*names}) == len(names) else row
             line = rows.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"filter.paths {place}:{line} is no table: {error}: repair it, or leave it out") from None
+        raise ValueError(f"filter.paths {place}:{line} is not a table: {error}; repair or omit it") from None
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text in a value, however deep."""
+    """Yield every string in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)

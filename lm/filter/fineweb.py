@@ -1,18 +1,29 @@
-"""Lists, menus and pages that lost their line ends: what is left of them on the web once the older rules have passed
-(FineWeb: Penedo et al. 2024, arXiv:2406.17557, section 3.6)."""
+"""FineWeb's rules: drop lists, menus and pages whose line breaks were lost.
+
+Penedo et al. 2024, arXiv:2406.17557, section 3.6. They catch what Gopher's and C4's rules leave.
+"""
 
 from math import ceil
 
 from lm.bounds import Natural, NonNegative, Share
 from lm.corpus import Document, Dropped
-from lm.filter.text.repeated import repeated
+from lm.filter.text.repeated_ngrams import count_duplicates
 from lm.filter.text.words import words
 
-ENDS = ".!?։؟۔।॥။።፧។៕‼⁇⁈⁉‽。﹖﹗！．？｡"  # ends of sentences in the scripts most written; no closing quotes
+ENDS = ".!?։؟۔।॥။።፧។៕‼⁇⁈⁉‽。﹖﹗！．？｡"  # of the most common scripts; no closing quotes
 
 
 class FineWebQuality:
-    """Each rule drops the whole document. Lines of blanks are not lines; shares of characters are without line ends."""
+    """Drop documents that break any of the rules. Blank lines do not count; shares of characters exclude newlines.
+
+    Args:
+        min_punctuated_lines: Smallest share of lines that end in one of `ends`.
+        ends: Characters that end a sentence, in one string; closing quotes are not among the default.
+        max_short_lines: Largest share of short lines.
+        short_line: Characters of the longest line that is short.
+        max_duplicate_line_characters: Largest share of the text in lines that are copies of earlier ones.
+        max_newlines_per_word: Newlines divided by words; a list has many.
+    """
 
     def __init__(
         self,
@@ -22,12 +33,12 @@ class FineWebQuality:
         max_short_lines: Share = 0.67,
         short_line: Natural = 30,
         max_duplicate_line_characters: Share = 0.01,
-        max_line_ends_per_word: NonNegative = 0.3,
+        max_newlines_per_word: NonNegative = 0.3,
     ):
         self.min_punctuated_lines, self.ends = min_punctuated_lines, tuple(ends)
         self.max_short_lines, self.short_line = max_short_lines, short_line
         self.max_duplicate_line_characters = max_duplicate_line_characters
-        self.max_line_ends_per_word = max_line_ends_per_word
+        self.max_newlines_per_word = max_newlines_per_word
 
     def __call__(self, document: Document) -> Document | Dropped:
         text = document.text
@@ -36,20 +47,20 @@ class FineWebQuality:
             return Dropped("empty")
         share = sum(line.endswith(self.ends) for line in lines) / len(lines)
         if share < self.min_punctuated_lines:
-            found = f"{share:.1%} of lines, fewer than {self.min_punctuated_lines:.0%}"
-            return Dropped("too few lines that end as sentences", found)
+            detail = f"{share:.1%} of lines, fewer than {self.min_punctuated_lines:.0%}"
+            return Dropped("too few lines that end as sentences", detail)
         share = sum(len(line) <= self.short_line for line in lines) / len(lines)
         if share > self.max_short_lines:
             return Dropped("short lines", f"{share:.1%} of lines, more than {self.max_short_lines:.0%}")
-        line_ends = text.count("\n")
-        share = repeated(lines)[1] / (len(text) - line_ends)
+        newlines = text.count("\n")
+        share = count_duplicates(lines)[1] / (len(text) - newlines)
         if share > self.max_duplicate_line_characters:
-            found = f"{share:.1%} of the text, more than {self.max_duplicate_line_characters:.0%}"
-            return Dropped("characters in duplicate lines", found)
-        most = self.max_line_ends_per_word
-        enough = ceil(line_ends / most) if most else -1
-        if line_ends > most * len(text.split(None, enough)):  # at least as many words as are between blanks
-            share = line_ends / len(words(text))
-            if share > most:
-                return Dropped("a list", f"{share:.3f} line ends a word, more than {most:g}")
+            detail = f"{share:.1%} of the text, more than {self.max_duplicate_line_characters:.0%}"
+            return Dropped("characters in duplicate lines", detail)
+        limit = self.max_newlines_per_word
+        enough = ceil(newlines / limit) if limit else -1
+        if newlines > limit * len(text.split(None, enough)):  # the words are at least as many as the pieces
+            share = newlines / len(words(text))
+            if share > limit:
+                return Dropped("a list", f"{share:.3f} line ends a word, more than {limit:g}")
         return document

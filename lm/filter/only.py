@@ -1,19 +1,24 @@
-"""A filter for some kinds of documents, as rules for prose are none for code."""
-
-from collections.abc import Callable
+"""Apply another filter to some kinds of documents only."""
 
 from lm.corpus import Document, Dropped
-from lm.filtering import Deduplicator
+from lm.filtering import FilterLike, as_filter
 
 
 class Only:
-    """Documents of one of `kinds` go through `filter`, the others pass."""
+    """Apply a filter to documents of some kinds, since rules for prose do not suit code; others pass.
 
-    def __init__(self, filter: Callable[[Document], Document | Dropped], *, kinds: list[str]):
-        if isinstance(filter, Deduplicator):
-            raise ValueError("filter=only: what goes by the documents before cannot be for some kinds only")
+    Args:
+        filter: Any filter that judges documents one by one; not `duplicates` or `near_duplicates`.
+        kinds: Values of `document.kind`, such as [prose, web].
+    """
+
+    def __init__(self, filter: FilterLike, *, kinds: list[str]):
+        if as_filter(filter).compares:
+            raise ValueError(
+                "filter=only cannot apply a filter that compares documents with each other: use it without only"
+            )
         if isinstance(kinds, str) or not kinds:
-            raise ValueError(f"kinds={kinds!r}: give a list of kinds, as [prose,web]")
+            raise ValueError(f"filter.kinds {kinds!r} must be a list of kinds: give for example [prose,web]")
         self.filter, self.kinds = filter, list(kinds)
 
     def __call__(self, document: Document) -> Document | Dropped:

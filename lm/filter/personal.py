@@ -1,45 +1,21 @@
-"""What finds a person, in place of which a word stands: a model repeats what it read, and nobody asked its owner."""
+"""Replace e-mail addresses, telephone numbers, IP addresses and card numbers by placeholders."""
 
 import re
 from dataclasses import replace
 from ipaddress import ip_address
 
 from lm.corpus import Document
-from lm.filter.text.telephone import mask_phones
+from lm.filter.text.phone_numbers import mask_phones
 
 LETTERS = "A-Za-z0-9\u00c0-\u024f\u0370-\u052f"
 LOCAL = re.compile(rf"[{LETTERS}_.+%'-]{{0,63}}[{LETTERS}_+-]\Z")
 DOMAIN = re.compile(
     rf"@(?:[{LETTERS}](?:[{LETTERS}-]{{0,61}}[{LETTERS}])?\.)+([A-Za-z]{{2,18}})(?![{LETTERS}_(\[=@]|[-.]\w)"
 )
-FILES = frozenset(
-    [
-        "png",
-        "jpg",
-        "jpeg",
-        "gif",
-        "svg",
-        "webp",
-        "ico",
-        "css",
-        "js",
-        "ts",
-        "json",
-        "html",
-        "htm",
-        "php",
-        "py",
-        "md",
-        "txt",
-        "pdf",
-        "zip",
-        "gz",
-        "so",
-        "dll",
-        "exe",
-    ]
+FILE_ENDING = re.compile(
+    "png|jpg|jpeg|gif|svg|webp|ico|css|js|ts|json|html|htm|php|py|md|txt|pdf|zip|gz|so|dll|exe", re.IGNORECASE
 )
-# Each begins with what it must begin with, and only then looks back: so most of a text is passed over at once.
+# Each pattern begins with its first character and only then looks behind, so most of a text is skipped at once.
 IPV4 = re.compile(r"\d(?<![\w.\-]\d)\d{0,2}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w\-]|\.\w)", re.ASCII)
 PUBLIC_IPV6 = re.compile(r"[23](?<![\w:.].)[0-9a-f]{3}:[0-9a-f:]*[0-9a-f](?![\w:]|\.\w)", re.IGNORECASE)
 IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-f]{1,4}|:):[0-9a-f:]*[0-9a-f](?![\w:]|\.\w)", re.IGNORECASE)
@@ -48,8 +24,7 @@ VERSION = re.compile(
     r"\s*[:=]?\s*$",
     re.IGNORECASE,
 )
-# What issuers begin with and how many digits follow: Visa, Mastercard, American Express, Diners, JCB, Discover,
-# UnionPay, Maestro.
+# Leading digits and lengths by issuer: Visa, Mastercard, American Express, Diners, JCB, Discover, UnionPay, Maestro.
 CARD = re.compile(
     r"[2-6](?<![\w.\-].)(?:\d{3}([ \-])\d{4}\1\d{4}\1\d{4}|\d{3}([ \-])\d{6}\2\d{4,5}|\d{12,18})(?![\w\-]|\.\d)",
     re.ASCII,
@@ -61,11 +36,18 @@ ISSUED = re.compile(
 
 
 class Personal:
-    """Each kind has its word, or null to leave it: special tokens are never in a text, so `<email>` is plain text.
+    """Replace personal data by placeholders, since a model may repeat what it has read.
 
-    Sure rather than complete: names, postal addresses and `ana (at) example` stay; so do telephone numbers that nothing
-    marks as such. Four numbers below 10 with dots are a version or a section. Of 16 digits that begin as a card's do,
-    one in ten has the right check digit by chance.
+    Precision comes before recall: names, postal addresses, `ana (at) example` and unmarked telephone numbers stay, and
+    four numbers below 10 with dots count as a version. Of 16 digits that begin like a card number, one in ten passes
+    the check by chance. Placeholders are plain text, not special tokens.
+
+    Args:
+        email: Placeholder for e-mail addresses; null leaves them.
+        phone: Placeholder for telephone numbers, international or in a national notation; null leaves them.
+        ip_address: Placeholder for IPv4 and IPv6 addresses; null leaves them.
+        card: Placeholder for payment card numbers with a valid check digit; null leaves them.
+        keep_private: Leave IP addresses of private networks, such as 192.168.0.1, which identify nobody.
     """
 
     def __init__(
@@ -73,19 +55,20 @@ class Personal:
         *,
         email: str | None = "<email>",
         phone: str | None = "<phone>",
-        address: str | None = "<address>",
+        ip_address: str | None = "<address>",
         card: str | None = "<card>",
         keep_private: bool = True,
     ):
-        words = {"email": email, "phone": phone, "address": address, "card": card}
-        if not any(word is not None for word in words.values()):
-            raise ValueError("filter.email, phone, address and card are all null: give a word for one, as <email>")
-        for key, word in words.items():
-            if word is not None and re.search(r"[\d@]", word):
-                raise ValueError(f"filter.{key} {word!r} has a digit or @, as what it hides: give a word, as <{key}>")
-        self.email, self.phone, self.address, self.card, self.keep_private = email, phone, address, card, keep_private
+        placeholders = {"email": email, "phone": phone, "ip_address": ip_address, "card": card}
+        if not any(placeholder is not None for placeholder in placeholders.values()):
+            raise ValueError("filter.email, phone, ip_address and card are all null: give one a placeholder")
+        for key, placeholder in placeholders.items():
+            if placeholder is not None and re.search(r"[\d@]", placeholder):
+                raise ValueError(f"filter.{key} {placeholder!r} has a digit or @, like what it hides: give <{key}>")
+        self.email, self.phone, self.ip_address, self.card = email, phone, ip_address, card
+        self.keep_private = keep_private
         hexadecimal = "" if keep_private else "|:[0-9a-f]{0,4}:"
-        self.worth_a_look = re.compile(rf"\d(?:[\d .\-/()]{{6}}|[\da-f]{{3}}:){hexadecimal}", re.ASCII | re.IGNORECASE)
+        self.candidates = re.compile(rf"\d(?:[\d .\-/()]{{6}}|[\da-f]{{3}}:){hexadecimal}", re.ASCII | re.IGNORECASE)
 
     def __call__(self, document: Document) -> Document:
         text = document.text
@@ -95,42 +78,42 @@ class Personal:
         return document if text == document.text else replace(document, text=text)
 
     def _mask_numbers(self, text: str) -> str:
-        """Only the lines that have one worth a look are looked at: most have none."""
+        """Mask the lines that have a candidate; most have none."""
         pieces, done = [], 0
-        for found in self.worth_a_look.finditer(text):
-            if found.start() >= done:
-                start, end = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.end())
+        for match in self.candidates.finditer(text):
+            if match.start() >= done:
+                start, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
                 end = len(text) if end < 0 else end
                 pieces += [text[done:start], self._mask_line(text[start:end])]
                 done = end
         return "".join([*pieces, text[done:]]) if pieces else text
 
     def _mask_line(self, line: str) -> str:
-        if self.address is not None:
+        if self.ip_address is not None:
             line = IPV4.sub(self._mask_address, line)
             if ":" in line:
                 line = (PUBLIC_IPV6 if self.keep_private else IPV6).sub(self._mask_address, line)
         if self.card is not None:
-            line = CARD.sub(lambda found: self.card if is_card(found[0]) else found[0], line)
+            line = CARD.sub(lambda match: self.card if is_card(match[0]) else match[0], line)
         return line if self.phone is None else mask_phones(line, self.phone)
 
-    def _mask_address(self, found: re.Match) -> str:
+    def _mask_address(self, match: re.Match) -> str:
         try:
-            address = ip_address(found[0])
+            address = ip_address(match[0])
         except ValueError:
-            return found[0]
+            return match[0]
         if address.version == 6:
             public = 0x2000 <= int(address) >> 112 < 0x4000 and address.is_global
         else:
-            before = found.string[max(0, found.start() - 16) : found.start()]
+            before = match.string[max(0, match.start() - 16) : match.start()]
             if VERSION.search(before) or max(address.packed) < 10:
-                return found[0]
+                return match[0]
             public = address.is_global and not address.is_multicast
-        return self.address if public or (address.is_private and not self.keep_private) else found[0]
+        return self.ip_address if public or (address.is_private and not self.keep_private) else match[0]
 
 
 def is_card(written: str) -> bool:
-    """Whether an issuer numbers its cards so, and the check digit is right (ISO/IEC 7812, Luhn)."""
+    """Whether a number has an issuer's leading digits and length, and a valid check digit (ISO/IEC 7812, Luhn)."""
     digits = re.sub(r"\D", "", written)
     if not ISSUED.fullmatch(digits):
         return False
@@ -140,14 +123,18 @@ def is_card(written: str) -> bool:
 
 def _mask_emails(text: str, placeholder: str) -> str:
     pieces, done = [], 0
-    for found in DOMAIN.finditer(text):
-        local = LOCAL.search(text, max(done, found.start() - 64), found.start())
-        ending = found[1]
-        if local is None or ending.lower() in FILES or not (ending.islower() or ending.isupper() or ending.istitle()):
+    for domain in DOMAIN.finditer(text):
+        local = LOCAL.search(text, max(done, domain.start() - 64), domain.start())
+        ending = domain[1]
+        if (
+            local is None
+            or FILE_ENDING.fullmatch(ending)
+            or not (ending.islower() or ending.isupper() or ending.istitle())
+        ):
             continue
-        if local[0] == "git" and text.startswith(":", found.end()):  # git@github.com:owner/name
+        if local[0] == "git" and text.startswith(":", domain.end()):  # git@github.com:owner/name
             continue
         start = local.start() + len(local[0]) - len(local[0].lstrip("'.%-"))
         pieces += [text[done:start], placeholder]
-        done = found.end()
+        done = domain.end()
     return "".join([*pieces, text[done:]]) if pieces else text

@@ -1,4 +1,4 @@
-"""Several sources through a funnel of filters, with every document accounted for."""
+"""Several sources through a funnel of filters, with an account of every document."""
 
 import fcntl
 import json
@@ -8,90 +8,107 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lm.config.faults import standing_at
+from lm.config.faults import errors_at
 from lm.corpus import Document, Source
 from lm.corpus.tally import Tally
-from lm.files import undamaged, write_atomically
-from lm.filtering.clusters import Clusters, Pairs
-from lm.filtering.executor import Executor, LocalExecutor
+from lm.files import report_damage, write_atomically
+from lm.filtering.clusters import ClusterPhase, PairPhase
+from lm.filtering.contract import Filter, FilterLike, as_filter
+from lm.filtering.executors import Executor, LocalExecutor
 from lm.filtering.ledger import Ledger
-from lm.filtering.phases import FilterPhase, FinalizePhase, Phase, Read, account_path
-from lm.filtering.pieces import read_documents, read_plain
+from lm.filtering.phases import FilterPhase, FinalizePhase, Phase, ReadPhase
+from lm.filtering.pieces import read_documents, read_json
 from lm.filtering.stages import StageStore
-from lm.filtering.traces import Deduplicator, DocumentTrace, Filter
+from lm.filtering.traces import DocumentTrace
 
 ACCOUNT = "account.json"
-AGAIN = "remove this directory, and it will be made anew"
+REMEDY = "remove this directory to rebuild it"
 
 
 class FilteredSource(Source):
-    """Documents of all `sources`, in their order, that every one of `filters` lets pass, in theirs.
+    """The documents of several sources that pass all filters.
 
-    The filters run once, on all cores or wherever `executor` can; what they let pass is kept below `directory`, under a
-    name that stands for the sources' content, the filters and their settings: any job that wants the same finds it
-    there. What each filter made of each piece is kept as well: another filter, or another setting of one, needs only
-    that one and those after it. An interrupted run goes on after its last piece, with the same result, whoever does it.
+    The filters run once. The documents that pass are stored in `directory`, under a name that is the hash of the
+    sources' content, the filters, their settings and their code; every job that wants the same documents reads them
+    there. The outcome of each filter is stored too, so that a change of one filter runs only that filter and those
+    after it. An interrupted run resumes after its last piece with the same result, in any number of processes.
+
+    Args:
+        sources: Sources by name; their documents are read in this order.
+        filters: Filters by name, applied in this order. A filter is a callable that returns the document, a changed
+            copy, or `Dropped`; or a `Deduplicator`.
+        directory: Where results are stored, for all jobs; it may be removed at any time, to be rebuilt.
+        executor: Who runs the filters: processes of this machine, Slurm, Ray or datatrove.
+
+    Raises:
+        ValueError: There is no source.
     """
 
     def __init__(
         self,
         sources: Mapping[str, Source],
         *,
-        filters: Mapping[str, Filter | Deduplicator] | None = None,
+        filters: Mapping[str, FilterLike] | None = None,
         directory: str = "outputs/documents",
         executor: Executor | None = None,
     ):
         if not sources:
             raise ValueError("corpus.sources is empty: add one, as +corpus@corpus.sources.mine=text")
-        self.sources, self.filters = dict(sources), dict(filters or {})
+        self.sources = dict(sources)
+        self.filters: dict[str, Filter] = {name: as_filter(step) for name, step in (filters or {}).items()}
         self.directory = Path(directory)
         self.executor = executor or LocalExecutor()
 
     @cached_property
-    def course(self) -> StageStore:
-        """Where each step keeps what it makes of the documents."""
+    def store(self) -> StageStore:
+        """The files of all steps."""
         return StageStore(self.directory, self.sources, self.filters)
 
     def fingerprint(self) -> str:
-        return self.course.fingerprint
+        return self.store.fingerprint
 
     @property
     def account(self) -> dict[str, Any] | None:
-        """What there is to say of a run that is over: pieces, steps, notes, reports."""
-        path = self.course.result / ACCOUNT
+        """The account of a finished run, with pieces, steps, notes and reports; None before."""
+        path = self.store.result / ACCOUNT
         if not path.is_file():
             return None
-        with undamaged(path, AGAIN):
+        with report_damage(path, REMEDY):
             return json.loads(path.read_text(encoding="utf-8"))
 
     @property
     def ledger(self) -> Ledger:
-        """What became of the documents, once they have been read."""
+        """Counts of a finished run; zeros before."""
         account = self.account
         return Ledger(list(self.filters), account and account["steps"])
 
     @property
     def phases(self) -> list[Phase]:
-        """All the work there is, in order."""
-        phases: list[Phase] = [Read(self.course)]
+        """The phases of a run, in order."""
+        phases: list[Phase] = [ReadPhase(self.store)]
         first = 0
-        for last, unique in self.course.filters():
-            if unique is not None or first < last:
-                phases.append(FilterPhase(self.course, first, last, unique))
-            if unique is not None:
-                phases += [Pairs(self.course, last), Clusters(self.course, last)]
-            first = last + 1
-        return [*phases, FinalizePhase(self.course)]
+        for number, step in enumerate(self.filters.values()):
+            if step.compares:
+                phases += [FilterPhase(self.store, first, number, step)]
+                phases += [PairPhase(self.store, number), ClusterPhase(self.store, number)]
+                first = number + 1
+        if first < len(self.filters):
+            phases.append(FilterPhase(self.store, first, len(self.filters)))
+        return [*phases, FinalizePhase(self.store)]
 
     def prepare(self) -> None:
-        """Run the filters, unless that is done."""
+        """Run the filters, unless they have run.
+
+        Raises:
+            ValueError: No document passes.
+        """
         if self.account is None:
-            for source in self.course.readings.values():
+            for source in self.store.inputs.values():
                 source.prepare()
-            with self._claimed():
-                if self.account is None:  # nobody has done it while we waited
+            with self._lock():
+                if self.account is None:  # another process may have finished while this one waited
                     self._run()
-                    self._conclude()
+                    self._write_account()
         account = self.account
         if not account["kept"]:
             raise ValueError(_nothing_kept(account["steps"]))
@@ -100,67 +117,60 @@ class FilteredSource(Source):
     def __iter__(self) -> Iterator[Document]:
         self.prepare()
         for name in self.account["pieces"]:
-            yield from read_documents(self.course.result / name)
+            yield from read_documents(self.store.result / name)
 
     def traces(self) -> Iterator[DocumentTrace]:
-        """What has become of each document of the sources."""
+        """The trace of each document of the sources."""
         self.prepare()
-        self._run()  # of what it takes to tell, something may have been removed
-        for piece in self.course.pieces():
-            yield from self.course.traces(piece)
+        self._run()  # rebuilds outcomes that have been removed since
+        for piece in self.store.pieces():
+            yield from self.store.traces(piece)
 
-    @property
-    def told(self) -> list[str]:
-        """What there is to know of filters before they run."""
-        steps = ((name, step) for name, step in self.filters.items() if isinstance(step, Deduplicator))
-        return [f"{name}: {told}" for name, step in steps if (told := step.told)]
+    def describe(self) -> list[str]:
+        """A line from each filter that describes itself."""
+        return [f"{name}: {line}" for name, step in self.filters.items() if (line := step.describe())]
 
     def _run(self) -> None:
-        """Do the work that is not done."""
+        """Run all phases, and give each source the tally of all its parts."""
         self.executor.run(self.phases)
-        self._tell()
-
-    def _tell(self) -> None:
-        """Let each source say what was found in all its parts."""
-        for name, source in self.course.readings.items():
+        for name, source in self.store.inputs.items():
             tally = Tally()
-            for part in self.course.parts_of(name):
-                tally.add(Tally(**read_plain(self.course.account_path(part))["tally"]))
-            with standing_at(self.course.key(name), source):
-                source.tell(tally)
+            for part in self.store.parts_of(name):
+                tally.merge(Tally(**read_json(self.store.reading_path(part))["tally"]))
+            with errors_at(self.store.key(name), source):
+                source.record_tally(tally)
 
-    def _conclude(self) -> None:
-        """Add up what is said of the pieces."""
-        course, ledger = self.course, Ledger(list(self.filters))
+    def _write_account(self) -> None:
+        """Sum the accounts of all pieces."""
+        store, ledger = self.store, Ledger(list(self.filters))
         pieces, reports, kept = [], dict[str, list[dict]](), 0
-        for piece in course.pieces():
-            path = course.kept_path(piece)
-            account = read_plain(account_path(path))
+        for piece in store.pieces():
+            account = read_json(store.account_path(piece))
             ledger.merge(account["steps"])
             kept += account["kept"]
-            pieces += [path.name] * bool(account["kept"])
+            pieces += [store.kept_path(piece).name] * bool(account["kept"])
             for name, records in account["reports"].items():
                 reports.setdefault(name, []).extend(records)
         notes = [f"{name}: {note}" for name, source in self.sources.items() for note in source.notes]
         account = {"pieces": pieces, "kept": kept, "steps": ledger.steps, "notes": notes, "reports": reports}
-        write_atomically(course.result / ACCOUNT, json.dumps(account, indent=1, ensure_ascii=False))
+        write_atomically(store.result / ACCOUNT, json.dumps(account, indent=1, ensure_ascii=False))
 
     @contextmanager
-    def _claimed(self) -> Iterator[None]:
-        """Run it alone: whoever comes second waits, and finds what the first has done."""
-        self.course.result.mkdir(parents=True, exist_ok=True)
-        with open(self.course.result / ".lock", "a") as lock:
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock of the result: a second process waits, and finds the work done."""
+        self.store.result.mkdir(parents=True, exist_ok=True)
+        with open(self.store.result / ".lock", "a") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
             yield
 
 
 def _nothing_kept(steps: list[dict]) -> str:
-    """Why no document is left, by the reason for which most of them went."""
-    gone = [(why["documents"], step["step"], reason) for step in steps for reason, why in step["dropped"].items()]
-    if not gone:
-        return "the corpus is empty: its sources give no document with text in it"
-    most, step, reason = max(gone)
+    """The message for a funnel that drops everything, with the most frequent reason."""
+    drops = [(counts["documents"], step["step"], name) for step in steps for name, counts in step["dropped"].items()]
+    if not drops:
+        return "the corpus is empty: its sources have no document with text"
+    documents, step, reason = max(drops)
     return (
-        f"the filters let none of {steps[0]['documents']} documents pass; most went at {step}: {reason} ({most}): "
+        f"no document of {steps[0]['documents']} passes the filters; {step} drops most, {documents}, by {reason!r}: "
         "look at them with show=3 (lm corpus), and change or remove that filter"
     )

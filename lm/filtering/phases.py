@@ -1,7 +1,7 @@
-"""The work of a funnel, in phases: in each, items that are independent of each other, whoever does them.
+"""The work of a funnel in phases; the items of a phase are independent of each other and run in any process.
 
-A phase knows its items once the phase before is over, by what that has left on disk; an item that is done is not done
-again. So any number of processes, here or on other machines, with one directory in common, make the same files.
+A phase reads its items from what earlier phases left on disk, and skips those that are done. So any number of
+processes, on any number of machines that share a directory, write the same files.
 """
 
 from abc import ABC, abstractmethod
@@ -10,148 +10,157 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from lm.config.faults import standing_at
+from lm.config.faults import errors_at
 from lm.corpus import Document
-from lm.filtering.keys import KeysFile
+from lm.filtering.contract import Deduplicator
 from lm.filtering.ledger import Ledger
-from lm.filtering.pieces import is_written, read_outcome, write_documents, write_outcome, write_plain
+from lm.filtering.pieces import KeysFile, is_written, read_outcome, write_documents, write_json, write_outcome
 from lm.filtering.stages import Part, Piece, StageStore
-from lm.filtering.traces import Deduplicator, Reporting, judge
+from lm.filtering.traces import apply_filters
 
 
 class Phase(ABC):
-    """Also a step of a pipeline of `datatrove`, which gives each of `world_size` tasks a `rank`."""
+    """One phase; also a step of a `datatrove` pipeline, which gives each of `world_size` tasks a `rank`."""
 
-    label: str  # what is going on
-    unit: str  # of what
+    label: str  # what the phase does, for progress bars
+    unit: str  # what an item is
 
     @abstractmethod
     def items(self) -> list[Any]:
-        """What there is to do, in an order that never changes."""
+        """All items, in an order that never changes."""
 
     @abstractmethod
-    def done(self, item: Any) -> bool:
-        """Whether an item is done."""
+    def is_done(self, item: Any) -> bool:
+        """Whether the files of an item are written."""
 
     @abstractmethod
-    def work(self, item: Any) -> None:
-        """Do an item."""
+    def run(self, item: Any) -> None:
+        """Write the files of an item."""
 
     def __call__(self, documents: Iterable | None, rank: int, world_size: int) -> Iterator:
         for item in self.items()[rank::world_size]:
-            if not self.done(item):
-                self.work(item)
+            if not self.is_done(item):
+                self.run(item)
         yield from documents or ()
 
 
-class Read(Phase):
-    """Bring documents into pieces, from which on they are the same, whatever they came from."""
+class ReadPhase(Phase):
+    """Read the inputs and store their documents in pieces.
+
+    Args:
+        store: Files of the funnel.
+    """
 
     label, unit = "reading", "part"
 
-    def __init__(self, course: StageStore):
-        self.course = course
+    def __init__(self, store: StageStore):
+        self.store = store
 
     def items(self) -> list[Part]:
-        return list(self.course.parts)
+        return list(self.store.parts)
 
-    def done(self, item: Part) -> bool:
-        return is_written(self.course.account_path(item))
+    def is_done(self, item: Part) -> bool:
+        return is_written(self.store.reading_path(item))
 
-    def work(self, item: Part) -> None:
-        part = self.course.parts[item]
+    def run(self, item: Part) -> None:
+        source = self.store.parts[item]
         sizes = []
-        with standing_at(self.course.key(item.reading), part):
-            for number, documents in enumerate(cut(part, characters=self.course.piece)):
-                path = self.course.documents_path(Piece(item, number))
+        with errors_at(self.store.key(item.input), source):
+            for number, documents in enumerate(_split(source, characters=self.store.piece)):
+                path = self.store.documents_path(Piece(item, number))
                 if not is_written(path):
                     write_documents(path, documents)
                 sizes.append(len(documents))
-        write_plain(self.course.account_path(item), {"documents": sizes, "tally": vars(part.tally)})
+        write_json(self.store.reading_path(item), {"documents": sizes, "tally": vars(source.tally)})
 
 
 class FilterPhase(Phase):
-    """Apply the filters from `first` on to each piece, up to the `Deduplicator` at `last`, whose keys are written."""
+    """Apply consecutive filters to each piece, and write the keys for the deduplicator that follows them.
+
+    Args:
+        store: Files of the funnel.
+        first: Index of the first filter.
+        last: Index after the last filter; the index of the deduplicator, if there is one.
+        deduplicator: The step that compares the documents which pass.
+    """
 
     label, unit = "filtering", "piece"
 
-    def __init__(self, course: StageStore, first: int, last: int, unique: Deduplicator | None):
-        self.course, self.first, self.last, self.unique = course, first, last, unique
+    def __init__(self, store: StageStore, first: int, last: int, deduplicator: Deduplicator | None = None):
+        self.store, self.first, self.last, self.deduplicator = store, first, last, deduplicator
 
     def items(self) -> list[Piece]:
-        return self.course.pieces(*(self.course.earlier(self.last) if self.unique else []), *self.course.sources)
+        return self.store.pieces(*(self.store.earlier(self.last) if self.deduplicator else []), *self.store.sources)
 
-    def done(self, piece: Piece) -> bool:
-        keys = self._keys(piece)
-        return all(map(is_written, self._paths(piece))) and (keys is None or keys.is_written())
+    def is_done(self, item: Piece) -> bool:
+        keys = self._keys(item)
+        return all(map(is_written, self._outcome_paths(item))) and (keys is None or keys.is_written())
 
-    def work(self, piece: Piece) -> None:
-        course = self.course
-        documents = course.documents(piece, steps=self.first if course.is_own(piece) else 0)
-        paths = self._paths(piece)
-        known = list(takewhile(is_written, paths))
-        for path in known:
-            documents = read_outcome(path, documents).after(documents)
-        names = course.names[self.first + len(known) : self.first + len(paths)]
-        outcomes = judge({name: course.steps[name] for name in names}, documents)
-        for path, outcome in zip(paths[len(known) :], outcomes, strict=True):
+    def run(self, item: Piece) -> None:
+        store = self.store
+        documents = store.documents(item, steps=self.first if store.is_own(item) else 0)
+        paths = self._outcome_paths(item)
+        written = list(takewhile(is_written, paths))
+        for path in written:
+            documents = read_outcome(path, documents).apply(documents)
+        names = store.names[self.first + len(written) : self.first + len(paths)]
+        outcomes = apply_filters({name: store.steps[name] for name in names}, documents)
+        for path, outcome in zip(paths[len(written) :], outcomes, strict=True):
             write_outcome(path, outcome, documents)
-            documents = outcome.after(documents)
-        if self.unique is not None:
-            self._keys(piece).write(documents, self.unique)
+            documents = outcome.apply(documents)
+        if self.deduplicator is not None:
+            self._keys(item).write(documents, self.deduplicator)
 
-    def _paths(self, piece: Piece) -> list[Path]:
-        """What the filters make of a piece; those of an earlier corpus are compared as they are."""
-        steps = range(self.first, self.last) if self.course.is_own(piece) else ()
-        return [self.course.outcome_path(step, piece) for step in steps]
+    def _outcome_paths(self, piece: Piece) -> list[Path]:
+        """One path per filter; an earlier corpus is not filtered."""
+        steps = range(self.first, self.last) if self.store.is_own(piece) else ()
+        return [self.store.outcome_path(step, piece) for step in steps]
 
     def _keys(self, piece: Piece) -> KeysFile | None:
-        return None if self.unique is None else KeysFile(self.course.keys_path(self.last, piece))
+        return None if self.deduplicator is None else self.store.keys(self.last, piece)
 
 
 class FinalizePhase(Phase):
-    """Gather what is left, and what there is to say of what is not."""
+    """Write the documents that passed all steps, and the account of each piece.
+
+    Args:
+        store: Files of the funnel.
+    """
 
     label, unit = "gathering", "piece"
 
-    def __init__(self, course: StageStore):
-        self.course = course
+    def __init__(self, store: StageStore):
+        self.store = store
 
     def items(self) -> list[Piece]:
-        return self.course.pieces()
+        return self.store.pieces()
 
-    def done(self, piece: Piece) -> bool:
-        return is_written(account_path(self.course.kept_path(piece)))
+    def is_done(self, item: Piece) -> bool:
+        return is_written(self.store.account_path(item))
 
-    def work(self, piece: Piece) -> None:
-        path = self.course.kept_path(piece)
-        traces, ledger = self.course.traces(piece), Ledger(self.course.names)
+    def run(self, item: Piece) -> None:
+        traces, ledger = self.store.traces(item), Ledger(self.store.names)
         for trace in traces:
             ledger.add(trace)
         kept = [trace.kept for trace in traces if trace.kept is not None]
-        write_documents(path, kept)
-        write_plain(account_path(path), {"kept": len(kept), "steps": ledger.steps, "reports": self._reports(piece)})
+        write_documents(self.store.kept_path(item), kept)
+        account = {"kept": len(kept), "steps": ledger.steps, "reports": self._reports(item)}
+        write_json(self.store.account_path(item), account)
 
     def _reports(self, piece: Piece) -> dict[str, list[dict]]:
-        """What filters that can have to say of the documents they dropped or changed."""
-        found: dict[str, list[dict]] = {}
-        for number, (name, step) in enumerate(self.course.steps.items()):
-            if isinstance(step, Reporting):
-                documents = self.course.documents(piece, steps=number)
-                outcome = read_outcome(self.course.outcome_path(number, piece), documents)
-                places = sorted([*outcome.dropped, *outcome.changed])
-                records = ({"document": documents[n].id, **each} for n in places for each in step.report(documents[n]))
-                found[name] = list(records)
-        return found
+        """Records of the filters that report, on the documents that they dropped or changed."""
+        reports: dict[str, list[dict]] = {}
+        for number, (name, step) in enumerate(self.store.steps.items()):
+            if step.reports:
+                documents = self.store.documents(piece, steps=number)
+                outcome = read_outcome(self.store.outcome_path(number, piece), documents)
+                affected = [documents[index] for index in sorted([*outcome.dropped, *outcome.changed])]
+                reports[name] = [{"document": each.id, **record} for each in affected for record in step.report(each)]
+        return reports
 
 
-def account_path(kept: Path) -> Path:
-    """Where it is said what became of a piece whose documents are kept there."""
-    return kept.with_name(kept.name.removesuffix(".documents.zst") + ".account.zst")
-
-
-def cut(documents: Iterable[Document], *, characters: int) -> Iterator[list[Document]]:
-    """Documents in pieces that end with the one by which they have so many characters."""
+def _split(documents: Iterable[Document], *, characters: int) -> Iterator[list[Document]]:
+    """Pieces that each end with the document that fills them up to so many characters."""
     piece: list[Document] = []
     size = 0
     for document in documents:

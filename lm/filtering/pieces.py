@@ -1,7 +1,7 @@
-"""Pieces of a corpus on disk: documents, and what a step has made of them.
+"""Pieces of a corpus on disk: documents, the outcomes of steps, and the keys of documents.
 
-A file is there whole or not at all. Who ends a process loses nothing; a power cut may leave files without content,
-which count as absent.
+A file is written under a temporary name and renamed, so it is there whole or not at all, even if the process is killed.
+A power cut may leave files without content; these count as absent.
 """
 
 import json
@@ -13,82 +13,132 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import numpy as np
 import pyzstd
 
 from lm.corpus import Document, Dropped
-from lm.files import atomic_path, undamaged
-from lm.filtering.traces import Outcome
+from lm.files import atomic_path, report_damage
+from lm.filtering.contract import Deduplicator
+from lm.filtering.traces import Outcome, compute_keys
 
-AGAIN = "remove the directory it lies in, and it will be made anew"
+REMEDY = "remove the directory of this file to rebuild it"
 FAST = {pyzstd.CParameter.compressionLevel: 1, pyzstd.CParameter.checksumFlag: 1}
+ENTRY = np.dtype([("index", "<u4"), ("priority", "<f8")])
 
 
 def is_written(path: Path) -> bool:
-    """Whether a file is there, and more than a name."""
+    """Whether a file exists and has content."""
     return path.is_file() and path.stat().st_size > 0
 
 
 def write_documents(path: Path, documents: Sequence[Document]) -> None:
-    """Keep documents, synced: other files say that they are there."""
+    """Write documents and sync the file, since account files state that they exist."""
     texts = [document.text for document in documents]
     with atomic_path(path) as temporary:
-        temporary.write_bytes(_packed([_fields(document) for document in documents], texts))
+        temporary.write_bytes(_pack([_fields(document) for document in documents], texts))
 
 
 def read_documents(path: Path) -> list[Document]:
-    """What `write_documents` has kept."""
-    with undamaged(path, AGAIN):
-        records, texts = _read(path)
+    """Read what `write_documents` wrote."""
+    with report_damage(path, REMEDY):
+        records, texts = _unpack(path)
         return [Document(text, **_values(fields)) for text, fields in zip(texts, records, strict=True)]
 
 
 def write_outcome(path: Path, outcome: Outcome, documents: Sequence[Document]) -> None:
-    """Keep what a step made of `documents`: of those it changed, what is other than before, a text by its number."""
-    records: list[list[Any]] = [[place, why.reason, why.detail] for place, why in outcome.dropped.items()]
+    """Write the outcome of a step for `documents`; of changed documents only the fields that differ."""
+    records: list[list[Any]] = [[index, drop.reason, drop.detail] for index, drop in outcome.dropped.items()]
     texts: list[str] = []
-    for place, after in outcome.changed.items():
-        before = vars(documents[place])
+    for index, after in outcome.changed.items():
+        before = vars(documents[index])
         fields = {name: value for name, value in vars(after).items() if value != before[name]}
         if "text" in fields:
             fields["text"] = len(texts)
             texts.append(after.text)
-        records.append([place, fields])
-    put(path, _packed(records, texts))
+        records.append([index, fields])
+    put(path, _pack(records, texts))
 
 
 def read_outcome(path: Path, documents: Sequence[Document]) -> Outcome:
-    """What `write_outcome` has kept of the same `documents`."""
+    """Read what `write_outcome` wrote for the same `documents`."""
     outcome = Outcome()
-    with undamaged(path, AGAIN):
-        records, texts = _read(path)
-        for place, *what in records:
-            if isinstance(fields := what[0], dict):
+    with report_damage(path, REMEDY):
+        records, texts = _unpack(path)
+        for index, *entry in records:
+            if isinstance(fields := entry[0], dict):
                 if "text" in fields:
                     fields["text"] = texts[fields["text"]]
-                outcome.changed[place] = replace(documents[place], **_values(fields))
+                outcome.changed[index] = replace(documents[index], **_values(fields))
             else:
-                outcome.dropped[place] = Dropped(*what)
+                outcome.dropped[index] = Dropped(*entry)
     return outcome
 
 
-def write_plain(path: Path, data: Any) -> None:
-    """Keep plain data."""
-    put(path, _packed(data, []))
+def write_json(path: Path, data: Any) -> None:
+    """Write plain data, compressed."""
+    put(path, _pack(data, []))
 
 
-def read_plain(path: Path) -> Any:
-    """What `write_plain` has kept."""
-    with undamaged(path, AGAIN):
-        return _read(path)[0]
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote."""
+    with report_damage(path, REMEDY):
+        return _unpack(path)[0]
+
+
+class KeysFile:
+    """The documents of a piece that have keys: their index in the piece, priority, id and keys.
+
+    Arrays are memory-mapped, and the keys are ordered so that the n-th key of all documents is one block: the keys of a
+    large corpus need not fit into memory.
+    """
+
+    def __init__(self, path: Path):
+        self._keys, self._entries, self._ids = (
+            path.with_name(f"{path.name}.{end}") for end in ("npy", "kept.npy", "ids")
+        )
+
+    def is_written(self) -> bool:
+        """Whether all files exist; the ids are written last."""
+        return is_written(self._ids)
+
+    def write(self, documents: Sequence[Document], step: Deduplicator) -> None:
+        """Compute and write the keys that `step` gives the documents."""
+        rows = [*compute_keys(step, documents)]
+        entries = np.array([(index, step.priority(documents[index])) for index, _ in rows], dtype=ENTRY)
+        flat = b"".join(key for _, keys in rows for key in keys)
+        shape = (len(rows), len(rows[0][1]), -1) if rows else (0, 1, 1)
+        keys = np.frombuffer(flat, dtype="<u8").reshape(shape).swapaxes(0, 1)
+        for path, values in ((self._keys, keys), (self._entries, entries)):
+            with atomic_path(path) as temporary:
+                np.save(temporary, np.ascontiguousarray(values))
+        write_json(self._ids, [documents[index].id for index, _ in rows])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def entries(self) -> np.ndarray:
+        """(index, priority) of each document."""
+        return np.load(self._entries, mmap_mode="r")
+
+    @property
+    def keys(self) -> np.ndarray:
+        """uint64 [keys, documents, words]."""
+        return np.load(self._keys, mmap_mode="r")
+
+    @property
+    def ids(self) -> list[str]:
+        """The id of each document."""
+        return read_json(self._ids)
 
 
 def _fields(document: Document) -> dict[str, Any]:
-    """What there is to say of a document beside its text."""
+    """The id of a document and its other fields that are not empty, without the text."""
     return {name: value for name, value in vars(document).items() if (value and name != "text") or name == "id"}
 
 
 def _values(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields as a document has them: JSON has no tuples."""
+    """Fields with tuples, which JSON does not have."""
     return {name: _tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
@@ -96,16 +146,17 @@ def _tuple(values: list) -> tuple:
     return tuple(_tuple(value) if isinstance(value, list) else value for value in values)
 
 
-def _packed(data: Any, texts: Sequence[str]) -> bytes:
-    """Plain data and the bytes of each text as a line of JSON, and behind it the texts: JSON would look at each of
-    their characters."""
+def _pack(data: Any, texts: Sequence[str]) -> bytes:
+    """Compress one line of JSON, with the data and the size of each text, followed by the raw texts.
+
+    Inside the JSON, each character of a text would have to be escaped.
+    """
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     line = json.dumps([data, [*map(len, encoded)]], ensure_ascii=False)
     return pyzstd.compress(b"".join([line.encode("utf-8", "surrogatepass"), b"\n", *encoded]), FAST)
 
 
-def _read(path: Path) -> tuple[Any, list[str]]:
-    """What was packed."""
+def _unpack(path: Path) -> tuple[Any, list[str]]:
     packed = pyzstd.decompress(path.read_bytes())
     start = packed.index(b"\n") + 1
     data, sizes = json.loads(packed[:start])
@@ -114,8 +165,7 @@ def _read(path: Path) -> tuple[Any, list[str]]:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write a file under another name, and give it its own once it is whole. It is not synced: that would take longer
-    than the work that a lost one costs."""
+    """Write a file under a temporary name and rename it. It is not synced: a sync costs more than redoing the work."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""Let a model write: one prompt as a stream, or many at once.
+"""Generate text with a model: one prompt as a stream, or many as a batch.
 
 Legend: B batch  T tokens  D dim  V vocabulary
 """
@@ -13,17 +13,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lm.generation.reply import Reply
-from lm.generation.sampling import Sampling, choose
+from lm.generation.continuation import Continuation
+from lm.generation.sampling import Sampling, sample_tokens
 from lm.model import Cache, Transformer
 from lm.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote, and why it stopped: `stop_token`, `stop_string` or `length`.
+    """A generated text.
 
-    `tokens` are all that were picked, the stop token and those of a stop string included; `text` has neither.
+    Args:
+        text: The text, without stop token and stop string.
+        tokens: All generated token ids, those of the stop token or stop string included.
+        reason: Why it ended: `stop_token`, `stop_string` or `length`.
     """
 
     text: str
@@ -34,9 +37,13 @@ class Completion:
 class Generator:
     """Continue prompts with a model, its cache and a tokenizer.
 
-    A row's text depends on its prompt, the seed and its place in the list, not on its neighbours. When a row
-    outgrows the context it goes on with the last half of what it held, read anew: it never stops for that,
-    but forgets; keeping more would mean reading anew more often.
+    A row's text depends on its prompt, the seed and its place in the list, not on its neighbours. A row that
+    outgrows the context continues from the last half of it, which is read again: generation never stops for that,
+    but forgets. Keeping more would mean reading again more often.
+
+    Args:
+        model: The model; its mode, training or not, is restored after each step.
+        tokenizer: The model's tokenizer.
     """
 
     def __init__(self, model: Transformer, tokenizer: Tokenizer) -> None:
@@ -53,9 +60,9 @@ class Generator:
         stop_tokens: Sequence[int] | None = None,
         seed: int = 0,
     ) -> Iterator[str]:
-        """The continuation in pieces, as it is written. `stop_tokens` None means the end of the document."""
-        (reply,) = self._replies([prompt], max_tokens=max_tokens, stop=stop, stop_tokens=stop_tokens)
-        for pieces in self._write([reply], sampling=sampling, seed=seed):
+        """Yield the continuation of one prompt in pieces. The arguments are those of `generate`."""
+        (continuation,) = self._continuations([prompt], max_tokens=max_tokens, stop=stop, stop_tokens=stop_tokens)
+        for pieces in self._run([continuation], sampling=sampling, seed=seed):
             yield from (piece for piece in pieces if piece)
 
     def generate(
@@ -68,39 +75,54 @@ class Generator:
         stop_tokens: Sequence[int] | None = None,
         seed: int = 0,
     ) -> list[Completion]:
-        """A completion of each prompt, written side by side."""
-        replies = self._replies(prompts, max_tokens=max_tokens, stop=stop, stop_tokens=stop_tokens)
-        for _ in self._write(replies, sampling=sampling, seed=seed):
-            pass
-        return [Completion("".join(reply.pieces), reply.tokens, reply.reason) for reply in replies]
+        """Continue each prompt, as one batch.
 
-    def _replies(
+        Args:
+            prompts: Token ids of each prompt; one longer than the context loses its beginning, with a warning.
+            sampling: How tokens are chosen.
+            max_tokens: Maximum number of tokens of each completion.
+            stop: Strings that end a completion.
+            stop_tokens: Token ids that end a completion; None means the end of the document.
+            seed: Seed of the random draws; each row has its own stream.
+
+        Returns:
+            A completion of each prompt, in order.
+
+        Raises:
+            ValueError: A token is outside the model's vocabulary, or `max_tokens` is negative.
+        """
+        continuations = self._continuations(prompts, max_tokens=max_tokens, stop=stop, stop_tokens=stop_tokens)
+        for _ in self._run(continuations, sampling=sampling, seed=seed):
+            pass
+        return [Completion("".join(each.pieces), each.tokens, each.reason) for each in continuations]
+
+    def _continuations(
         self,
         prompts: Sequence[Sequence[int]],
         *,
         max_tokens: int,
         stop: Sequence[str],
         stop_tokens: Sequence[int] | None,
-    ) -> list[Reply]:
-        """Check what was asked for, and start a reply to each prompt."""
+    ) -> list[Continuation]:
+        """Check the arguments and begin a continuation of each prompt."""
         if max_tokens < 0:
             raise ValueError(f"max_tokens {max_tokens} is below 0: try 200")
         for row, prompt in enumerate(prompts):
-            strangers = [token for token in prompt if not 0 <= token < self.model.vocab_size]
-            if strangers:
+            foreign = [token for token in prompt if not 0 <= token < self.model.vocab_size]
+            if foreign:
                 raise ValueError(
-                    f"prompt {row} holds token {strangers[0]}, the model's vocabulary has "
+                    f"prompt {row} contains token {foreign[0]}, but the model's vocabulary has "
                     f"{self.model.vocab_size}: use the tokenizer the model was trained with"
                 )
             if len(prompt) > self.model.context:
                 warnings.warn(
                     f"prompt {row} is {len(prompt)} tokens long, the model's context {self.model.context}: "
-                    "its beginning was left out",
+                    "its beginning was dropped",
                     stacklevel=3,
                 )
         return [
-            Reply(
-                list(prompt) or [self.tokenizer.end_of_document],  # nothing said yet: a document begins
+            Continuation(
+                list(prompt) or [self.tokenizer.end_of_document],  # an empty prompt begins a document
                 context=self.model.context,
                 max_tokens=max_tokens,
                 stop=stop,
@@ -110,36 +132,38 @@ class Generator:
             for prompt in prompts
         ]
 
-    def _write(self, replies: list[Reply], *, sampling: Sampling, seed: int) -> Iterator[list[str]]:
-        """Take every reply to its end; yield the pieces of each step."""
-        random = [_random(seed, row) for row in range(len(replies))]
-        active = [row for row, reply in enumerate(replies) if not reply.reason]
+    def _run(self, continuations: list[Continuation], *, sampling: Sampling, seed: int) -> Iterator[list[str]]:
+        """Generate until every row has ended; yield the pieces of text of each step."""
+        generators = [_random_generator(seed, row) for row in range(len(continuations))]
+        active = [row for row, continuation in enumerate(continuations) if not continuation.reason]
         cache = None
         while active:
-            writing = [replies[row] for row in active]
-            with _inference(self.model):  # not across the yield: the mode would leak to whoever reads on
-                logits, cache = self._read(writing, cache)
-                seen = None if sampling.repetition_penalty == 1 else _seen(writing, logits)
-                picked = choose(logits, sampling=sampling, random=[random[row] for row in active], seen=seen)
-            pieces = [reply.take(token) for reply, token in zip(writing, picked.tolist(), strict=True)]
-            unfinished = [place for place, reply in enumerate(writing) if not reply.reason]
+            batch = [continuations[row] for row in active]
+            with _inference(self.model):  # not across the yield: the mode would leak into the caller
+                logits, cache = self._next_logits(batch, cache)
+                seen = None if sampling.repetition_penalty == 1 else _seen(batch, logits)
+                chosen = sample_tokens(
+                    logits, sampling=sampling, generators=[generators[row] for row in active], seen=seen
+                )
+            pieces = [continuation.append(token) for continuation, token in zip(batch, chosen.tolist(), strict=True)]
+            unfinished = [place for place, continuation in enumerate(batch) if not continuation.reason]
             if unfinished and len(unfinished) < len(active):
                 cache.select(unfinished)
             active = [active[place] for place in unfinished]
             yield pieces
 
-    def _read(self, replies: list[Reply], cache: Cache | None) -> tuple[Tensor, Cache]:
-        """Logits of each row's next token (B V): from one more token, or from all when the cache is full."""
+    def _next_logits(self, batch: list[Continuation], cache: Cache | None) -> tuple[Tensor, Cache]:
+        """Logits of each row's next token [B, V]: from one token more, or the whole window if the cache is full."""
         if cache is not None and cache.filled < cache.length:
-            tokens, documents = [reply.window[-1:] for reply in replies], None
+            tokens, documents = [continuation.window[-1:] for continuation in batch], None
         else:
-            for reply in replies:
-                reply.slide()
-            longest = max(len(reply.window) for reply in replies)
-            room = longest + max(reply.left for reply in replies)
-            cache = self.model.new_cache(len(replies), min(self.model.context, room))
-            missing = [longest - len(reply.window) for reply in replies]
-            tokens = [[0] * pad + reply.window for pad, reply in zip(missing, replies, strict=True)]
+            for continuation in batch:
+                continuation.slide_window()
+            longest = max(len(continuation.window) for continuation in batch)
+            room = longest + max(continuation.left for continuation in batch)
+            cache = self.model.new_cache(len(batch), min(self.model.context, room))
+            missing = [longest - len(continuation.window) for continuation in batch]
+            tokens = [[0] * pad + continuation.window for pad, continuation in zip(missing, batch, strict=True)]
             documents = [[-1] * pad + [0] * (longest - pad) for pad in missing] if any(missing) else None
         device = self.model.output_weight.device
         features = self.model.hidden(
@@ -150,23 +174,23 @@ class Generator:
         return F.linear(features[:, -1], self.model.output_weight), cache
 
 
-def _random(seed: int, row: int) -> torch.Generator:
-    """A row's own randomness. Hashed, because torch's CPU generator only looks at 32 bits of a seed."""
+def _random_generator(seed: int, row: int) -> torch.Generator:
+    """A generator of the row's own. Hashed, because torch's CPU generator only uses 32 bits of a seed."""
     digest = hashlib.blake2b(f"{seed}:{row}".encode(), digest_size=4).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest))
 
 
-def _seen(replies: list[Reply], logits: Tensor) -> Tensor:
-    """Which tokens each row has held so far (B V), but for those that end it: every row has to end once."""
+def _seen(batch: list[Continuation], logits: Tensor) -> Tensor:
+    """Which tokens each row contains [B, V], except its stop tokens: every row has to end once."""
     seen = torch.zeros_like(logits, dtype=torch.bool)
-    for row, reply in enumerate(replies):
-        seen[row, list(reply.seen.difference(reply.stop_tokens))] = True
+    for row, continuation in enumerate(batch):
+        seen[row, list(continuation.seen.difference(continuation.stop_tokens))] = True
     return seen
 
 
 @contextmanager
 def _inference(model: Transformer) -> Iterator[None]:
-    """No dropout and no gradients; afterwards the model is as it was."""
+    """No dropout and no gradients; afterwards the model is in its former mode."""
     training = model.training
     if training:
         model.eval()

@@ -1,4 +1,4 @@
-"""From logits to the next token: how bold the model may be.
+"""Choose the next token from logits: temperature, top-k, top-p and repetition penalty.
 
 Legend: B batch  V vocabulary
 """
@@ -13,11 +13,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the next token is picked. Applied in this order; the defaults change nothing.
+    """How the next token is chosen. The options apply in the order below; the defaults change nothing.
 
-    `repetition_penalty` above 1 makes what the row already holds less likely (CTRL, arXiv:1909.05858);
-    `temperature` below 1 sharpens, above 1 flattens, and 0 always takes the likeliest (greedy);
-    `top_k` keeps the k likeliest; `top_p` keeps the fewest that together reach p (arXiv:1904.09751).
+    Args:
+        temperature: Divisor of the logits: below 1 sharpens, above 1 flattens, 0 takes the most likely (greedy).
+        top_k: Number of most likely tokens to keep, at least 1; null keeps all.
+        top_p: Probability in (0, 1] that the most likely tokens must reach together; the others are dropped
+            (nucleus sampling, arXiv:1904.09751). 1 keeps all.
+        repetition_penalty: Factor above 0 applied, before the temperature, to logits of tokens that the row already
+            contains: above 1 makes them less likely (CTRL, arXiv:1909.05858). 1 is none.
     """
 
     temperature: float = 1.0
@@ -28,7 +32,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.temperature != 0 and not 1e-4 <= self.temperature < math.inf:
             raise ValueError(
-                f"sampling.temperature {self.temperature} is not 0 (greedy) or at least 0.0001: try 0 or 0.8"
+                f"sampling.temperature {self.temperature} is neither 0 (greedy) nor at least 0.0001: try 0 or 0.8"
             )
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"sampling.top_k {self.top_k} keeps no token: try 50, or null for no limit")
@@ -40,41 +44,51 @@ class Sampling:
             )
 
 
-def choose(
+def sample_tokens(
     logits: Tensor,  # B V
     *,
     sampling: Sampling,
-    random: Sequence[torch.Generator],  # one a row, on the CPU, so that a row owes nothing to its neighbours
-    seen: Tensor | None = None,  # B V, True for tokens the row already holds
+    generators: Sequence[torch.Generator],
+    seen: Tensor | None = None,  # B V
 ) -> Tensor:  # B
-    """The next token of each row."""
-    logits = penalise(logits.float(), seen=seen, penalty=sampling.repetition_penalty)
+    """Choose the next token of each row.
+
+    Args:
+        logits: Logits of the next token [B, V].
+        sampling: How to choose.
+        generators: One CPU generator per row, so that a row's draws do not depend on its neighbours.
+        seen: True for tokens that the row already contains [B, V]; None for no repetition penalty.
+
+    Returns:
+        Token ids [B].
+    """
+    logits = penalize_repetition(logits.float(), seen=seen, penalty=sampling.repetition_penalty)
     if sampling.temperature == 0:
         return logits.argmax(-1)
-    chances, tokens = distribution(logits, sampling=sampling)
-    totals = chances.cumsum(-1)  # B V
-    draws = torch.stack([torch.rand((), generator=generator, dtype=torch.float64) for generator in random])
+    probabilities, tokens = truncated_distribution(logits, sampling=sampling)
+    totals = probabilities.cumsum(-1)  # B V
+    draws = torch.stack([torch.rand((), generator=generator, dtype=torch.float64) for generator in generators])
     threshold = draws.to(totals.device, totals.dtype)[:, None] * totals[:, -1:]
     place = (totals <= threshold).sum(-1, keepdim=True)
-    last = (chances > 0).sum(-1, keepdim=True) - 1  # rounding must not reach what was ruled out
+    last = (probabilities > 0).sum(-1, keepdim=True) - 1  # rounding must not reach a dropped token
     return tokens.gather(-1, torch.minimum(place, last)).squeeze(-1)
 
 
-def penalise(logits: Tensor, *, seen: Tensor | None, penalty: float) -> Tensor:
-    """Push the logits of seen tokens down, whatever their sign."""
+def penalize_repetition(logits: Tensor, *, seen: Tensor | None, penalty: float) -> Tensor:
+    """Lower the logits of seen tokens: positive ones are divided by `penalty`, negative ones multiplied."""
     if seen is None or penalty == 1:
         return logits
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
-def distribution(logits: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Chances (B V, likeliest first, 0 for what is ruled out, not yet summing to 1) and whose they are."""
+def truncated_distribution(logits: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Return probabilities, most likely first, 0 for dropped tokens, not renormalized [B, V]; and their ids [B, V]."""
     ordered, tokens = logits.sort(stable=True, dim=-1, descending=True)
     ordered = ordered / sampling.temperature
     if sampling.top_k is not None:
         ordered[:, sampling.top_k :] = -torch.inf
-    chances = ordered.softmax(-1)
+    probabilities = ordered.softmax(-1)
     if sampling.top_p < 1:
-        before = chances.cumsum(-1) - chances  # what likelier tokens already reach
-        chances = torch.where(before < sampling.top_p, chances, 0)
-    return chances, tokens
+        before = probabilities.cumsum(-1) - probabilities  # reached by more likely tokens
+        probabilities = torch.where(before < sampling.top_p, probabilities, 0)
+    return probabilities, tokens

@@ -1,4 +1,4 @@
-"""What the machine at hand does fastest and right: `auto` for precision and threads, and a word on what it picked."""
+"""Precision, threads and devices of this machine: what `auto` resolves to."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,9 @@ import torch
 from lm.bounds import Count
 from lm.process.ranks import cores
 
-Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]  # fp16 would scale what is clipped
+Precision = Literal[
+    "auto", "32-true", "bf16-mixed", "bf16-true", "64-true"
+]  # no fp16: its loss scaling would scale clipped gradients
 
 
 def _bfloat16_in_hardware(accelerator: str) -> bool:
@@ -19,12 +21,16 @@ def _bfloat16_in_hardware(accelerator: str) -> bool:
 
 @dataclass(frozen=True)
 class Compute:
-    """Precision, threads and compilation of a run.
+    """Precision, threads, compilation and activation checkpointing of a run.
 
-    On a CPU bfloat16 is picked only where the instruction set has it and the model is large enough to gain: measured
-    with AVX512-BF16, 1.1 times as fast at 1.3 M parameters, 1.4 at 2.4 M, 1.6 at 5.5 M. `compile` costs 15–35 s at
-    the start and gives 10–30 % on a CPU, so it is off unless asked for. `activation_checkpointing` computes the inside
-    of each block twice and holds one at a time, for models and contexts that do not fit otherwise.
+    Args:
+        precision: Lightning's precision. `auto` is bf16-mixed where the hardware has bfloat16, else 32-true; on a CPU
+            only from 2 M parameters on: measured with AVX512-BF16, 1.1 times as fast at 1.3 M parameters, 1.4 at 2.4 M,
+            1.6 at 5.5 M.
+        threads: Threads of each rank on the CPU. `auto` divides the available cores among the ranks of this machine.
+        compile: Compile the blocks with torch.compile: 15–35 s at the start, 10–30 % faster steps on a CPU.
+        activation_checkpointing: Compute the activations of each block again in the backward pass: a third more
+            arithmetic, for models and contexts that do not fit otherwise.
     """
 
     precision: Precision = "auto"
@@ -33,14 +39,14 @@ class Compute:
     activation_checkpointing: bool = False
 
     def resolve_precision(self, accelerator: str, parameters: int) -> str:
-        """The Lightning precision to train with."""
+        """Return the Lightning precision to train a model of `parameters` with."""
         if self.precision != "auto":
             return self.precision
-        worth_it = accelerator != "cpu" or parameters >= 2_000_000
-        return "bf16-mixed" if worth_it and _bfloat16_in_hardware(accelerator) else "32-true"
+        gains = accelerator != "cpu" or parameters >= 2_000_000
+        return "bf16-mixed" if gains and _bfloat16_in_hardware(accelerator) else "32-true"
 
     def resolve_threads(self, ranks_here: int) -> int:
-        """Share the cores this process may use among the ranks on this machine, and set torch to it."""
+        """Divide the available cores among the ranks of this machine; set and return the threads of this one."""
         available = cores()
         threads = max(1, available // ranks_here) if self.threads == "auto" else self.threads
         torch.set_num_threads(threads)
@@ -51,9 +57,9 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
 def accelerator_name(accelerator: str) -> str:
-    """`auto` as what it will be here: cuda, mps or cpu."""
+    """Return what an accelerator setting means on this machine: cuda, mps or cpu."""
     if accelerator not in ACCELERATORS:
-        raise ValueError(f"trainer.accelerator={accelerator}: there is {', '.join(ACCELERATORS)}")
+        raise ValueError(f"trainer.accelerator={accelerator}: set one of {', '.join(ACCELERATORS)}")
     if accelerator not in ("auto", "gpu"):
         return accelerator
     if torch.cuda.is_available():
@@ -66,7 +72,7 @@ def accelerator_name(accelerator: str) -> str:
 
 
 def count_devices(accelerator: str, devices: int | str | list[int]) -> int:
-    """Ranks on one machine for Lightning's `devices` setting; a list names them."""
+    """Return the ranks on one machine for Lightning's `devices` setting: a number, auto, or a list of devices."""
     if isinstance(devices, list):
         return len(devices)
     if devices not in ("auto", -1, "-1"):

@@ -1,4 +1,4 @@
-"""What devices can do, by their datasheets or measured here: the price of a run on machines that one may not have."""
+"""Speed and memory of devices, by datasheet or measured, to estimate a run on machines at hand and others."""
 
 import os
 from dataclasses import dataclass
@@ -12,20 +12,18 @@ CPU_UTILIZATION = 0.5  # assumed; norms, softmax and the optimizer take the rest
 
 @dataclass(frozen=True)
 class Machine:
-    """A device: its dense matrix products a second at the precision in question, times two; its memory in bytes."""
+    """One device at one precision."""
 
     name: str
-    flops: float
-    memory: float
-    utilization: float  # share of `flops` that training the model is assumed to get (MFU)
-    source: str
+    flops: float  # per second, in dense matrix products
+    memory: float  # bytes
+    utilization: float  # share of `flops` that training is assumed to reach (MFU)
+    source: str  # of `flops`, for a line to the user
 
 
 @dataclass(frozen=True)
 class Datasheet:
-    """What NVIDIA publishes of a GPU: dense, without sparsity. fp32 without TF32, which torch leaves off; fp64 by its
-    tensor cores is as fast.
-    """
+    """NVIDIA's numbers for a GPU, dense: fp32 without TF32, which torch leaves off; fp64 tensor cores are as fast."""
 
     bfloat16: float
     full: float  # fp32, or fp64
@@ -44,26 +42,26 @@ DATASHEETS = {  # the SXM variants
 }
 
 
-def measured(accelerator: str, precision: str, *, seconds: float = 0.1) -> Machine:
-    """This machine's device: the fastest of the matrix products that fit into `seconds`, at the threads set.
+def measure_machine(accelerator: str, precision: str, *, seconds: float = 0.1) -> Machine:
+    """Measure this machine: the fastest of the matrix products that fit into `seconds`, at the current threads.
 
-    The first, by which libraries make themselves ready, does not count.
+    The first product, in which libraries initialize, does not count.
     """
     dtype = {"bf16": torch.bfloat16, "64": torch.float64}.get(precision.split("-")[0], torch.float32)
     gpu = accelerator != "cpu"
     size = 8192 if gpu else 1024
     left, right = torch.ones(2, size, size, dtype=dtype, device=accelerator)
     (left @ right)[0, 0].item()
-    best, began = float("inf"), perf_counter()
-    while best == float("inf") or perf_counter() - began < seconds:
+    best, started_at = float("inf"), perf_counter()
+    while best == float("inf") or perf_counter() - started_at < seconds:
         before = perf_counter()
         (left @ right)[0, 0].item()  # waits for the device
         best = min(best, perf_counter() - before)
     flops = 2 * size**3 / best
     memory = torch.cuda.get_device_properties(0).total_memory if accelerator == "cuda" else _memory()
     kind = str(dtype).removeprefix("torch.")
-    told = f"{flops / 1e9:.0f} GFLOP/s {kind} (measured" + (")" if gpu else f", {torch.get_num_threads()} threads)")
-    return Machine("this machine", flops, memory, GPU_UTILIZATION if gpu else CPU_UTILIZATION, told)
+    source = f"{flops / 1e9:.0f} GFLOP/s {kind} (measured" + (")" if gpu else f", {torch.get_num_threads()} threads)")
+    return Machine("this machine", flops, memory, GPU_UTILIZATION if gpu else CPU_UTILIZATION, source)
 
 
 def _memory() -> int:

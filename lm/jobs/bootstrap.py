@@ -1,11 +1,10 @@
 """Grow a set of instructions from a few seed tasks, by a model that writes more of them (Self-Instruct)."""
 
 import json
-from collections import Counter
 from time import perf_counter
 from typing import Any
 
-from lm.bootstrap import Journal, Known, Rounds, Task, read_tasks
+from lm.bootstrap import Journal, RougeIndex, Rounds, Task, read_tasks
 from lm.bounds import Count, Natural, Positive
 from lm.files import hash_json, write_atomically
 from lm.progress import bar
@@ -18,32 +17,50 @@ def bootstrap(
     rounds: Rounds,
     tasks: Count = 100,
     patience: Count = 10,
-    most_cost: Positive | None = None,
+    max_cost: Positive | None = None,
     seed: Natural = 0,
 ) -> dict[str, Any]:
-    """Let the writer of `rounds` add to the seed tasks at `path` until there are `tasks` new ones.
+    """Have a writer add new tasks to seed tasks, and write them to tasks.jsonl.
 
-    It ends before that after `patience` rounds in which nothing was new, or once `most_cost` is spent. Each round is
-    kept as soon as it is over (rounds.jsonl), so whoever was ended goes on with the next, and pays for none twice.
+    Each round is recorded in rounds.jsonl as soon as it ends, so a killed run resumes with the next one and pays for
+    none twice. The account is written to bootstrap.json.
+
+    Args:
+        run: The run, whose directory is written to.
+        path: Seed tasks in the JSON Lines of Self-Instruct, or the tasks.jsonl of an earlier run; one file, pattern, or
+            several.
+        rounds: How tasks are requested, from which writer, and by which rules they are dropped.
+        tasks: New tasks to write.
+        patience: Rounds without a new task after which the run ends.
+        max_cost: Cost, in the currency of the writer's prices, after which the run ends; null for no limit.
+        seed: Seed of all draws.
+
+    Returns:
+        The content of bootstrap.json.
+
+    Raises:
+        ValueError: If no task is kept.
     """
-    given = read_tasks(path, key="path")
-    if run.finished({"seeds": hash_json([task.record for task in given])}):
-        result, told = run.result, "nothing to do"
+    seeds = read_tasks(path, key="path")
+    if run.finished({"seeds": hash_json([task.record for task in seeds])}):
+        result, outcome = run.result, "nothing to do"
     else:
-        began = perf_counter()
+        started = perf_counter()
         journal = Journal(run.directory / "rounds.jsonl")
-        ended = _grow(journal, given, rounds, tasks=tasks, patience=patience, most_cost=most_cost, seed=seed)
-        made = _made(journal)[:tasks]
-        if not made:
-            raise ValueError(f"{ended}, and nothing was kept:\n{_table(_account(journal, rounds))}")
-        result = {**_account(journal, rounds), "tasks": len(made), "ended": ended}
-        lines = "".join(f"{json.dumps(task.record, ensure_ascii=False)}\n" for task in made)
+        ended = _grow(journal, seeds, rounds, tasks=tasks, patience=patience, max_cost=max_cost, seed=seed)
+        new = journal.tasks[:tasks]
+        account = journal.account(rounds.writer)
+        if not new:
+            raise ValueError(f"{ended}, and nothing was kept:\n{_table(account)}")
+        result = {**account, "tasks": len(new), "ended": ended}
+        lines = "".join(f"{json.dumps(task.record, ensure_ascii=False)}\n" for task in new)
         write_atomically(run.directory / "tasks.jsonl", lines)
         write_atomically(run.directory / "bootstrap.json", json.dumps(result, indent=1, ensure_ascii=False))
         outputs = [run.directory / name for name in ("tasks.jsonl", "bootstrap.json", "rounds.jsonl")]
         run.finish(outputs=outputs, result=result)
-        told = f"{ended} in {perf_counter() - began:.0f} s"
-    print(f"\n{_table(result)}\n\nbootstrap   {result['tasks']} tasks, {told} → {run.directory}/tasks.jsonl")
+        outcome = f"{ended} in {perf_counter() - started:.0f} s"
+    run.console.block(_table(result))
+    run.console.line(f"{result['tasks']} tasks, {outcome} → {run.directory}/tasks.jsonl", before="\n")
     return result
 
 
@@ -54,49 +71,33 @@ def _grow(
     *,
     tasks: int,
     patience: int,
-    most_cost: float | None,
+    max_cost: float | None,
     seed: int,
 ) -> str:
-    """Round after round; why it ended."""
-    made, known = _made(journal), Known()
-    for task in [*seeds, *made]:
+    """Run rounds until a condition ends them; return which one."""
+    new, known = journal.tasks, RougeIndex()
+    for task in [*seeds, *new]:
         known.add(task.instruction)
-    with bar(tasks, label="bootstrap", unit="tasks", done=min(tasks, len(made))) as shown:
-        while len(made) < tasks:
-            if len(journal.records) >= patience and not any(each["tasks"] for each in journal.records[-patience:]):
+    with bar(tasks, label="bootstrap", unit="tasks", done=min(tasks, len(new))) as progress:
+        while len(new) < tasks:
+            if journal.is_stuck(patience):
                 return f"{patience} rounds brought nothing new"
-            spent = _account(journal, rounds)["cost"]
-            if most_cost is not None and spent >= most_cost:
-                return f"{spent:.2f} of most_cost={most_cost:g} is spent"
-            found = rounds.run(seeds, made, known, seed=seed, number=len(journal.records))
-            journal.append(found.record)
-            shown.update(min(len(found.tasks), tasks - len(made)))
-            made += found.tasks
-    return "all that were asked for"
-
-
-def _made(journal: Journal) -> list[Task]:
-    """The tasks of all rounds so far."""
-    return [Task.of(record, str(journal.path)) for each in journal.records for record in each["tasks"]]
-
-
-def _account(journal: Journal, rounds: Rounds) -> dict[str, Any]:
-    """What was asked, read and written, what it cost, and what was not kept."""
-    total: dict[str, Any] = {"rounds": len(journal.records)}
-    total |= {what: sum(each[what] for each in journal.records) for what in ("asked", "read", "written")}
-    total["cost"] = rounds.writer.cost(total["read"], total["written"])
-    dropped: Counter[str] = Counter()
-    for each in journal.records:
-        dropped.update({reason: found["count"] for reason, found in each["dropped"].items()})
-    return total | {"dropped": dict(dropped.most_common())}
+            cost = journal.account(rounds.writer)["cost"]
+            if max_cost is not None and cost >= max_cost:
+                return f"{cost:.2f} of max_cost={max_cost:g} is spent"
+            result = rounds.run(seeds, new, known, seed=seed, number=len(journal.records))
+            journal.append(result.record)
+            progress.update(min(len(result.tasks), tasks - len(new)))
+            new += result.tasks
+    return "all requested tasks"
 
 
 def _table(result: dict[str, Any]) -> str:
-    """What was spent, and what was not kept, the commonest reason first."""
-    cost = f", {result['cost']:.4f} to pay" if result["cost"] else ""
+    """Requests, tokens and cost, then the dropped candidates, most frequent reason first."""
+    cost = f", cost {result['cost']:.4f}" if result["cost"] else ""
     lines = [
-        f"{result['rounds']} rounds, {result['asked']} requests, {result['read']} tokens read, "
-        f"{result['written']} written{cost}"
+        f"{result['rounds']} rounds, {result['asked']} requests, {result['read']} prompt tokens, "
+        f"{result['written']} generated tokens{cost}"
     ]
     width = max(map(len, result["dropped"]), default=0)
     return "\n".join([*lines, *(f"  {reason:<{width}}  -{count}" for reason, count in result["dropped"].items())])

@@ -1,23 +1,32 @@
-"""Talk with a trained model in the terminal."""
+"""Chat with a trained model in the terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from lm.conversation import Message, Recorded, Template
+from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
 from lm.model import Transformer
 from lm.tokenizer import Tokenizer
 
 HELP = """/help   this list
-/reset  forget the conversation
-/exit   leave, as does Ctrl-D; Ctrl-C stops a reply"""
+/reset  start a new conversation
+/exit   quit, as does Ctrl-D; Ctrl-C stops a reply"""
 
 
 class Chat:
-    """A conversation and the model that takes part in it.
+    """A conversation with a model. When it outgrows the context, the oldest turns are dropped; the system turn stays.
 
-    What no longer fits into the context is left out from the oldest turn on; the system's words stay.
+    Args:
+        generator: The model with its tokenizer.
+        template: How turns are written as tokens.
+        sampling: How tokens are chosen.
+        system: System text before the first turn; None for no system turn.
+        max_tokens: Maximum number of tokens of a reply.
+        seed: Seed of the random draws of the first reply; each reply has its own.
+
+    Raises:
+        ValueError: The system turn leaves no room for a question.
     """
 
     def __init__(
@@ -37,25 +46,25 @@ class Chat:
         self.seed = seed
         self.opening = [Message("system", system)] if system else []
         self.turns: list[Message] = []
-        self.note = ""  # what the last reply could not see
+        self.note = ""  # what the last prompt had to leave out
         context = generator.model.context
-        self.room = context - min(max_tokens, context // 2)  # tokens of a prompt that leave a reply room
+        self.max_prompt = context - min(max_tokens, context // 2)  # tokens, which leave a reply room
         shortest = len(template.prompt([*self.opening, Message("user", "")], generator.tokenizer))
-        if shortest > self.room:
+        if shortest > self.max_prompt:
             raise ValueError(
-                f"system and the marks around it take {shortest} tokens, but of the model's context of "
-                f"{context} a prompt may take {self.room}: shorten it, or lower max_tokens ({max_tokens})"
+                f"system and its special tokens take {shortest} tokens, but of the model's context of {context} a "
+                f"prompt may take {self.max_prompt}: shorten it, or lower max_tokens ({max_tokens})"
             )
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start a new conversation."""
         self.turns = []
 
-    def reply(self, words: str) -> Iterator[str]:
-        """The model's answer in pieces. What was said before it is broken off, is kept as said."""
-        self.turns.append(Message("user", words))
+    def reply(self, content: str) -> Iterator[str]:
+        """Yield the model's answer in pieces. If the caller stops early, what came so far is kept as the turn."""
+        self.turns.append(Message("user", content))
         prompt = self._fit()
-        said: list[str] = []
+        received: list[str] = []
         try:
             for piece in self.generator.stream(
                 prompt,
@@ -64,26 +73,25 @@ class Chat:
                 stop_tokens=self.template.stop_tokens(self.generator.tokenizer),
                 seed=self.seed + len(self.turns),
             ):
-                said.append(piece)
+                received.append(piece)
                 yield piece
         finally:
-            self.turns.append(Message("assistant", "".join(said)))
+            self.turns.append(Message("assistant", "".join(received)))
 
     def _fit(self) -> list[int]:
-        """The prompt, with room for a reply: without the oldest turns, or the start of the last one."""
+        """The prompt, shortened until a reply has room: first by the oldest turns, then by the start of the last."""
         before, self.note = len(self.turns), ""
         prompt = self._prompt()
-        while len(prompt) > self.room and len(self.turns) > 1:
+        while len(prompt) > self.max_prompt and len(self.turns) > 1:
             self.turns = self.turns[2:]  # a question and its answer
             prompt = self._prompt()
         if len(self.turns) < before:
-            count = before - len(self.turns)
-            self.note = f"{count} earlier turns no longer fit into the context and were left out"
-        if len(prompt) > self.room:
+            self.note = f"{before - len(self.turns)} earlier turns no longer fit into the context and were dropped"
+        if len(prompt) > self.max_prompt:
             tokenizer = self.generator.tokenizer
-            kept = tokenizer.encode(self.turns[-1].content)[len(prompt) - self.room :]
-            self.turns[-1] = Message("user", tokenizer.decode(kept).lstrip("\N{REPLACEMENT CHARACTER}"))
-            self.note = "the beginning of what you said does not fit into the context and was left out"
+            tokens = tokenizer.encode(self.turns[-1].content)[len(prompt) - self.max_prompt :]
+            self.turns[-1] = Message("user", tokenizer.decode(tokens).lstrip("\N{REPLACEMENT CHARACTER}"))
+            self.note = "the beginning of your message does not fit into the context and was dropped"
             prompt = self._prompt()
         return prompt
 
@@ -100,60 +108,69 @@ def chat(
     system: str | None = None,
     max_tokens: int = 200,
     seed: int = 0,
-    recorded: Recorded | None = None,
+    recorded: RecordedTemplate | None = None,
 ) -> None:
-    """Answer `message` and leave; without one, answer every line typed or piped in.
+    """Answer one message, or every line typed or piped in.
 
-    Turns are written in `template`, or without one as the model's run has `recorded`.
+    Args:
+        model: Where the model comes from; its path is a finished run.
+        tokenizer: The model's tokenizer.
+        sampling: How tokens are chosen.
+        template: How turns are written as tokens; null takes the recorded template.
+        message: Message to answer once; null reads messages from the terminal or a pipe.
+        system: System text before the first turn; null for none.
+        max_tokens: Maximum number of tokens of a reply.
+        seed: Seed of the random draws.
+        recorded: The template that the model's run recorded.
     """
     conversation = Chat(
         Generator(model(vocab_size=tokenizer.vocab_size), tokenizer),
-        template=(recorded or Recorded(None)).resolve(template),
+        template=(recorded or RecordedTemplate(None)).resolve(template),
         sampling=sampling,
         system=system,
         max_tokens=max_tokens,
         seed=seed,
     )
     if message is not None:
-        _answer(conversation, _whole(message))
+        _answer(conversation, _as_utf8(message))
         return
     with suppress(EOFError):
         _converse(conversation)
 
 
 def _converse(conversation: Chat) -> None:
-    """Read and answer until /exit, or until there is nothing more to read (EOFError)."""
-    typed = sys.stdin.isatty()
-    if typed:
+    """Read and answer lines until /exit or the end of input (EOFError)."""
+    interactive = sys.stdin.isatty()
+    if interactive:
         with suppress(ImportError):
             import readline  # noqa: F401  arrow keys and history in input(), where the platform has it
-        print("Say something. /help lists what else there is.")
+        print("Type a message; /help lists the commands.")
     while True:
         try:
-            words = _whole(input("\nyou   " if typed else "")).strip()
+            line = _as_utf8(input("\nyou   " if interactive else "")).strip()
         except KeyboardInterrupt:
-            print("\n(Ctrl-D or /exit leaves)")
+            print("\n(quit with Ctrl-D or /exit)")
             continue
-        if words == "/exit":
+        if line == "/exit":
             return
-        if words == "/reset":
+        if line == "/reset":
             conversation.reset()
-            print("(forgotten)")
-        elif words.startswith("/"):
-            print(HELP if words == "/help" else f"(there is no {words.split()[0]})\n{HELP}")
-        elif words:
-            print("model " if typed else "", end="", flush=True)
-            _answer(conversation, words)
+            print("(new conversation)")
+        elif line.startswith("/"):
+            print(HELP if line == "/help" else f"(unknown command {line.split()[0]})\n{HELP}")
+        elif line:
+            print("model " if interactive else "", end="", flush=True)
+            _answer(conversation, line)
 
 
-def _whole(text: str) -> str:
-    """What was typed, with bytes that the terminal's encoding does not know read as UTF-8, or else shown as �."""
+def _as_utf8(text: str) -> str:
+    """Read bytes that the terminal's encoding does not know as UTF-8; invalid ones become �."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _answer(conversation: Chat, words: str) -> None:
-    """Print a reply as it comes, and say if it could not see everything."""
-    pieces = conversation.reply(words)
+def _answer(conversation: Chat, content: str) -> None:
+    """Print a reply as it is generated, then what its prompt had to leave out."""
+    pieces = conversation.reply(content)
     try:
         for piece in pieces:
             print(piece, end="", flush=True)

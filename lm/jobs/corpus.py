@@ -7,9 +7,10 @@ from time import perf_counter
 
 from lm.bounds import Natural
 from lm.corpus import Shards, Source, Split, survey, write_shards
+from lm.corpus.layout import SPLITS
 from lm.files import write_atomically
 from lm.filtering import FilteredSource, count_tokens, explain_trace, show_traces
-from lm.progress import track
+from lm.progress import Console, track
 from lm.run import Run
 from lm.tokenizer import Tokenizer
 
@@ -23,62 +24,72 @@ def prepare_corpus(
     show: Natural = 0,
     explain: str | None = None,
 ) -> None:
-    """Tokenize every document of a source into memory-mapped shards, training and held-out apart.
+    """Tokenize every document of a source into memory-mapped shards, with held-out documents in shards of their own.
 
-    For a filtered corpus, `show` prints that many documents of each outcome, and `explain` traces the document with
-    that id; both write nothing.
+    Args:
+        run: The named run; its directory becomes the corpus.
+        corpus: Where the documents come from.
+        tokenizer: Loads the tokenizer that turns them into ids.
+        split: Decides which documents are held out for validation.
+        shard_tokens: Tokens per shard; a shard ends with the document that brings it to this size. 100 million tokens
+            are 200 MB with a vocabulary up to 65,536.
+        show: Number of documents to print for each outcome of the filters; above 0 nothing is written. For a corpus
+            with filters.
+        explain: Id of a document to trace through the filters; nothing is written. For a corpus with filters.
     """
     if show or explain is not None:
         if not isinstance(corpus, FilteredSource):
-            raise ValueError("show and explain are for what filters do: corpus=funnel has them")
+            raise ValueError("show and explain print what filters do, and this corpus has none: try corpus=funnel")
         if show:
             show_traces(corpus, show)
         if explain is not None:
             explain_trace(corpus, explain)
         return
-    tokenizer = tokenizer()
+    tokenizer, console = tokenizer(), run.console
     if run.finished({"corpus": corpus.fingerprint(), "tokenizer": tokenizer.fingerprint}):
-        print(f"corpus      nothing to do: {run.directory} is complete")
+        console.line(f"nothing to do: {run.directory} is complete")
         return
-    began = perf_counter()
-    found, split = survey(corpus, split)
-    documents = track(corpus, label="corpus", unit="document", total=found.total_documents)
+    started = perf_counter()
+    totals, split = survey(corpus, split)
+    documents = track(corpus, label="corpus", unit="document", total=totals.total_documents)
     outputs = write_shards(documents, run.directory, tokenizer=tokenizer, split=split, shard_tokens=shard_tokens)
-    seconds = perf_counter() - began
-    written = {name: Shards(run.directory, name) for name in ("train", "validation")}
-    counts = {name: shards.counts for name, shards in written.items()}
+    seconds = perf_counter() - started
+    shards = {name: Shards(run.directory, name) for name in SPLITS}
+    counts = {name: part.counts for name, part in shards.items()}
     if isinstance(corpus, FilteredSource):
-        outputs = [*outputs, *_account(corpus, run.directory, tokenizer, split, counts)]
-    told_of = list(corpus.notes)
-    if lost := sum(shards.lost for shards in written.values()):
-        told_of.append(f"{lost / found.total_bytes:.2%} of the bytes do not come back from this tokenizer")
-    run.finish(outputs=outputs, result={**counts, "notes": told_of, "seconds": seconds})
-    told = "; ".join(
-        f"{name} " + ", ".join(_in_words(kind, numbers) for kind, numbers in kinds.items())
+        outputs += _write_account(corpus, run.directory, tokenizer, split, counts, console)
+    notes = list(corpus.notes)
+    if lost := sum(part.lost for part in shards.values()):
+        notes.append(f"decoding does not restore {lost / totals.total_bytes:.2%} of the bytes")
+    run.finish(outputs=outputs, result={**counts, "notes": notes, "seconds": seconds})
+    sizes = "; ".join(
+        f"{name} " + ", ".join(_size(kind, numbers) for kind, numbers in kinds.items())
         for name, kinds in counts.items()
         if kinds
     )
-    notes = f" ({'; '.join(told_of)})" if told_of else ""
-    print(f"corpus      {told} in {seconds:.1f} s by {tokenizer.engine}{notes} → {run.directory}")
+    remarks = f" ({'; '.join(notes)})" if notes else ""
+    console.line(f"{sizes} in {seconds:.1f} s by {tokenizer.engine}{remarks} → {run.directory}")
 
 
-def _account(corpus: FilteredSource, directory: Path, tokenizer: Tokenizer, split: Split, counts: dict) -> list[Path]:
-    """Write and print what became of the documents of a funnel, and what its filters found in them."""
+def _write_account(
+    corpus: FilteredSource, directory: Path, tokenizer: Tokenizer, split: Split, counts: dict, console: Console
+) -> list[Path]:
+    """Write and print the documents, bytes and tokens of every filter step, and the matches that filters report."""
     ledger = corpus.ledger
     count_tokens(ledger, corpus.traces(), directory, tokenizer=tokenizer, split=split)
     funnel = directory / "funnel.json"
     write_atomically(funnel, json.dumps({"steps": ledger.steps, "shards": counts}, indent=1, ensure_ascii=False))
     if corpus.filters:
-        print("\n".join([ledger.table(), *corpus.told]))
-    written = [funnel]
+        console.block("\n".join([ledger.table(), *corpus.describe()]))
+    files = [funnel]
     for name, records in corpus.account["reports"].items():
-        written.append(directory / f"found-{name}.jsonl")
-        write_atomically(written[-1], "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in records))
-        print(f"{name}: {len(records)} records of what was found where → {written[-1]}")
-    return written
+        files.append(directory / f"found-{name}.jsonl")
+        write_atomically(files[-1], "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
+        console.line(f"{name}: {len(records)} matches → {files[-1]}")
+    return files
 
 
-def _in_words(kind: str, counts: dict[str, int]) -> str:
+def _size(kind: str, counts: dict[str, int]) -> str:
     return f"{kind} {counts['documents']} documents {_short(counts['tokens'])} tokens {counts['bytes'] / 1e6:.2f} MB"
 
 

@@ -1,62 +1,62 @@
-"""Measure a trained model by every evaluation of the config."""
+"""Measure a trained model with every evaluation of the config."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-from lm.checkpoint.checkpoint import weights_fingerprint
+from lm.evaluation import Evaluation
 from lm.files import write_atomically
-from lm.model import Transformer
+from lm.model import ModelSource
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import Tokenizer
 
 
-class Evaluation(Protocol):
-    """Anything that turns a model into plain results, and those into a table."""
-
-    def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]: ...
-
-    def table(self, results: dict[str, Any]) -> str: ...
-
-    def fingerprint(self) -> str: ...
-
-
 def evaluate(
-    run: Run, model: Callable[..., Transformer], tokenizer: Tokenizer, evaluations: Mapping[str, Evaluation]
+    run: Run, model: ModelSource, tokenizer: Tokenizer, evaluations: Mapping[str, Evaluation]
 ) -> dict[str, Any]:
-    """Print a table for each evaluation and keep all results in results.json."""
-    began = perf_counter()
-    _refuse_trained_on(run.config, evaluations)
-    asked = {name: evaluation.fingerprint() for name, evaluation in evaluations.items()}
-    if run.finished({"tokenizer": tokenizer.fingerprint, **weights_fingerprint(run.config["model"]), **asked}):
-        results = run.result
-        told = "nothing to do"
+    """Run each evaluation, write results.json and print their tables.
+
+    Args:
+        run: The run whose directory receives results.json.
+        model: Where the model comes from; its path is a finished run.
+        tokenizer: The model's tokenizer.
+        evaluations: Evaluations by name; the results are recorded under the same names.
+
+    Returns:
+        Results by name of the evaluation.
+
+    Raises:
+        ValueError: An evaluation would measure on data that the model was trained on.
+    """
+    started_at = perf_counter()
+    _check_held_out(model.origin, evaluations)
+    data = {name: evaluation.fingerprint() for name, evaluation in evaluations.items()}
+    if run.finished({"tokenizer": tokenizer.fingerprint, **model.fingerprint(), **data}):
+        results, outcome = run.result, "nothing to do"
     else:
-        network = model(vocab_size=tokenizer.vocab_size)
+        network = model.build(vocab_size=tokenizer.vocab_size)
         results = {name: evaluation(network, tokenizer) for name, evaluation in evaluations.items()}
         write_atomically(run.directory / "results.json", json.dumps(results, indent=2) + "\n")
         run.finish(outputs=[run.directory / "results.json"], result=results)
-        told = f"{', '.join(evaluations)} in {perf_counter() - began:.0f} s"
-    for name, evaluation in evaluations.items():
-        print(f"\n{evaluation.table(results[name])}")
-    print(f"\nevaluate    {told} → {run.directory}")
+        outcome = f"{', '.join(evaluations)} in {perf_counter() - started_at:.0f} s"
+    run.console.block(*(evaluation.table(results[name]) for name, evaluation in evaluations.items()))
+    run.console.line(f"{outcome} → {run.directory}", before="\n")
     return results
 
 
-def _refuse_trained_on(config: Mapping[str, Any], evaluations: Mapping[str, Evaluation]) -> None:
-    """Raise where an evaluation would hold out more than the model's own training did, and so ask what it has learned.
+def _check_held_out(directory: Path | None, evaluations: Mapping[str, Evaluation]) -> None:
+    """Refuse an evaluation that holds out more than the training of the run in `directory` did.
 
-    Smaller shares are part of larger ones, since a split goes by the rank of each item.
+    A split holds out the items of lowest rank, so a smaller share is part of a larger one.
     """
-    directory = config["model"].get("path")
     trained = read_manifest(directory)["config"] if directory else {}
     share = ((trained.get("data") or {}).get("split") or {}).get("share")
     for name, evaluation in evaluations.items():
-        split = getattr(evaluation, "split", None)
-        if share is not None and split is not None and split.share > share:
+        if share is not None and evaluation.split is not None and evaluation.split.share > share:
             raise ValueError(
-                f"evaluations.{name}.split.share={split.share:g} asks what {directory} was trained on: it held out "
-                f"{share:g}; set evaluations.{name}.split.share={share:g}"
+                f"evaluations.{name}.split.share={evaluation.split.share:g} includes data that {directory} was trained "
+                f"on: it held out {share:g}; set evaluations.{name}.split.share={share:g}"
             )

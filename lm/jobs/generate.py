@@ -18,26 +18,37 @@ def generate(
     stop: list[str] | None = None,
     seed: int = 0,
 ) -> None:
-    """Print each prompt and what the model makes of it; one alone is printed as it is written."""
+    """Print each prompt with its continuation; a single one is streamed.
+
+    Args:
+        model: Where the model comes from; its path is a finished run.
+        tokenizer: The model's tokenizer.
+        prompt: Text to continue, or a list of texts; "" begins a new document.
+        sampling: How tokens are chosen.
+        max_tokens: Maximum number of tokens of a continuation.
+        samples: Number of continuations of each prompt.
+        stop: Strings that end a continuation; they are not printed.
+        seed: Seed of the random draws; each continuation has its own stream.
+    """
     if samples < 1:
-        raise ValueError(f"samples {samples} is not at least 1: how many continuations of each prompt?")
+        raise ValueError(f"samples {samples} is not at least 1: try samples=1")
     prompts = [prompt] if isinstance(prompt, str) else prompt
     if not prompts:
         raise ValueError('prompt is an empty list: try prompt="def main():", or prompt="" for a new document')
     generator = Generator(model(vocab_size=tokenizer.vocab_size), tokenizer)
-    asked = [text for text in prompts for _ in range(samples)]
-    # a document begins with its mark, and what the model learnt was never without one
-    tokens = [[tokenizer.end_of_document, *tokenizer.encode(text)] for text in asked]
+    texts = [text for text in prompts for _ in range(samples)]
+    # every document of the training data begins with this token
+    tokens = [[tokenizer.end_of_document, *tokenizer.encode(text)] for text in texts]
     stop = stop or []
-    if len(asked) == 1:
+    if len(texts) == 1:
         pieces = generator.stream(tokens[0], sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed)
-        first = next(pieces, "")  # what is refused, is refused before anything is printed
-        for piece in chain([asked[0], first], pieces):
+        first = next(pieces, "")  # errors come before anything is printed
+        for piece in chain([texts[0], first], pieces):
             print(piece, end="", flush=True)
         print()
         return
     completions = generator.generate(tokens, sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed)
-    for number, (text, completion) in enumerate(zip(asked, completions, strict=True), 1):
-        spent = f"{len(completion.tokens)} tokens, ended by {completion.reason}"
-        print(f"── {number} of {len(asked)} ({spent}) ──")
+    for number, (text, completion) in enumerate(zip(texts, completions, strict=True), 1):
+        length = f"{len(completion.tokens)} tokens, ended by {completion.reason}"
+        print(f"── {number} of {len(texts)} ({length}) ──")
         print(text + completion.text)

@@ -1,8 +1,10 @@
-"""From raw text to a chat reply: every stage in turn, each a job of its own."""
+"""All stages from raw text to a chat reply, each a job of its own."""
 
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
+
+from lm.progress import Console
 
 
 def pipeline(
@@ -18,19 +20,31 @@ def pipeline(
     root: str = "outputs",
     restart: bool = False,
 ) -> None:
-    """Run the stages in order. Each is a named run: what is finished is not done again, what was interrupted goes on.
+    """Run the stages in order. Each is a named run: complete ones are skipped, an interrupted one resumes.
 
-    `name`, `root` and `restart` are those of every stage's run.
+    Args:
+        tokenizer: Trains the tokenizer.
+        corpus: Writes the token shards.
+        pretrain: Trains the base model on them.
+        instruct: Tunes the base model on conversations.
+        evaluate: Measures bits per byte of the base model.
+        evaluate_answers: Compares replies of the tuned model with held-out answers.
+        generate: Prints continuations of prompts by the base model.
+        chat: Prints a reply of the tuned model.
+        name: Name of the run of every stage; the second evaluation appends `-answers`.
+        root: Directory of the runs of every stage.
+        restart: Whether every stage empties its run first and starts again.
     """
-    began = perf_counter()
+    started_at = perf_counter()
+    console = Console("pipeline")
     for stage in (tokenizer, corpus, pretrain, instruct, evaluate, evaluate_answers):
         stage()
-    print("\n── what the pretrained model writes " + "─" * 44)
+    console.block("── what the pretrained model writes ".ljust(80, "─"))
     generate()
-    print("\n── what the tuned model answers " + "─" * 48)
+    console.block("── what the tuned model answers ".ljust(80, "─"))
     chat()
-    minutes, seconds = divmod(round(perf_counter() - began), 60)
-    print(f"\npipeline    all of it in {minutes} min {seconds:02d} s. What lies where:")
+    minutes, seconds = divmod(round(perf_counter() - started_at), 60)
+    console.line(f"complete in {minutes} min {seconds:02d} s; the results:", before="\n")
     places = {
         f"{root}/tokenizer/{name}": "tokenizer.json",
         f"{root}/corpus/{name}": "token shards, training and held out",
@@ -39,7 +53,8 @@ def pipeline(
         f"{root}/evaluate/{name}": "results.json: bits per byte of the pretrained model",
         f"{root}/evaluate/{name}-answers": "results.json: answers of the tuned model",
     }
-    for place, holds in places.items():
-        print(f"  {place:<{max(map(len, places))}}  {holds}")
-    print(f"\nTalk with it:   lm chat model.path={root}/instruct/{name}")
-    print(f"Let it write:   lm generate model.path={root}/pretrain/{name} prompt='def '")
+    width = max(map(len, places))
+    for place, contents in places.items():
+        console.line(f"{place:<{width}}  {contents}")
+    console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
+    console.line(f"generate: lm generate model.path={root}/pretrain/{name} prompt='def '")

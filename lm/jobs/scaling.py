@@ -1,4 +1,4 @@
-"""A family of models trained rung by rung, and the law by which their loss falls with compute."""
+"""Train a ladder of models and fit the power law by which bits per byte fall with compute."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +13,25 @@ from typing import Any
 import torch
 
 from lm.bounds import Count
-from lm.checkpoint.checkpoint import ARCHITECTURE
+from lm.checkpoint.architecture import ARCHITECTURE
 from lm.config.build import build
 from lm.config.ladder import rung
 from lm.files import write_atomically
 from lm.model import Cost, model_cost
-from lm.report import scaling_page, scaling_table, scaling_verdict
-from lm.report.power_law import PowerLaw, power_law, power_law_with_floor
+from lm.report import (
+    PowerLaw,
+    confidence_interval,
+    fit_power_law,
+    fit_power_law_with_floor,
+    scaling_page,
+    scaling_table,
+    scaling_verdict,
+)
 from lm.run import Run
 from lm.run.manifest import read_manifest
-from lm.training.learning import interval
 
 BITS = "validation/bits_per_byte"
-FEWEST = 3  # rungs: two lie on a line whatever they are
+MIN_RUNGS = 3  # any two lie on a line
 
 
 def measure_scaling(
@@ -34,66 +40,70 @@ def measure_scaling(
     depths: list[Count],
     seeds: Count = 1,
 ) -> dict[str, Any]:
-    """Call the job `pretrain` at each of `depths`, from each of `seeds`, and fit bits per byte as a power law of FLOPs.
+    """Pretrain a model at each depth and fit bits per byte as a power law of FLOPs.
 
-    `lm.config.ladder` sets what follows from the depth, unless `pretrain` was given another value, which then holds
-    at every depth. Each training is a named run below the directory: what is finished is not done again. The
-    largest rung is also predicted from the others, and the law says what rungs half as high again, and twice as high,
-    would take and reach.
+    The rules of `lm.config.ladder` set what follows from the depth; a key set to another value keeps that value at
+    every depth. Each training is a named run below the directory of this one; finished runs are not repeated. The
+    largest rung is also predicted from the others, and the law predicts rungs 1.5 × and 2 × as deep.
+
+    Args:
+        run: The named run; its directory receives results.json, report.html and the runs of all rungs.
+        pretrain: The job `pretrain`, called once per depth and seed; its model needs a `depth`.
+        depths: Layers of each rung; at least 3 different depths.
+        seeds: Trainings per depth; more than 1 gives each point an interval.
+
+    Returns:
+        Rungs, laws and predictions, as in results.json.
+
+    Raises:
+        ValueError: Fewer than 3 depths, a model without `depth`, or a corpus that holds nothing out.
     """
-    if len({*depths}) < FEWEST:
-        raise ValueError(f"depths={depths}: a law needs {FEWEST} different ones to be more than a guess")
+    if len({*depths}) < MIN_RUNGS:
+        raise ValueError(f"depths={depths}: a power law needs at least {MIN_RUNGS} different depths")
     config = run.config["pretrain"]
     if "depth" not in config["model"]:
         raise ValueError("pretrain.model has no depth, which is what is varied: choose model@pretrain.model=rung")
     if run.finished({"data": build(config["data"]).fingerprint()}):
-        found, told = run.result, "nothing to do"
+        study, outcome = run.result, "nothing to do"
     else:
-        began = perf_counter()
-        place = {"run.root": str(run.directory), "run.restart": run.restart}
-        rungs = []
-        for depth in sorted({*depths}):
-            following = changes(config, depth)
-            names = [f"depth-{depth}/seed-{seed}" for seed in range(seeds)]
-            for seed, name in enumerate(names):
-                pretrain({**place, **following, "run.name": name, "seed": seed})
-            rungs.append(_measured(depth, [run.directory / config["run"]["job"] / name for name in names]))
-        found = {"rungs": rungs, **fitted(rungs)}
+        started = perf_counter()
+        rungs = [_train_rung(run, pretrain, depth, seeds) for depth in sorted({*depths})]
+        study = {"rungs": rungs, **fit_laws(rungs)}
         deepest = rungs[-1]["depth"]
-        last = run.directory / config["run"]["job"] / f"depth-{deepest}" / "seed-0"
-        higher = {depth: changes(config, depth) for depth in (-(-3 * deepest // 2), 2 * deepest)}
-        found["ahead"] = [_foretold(found, last, depth, following) for depth, following in higher.items()]
-        told = f"{len(rungs) * seeds} trainings in {perf_counter() - began:.0f} s"
-        content = {
-            "results.json": json.dumps(found, indent=2, ensure_ascii=False),
-            "report.html": scaling_page(found),
-        }
-        for name, text in content.items():
-            write_atomically(run.directory / name, text)
-        run.finish(outputs=[run.directory / name for name in content], result=found)
-    print("", scaling_table(found), scaling_verdict(found), f"scaling     {told} → {run.directory}", sep="\n\n")
-    return found
+        description = _read_description(_rung_directory(run, deepest, seed=0))
+        study["ahead"] = [
+            _predict(study, description, depth, changes_for_depth(config, depth))
+            for depth in (-(-3 * deepest // 2), 2 * deepest)
+        ]
+        outcome = f"{len(rungs) * seeds} trainings in {perf_counter() - started:.0f} s"
+        files = [run.directory / name for name in ("results.json", "report.html")]
+        write_atomically(files[0], json.dumps(study, indent=2, ensure_ascii=False))
+        write_atomically(files[1], scaling_page(study))
+        run.finish(outputs=files, result=study)
+    run.console.block(scaling_table(study), scaling_verdict(study))
+    run.console.line(f"{outcome} → {run.directory}", before="\n")
+    return study
 
 
-def fitted(rungs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The law of all rungs, with a floor where they tell one, and the largest predicted from the others."""
-    compute, bits = ([float(each[key]) for each in rungs] for key in ("flops", "bits_per_byte"))
-    line, curve = power_law(compute, bits), power_law_with_floor(compute, bits)
-    before = power_law_with_floor(compute[:-1], bits[:-1]) or power_law(compute[:-1], bits[:-1])
-    held_out = {"depth": rungs[-1]["depth"], "measured": bits[-1], "predicted": before(compute[-1])}
-    return {"line": asdict(line), "curve": asdict(curve) if curve else None, "held_out": held_out}
+def _rung_directory(run: Run, depth: int, *, seed: int) -> Path:
+    return run.directory / run.config["pretrain"]["run"]["job"] / f"depth-{depth}" / f"seed-{seed}"
 
 
-def _measured(depth: int, directories: Sequence[Path]) -> dict[str, Any]:
-    """What the trainings of a rung gave, over their seeds, and what one of them took."""
+def _train_rung(run: Run, pretrain: Callable[..., Any], depth: int, seeds: int) -> dict[str, Any]:
+    """Train one depth for each seed; return the mean results over seeds and the cost of one training."""
+    place = {"run.root": str(run.directory), "run.restart": run.restart}
+    for seed in range(seeds):
+        changes = changes_for_depth(run.config["pretrain"], depth)
+        pretrain({**place, **changes, "run.name": f"depth-{depth}/seed-{seed}", "seed": seed})
+    directories = [_rung_directory(run, depth, seed=seed) for seed in range(seeds)]
     results = [read_manifest(directory)["result"] for directory in directories]
     if any(BITS not in result for result in results):
         raise ValueError(
-            f"{directories[0]} has no bits per byte of held-out text: give a corpus that holds some out, and "
+            f"{directories[0]} has no bits per byte of held-out text: use a corpus that holds some out, and set "
             "pretrain.validations=1"
         )
-    cost = _cost(_description(directories[0]))
-    bits = interval([result[BITS] for result in results])
+    cost = _cost(_read_description(directories[0]))
+    bits = confidence_interval([result[BITS] for result in results])
     tokens = results[0]["tokens"]
     return {
         "depth": depth,
@@ -108,21 +118,38 @@ def _measured(depth: int, directories: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _foretold(found: Mapping[str, Any], last: Path, depth: int, following: Mapping[str, Any]) -> dict[str, Any]:
-    """What a rung above the `last` that was trained would take, on as many tokens a parameter, and reach by the law."""
-    description = _description(last)
-    for key, value in following.items():
+def fit_laws(rungs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Fit a line and, if possible, a curve with a floor to all rungs; predict the largest rung from the others."""
+    compute, bits = ([float(result[key]) for result in rungs] for key in ("flops", "bits_per_byte"))
+    line, curve = fit_power_law(compute, bits), fit_power_law_with_floor(compute, bits)
+    others = fit_power_law_with_floor(compute[:-1], bits[:-1]) or fit_power_law(compute[:-1], bits[:-1])
+    held_out = {"depth": rungs[-1]["depth"], "measured": bits[-1], "predicted": others(compute[-1])}
+    return {"line": asdict(line), "curve": asdict(curve) if curve else None, "held_out": held_out}
+
+
+def _predict(
+    study: Mapping[str, Any], description: dict[str, Any], depth: int, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Estimate the cost of a deeper rung, at the tokens per parameter of the last one, and predict its bits per byte.
+
+    Args:
+        study: Rungs and laws.
+        description: Architecture of the deepest rung that was trained; changed in place.
+        depth: Depth of the rung to predict.
+        changes: Config changes for this depth.
+    """
+    for key, value in changes.items():
         group, *above, name = key.split(".")
         if group == "model":
             reduce(getitem, above, description)[name] = value
-    cost, trained = _cost(description), found["rungs"][-1]
-    tokens = trained["tokens"] / trained["parameters"] * cost.parameters
+    cost, last = _cost(description), study["rungs"][-1]
+    tokens = last["tokens"] / last["parameters"] * cost.parameters
     flops = cost.flops_per_token * tokens
-    bits = PowerLaw(**(found["curve"] or found["line"]))(flops)
+    bits = PowerLaw(**(study["curve"] or study["line"]))(flops)
     return {"depth": depth, "parameters": cost.parameters, "tokens": tokens, "flops": flops, "bits_per_byte": bits}
 
 
-def _description(directory: Path) -> dict[str, Any]:
+def _read_description(directory: Path) -> dict[str, Any]:
     return json.loads((directory / ARCHITECTURE).read_text())
 
 
@@ -131,22 +158,22 @@ def _cost(description: Mapping[str, Any]) -> Cost:
         return model_cost(build(description))
 
 
-def changes(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """What `depth` changes in the config of a pretraining run; what was set to another value than followed stays."""
+def changes_for_depth(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """Return the config changes of a pretraining run for another depth; keys that differ from the rules stay."""
     model, budget = config["model"], config["budget"]
     known = {"context": model["context"]}
     if budget.get("tokens_per_parameter"):
         known["tokens_per_parameter"] = budget["tokens_per_parameter"]
     given: dict[str, Any] = {}
     for key in rung(model["depth"], **known):
-        value = _at(config, key)
+        value = _get(config, key)
         if value != rung(model["depth"], **known, given=given).get(key):
             given[key] = value
     return {key: value for key, value in rung(depth, **known, given=given).items() if key not in given}
 
 
-def _at(config: Mapping[str, Any] | None, key: str) -> Any:
-    """The value at a dotted key; None where the chosen option has no such."""
+def _get(config: Mapping[str, Any] | None, key: str) -> Any:
+    """Return the value at a dotted key, or None if the selected option has no such key."""
     for name in key.split("."):
         config = (config or {}).get(name)
     return config

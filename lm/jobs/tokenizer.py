@@ -1,4 +1,4 @@
-"""Train a tokenizer on what a corpus gives to training."""
+"""Train a tokenizer on the training documents of a corpus."""
 
 from collections.abc import Callable, Iterator
 from time import perf_counter
@@ -8,58 +8,70 @@ from lm.progress import track
 from lm.run import Run
 from lm.tokenizer import Tokenizer, named_files
 
-MEASURED = 2_000_000  # bytes of text by which bytes a token are told
+MEASURED_BYTES = 2_000_000  # of text on which bytes per token are measured
 
 
 def train_tokenizer(
     run: Run, corpus: Source, tokenizer: Callable[..., Tokenizer], split: Split, sample: float = 1.0
 ) -> None:
-    """Train a tokenizer; documents that `split` holds out are never seen.
+    """Train a tokenizer on the documents that the split does not hold out, and write tokenizer.json.
 
-    `sample` is the share of the training documents to learn from, chosen as the split chooses. Training holds
-    every distinct word in memory and gains little past a gigabyte, so a large corpus wants less than 1.
+    Args:
+        run: The named run; its directory receives tokenizer.json.
+        corpus: Documents to train on.
+        tokenizer: Trainer, or loader of an existing tokenizer: texts → Tokenizer.
+        split: Documents that are held out; the tokenizer never sees them.
+        sample: Share of the training documents to train on, in (0, 1], drawn by document id. A vocabulary gains little
+            beyond a gigabyte of text, so large corpora need less than 1.
+
+    Raises:
+        ValueError: `sample` is not in (0, 1], or the run was made from another corpus.
     """
-    if not 0 < sample <= 1:
-        raise ValueError(f"sample {sample} is not a share of the documents: give more than 0 and at most 1")
+    check_sample(sample)
     if run.finished({"corpus": corpus.fingerprint(), **named_files(run.config.get("tokenizer", {}))}):
-        print(f"tokenizer   nothing to do: {run.directory} is complete")
+        run.console.line(f"nothing to do: {run.directory} is complete")
         return
-    began = perf_counter()
-    found, split = survey(corpus, split)
+    started = perf_counter()
+    contents, split = survey(corpus, split)
     read = 0
 
     def texts() -> Iterator[str]:
         nonlocal read
-        documents = track(corpus, label="tokenizer", unit="document", total=found.total_documents)
-        for document in documents:
-            if split.trains(document, sample=sample):
+        for document in track(corpus, label="tokenizer", unit="document", total=contents.total_documents):
+            if split.in_training(document, sample=sample):
                 read += len(document.text.encode())
                 yield document.text
 
     trained = tokenizer(texts())
     path = run.directory / "tokenizer.json"
     trained.save(path)
-    rate = bytes_per_token(trained, corpus, split)
-    seconds = perf_counter() - began
+    ratio = bytes_per_token(trained, corpus, split)
+    seconds = perf_counter() - started
     run.finish(
         outputs=[path],
-        result={"vocab_size": trained.vocab_size, "bytes_per_token": rate, "bytes": read, "seconds": seconds},
+        result={"vocab_size": trained.vocab_size, "bytes_per_token": ratio, "bytes": read, "seconds": seconds},
     )
-    origin = f"from {read / 1e6:.1f} MB" if read else "as it was"
+    origin = f"trained on {read / 1e6:.1f} MB" if read else "not trained"
     notes = f" ({'; '.join(corpus.notes)})" if read and corpus.notes else ""
-    print(
-        f"tokenizer   {trained.vocab_size} tokens, {rate:.2f} bytes a token, {origin} in {seconds:.1f} s{notes} "
+    run.console.line(
+        f"{trained.vocab_size} tokens, {ratio:.2f} bytes per token, {origin} in {seconds:.1f} s{notes} "
         f"→ {run.directory}"
     )
 
 
+def check_sample(sample: float) -> None:
+    """Raise if `sample` is not a share of the training documents."""
+    if not 0 < sample <= 1:
+        raise ValueError(f"sample={sample} is not a share of the documents: set more than 0 and at most 1")
+
+
 def bytes_per_token(tokenizer: Tokenizer, corpus: Source, split: Split) -> float:
-    """What a token stands for on average, on held-out documents if there are any."""
+    """Measure bytes per token on held-out documents, or on all if none are held out."""
     texts, size = [], 0
     for document in corpus:
         if split.share == 0 or split.held_out(document):
             texts.append(document.text)
             size += len(document.text.encode())
-        if size > MEASURED:
+        if size > MEASURED_BYTES:
             break
     return size / sum(len(ids) for ids in tokenizer.encode_batch(texts))

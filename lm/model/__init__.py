@@ -1,4 +1,7 @@
-"""The transformer and its parts: plain torch, given numbers and parts, never a config."""
+"""The transformer and its parts: plain torch modules, built from numbers and factories, never from a config.
+
+`Transformer` is the model; `lora`, `nf4`, `freeze` change what of it trains; a `ModelSource` says where one comes from.
+"""
 
 from lm.model.adapter import dora, lora, merge
 from lm.model.attention import Attention
@@ -10,6 +13,7 @@ from lm.model.initialize import initialize
 from lm.model.position import Rotary
 from lm.model.quantised import int8, nf4
 from lm.model.rung import rung
+from lm.model.source import FreshModel, ModelSource, describe_factory, model_source
 from lm.model.transformer import Block, Transformer
 
 __all__ = [
@@ -17,10 +21,13 @@ __all__ = [
     "Block",
     "Cache",
     "Cost",
+    "FreshModel",
+    "ModelSource",
     "ReLUSquared",
     "Rotary",
     "SwiGLU",
     "Transformer",
+    "describe_factory",
     "dora",
     "freeze",
     "initialize",
@@ -28,6 +35,7 @@ __all__ = [
     "lora",
     "merge",
     "model_cost",
+    "model_source",
     "nf4",
     "rung",
     "vocabulary_cost",

@@ -1,4 +1,4 @@
-"""Tuning a model by small matrices beside its own, which stay as they are; merged, they cost nothing.
+"""Adapters: small matrices that train beside the frozen ones of a model; merged, they cost nothing.
 
 Legend: I inputs  O outputs  R rank
 """
@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from lm.bounds import BelowOne, Count, Positive
 from lm.model.freeze import thaw
-from lm.model.names import endings, named
+from lm.model.names import match_names, suffixes
 from lm.model.quantised import Quantised
 
 
 class LowRank(nn.Module):
-    """A change of a matrix by a product of two thin ones, 0 at first: `up` @ `down` × `scale`."""
+    """A low-rank change of a matrix, 0 at the start: `up` @ `down` × `scale`."""
 
     def __init__(self, base: nn.Linear | Quantised, *, rank: int, scale: float, dropout: float) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class LowRank(nn.Module):
         like = base.weight
         self.down = nn.Parameter(like.new_empty(rank, base.in_features))  # R I
         self.up = nn.Parameter(like.new_zeros(base.out_features, rank))  # O R
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))  # as nn.Linear begins, and the paper's own code
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))  # as in nn.Linear, and in the paper's own code
 
     def forward(self, inputs: Tensor) -> Tensor:  # … I → … O
         return F.linear(F.linear(self.dropout(inputs), self.down) * self.scale, self.up)
 
     def matrix(self) -> Tensor:
-        """O I."""
+        """Return the change as one matrix, O I."""
         return self.up @ self.down * self.scale
 
 
@@ -46,11 +46,11 @@ class Adapted(nn.Module, ABC):
 
     @abstractmethod
     def weight(self) -> Tensor:
-        """O I, the one matrix that would do the same without dropout."""
+        """Return the matrix (O I) that computes the same without dropout."""
 
 
 class LoRA(Adapted):
-    """The layer and a change of low rank (Hu et al. 2021, arXiv:2106.09685)."""
+    """A linear layer plus a low-rank change (Hu et al. 2021, arXiv:2106.09685)."""
 
     def forward(self, inputs: Tensor) -> Tensor:  # … I → … O
         return self.base(inputs) + self.change(inputs)
@@ -60,10 +60,10 @@ class LoRA(Adapted):
 
 
 class DoRA(Adapted):
-    """Direction and length of each output's weights apart: the first changed by low rank, the second learned.
+    """A linear layer with separate direction and magnitude per output: a low-rank change, and a learned length.
 
-    Liu et al. 2024, arXiv:2402.09353. Gradients take the length that is divided by for a constant (its section 4.3),
-    which saves memory and costs nothing of the result.
+    Liu et al. 2024, arXiv:2402.09353. Gradients treat the norm in the denominator as constant (its section 4.3), which
+    saves memory at no loss.
     """
 
     def __init__(self, base: nn.Linear | Quantised, change: LowRank) -> None:
@@ -73,14 +73,14 @@ class DoRA(Adapted):
     def forward(self, inputs: Tensor) -> Tensor:  # … I → … O
         outputs, bias = self.base(inputs), self.base.bias
         shift = 0.0 if bias is None else bias
-        # Not in bf16, in which a stretch of 1.003 would be 1.
-        return ((outputs - shift + self.change(inputs)) * self._stretch() + shift).to(outputs.dtype)
+        # Not in bf16, which rounds a factor of 1.003 to 1.
+        return ((outputs - shift + self.change(inputs)) * self._factor() + shift).to(outputs.dtype)
 
     def weight(self) -> Tensor:
-        return (self.base.weight + self.change.matrix()) * self._stretch()[:, None]
+        return (self.base.weight + self.change.matrix()) * self._factor()[:, None]
 
-    def _stretch(self) -> Tensor:
-        """O."""
+    def _factor(self) -> Tensor:
+        """Return the factor of each output, O."""
         with torch.no_grad(), torch.autocast(self.magnitude.device.type, enabled=False):
             lengths = _lengths(self.base.weight + self.change.matrix())
         return self.magnitude / lengths
@@ -96,12 +96,21 @@ def lora(
     rank_stabilised: bool = False,
     whole: Sequence[str] = (),
 ) -> None:
-    """Freeze the model and train changes of low rank beside the `targets` among the layers of its blocks.
+    """Freeze the model and train low-rank changes of some layers of its blocks (LoRA).
 
-    A change counts alpha / rank, or with `rank_stabilised` alpha / √rank (Kalajdzievski 2023, arXiv:2312.03732), which
-    lets a high rank learn as fast as a low one. Layers are named from any part on (`query`, `attention.*`,
-    `blocks.3.*`). `whole` names weights that are trained themselves, as `*norm.weight`, or `embedding`, without which
-    tokens that the model never read, such as those of roles, stay what they were at random.
+    Args:
+        model: The model, changed in place.
+        rank: Rank of the changes; more learns more, at rank × (inputs + outputs) weights per layer.
+        alpha: Scale of the changes: they are multiplied by alpha / rank. Twice the rank is usual.
+        targets: Layers to change, named from any part on: `query`, `attention.*`, `blocks.3.*`.
+        dropout: Probability of dropping an input of a change, in training.
+        rank_stabilised: Multiply by alpha / √rank instead (Kalajdzievski 2023, arXiv:2312.03732), so that a high rank
+            learns as fast as a low one.
+        whole: Weights that train themselves, as `*norm.weight`, or `embedding`, without which tokens that the model
+            never read, such as turn tokens, keep their random embeddings.
+
+    Raises:
+        ValueError: A pattern names nothing, or `whole` names quantised weights.
     """
     scale = alpha / (math.sqrt(rank) if rank_stabilised else rank)
     _adapt(model, LoRA, rank=rank, scale=scale, dropout=dropout, targets=targets, whole=whole)
@@ -117,7 +126,24 @@ def dora(
     rank_stabilised: bool = False,
     whole: Sequence[str] = (),
 ) -> None:
-    """As `lora`, with the lengths of the weights learned apart: nearer to full tuning, for a few more operations."""
+    """Freeze the model and train directions by low-rank changes, and the magnitudes of weights separately (DoRA).
+
+    Nearer to full fine-tuning than `lora`, for a few more operations.
+
+    Args:
+        model: The model, changed in place.
+        rank: Rank of the changes; more learns more, at rank × (inputs + outputs) weights per layer.
+        alpha: Scale of the changes: they are multiplied by alpha / rank. Twice the rank is usual.
+        targets: Layers to change, named from any part on: `query`, `attention.*`, `blocks.3.*`.
+        dropout: Probability of dropping an input of a change, in training.
+        rank_stabilised: Multiply by alpha / √rank instead (Kalajdzievski 2023, arXiv:2312.03732), so that a high rank
+            learns as fast as a low one.
+        whole: Weights that train themselves, as `*norm.weight`, or `embedding`, without which tokens that the model
+            never read, such as turn tokens, keep their random embeddings.
+
+    Raises:
+        ValueError: A pattern names nothing, or `whole` names quantised weights.
+    """
     scale = alpha / (math.sqrt(rank) if rank_stabilised else rank)
     _adapt(model, DoRA, rank=rank, scale=scale, dropout=dropout, targets=targets, whole=whole)
 
@@ -140,14 +166,14 @@ def _adapt(
     if not targets:
         raise ValueError("model.adapter.targets names no layer: try ['attention.*', 'feedforward.*']")
     thaw(model, whole, key="model.adapter.whole")
-    for name in named(targets, layers, key="model.adapter.targets", forms=endings):
+    for name in match_names(targets, layers, key="model.adapter.targets", forms=suffixes):
         change = LowRank(layers[name], rank=rank, scale=scale, dropout=dropout)
         model.set_submodule(name, kind(layers[name], change))
 
 
 @torch.no_grad()
 def merge(model: nn.Module) -> None:
-    """Make adapted and quantised layers plain ones that do the same, every weight to be trained again."""
+    """Replace adapted and quantised layers by equivalent plain ones, in place; all weights train again."""
     for name, layer in [*model.named_modules()]:
         if isinstance(layer, Adapted):
             model.set_submodule(name, _plain(layer.weight(), layer.base.bias))
@@ -167,5 +193,5 @@ def _plain(weight: Tensor, bias: nn.Parameter | None) -> nn.Linear:
 
 
 def _lengths(weight: Tensor) -> Tensor:
-    """O, never 0: what is divided by it is then 0 itself."""
+    """Return the norm of each output's weights, O; never 0, so that zero weights can be divided by it."""
     return torch.linalg.vector_norm(weight, dim=1).clamp_min(torch.finfo(weight.dtype).tiny)

@@ -1,6 +1,6 @@
-"""The part of a block where tokens look at one another.
+"""Attention: the part of a block in which tokens read one another.
 
-Legend: B batch  T tokens  S tokens seen (T, and before them what a cache holds)  D dim
+Legend: B batch  T tokens  S tokens attended to (those in the cache, then T)  D dim
         H heads  K key/value heads  E head dim
 """
 
@@ -13,13 +13,21 @@ from lm.model.position import rotate
 
 
 class Attention(nn.Module):
-    """Causal attention in which several query heads may share one key/value head (arXiv:2305.13245).
+    """Causal attention in which several query heads may share one key/value head (Ainslie et al. 2023).
 
-    Fewer `key_value_heads` shrink the cache and two of the four matrices, for slightly worse loss;
-    None gives every query head its own. `query_key_norm` normalises queries and keys per head, which keeps
-    attention scores bounded at high learning rates (arXiv:2302.05442), for a few % of a step on a CPU.
-    The three input matrices stay apart: one fused matrix is barely faster and would have to be cut again for
-    adapters, tensor parallelism and other libraries' names.
+    The three input matrices are separate: one fused matrix is barely faster, and would have to be split again for
+    adapters, tensor parallelism and the names of other libraries.
+
+    Args:
+        dim: Width of the residual stream.
+        heads: Query heads.
+        key_value_heads: Key/value heads; a divisor of `heads`. Fewer shrink the cache and two of the four matrices, for
+            slightly worse loss (arXiv:2305.13245). None is one for every query head.
+        head_dim: Features of a head. None is dim / heads.
+        query_key_norm: Normalise queries and keys per head, which bounds attention scores at high learning rates
+            (arXiv:2302.05442), for a few % of a step on a CPU.
+        bias: Whether the four matrices have biases; Llama's have none.
+        eps: Added to the mean square in the norms of queries and keys.
     """
 
     def __init__(
@@ -37,8 +45,8 @@ class Attention(nn.Module):
         key_value_heads = heads if key_value_heads is None else key_value_heads
         if heads < 1 or key_value_heads < 1 or heads % key_value_heads:
             raise ValueError(
-                f"attention.heads {heads} cannot be shared out over attention.key_value_heads "
-                f"{key_value_heads}: heads must be a multiple of key_value_heads"
+                f"attention.heads {heads} is not a multiple of attention.key_value_heads {key_value_heads}, or less "
+                "than 1: set heads to a multiple of key_value_heads"
             )
         if head_dim is None and dim % heads:
             raise ValueError(
@@ -61,26 +69,26 @@ class Attention(nn.Module):
         inputs: Tensor,  # B T D
         *,
         rotation: tuple[Tensor, Tensor],
-        mask: Tensor | None = None,  # B 1 T S or T S, True where a token may look; None: all up to itself
-        remember: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+        mask: Tensor | None = None,  # B 1 T S or T S, True where a token attends; None: to all up to itself
+        update_cache: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
-        """Attend. `remember` stores this call's keys and values and returns all there are, old and new."""
+        """Attend. `update_cache` stores the keys and values of this call and returns all, old and new."""
         batch, tokens, _ = inputs.shape
-        # -1 stands for heads: under tensor parallelism a rank computes only some of them
+        # -1 stands for heads: under tensor parallelism a rank computes some of them
         queries = self.query(inputs).view(batch, tokens, -1, self.head_dim)
         keys = self.key(inputs).view(batch, tokens, -1, self.head_dim)
         values = self.value(inputs).view(batch, tokens, -1, self.head_dim)
         queries = rotate(self.query_norm(queries), rotation).transpose(1, 2)  # B H T E
         keys = rotate(self.key_norm(keys), rotation).transpose(1, 2)  # B K T E
         values = values.transpose(1, 2)  # B K T E
-        if remember is not None:
-            keys, values = remember(keys, values)  # B K S E
+        if update_cache is not None:
+            keys, values = update_cache(keys, values)  # B K S E
         mixed = F.scaled_dot_product_attention(
             queries,
             keys,
             values,
             attn_mask=mask,
-            is_causal=mask is None and tokens > 1,  # one token without a mask sees everything
+            is_causal=mask is None and tokens > 1,  # one token without a mask attends to all
             enable_gqa=self.heads != self.key_value_heads,
         )
         return self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))

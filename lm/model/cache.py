@@ -1,4 +1,4 @@
-"""What a model remembers of the tokens it has read, so that the next one costs one token.
+"""Key/value cache: a model reads each token once, so that the next token costs one token.
 
 Legend: B batch  T tokens  K key/value heads  E head dim
 """
@@ -8,10 +8,19 @@ from torch import Tensor
 
 
 class Cache:
-    """Keys and values of every layer, and where each row's current document begins.
+    """Keys and values of every layer, and the start of each row's current document.
 
-    Allocated whole, written in place: for inference, not for gradients. Only the document a row is in can
-    ever be looked at again, so its start and its id are all that is remembered of documents.
+    Allocated at full length and written in place: for inference, not for gradients. Later tokens attend to the current
+    document of their row only, so its start and its id are all that is stored of documents.
+
+    Args:
+        batch: Rows.
+        length: Tokens that fit in a row.
+        layers: Blocks of the model.
+        key_value_heads: Key/value heads of a block.
+        head_dim: Features of a head.
+        dtype: Type of keys and values.
+        device: Where they are stored.
     """
 
     def __init__(
@@ -28,31 +37,31 @@ class Cache:
         shape = (layers, batch, key_value_heads, length, head_dim)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
-        self.starts = torch.zeros(batch, dtype=torch.int64, device=device)  # B: where the document begins
-        self.documents = torch.zeros(batch, dtype=torch.int64, device=device)  # B: the id it has
-        self.ragged = False  # whether documents were ever given, so that starts may differ from 0
+        self.starts = torch.zeros(batch, dtype=torch.int64, device=device)  # B: index at which the document starts
+        self.documents = torch.zeros(batch, dtype=torch.int64, device=device)  # B: its id
+        self.ragged = False  # whether documents were given, so that starts may differ from 0
         self.filled = 0
 
     @property
     def length(self) -> int:
-        """How many tokens fit."""
+        """Tokens that fit in a row."""
         return self.keys.shape[3]
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store B K T E behind what is there; return all of it. `advance` makes it count."""
+        """Append keys and values (B K T E) of a layer; return all (B K S E). `advance` then counts the tokens."""
         end = self.filled + keys.shape[2]
         self.keys[layer, :, :, self.filled : end] = keys
         self.values[layer, :, :, self.filled : end] = values
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def advance(self, tokens: int, *, starts: Tensor | None = None, documents: Tensor | None = None) -> None:
-        """Count `tokens` as read, once every layer has written them."""
+        """Count `tokens` as read, after every layer has written them."""
         self.filled += tokens
         if starts is not None and documents is not None:
             self.starts, self.documents, self.ragged = starts, documents, True
 
     def select(self, rows: list[int]) -> None:
-        """Keep only these rows: the others have nothing left to say."""
+        """Keep only these rows; the others are complete."""
         index = torch.tensor(rows, dtype=torch.int64, device=self.keys.device)
         self.keys, self.values = self.keys[:, index], self.values[:, index]
         self.starts, self.documents = self.starts[index], self.documents[index]

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, arithmetic and memory, counted from its parts before anything is trained."""
+"""Cost of a model: parameters, arithmetic and memory, counted from its parts before training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ from lm.model.transformer import Transformer
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters of a model and the floating-point operations that training it takes, by part.
+    """Parameters of a model and floating-point operations of training it, by part.
 
-    FLOPs are 6 a weight and token, 2 of them in the forward pass and 2 for its own gradient, which a frozen one has not
-    (Kaplan et al. 2020, arXiv:2001.08361), the table of embeddings being looked up and not multiplied; and for
-    attention 6 × layers × context × width, half of what Chowdhery et al. (2022, arXiv:2204.02311, appendix B) count:
-    under a causal mask the other half need not be done.
+    A weight costs 6 FLOPs per token: 2 in the forward pass, 2 for the gradient of its input and 2 for its own, which a
+    frozen weight does not need (Kaplan et al. 2020, arXiv:2001.08361). Embeddings are looked up and cost nothing.
+    Attention adds 6 × layers × context × width, half of what Chowdhery et al. (2022, arXiv:2204.02311, appendix B)
+    count: under a causal mask the other half is not computed.
     """
 
     parameters: int
     trained: int
-    tables: int  # the embeddings, and the output where it is another table
-    multiplied: int  # weights that every token is multiplied with
-    idle: int  # of those, the frozen ones
-    attention_flops: int  # a token of a full row
-    softmax_flops: int  # a token, to score the vocabulary
+    embeddings: int  # and the output, if it is not tied
+    active: int  # weights that every token is multiplied with
+    frozen: int  # active weights that do not train
+    attention_flops: int  # per token of a full row
+    softmax_flops: int  # per token, to score the vocabulary
 
     @property
     def flops_per_token(self) -> int:
-        return 6 * self.multiplied - 2 * self.idle + self.attention_flops
+        return 6 * self.active - 2 * self.frozen + self.attention_flops
 
 
 def model_cost(model: Transformer) -> Cost:
-    """The cost of `model`, which may be without memory (`meta`, or fake)."""
+    """Count the cost of `model`, which may be on the meta device."""
     matrices = _matrices(model)
     stored = [layer for layer in model.modules() if isinstance(layer, Quantised)]
     packed = sum(layer.in_features * layer.out_features - sum(map(Tensor.numel, layer.stored)) for layer in stored)
@@ -44,16 +44,16 @@ def model_cost(model: Transformer) -> Cost:
     return Cost(
         parameters=sum(weight.numel() for weight in model.parameters()) + packed,
         trained=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        tables=model.embedding.weight.numel() * (1 if model.output is None else 2),
-        multiplied=sum(size for size, _ in matrices),
-        idle=sum(size for size, trained in matrices if not trained),
+        embeddings=model.embedding.weight.numel() * (1 if model.output is None else 2),
+        active=sum(size for size, _ in matrices),
+        frozen=sum(size for size, trained in matrices if not trained),
         attention_flops=6 * widths * model.context,
         softmax_flops=6 * model.output_weight.numel(),
     )
 
 
 def _matrices(model: Transformer) -> list[tuple[int, bool]]:
-    """The weights of each matrix that every token is multiplied with, and whether they train."""
+    """Return the weights of each matrix that every token is multiplied with, and whether they train."""
     found = [(model.output_weight.numel(), model.output_weight.requires_grad)]
     for part in model.blocks.modules():
         if isinstance(part, nn.Linear):
@@ -66,18 +66,21 @@ def _matrices(model: Transformer) -> list[tuple[int, bool]]:
 
 
 def vocabulary_cost(model: Callable[..., Transformer], *, vocab_size: int, bytes_per_token: float) -> dict[str, Any]:
-    """The price of a vocabulary for a model, per byte of text, so that vocabularies of any kind compare.
+    """Count the cost of a vocabulary for a model per byte of text, which compares vocabularies of any kind.
 
-    Nothing is allocated.
+    Args:
+        model: Factory of the model; it is built on the meta device.
+        vocab_size: Tokens of the vocabulary.
+        bytes_per_token: Measured on the text in question.
     """
     with torch.device("meta"):
         network = model(vocab_size=vocab_size)
     cost = model_cost(network)
     return {
         "parameters": cost.parameters,
-        "table_share": cost.tables / cost.parameters,
+        "table_share": cost.embeddings / cost.parameters,
         "flops_per_byte": cost.flops_per_token / bytes_per_token,
         "softmax_share": cost.softmax_flops / cost.flops_per_token,
-        "logits_bytes": 4 * network.context * vocab_size,  # of one row in fp32, were they held at once
+        "logits_bytes": 4 * network.context * vocab_size,  # of one row in fp32, if held at once
         "context_bytes": network.context * bytes_per_token,
     }

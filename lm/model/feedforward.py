@@ -1,4 +1,4 @@
-"""The part of a block that works on each token by itself.
+"""Feedforward networks: the part of a block that works on each token alone.
 
 Legend: B batch  T tokens  D dim
 """
@@ -10,10 +10,13 @@ from torch.nn import functional as F
 
 
 class SwiGLU(nn.Module):
-    """Gate one projection by another (arXiv:2002.05202): the usual choice, better for its parameters.
+    """Gate one projection by another (Shazeer 2020, arXiv:2002.05202): the usual choice, better at equal parameters.
 
-    `hidden` None means 8/3 of dim rounded up to a multiple of 64: three matrices then weigh what two of
-    4 × dim would.
+    Args:
+        dim: Width of the residual stream.
+        hidden: Hidden features. None is 8/3 × dim rounded up to a multiple of 64: three matrices then have as many
+            weights as two of 4 × dim.
+        bias: Whether the matrices have biases; Llama's have none.
     """
 
     def __init__(self, dim: int, *, hidden: int | None = None, bias: bool = False) -> None:
@@ -28,9 +31,12 @@ class SwiGLU(nn.Module):
 
 
 class ReLUSquared(nn.Module):
-    """Two matrices and a squared ReLU (arXiv:2109.08668): no gate, sparse, cheap in memory.
+    """Two matrices and a squared ReLU (So et al. 2021, arXiv:2109.08668): no gate, sparse, cheap in memory.
 
-    `hidden` None means 4 × dim.
+    Args:
+        dim: Width of the residual stream.
+        hidden: Hidden features. None is 4 × dim.
+        bias: Whether the matrices have biases.
     """
 
     def __init__(self, dim: int, *, hidden: int | None = None, bias: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""How every weight starts, in one place."""
+"""The initial value of every weight, in one place."""
 
 import math
 
@@ -8,7 +8,7 @@ from lm.bounds import NonNegative
 
 
 def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_scale: NonNegative = 0.0) -> None:
-    """Give every weight its first value: features of bounded size at any width and depth, logits near 0.
+    """Initialize every weight: features of bounded size at any width and depth, logits near 0.
 
     | weight                                | starts as                                               |
     |---------------------------------------|---------------------------------------------------------|
@@ -18,9 +18,9 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
     | bias                                  | 0                                                       |
     | norm                                  | 1                                                       |
 
-    With `residual_scale` 0 every block begins as the identity (arXiv:1901.09321 and 2003.04887 say why that
-    trains well) and the stream holds the embeddings alone. At 1 the writers' sum keeps its size at any depth,
-    as GPT-2's rule has it, but is many times the embeddings, which drown. Nats a token after 300 steps of a
+    With `residual_scale` 0 every block starts as the identity (arXiv:1901.09321 and 2003.04887 explain why that
+    trains well) and the residual stream holds the embeddings alone. At 1 the sum of the blocks keeps its size at any
+    depth, as by GPT-2's rule, but is many times the size of the embeddings. Nats per token after 300 steps of a
     4-layer model of dim 128 on Python source (one seed):
 
     | embedding_std         | 0.01 | 0.02 | 0.05 | 0.1  |
@@ -28,6 +28,11 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
     | residual_scale 0      | 4.39 | 4.24 | 4.18 | 4.25 |
     | residual_scale 1      | 4.93 | 4.70 | 4.48 |      |
     | GPT-2: 0.02 for all   |      | 4.35 |      |      |
+
+    Args:
+        model: A transformer, changed in place.
+        embedding_std: Standard deviation of embeddings and of an untied output; 0.05 is best in the table above.
+        residual_scale: Size of what the blocks add to the residual stream at the start; 0 adds nothing.
     """
     writers = [part for block in model.blocks for part in (block.attention.output, block.feedforward.down)]
     for module in model.modules():

@@ -1,4 +1,4 @@
-"""Where a token stands, told to attention by turning its queries and keys (RoFormer, arXiv:2104.09864).
+"""Rotary position embeddings: queries and keys are rotated by position (RoFormer, arXiv:2104.09864).
 
 Legend: B batch  T tokens  H heads  E head dim
 """
@@ -8,24 +8,28 @@ from torch import Tensor, nn
 
 
 class Rotary(nn.Module):
-    """Turn each pair of features by an angle that grows with the position: attention sees distances only.
+    """Rotate each pair of features by an angle that grows with the position: attention depends on distances only.
 
-    Pairs are feature i with feature i + E/2, as in Hugging Face's Llama, so weights move over unchanged;
-    the paper's and Meta's own files pair neighbours (i, i + 1) instead. Nothing is stored: angles are
-    computed in fp32 once a forward, so casting the model to bf16 cannot blur far positions.
+    Pairs are feature i with feature i + E/2, as in Hugging Face's Llama, so weights convert unchanged; the paper's and
+    Meta's own files pair neighbours (i, i + 1). Nothing is stored: angles are computed in fp32 once per forward pass,
+    so that casting the model to bf16 cannot blur distant positions.
+
+    Args:
+        head_dim: Features of a head; even.
+        theta: Base of the angles. 10000 is RoFormer's; contexts of many thousand tokens need more, as Llama 3's 500000.
     """
 
     def __init__(self, head_dim: int, *, theta: float = 10_000.0) -> None:
         super().__init__()
         if head_dim % 2:
-            raise ValueError(f"head_dim {head_dim} is odd: rotary turns pairs of features, so make it even")
+            raise ValueError(f"head_dim {head_dim} is odd: rotary positions rotate pairs of features, so make it even")
         if theta <= 0:
             raise ValueError(f"position.theta {theta} is not above 0: try 10000")
         self.head_dim = head_dim
         self.theta = theta
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """The cosine and the signed sine for `rotate`, shared by every layer."""
+        """Return the cosine and the signed sine for `rotate`, which all layers share."""
         exponents = torch.arange(0, self.head_dim, 2, device=positions.device, dtype=torch.float32)
         frequencies = self.theta ** (-exponents / self.head_dim)  # E/2
         angles = (positions.float().unsqueeze(-1) * frequencies).unsqueeze(-2)  # B T 1 E/2
@@ -34,7 +38,7 @@ class Rotary(nn.Module):
 
 
 def rotate(features: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn `features` (B T H E). Rolling by half swaps the pair; the sign is already in the sine."""
+    """Rotate `features` (B T H E). Rolling by E/2 swaps the features of a pair; the sine has the sign."""
     cosine, sine = rotation
     swapped = features.roll(features.shape[-1] // 2, -1)
     return torch.addcmul(features * cosine, swapped, sine).to(features.dtype)

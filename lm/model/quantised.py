@@ -1,8 +1,8 @@
-"""Matrices of a frozen model in 8 or 4 bits, so that a larger one fits while an adapter is trained on it (QLoRA).
+"""Quantised layers: matrices of a frozen model in 8 or 4 bits, under a trained adapter (QLoRA).
 
-torchao and bitsandbytes have classes of tensors for this, which a checkpoint of plain data cannot hold; here a
-quantised matrix is plain tensors, on any device. What is multiplied with is made anew for each use, forward and
-backward, and never kept: the price is that work, a little of a product of many tokens.
+torchao and bitsandbytes use tensor classes for this, which a checkpoint of plain data cannot hold; here a quantised
+matrix is plain tensors, on any device. It is decoded for each use, forward and backward, and the result is not stored;
+the extra work is small beside a product with many tokens.
 
 Legend: I inputs  O outputs
 """
@@ -18,14 +18,14 @@ GROUP = 256  # scales that share one of their own
 
 
 class Quantised(nn.Module, ABC):
-    """A frozen linear layer whose matrix is stored as something smaller, from which it is computed."""
+    """A frozen linear layer whose matrix is stored in fewer bits and decoded for each use."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         with torch.no_grad():
             stored = self.encode(linear.weight)
-        # Parameters and not buffers, which DDP would send around before every forward pass.
+        # Parameters rather than buffers, which DDP would broadcast before every forward pass.
         self.stored = nn.ParameterList(nn.Parameter(part, requires_grad=False) for part in stored)
         self.bias = linear.bias
         if self.bias is not None:
@@ -34,16 +34,16 @@ class Quantised(nn.Module, ABC):
     @staticmethod
     @abstractmethod
     def encode(weight: Tensor) -> tuple[Tensor, ...]:
-        """What to store of a matrix (O I)."""
+        """Return the tensors to store of a matrix (O I)."""
 
     @staticmethod
     @abstractmethod
     def decode(stored: tuple[Tensor, ...], shape: tuple[int, int]) -> Tensor:
-        """The matrix (O I) that is stored, or rather the nearest there is."""
+        """Return the matrix (O I) that the stored tensors represent."""
 
     @property
     def weight(self) -> Tensor:
-        """O I, what inputs are multiplied with."""
+        """The decoded matrix, O I."""
         return self.decode(tuple(self.stored), (self.out_features, self.in_features))
 
     def forward(self, inputs: Tensor) -> Tensor:  # … I → … O
@@ -53,7 +53,7 @@ class Quantised(nn.Module, ABC):
 
 
 class Int8(Quantised):
-    """Each row as integers up to ±127 and a scale: 8 bits a weight, off by at most 0.4 % of the row's largest."""
+    """Each row as integers up to ±127 and a scale: 8 bits per weight, error up to 0.4 % of the row's largest."""
 
     @staticmethod
     def encode(weight: Tensor) -> tuple[Tensor, ...]:
@@ -67,10 +67,10 @@ class Int8(Quantised):
 
 
 class NF4(Quantised):
-    """NormalFloat, 4.13 bits a weight (Dettmers et al. 2023, arXiv:2305.14314).
+    """NormalFloat, 4.13 bits per weight (Dettmers et al. 2023, arXiv:2305.14314).
 
-    Blocks of 64 weights, divided by their largest, as one of 16 numbers that are quantiles of a normal distribution;
-    what they were divided by is quantised in turn, to 8 bits around its mean, in groups of 256.
+    Each weight, divided by the largest of its block of 64, is one of 16 quantiles of a normal distribution. The largest
+    values are quantised in turn, to 8 bits around their mean, in groups of 256 (double quantisation).
     """
 
     @staticmethod
@@ -96,7 +96,7 @@ class NF4(Quantised):
 
 
 class _Product(torch.autograd.Function):
-    """inputs @ weight.T, keeping for the backward pass what is stored of the weight and not the weight."""
+    """inputs @ weight.T, saving the stored tensors for the backward pass instead of the decoded weight."""
 
     @staticmethod
     def forward(ctx, inputs: Tensor, stored: tuple[Tensor, ...], decode, shape: tuple[int, int]) -> Tensor:
@@ -111,17 +111,28 @@ class _Product(torch.autograd.Function):
 
 
 def int8(model: nn.Module) -> None:
-    """Store the matrices of every block in 8 bits."""
+    """Store the matrices of every block in 8 bits.
+
+    Args:
+        model: The model, changed in place.
+    """
     _quantise(model, Int8)
 
 
 def nf4(model: nn.Module) -> None:
-    """Store the matrices of every block in 4 bits."""
+    """Store the matrices of every block in 4 bits.
+
+    Args:
+        model: The model, changed in place.
+
+    Raises:
+        ValueError: A matrix cannot be divided into blocks of 64 weights.
+    """
     for name, layer in model.blocks.named_modules():
         if isinstance(layer, nn.Linear) and layer.weight.numel() % BLOCK:
             raise ValueError(
                 f"model.quantise: {name} has {layer.out_features} × {layer.in_features} weights, which is not a "
-                f"multiple of {BLOCK}: take model/quantise=int8"
+                f"multiple of {BLOCK}: set model/quantise=int8"
             )
     _quantise(model, NF4)
 
@@ -134,19 +145,19 @@ def _quantise(model: nn.Module, kind: type[Quantised]) -> None:
 
 
 def _nonzero(sizes: Tensor) -> Tensor:
-    """To divide by: what is all zeros has no size."""
+    """Replace 0 by 1, to divide by it."""
     return torch.where(sizes == 0, torch.ones_like(sizes), sizes)
 
 
 def _grouped(values: Tensor) -> Tensor:
-    """Rows of GROUP values, the last one filled up with zeros."""
+    """Return rows of GROUP values, the last one padded with zeros."""
     return F.pad(values, (0, -values.numel() % GROUP)).view(-1, GROUP)
 
 
 def _levels(like: Tensor) -> Tensor:
-    """NF4's 16 numbers in -1…1, ascending: 7 negative ones, 0 and 8 positive ones, equally likely of a normal variable.
+    """Return the 16 levels of NF4 in -1…1, ascending: 7 negative, 0 and 8 positive, equally likely under a normal.
 
-    0.9677083 is where the outermost lie, the mean of 1 - 1/32 and 1 - 1/30 (from the paper's reference code).
+    0.9677083 is the outermost quantile, the mean of 1 - 1/32 and 1 - 1/30 (from the paper's reference code).
     """
     outermost = 0.9677083
     positive = torch.special.ndtri(torch.linspace(outermost, 0.5, 9, dtype=torch.float64)[:-1])

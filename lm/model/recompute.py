@@ -1,4 +1,4 @@
-"""Activation checkpointing: arithmetic in place of memory."""
+"""Activation checkpointing: recompute activations instead of storing them."""
 
 from functools import partial
 
@@ -8,11 +8,11 @@ from lm.model.transformer import Transformer
 
 
 def recompute_activations(model: Transformer) -> None:
-    """Keep only what goes into each block; the backward pass computes the rest again when it comes to it.
+    """Store only the input of each block; the backward pass computes the other activations again.
 
-    A third more arithmetic, for activations of one block instead of all (Chen et al. 2016, arXiv:1604.06174). Dropout
-    draws the same again, so nothing of what is learned changes. Only what a block does is replaced, inside of what
-    sharding hangs onto it, and names of weights stay.
+    A third more arithmetic, for the activations of one block instead of all (Chen et al. 2016, arXiv:1604.06174).
+    Dropout draws the same values again, so training is unchanged. Only `block.forward` is replaced, inside the hooks of
+    sharding, and the names of weights stay.
     """
     for block in model.blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)

@@ -1,4 +1,4 @@
-"""A transformer that one number describes: its depth, from which the config derives the rest (`lm.config.ladder`)."""
+"""A transformer described by its depth, from which the config derives the other sizes (`lm.config.ladder`)."""
 
 from collections.abc import Callable
 
@@ -24,9 +24,23 @@ def rung(
     dropout: BelowOne = 0.0,
     initialize: Callable[..., None] = default_initialize,
 ) -> Transformer:
-    """A Transformer of `depth` layers: a rung of the ladder of models that differ by this number alone.
+    """Build a Transformer of `depth` layers: a rung of the ladder of models that differ in this number alone.
 
-    The numbers arrive settled, so that a run's model.json says all of them, and each can be set by its own key.
+    The config resolves all sizes before, so that model.json states them and each can be set by its own key.
+
+    Args:
+        vocab_size: Tokens of the vocabulary; set by the tokenizer.
+        depth: Layers. `lm.config.ladder` derives width and heads from it, and under model=ladder also learning rate,
+            weight decay, batch and length of the run.
+        dim: Width of the residual stream; by default 32 × depth.
+        context: Tokens that the model sees at once.
+        attention: Factory of a block's attention, called with `dim`.
+        feedforward: Factory of a block's feedforward, called with `dim`.
+        norm: Factory of a norm, called with `dim`.
+        position: Factory of the position embedding, called with the head dim.
+        tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
+        dropout: Probability of dropping a feature of the embeddings and of what each part adds.
+        initialize: Sets the initial weights of the model.
     """
     return Transformer(
         vocab_size=vocab_size,

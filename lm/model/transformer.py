@@ -11,13 +11,13 @@ from torch.nn import functional as F
 
 from lm.model.cache import Cache
 from lm.model.initialize import initialize as default_initialize
-from lm.model.noise import noisy
+from lm.model.noise import add_noise
 from lm.model.position import Rotary
-from lm.model.visibility import see
+from lm.model.visibility import document_visibility
 
 
 class Block(nn.Module):
-    """Attention, then feedforward, each added to what came in; norms come first so gradients flow past."""
+    """Attention, then feedforward, each added to its input; norms come first, so that gradients pass unscaled."""
 
     def __init__(
         self,
@@ -39,20 +39,30 @@ class Block(nn.Module):
         *,
         rotation: tuple[Tensor, Tensor],
         mask: Tensor | None,
-        remember: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
+        update_cache: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
     ) -> Tensor:
-        attended = self.attention(self.attention_norm(residual), rotation=rotation, mask=mask, remember=remember)
+        normed = self.attention_norm(residual)
+        attended = self.attention(normed, rotation=rotation, mask=mask, update_cache=update_cache)
         residual = residual + self.dropout(attended)
         return residual + self.dropout(self.feedforward(self.feedforward_norm(residual)))
 
 
 class Transformer(nn.Module):
-    """Tokens in, logits out. Its parts are factories, called once a layer with the model's `dim`.
+    """Decoder-only transformer: tokens in, logits out. Its parts are factories, called once per layer.
 
-    `attention(dim)` and `feedforward(dim)` must write to the residual stream through `.output` and `.down`
-    (`initialize` treats those apart); `norm(dim)`; `position(head_dim)`. Tied embeddings read tokens with
-    the matrix that scores them: vocab_size × dim fewer parameters. `dropout` falls on the embeddings and on
-    what each part adds, never on attention weights, which would rule out the fused kernel.
+    Args:
+        vocab_size: Tokens of the vocabulary; set by the tokenizer.
+        context: Tokens that the model sees at once.
+        dim: Width of the residual stream.
+        layers: Blocks, each of attention and feedforward.
+        attention: Factory of a block's attention, called with `dim`; it writes to the residual stream by `.output`.
+        feedforward: Factory of a block's feedforward, called with `dim`; it writes to the residual stream by `.down`.
+        norm: Factory of a norm, called with `dim`.
+        position: Factory of the position embedding, called with the head dim.
+        tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
+        dropout: Probability of dropping a feature of the embeddings and of what each part adds; never of attention
+            weights, which would rule out the fused kernel. 0 suits a corpus that is read once.
+        initialize: Sets the initial weights of the model.
     """
 
     def __init__(
@@ -97,23 +107,26 @@ class Transformer(nn.Module):
 
     @property
     def output_weight(self) -> Tensor:
-        """V D: logits are `hidden @ output_weight.T`, for a loss that never holds all of them."""
+        """V D: logits are `hidden @ output_weight.T`, for a loss that computes them in chunks."""
         return self.embedding.weight if self.output is None else self.output.weight
 
     def forward(
         self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:  # B T → B T V
-        """Logits of the token after each. See `hidden` for what the arguments mean."""
+        """Return the logits of the next token at each position. Arguments are those of `hidden`."""
         return F.linear(self.hidden(tokens, documents, cache), self.output_weight)
 
     def hidden(
         self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None, *, noise: float = 0.0
     ) -> Tensor:  # B T → B T D
-        """The last layer's features, after the final norm.
+        """Return the features of the last layer, after the final norm.
 
-        `documents` (B T) says which document each token belongs to; tokens see only their own, positions
-        restart with each, and -1 is padding. None is one document a row, or the one the cache is in.
-        `cache` holds what came before `tokens` and takes them in. `noise` is NEFTune's alpha.
+        Args:
+            tokens: Token ids, B T.
+            documents: Id of the document of each token, B T. Tokens attend to their own document, positions restart
+                with each, and -1 is padding. None is one document per row, or the one that the cache is in.
+            cache: Earlier tokens of the rows; takes in `tokens`.
+            noise: NEFTune's alpha; 0 for none.
         """
         filled = 0 if cache is None else cache.filled
         room = self.context if cache is None else min(self.context, cache.length)
@@ -122,19 +135,19 @@ class Transformer(nn.Module):
                 f"{filled + tokens.shape[1]} tokens do not fit into {room} (model.context {self.context}): "
                 "cut the row, slide the window, or train with a longer context"
             )
-        visibility = see(tokens, documents, cache)
+        visibility = document_visibility(tokens, documents, cache)
         rotation = self.position(visibility.positions)
         embedded = self.embedding(tokens)
-        residual = self.dropout(noisy(embedded, visibility.starts, alpha=noise) if noise else embedded)
+        residual = self.dropout(add_noise(embedded, visibility.starts, alpha=noise) if noise else embedded)
         for layer, block in enumerate(self.blocks):
-            remember = None if cache is None else partial(cache.write, layer)
-            residual = block(residual, rotation=rotation, mask=visibility.mask, remember=remember)
+            update = None if cache is None else partial(cache.write, layer)
+            residual = block(residual, rotation=rotation, mask=visibility.mask, update_cache=update)
         if cache is not None:
             _advance(cache, tokens, documents, visibility.starts)
         return self.norm(residual)
 
     def new_cache(self, batch: int, length: int | None = None) -> Cache:
-        """An empty cache for `batch` rows of up to `length` tokens (None: the whole context)."""
+        """Return an empty cache for `batch` rows of up to `length` tokens (None: the whole context)."""
         attention = self.blocks[0].attention
         return Cache(
             batch,
@@ -148,7 +161,7 @@ class Transformer(nn.Module):
 
 
 def _advance(cache: Cache, tokens: Tensor, documents: Tensor | None, starts: Tensor | None) -> None:
-    """Tell the cache what it has read, and which document each row is in now."""
+    """Count the tokens as read, and note the document that each row is in."""
     if documents is None or starts is None:
         cache.advance(tokens.shape[1])
     else:

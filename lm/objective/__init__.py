@@ -1,6 +1,9 @@
-"""What a model is trained towards, as LightningModules."""
+"""Objectives: what a model is trained towards, as LightningModules over one contract.
+
+`Objective` declares what the training loop and the callbacks rely on; `CausalLM` predicts the next token.
+"""
 
 from lm.objective.causal import CausalLM
-from lm.objective.footprint import Footprint, footprint
+from lm.objective.objective import Objective
 
-__all__ = ["CausalLM", "Footprint", "footprint"]
+__all__ = ["CausalLM", "Objective"]

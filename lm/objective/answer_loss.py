@@ -1,4 +1,4 @@
-"""How likely a model holds given answers, many at once.
+"""Log-likelihoods of given answers, in batches.
 
 Legend: B rows  T tokens  D dim
 """
@@ -13,7 +13,13 @@ from lm.objective.loss import target_losses
 
 @torch.inference_mode()
 def answer_nats(model: nn.Module, rows: Sequence[tuple[list[int], int]]) -> list[float]:
-    """Of each row of tokens, the nats of its last so many; rows are padded on the right, where nobody looks."""
+    """Return the negative log-likelihood of the end of each row, in nats.
+
+    Args:
+        model: A `Transformer`.
+        rows: Pairs of token ids and the number of last tokens that are scored. Rows are padded on the right, where
+            causal attention does not look.
+    """
     longest = max(len(tokens) for tokens, _ in rows)
     padded = torch.zeros(len(rows), longest, dtype=torch.long)
     counted = torch.zeros(len(rows), longest - 1, dtype=torch.bool)

@@ -1,12 +1,12 @@
-"""Cross-entropy of a whole vocabulary without ever holding all logits.
+"""Cross-entropy over a large vocabulary without ever holding all logits.
 
 At a vocabulary of 32,768 the logits of 4,096 tokens are half a gigabyte, several times over with their
-gradients. Here they exist a chunk at a time, in the forward pass only: the gradients of a *sum* of losses are known
-as soon as the logits are, so they are kept instead (what Liger-Kernel and Apple's cut cross-entropy do on GPUs). A
-frozen output weight has none, which saves a third of the arithmetic.
-`torch.nn.functional.linear_cross_entropy` does the same from torch 2.13 on; we support 2.11.
+gradients. Here logits exist for one chunk at a time, in the forward pass only. The gradients of a *sum* of losses are
+known as soon as the logits are, so the forward pass computes and keeps them instead, as Liger-Kernel and Apple's cut
+cross-entropy do on GPUs. A frozen output weight needs no gradient, which saves a third of the arithmetic.
+`torch.nn.functional.linear_cross_entropy` does the same from torch 2.13 on; `lm` supports 2.11.
 
-Legend: N targets  D dim  V vocabulary  P the part of it that this rank scores, of one rank all
+Legend: N targets  D dim  V vocabulary  P part of the vocabulary that this rank scores; V for one rank
 """
 
 import torch
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from lm.objective.vocabulary_part import VocabularyPart
 
-CHUNK = 1024  # targets whose logits exist at one time
+CHUNK = 1024  # targets whose logits exist at once
 
 
 def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPart) -> tuple[Tensor, Tensor, Tensor]:
-    """Negative log-likelihood of each target (N), and exp(logits - largest) with its sums (N P, N 1), in at least fp32.
+    """Return the loss of each target (N), and exp(logits - largest) with its sums (N P, N 1), in fp32 or fp64.
 
     One exponential serves the loss and its gradient; on a CPU a pass over N P costs as much as a matrix product.
     """
@@ -42,28 +42,28 @@ class _SummedCrossEntropy(torch.autograd.Function):
         chunk: int,
         part: VocabularyPart,
     ) -> Tensor:
-        hidden_wanted, weight_wanted = ctx.needs_input_grad[:2]
+        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
         exact = hidden.dtype if hidden.dtype == torch.float64 else torch.float32
         total = torch.zeros((), dtype=exact, device=hidden.device)
-        hidden_gradient = torch.empty_like(hidden) if hidden_wanted else None
-        weight_gradient = torch.zeros_like(weight, dtype=exact) if weight_wanted else None
+        hidden_gradient = torch.empty_like(hidden) if needs_hidden else None
+        weight_gradient = torch.zeros_like(weight, dtype=exact) if needs_weight else None
         for start in range(0, len(targets), chunk):
-            some = slice(start, start + chunk)
-            losses, powers, sums = _losses(hidden[some], weight, targets[some], part)
-            total += (losses if loss_weights is None else losses * loss_weights[some]).sum()
-            if hidden_wanted or weight_wanted:
+            rows = slice(start, start + chunk)
+            losses, powers, sums = _losses(hidden[rows], weight, targets[rows], part)
+            total += (losses if loss_weights is None else losses * loss_weights[rows]).sum()
+            if needs_hidden or needs_weight:
                 powers.div_(sums)
-                part.subtract_one(powers, targets[some])
+                part.subtract_one(powers, targets[rows])
                 if loss_weights is not None:
-                    powers.mul_(loss_weights[some, None])
+                    powers.mul_(loss_weights[rows, None])
                 gradient = powers.to(hidden.dtype)
-                if hidden_wanted:
-                    hidden_gradient[some] = gradient @ weight.to(hidden.dtype)
-                if weight_wanted:
-                    weight_gradient += gradient.T @ hidden[some]  # not addmm_, which autocast leaves in fp32
-        if hidden_wanted:
+                if needs_hidden:
+                    hidden_gradient[rows] = gradient @ weight.to(hidden.dtype)
+                if needs_weight:
+                    weight_gradient += gradient.T @ hidden[rows]  # not addmm_, which autocast leaves in fp32
+        if needs_hidden:
             part.total(hidden_gradient)
-        ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype) if weight_wanted else None)
+        ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype) if needs_weight else None)
         return total
 
     @staticmethod
@@ -79,10 +79,16 @@ class _SummedCrossEntropy(torch.autograd.Function):
 def summed_cross_entropy(
     hidden: Tensor, weight: Tensor, targets: Tensor, *, loss_weights: Tensor | None = None, chunk: int = CHUNK
 ) -> Tensor:
-    """Sum over targets of -log softmax(hidden @ weight.T)[target]: N D, V D, N → scalar. 0 where N is 0.
+    """Return the sum over targets of -log softmax(hidden @ weight.T)[target]: N D, V D, N → scalar; 0 where N is 0.
 
-    With `loss_weights` (N) each target counts by its weight, and by 1 without. A `weight` that tensor parallelism
-    has cut gives the same on each of its ranks.
+    A `weight` that tensor parallelism shards gives the same result on each rank.
+
+    Args:
+        hidden: Final hidden states of the targets, N D.
+        weight: Output embeddings, V D.
+        targets: Token ids, int64 N.
+        loss_weights: Factor of each target's loss, N; 1 without.
+        chunk: Targets whose logits exist at once.
     """
     rows, part = VocabularyPart.of(weight)
     return _SummedCrossEntropy.apply(hidden, rows, targets, loss_weights, chunk, part)
@@ -90,7 +96,7 @@ def summed_cross_entropy(
 
 @torch.no_grad()
 def target_losses(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK) -> Tensor:
-    """The loss of each target in nats, without gradients: N D, V D, N → N."""
+    """Return the loss of each target in nats, without gradients: N D, V D, N → N."""
     rows, part = VocabularyPart.of(weight)
     starts = range(0, len(targets), chunk)
     losses = [_losses(hidden[i : i + chunk], rows, targets[i : i + chunk], part)[0] for i in starts]

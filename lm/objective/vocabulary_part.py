@@ -1,4 +1,4 @@
-"""The part of a vocabulary that this rank scores, where tensor parallelism cuts the table of output embeddings.
+"""The part of the vocabulary that this rank scores under tensor parallelism.
 
 Legend: N targets  D dim  V vocabulary  P part of it
 """
@@ -13,10 +13,14 @@ from torch.distributed.tensor import DTensor
 
 @dataclass(frozen=True)
 class VocabularyPart:
-    """P rows of the table from `start` on, and the ranks that have the others; with no `group` it is all of it.
+    """Rows `start` to `start + P` of the output embeddings. Without a `group`, all V rows.
 
-    Each rank scores all targets against its rows; what a softmax needs of the others, one number a target, is
-    exchanged, never the logits.
+    Each rank scores all targets against its own rows. The ranks exchange what a softmax needs, one number per target,
+    and never the logits.
+
+    Attributes:
+        start: First row of this rank.
+        group: The ranks that hold the other rows.
     """
 
     start: int = 0
@@ -24,39 +28,41 @@ class VocabularyPart:
 
     @staticmethod
     def of(weight: Tensor) -> tuple[Tensor, "VocabularyPart"]:
-        """The rows that are here (P D), and which they are: of a table (V D) as tensor parallelism leaves it."""
+        """Return the local rows (P D) of a weight (V D), and their place in the vocabulary."""
         if not isinstance(weight, DTensor):
             return weight, VocabularyPart()
         mesh = weight.device_mesh
-        assert mesh.ndim == 1, "it is gathered over ranks that read different rows"
-        size = -(-weight.shape[0] // mesh.size())  # DTensor cuts as torch.chunk does
+        assert mesh.ndim == 1, "the weight is gathered over the ranks that read different rows"
+        size = -(-weight.shape[0] // mesh.size())  # DTensor splits like torch.chunk
         return weight.to_local(), VocabularyPart(mesh.get_local_rank() * size, mesh.get_group())
 
     def largest(self, values: Tensor) -> Tensor:
+        """Return the elementwise maximum over the ranks, in place."""
         return self._reduce(values, dist.ReduceOp.MAX)
 
     def total(self, values: Tensor) -> Tensor:
+        """Return the elementwise sum over the ranks, in place."""
         return self._reduce(values, dist.ReduceOp.SUM)
 
     def pick(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The logit of each target (N P, N → N 1), wherever it is scored."""
+        """Return the logit of each target, from the rank that scores it: N P, N → N 1."""
         if self.group is None:
             return logits.gather(-1, targets[:, None])
-        here, places = self._here(targets, logits.shape[-1])
-        return self.total(logits.gather(-1, places[:, None]).where(here[:, None], 0.0))
+        local, columns = self._locate(targets, logits.shape[-1])
+        return self.total(logits.gather(-1, columns[:, None]).where(local[:, None], 0.0))
 
     def subtract_one(self, values: Tensor, targets: Tensor) -> None:
-        """Take 1 from the value (N P) of each target that is scored here, in place."""
+        """Subtract 1 from the value (N P) of each target that this rank scores, in place."""
         rows = torch.arange(len(targets), device=values.device)
         if self.group is not None:
-            here, places = self._here(targets, values.shape[-1])
-            rows, targets = rows[here], places[here]
+            local, columns = self._locate(targets, values.shape[-1])
+            rows, targets = rows[local], columns[local]
         values[rows, targets] -= 1
 
-    def _here(self, targets: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Whether each target is in this part, and where (somewhere, if not)."""
-        places = targets - self.start
-        return (places >= 0) & (places < size), places.clamp(0, size - 1)
+    def _locate(self, targets: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Return whether each target is in this part, and its column; an arbitrary column if it is not."""
+        columns = targets - self.start
+        return (columns >= 0) & (columns < size), columns.clamp(0, size - 1)
 
     def _reduce(self, values: Tensor, operation: dist.ReduceOp) -> Tensor:
         if self.group is not None:

@@ -1,4 +1,7 @@
-"""Optimizers, each a factory from a model's parameters to one torch optimizer."""
+"""Optimizer, learning-rate schedule and the length of a run.
+
+`adamw` builds the optimizer, `cosine` and others give the learning rate of a step, `Budget` plans steps and batches.
+"""
 
 from lm.optimizer.adamw import adamw
 from lm.optimizer.budget import Budget, Plan

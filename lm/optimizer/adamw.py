@@ -1,4 +1,4 @@
-"""AdamW as language models use it: matrices decay, vectors and embeddings do not."""
+"""AdamW for language models: matrices decay, vectors and embeddings do not."""
 
 import torch
 from torch import nn
@@ -14,10 +14,18 @@ def adamw(
     betas: tuple[BelowOne, BelowOne] = (0.9, 0.95),
     epsilon: Positive = 1e-8,
 ) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) over what trains, in two groups by whether weights decay.
+    """Build AdamW (Loshchilov and Hutter 2019) over the trained weights, in two groups: with decay and without.
 
-    Decay pulls on the scale of matrices, which normalisation makes redundant; norms, biases and embedding rows
-    have no such redundancy. Fused: one kernel a step, also on the CPU.
+    Decay shrinks the scale of matrices, which normalisation makes redundant; norms, biases and embedding rows have no
+    such redundancy. The implementation is fused: one kernel per step, also on the CPU.
+
+    Args:
+        model: The model whose weights train.
+        learning_rate: Peak learning rate; the schedule multiplies it. Higher for small models: `lm.config.ladder`.
+        weight_decay: Decay of matrices, multiplied by the learning rate at each step; 0.1 as in GPT-3 and Llama.
+        betas: Decay rates of the moving averages of gradient and squared gradient; 0.95 reacts faster than torch's
+            0.999, as in GPT-3 and Llama.
+        epsilon: Added to the root of the squared gradient.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]

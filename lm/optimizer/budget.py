@@ -1,4 +1,4 @@
-"""How long to train and in what portions, settled before anything runs.
+"""The length of a run and its batches, planned before anything runs.
 
 Legend: batch  the tokens of one optimizer step, over all ranks and micro-batches
 """
@@ -10,27 +10,36 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Plan:
-    """Every number the loop needs; all ranks compute the same one."""
+    """Steps, rows and micro-batches of a run; every rank computes the same plan."""
 
     steps: int
     rows_per_step: int
     rows_per_device: int  # rows of one micro-batch
-    accumulate: int  # micro-batches a step
+    accumulate: int  # micro-batches per step
     devices: int
     context: int
 
     @property
     def tokens(self) -> int:
-        """Places in the rows of the whole run (padding included)."""
+        """Tokens of all rows of the run, padding included."""
         return self.steps * self.rows_per_step * self.context
 
 
 class Budget:
-    """Say the length as exactly one of tokens, steps, epochs or tokens_per_parameter (Hoffmann et al. 2022: 20).
+    """Length of a run, as exactly one of tokens, steps, epochs or tokens_per_parameter, and size of its batches.
 
-    `batch_tokens` is what one optimizer step sees, whatever the number of devices; accumulation follows from
-    `rows_per_device`. `auto` takes the most rows that divide evenly, up to 4,096 tokens at a time: on a CPU larger
-    micro-batches only fall out of the cache.
+    Args:
+        batch_tokens: Tokens of one optimizer step, whatever the number of devices: the global batch. A multiple of
+            devices × rows_per_device × context.
+        tokens: Length in tokens, padding included.
+        steps: Length in optimizer steps.
+        epochs: Length in passes over the training rows.
+        tokens_per_parameter: Length in tokens per parameter of the model; 20 is compute-optimal (Hoffmann et al. 2022).
+        rows_per_device: Rows of one micro-batch; the rest of the batch is accumulated. `auto` takes the largest number
+            that divides evenly, up to 4,096 tokens: on a CPU larger micro-batches fall out of the cache.
+
+    Raises:
+        ValueError: Not exactly one length is given, or a number is not positive.
     """
 
     def __init__(
@@ -62,7 +71,17 @@ class Budget:
         self.rows_per_device = rows_per_device
 
     def plan(self, *, context: int, devices: int, rows: int, parameters: int) -> Plan:
-        """The plan for `rows` training rows of `context` tokens and a model of `parameters`."""
+        """Plan the run.
+
+        Args:
+            context: Tokens of a row.
+            devices: Devices that read different rows.
+            rows: Training rows.
+            parameters: Parameters of the model.
+
+        Raises:
+            ValueError: The batch is not a multiple of devices × rows × context.
+        """
         per_device = 1 if self.rows_per_device == "auto" else self.rows_per_device
         unit = devices * per_device * context
         if self.batch_tokens % unit:
@@ -74,8 +93,8 @@ class Budget:
             )
         rows_per_step = self.batch_tokens // context
         if self.rows_per_device == "auto":
-            share, most = rows_per_step // devices, max(1, 4096 // context)
-            per_device = max(n for n in range(1, most + 1) if share % n == 0)
+            share, largest = rows_per_step // devices, max(1, 4096 // context)
+            per_device = max(n for n in range(1, largest + 1) if share % n == 0)
         steps = {
             "steps": lambda: self.amount,
             "tokens": lambda: self.amount / self.batch_tokens,

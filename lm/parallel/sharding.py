@@ -1,11 +1,11 @@
-"""How a transformer is shared out over devices: its matrices by tensor parallelism, what is stored by FSDP2.
+"""How a transformer is sharded: matrices by tensor parallelism, stored weights by FSDP2.
 
-The model knows nothing of it. Tensor parallelism (Shoeybi et al. 2019, arXiv:1909.08053) cuts each matrix among ranks
-that work on the same rows: what reads the residual stream by columns, so that a rank has some heads and some hidden
-features of its own; what writes to it by rows, whose parts are summed. The table of embeddings, mostly the largest
-matrix of all, is cut by vocabulary, for reading and for scoring (`lm.objective.loss`); norms are kept whole by every
-rank, being small. FSDP2 (Zhao et al. 2023, arXiv:2304.11277) then stores of every parameter one share a rank, and
-gathers a block when it is needed. Sequence and context parallelism are not supported.
+The model does not know about it. Tensor parallelism (Shoeybi et al. 2019, arXiv:1909.08053) splits each matrix among
+ranks that work on the same rows: a matrix that reads the residual stream by columns, so that each rank has some heads
+and some hidden features; a matrix that writes to it by rows, whose partial results are summed. The embedding table,
+usually the largest matrix, is split by vocabulary, for reading and for scoring (`lm.objective.loss`); norms are small,
+and every rank holds them whole. FSDP2 (Zhao et al. 2023, arXiv:2304.11277) then stores one shard of every parameter on
+each rank, and gathers a block when it is needed. Sequence and context parallelism are not supported.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from lm.model import Block, Transformer
 
 
 def check_tensor_parallel(model: Transformer, ranks: int, *, key: str) -> None:
-    """Raise where a matrix of `model` cannot be cut among that many ranks, which the config calls `key`."""
+    """Raise ValueError if a matrix of `model` cannot be split among that many ranks, which the config sets at `key`."""
     for block in model.blocks if ranks > 1 else ():
         counts = {
             "model.attention.heads": block.attention.heads,
@@ -39,15 +39,15 @@ def check_tensor_parallel(model: Transformer, ranks: int, *, key: str) -> None:
             if count % ranks:
                 fitting = [n for n in range(1, ranks) if all(each % n == 0 for each in counts.values())]
                 raise ValueError(
-                    f"{key}={ranks}: {name} {count} cannot be shared out over {ranks} ranks: make it a multiple of "
+                    f"{key}={ranks}: {name} {count} cannot be split over {ranks} ranks: make it a multiple of "
                     f"{ranks}, or set {key} to {fitting[-1]}"
                 )
     if -(-model.vocab_size // ranks) * (ranks - 1) >= model.vocab_size:
-        raise ValueError(f"{key}={ranks}: a vocabulary of {model.vocab_size} leaves ranks with nothing: set it lower")
+        raise ValueError(f"{key}={ranks}: a vocabulary of {model.vocab_size} leaves ranks without a part: set it lower")
 
 
 def is_parallel(model: nn.Module) -> bool:
-    """Whether the weights of `model` are shared out already."""
+    """Return True if the weights of `model` are sharded."""
     return any(isinstance(weight, DTensor) for weight in model.parameters())
 
 
@@ -59,23 +59,27 @@ def parallelize(
     cpu_offload: bool,
     parameters_in: torch.dtype | None,
 ) -> None:
-    """Share `model` out in its place over a mesh of `data_parallel` × `tensor_parallel`; once is enough.
+    """Shard `model` in place over a mesh; a sharded model stays as it is.
 
-    With `reshard_after_forward` a block's gathered weights are given back after its forward pass and gathered again
-    for its backward: a third more traffic, for no more than one whole block in memory. `cpu_offload` keeps weights,
-    gradients and optimizer in the memory of the host. `parameters_in` is what weights are gathered and computed with
-    (None: as they are stored); gradients are summed over ranks in fp32 at least.
+    Args:
+        model: The whole model, the same on every rank.
+        mesh: Ranks in dimensions named `data_parallel` and `tensor_parallel`.
+        reshard_after_forward: Free a block's gathered weights after its forward pass and gather them again for its
+            backward pass: a third more traffic, for at most one whole block in memory.
+        cpu_offload: Keep weights, gradients and optimizer state in host memory.
+        parameters_in: Type in which weights are gathered and multiplied; None for the stored type. Gradients are summed
+            over ranks in fp32 at least.
     """
     if is_parallel(model):
         return
     data, tensor = mesh["data_parallel"], mesh["tensor_parallel"]
     if tensor.size() > 1:
-        _share_matrices(model, tensor)
+        _split_matrices(model, tensor)
     if data.size() == 1 and tensor.size() > 1 and not cpu_offload:
-        return  # every weight has its place already
+        return  # every weight is placed
     settings = {
         "mesh": data,
-        # what comes in keeps its type: the residual stream stays in fp32 under autocast, as in one process
+        # Inputs keep their type: the residual stream stays in fp32 under autocast, as in one process.
         "mp_policy": MixedPrecisionPolicy(parameters_in, torch.float32, cast_forward_inputs=False)
         if parameters_in
         else MixedPrecisionPolicy(),
@@ -83,12 +87,12 @@ def parallelize(
     }
     for block in model.blocks:
         fully_shard(block, reshard_after_forward=reshard_after_forward, **settings)
-    # The root holds the table, which the loss needs after the forward pass: it stays gathered until the backward.
+    # The root holds the embedding table, which the loss needs after the forward pass.
     fully_shard(model, reshard_after_forward=False, **settings)
     register_forward(model, "hidden")
 
 
-def _share_matrices(model: Transformer, mesh: DeviceMesh) -> None:
+def _split_matrices(model: Transformer, mesh: DeviceMesh) -> None:
     for block in model.blocks:
         parallelize_module(block, mesh, dict(_block_plan(block)))
     plan: dict[str, ParallelStyle] = {
@@ -96,15 +100,15 @@ def _share_matrices(model: Transformer, mesh: DeviceMesh) -> None:
         "norm": _Whole(Replicate()),
     }
     if model.output is not None:
-        plan["output"] = ColwiseParallel()  # its rows, of which each scores a token
+        plan["output"] = ColwiseParallel()  # by its rows, each of which scores a token
     parallelize_module(model, mesh, plan)
 
 
 def _block_plan(block: Block) -> Iterator[tuple[str, ParallelStyle]]:
-    """A style for every part of a block that has weights.
+    """Yield a style for every part of a block that has weights.
 
-    Blocks promise that attention writes by `output` and feedforward by `down`; other matrices in them read. The
-    gradients that these send back are summed before they are exchanged, since their input is prepared once.
+    In every block attention writes by `output` and feedforward by `down`; their other matrices read. The gradients of
+    the readers are summed before they are exchanged, since their common input is prepared once.
     """
     for part, writer in (("attention", "output"), ("feedforward", "down")):
         yield f"{part}_norm", _Whole(Replicate())
@@ -113,11 +117,11 @@ def _block_plan(block: Block) -> Iterator[tuple[str, ParallelStyle]]:
             if isinstance(module, nn.Linear):
                 yield f"{part}.{name}", RowwiseParallel() if name == writer else ColwiseParallel()
             elif any(True for _ in module.parameters()):
-                yield f"{part}.{name}", _Whole(Shard(2))  # queries or keys, B T H E: a rank has some heads
+                yield f"{part}.{name}", _Whole(Shard(2))  # normalises queries or keys, B T H E: a rank has some heads
 
 
 class _Whole(ParallelStyle):
-    """Every rank holds all of a module's weights. Where its inputs are a part only, so are its weights' gradients."""
+    """Every rank holds all weights of a module. Where its inputs are partial, so are its weights' gradients."""
 
     def __init__(self, layout: Placement):
         super().__init__()

@@ -1,7 +1,7 @@
-"""Lightning's strategy for models that one device does not hold: FSDP2, tensor parallelism, or both.
+"""Lightning's strategy for models that one device cannot hold: FSDP2, tensor parallelism, or both.
 
-Lightning launches the ranks and lays them out as a mesh; `lm.parallel.sharding` says what is sharded, and how. This
-module validates sizes, and makes checkpoints that any number of ranks and any strategy can read.
+Lightning launches the ranks and arranges them as a mesh; `lm.parallel.sharding` says what is sharded, and how. This
+module validates sizes, and writes checkpoints that any number of ranks and any strategy can read.
 """
 
 import copy
@@ -11,9 +11,8 @@ from secrets import token_hex
 from typing import Any
 
 import torch
-from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, SingleDeviceStrategy, Strategy
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -26,7 +25,7 @@ from torch.optim import Optimizer
 
 from lm.bounds import Count
 from lm.checkpoint.sharded import (
-    GO_ON,
+    DAMAGE_REMEDY,
     check_parts,
     is_parts,
     join_tensors,
@@ -35,24 +34,34 @@ from lm.checkpoint.sharded import (
     split_tensors,
     write_parts,
 )
-from lm.files import undamaged
+from lm.files import report_damage
 from lm.hardware import Compute
 from lm.model import Transformer
+from lm.parallel.placement import Placement
 from lm.parallel.sharding import is_parallel, parallelize
 
 TENSOR = "trainer.strategy.tensor_parallel_size"
 
 
-class Sharded(ModelParallelStrategy):
-    """Weights, gradients and optimizer shared out over all ranks.
+class Sharded(ModelParallelStrategy, Placement):
+    """Shard weights, gradients and optimizer state over all ranks (FSDP2), and matrices over some (tensor parallelism).
 
-    `tensor_parallel_size` ranks work on the same rows, each with a part of every matrix (keep them on one machine:
-    they exchange activations twice a block and pass); the others read rows of their own. Every rank makes the whole
-    model in the memory of its host before it keeps its share, so that a seed means the same weights as in one process;
-    a device holds no more than a block of it at a time. Checkpoints are gathered by the first rank into the same single
-    file as in one process; with `distributed_checkpoints` each rank writes its part. See `lm.parallel.sharding` for the
-    other options.
+    Every rank builds the whole model in host memory before it keeps its shard, so that a seed gives the same weights as
+    in one process; a device holds at most one block of the whole model at a time. Memory per device is about
+    1 / ranks of weights, gradients and optimizer state, plus the activations of its rows.
+
+    Args:
+        tensor_parallel_size: Ranks that work on the same rows, each with a part of every matrix; the others read rows
+            of their own. A divisor of the ranks, of heads, key_value_heads and the feedforward's hidden. Such ranks
+            exchange activations twice a block and pass, so keep them on one machine.
+        reshard_after_forward: Free a block's gathered weights after its forward pass and gather them again for its
+            backward pass: a third more traffic, for at most one whole block in memory.
+        cpu_offload: Keep weights, gradients and optimizer state in host memory: slow, for models that fit nowhere else.
+        distributed_checkpoints: Each rank writes its shard of a checkpoint; false gathers all on rank 0 into the same
+            single file as in one process. Both load anywhere; `lm consolidate` turns the first into the second.
     """
+
+    is_sharded = True
 
     def __init__(
         self,
@@ -65,21 +74,36 @@ class Sharded(ModelParallelStrategy):
         super().__init__(tensor_parallel_size=tensor_parallel_size, save_distributed_checkpoint=distributed_checkpoints)
         self.reshard_after_forward, self.cpu_offload = reshard_after_forward, cpu_offload
         self.distributed_checkpoints = distributed_checkpoints
-        self._outline: nn.Module | None = None  # the whole model without memory
+        self._outline: nn.Module | None = None  # the whole model on the meta device
 
     @property
     def tensor_parallel_size(self) -> int:
         return self._tensor_parallel_size
 
+    @property
+    def description(self) -> str:
+        size = self.tensor_parallel_size
+        return f"FSDP2, {size} tensor-parallel" if size > 1 else "FSDP2"
+
+    def check(self, *, ranks: int, compute: Compute) -> None:
+        size = self.tensor_parallel_size
+        if ranks % size:
+            raise ValueError(f"{TENSOR}={size} does not divide {ranks} ranks: set it, or trainer.devices, to fit")
+        if compute.compile and size > 1:
+            raise ValueError(
+                f"compute.compile=true and {TENSOR}={size}: torch cannot compile that yet; set one to false, or 1"
+            )
+        if compute.precision == "64-true":
+            raise ValueError("compute.precision=64-true: Lightning does not shard in it; use trainer=ddp, or 32-true")
+
     def setup_environment(self) -> None:
         self._data_parallel_size = self.world_size // self.tensor_parallel_size
         super().setup_environment()
 
-    def share_out(self, model: Transformer) -> None:
-        """Share the model out in its place, unless it is."""
+    def shard(self, model: Transformer) -> None:
         if is_parallel(model):
             return
-        self._outline = _without_memory(model)
+        self._outline = _on_meta(model)
         half = self.precision_plugin.precision in ("bf16-mixed", "bf16-true")
         parallelize(
             model,
@@ -90,24 +114,24 @@ class Sharded(ModelParallelStrategy):
         )
 
     def model_to_device(self) -> None:
-        """Nothing where weights stay on the host; they are where they belong already."""
+        """Move nothing if weights stay on the host."""
         if not self.cpu_offload:
             super().model_to_device()
 
     def _get_process_group_backend(self) -> str:
-        # what is offloaded is exchanged from the host too: norms of gradients, checkpoints
+        # Offloaded tensors are exchanged from the host too: gradient norms, checkpoints.
         both = self.cpu_offload and self.root_device.type == "cuda"
         return "cpu:gloo,cuda:nccl" if both else super()._get_process_group_backend()
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """All weights, on the first rank, and nothing on the others, which help; or this rank's parts on every rank."""
+        """Return all weights on rank 0 and nothing on others, which take part; or each rank's shards."""
         return get_model_state_dict(self.model, options=self._options)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """As torch's own `state_dict`, on the first rank, or on every rank with its parts.
+        """Return torch's own `state_dict`, on rank 0, or on every rank with its shards.
 
-        Lightning numbers parameters by their place in the model, torch by their place in the optimizer's groups: a
-        checkpoint of the one, read by the other, would give parameters each other's moments.
+        Lightning numbers parameters by their position in the model, torch by their position in the optimizer's groups:
+        a checkpoint of one, read by the other, would swap the moments of parameters.
         """
         optimizer = optimizer._optimizer if isinstance(optimizer, LightningOptimizer) else optimizer
         state = get_optimizer_state_dict(self.model, optimizer, options=self._options)
@@ -125,10 +149,10 @@ class Sharded(ModelParallelStrategy):
         write_parts(Path(filepath), tensors, rest, name=name, first=self.is_global_zero)
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
-        """Each rank reads its share, from a file or from parts, whoever wrote them."""
+        """Read this rank's shard, from a single or a distributed checkpoint of any number of ranks."""
         options = StateDictOptions(full_state_dict=not is_parts(checkpoint_path), cpu_offload=True)
         if is_parts(checkpoint_path):
-            with undamaged(checkpoint_path, GO_ON):
+            with report_damage(checkpoint_path, DAMAGE_REMEDY):
                 check_parts(checkpoint_path)
                 checkpoint = read_rest(checkpoint_path)
             sharded = {
@@ -144,7 +168,7 @@ class Sharded(ModelParallelStrategy):
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             set_optimizer_state_dict(self.model, optimizer, self._named(state, optimizer), options=options)
             for own, group in zip(optimizer.param_groups, state["param_groups"], strict=True):
-                own |= {key: value for key, value in group.items() if key != "params"}  # pairs come back as lists
+                own |= {key: value for key, value in group.items() if key != "params"}  # tuples are read back as lists
         return checkpoint
 
     @property
@@ -152,7 +176,6 @@ class Sharded(ModelParallelStrategy):
         return StateDictOptions(full_state_dict=not self.distributed_checkpoints, cpu_offload=True)
 
     def whole_model(self) -> nn.Module | None:
-        """A copy of the model that is not shared out, on the first rank; None on the others, which must ask too."""
         model = self.lightning_module.model
         state = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
         if not self.is_global_zero:
@@ -162,7 +185,7 @@ class Sharded(ModelParallelStrategy):
         return whole.to(self.root_device)
 
     def _named(self, state: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
-        """torch's `state_dict` of an optimizer, with parameters by name instead of number."""
+        """Return torch's `state_dict` of an optimizer, with parameters by name instead of number."""
         names = {weight: name for name, weight in self.model.named_parameters()}
         groups, named = [], {}
         for group, own in zip(state["param_groups"], optimizer.param_groups, strict=True):
@@ -173,7 +196,7 @@ class Sharded(ModelParallelStrategy):
 
 
 def numbered(state: Mapping[str, Any]) -> dict[str, Any]:
-    """An optimizer's state by names of parameters, as torch's own `state_dict`, by their place in the groups."""
+    """Convert an optimizer state keyed by parameter name to torch's `state_dict`, keyed by position in the groups."""
     groups, numbers = [], {}
     for group in state["param_groups"]:
         places = range(len(numbers), len(numbers) + len(group["params"]))
@@ -182,54 +205,12 @@ def numbered(state: Mapping[str, Any]) -> dict[str, Any]:
     return {"state": {numbers[name]: value for name, value in state["state"].items()}, "param_groups": groups}
 
 
-def share_out(strategy: Strategy, model: Transformer) -> None:
-    """What a LightningModule does in `configure_model`: share the model out, if the strategy is one that does."""
-    if isinstance(strategy, Sharded):
-        strategy.share_out(model)
-
-
-def whole_model(strategy: Strategy, module: LightningModule) -> nn.Module | None:
-    """The model that `module` trains, on the first rank; None on the others, which must ask too."""
-    if isinstance(strategy, Sharded):
-        return strategy.whole_model()
-    return module.model if strategy.is_global_zero else None
-
-
-def tensor_parallel_size(strategy: Strategy | str) -> int:
-    """Ranks that read the same rows."""
-    return strategy.tensor_parallel_size if isinstance(strategy, Sharded) else 1
-
-
-def refuse_misfits(strategy: Strategy | str, *, ranks: int, compute: Compute) -> None:
-    """Raise where the strategy cannot be carried out by that many ranks, or not with what `compute` asks for."""
-    if not isinstance(strategy, Sharded):
-        return
-    size = strategy.tensor_parallel_size
-    if ranks % size:
-        raise ValueError(f"{TENSOR}={size} does not divide {ranks} ranks: set it, or trainer.devices, to fit")
-    if compute.compile and size > 1:
-        raise ValueError(
-            f"compute.compile=true and {TENSOR}={size}: torch cannot compile that yet; set one to false, or 1"
-        )
-    if compute.precision == "64-true":
-        raise ValueError("compute.precision=64-true: Lightning does not shard in it; use trainer=ddp, or 32-true")
-
-
-def strategy_name(strategy: Strategy) -> str:
-    """What the strategy is called, for a line to the user."""
-    if isinstance(strategy, Sharded):
-        size = strategy.tensor_parallel_size
-        return f"FSDP2, {size} tensor-parallel" if size > 1 else "FSDP2"
-    known = {DDPStrategy: "DDP", SingleDeviceStrategy: "one process"}
-    return known.get(type(strategy), type(strategy).__name__)
-
-
-def _without_memory(model: nn.Module) -> nn.Module:
-    """A copy on the meta device, which never holds the weights twice."""
+def _on_meta(model: nn.Module) -> nn.Module:
+    """Copy the model to the meta device, without ever holding the weights twice."""
     empty = {id(buffer): buffer.to("meta") for buffer in model.buffers()}
     for weight in model.parameters():
         empty[id(weight)] = nn.Parameter(weight.detach().to("meta"), requires_grad=weight.requires_grad)
-    outline = copy.deepcopy(model, empty)  # what it finds there it does not copy
+    outline = copy.deepcopy(model, empty)  # deepcopy takes what it finds in its memo
     for module in outline.modules():
-        vars(module).pop("forward", None)  # a compiled one would be that of the model itself
+        vars(module).pop("forward", None)  # a compiled forward would be that of the model itself
     return outline

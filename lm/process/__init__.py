@@ -1,1 +1,4 @@
-"""The processes of a job: ranks, how they are started and supervised, and how their failures are reported."""
+"""Processes of a job: ranks, how they start, how one that fails ends the others, and how failures are reported.
+
+Import its modules one by one: only `lm.process.launcher` imports Lightning.
+"""

@@ -1,53 +1,101 @@
-"""How an end that is no success is told: a user's mistake in a line, ours with its traceback."""
+"""How failures are reported: a user's mistake in one line, a bug with its traceback."""
 
 import errno
+import json
 import os
+import re
 import sys
 import traceback
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+from time import time
 from types import FrameType
 
-from lm.process.extras import remedy
-from lm.process.launch import Failure, RankError, report
+from lm.files import write_atomically
 from lm.process.ranks import this_rank
 
-MISTAKE, BUG, INTERRUPTED = 2, 1, 130
-UNREAD = 141  # what a shell makes of SIGPIPE
-FULL = (errno.ENOSPC, errno.EDQUOT)
+MISTAKE, BUG, INTERRUPTED = 2, 1, 130  # exit codes
+PIPE_CLOSED = 141  # exit code that a shell gives for SIGPIPE
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+REPORT = "LM_RANK_REPORT"  # environment variable: the file for the failure of a rank that another process launched
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure as it is reported, by this process or by another rank."""
+
+    text: str  # all of it, with a traceback if it is a bug
+    line: str
+    code: int  # exit code
+    follows: bool = False  # caused by the loss of another rank
+    when: float = 0.0  # seconds since the epoch
+
+
+class RankError(Exception):
+    """Another rank failed, and this one cannot continue without it."""
+
+    def __init__(self, failure: Failure):
+        super().__init__(failure.line)
+        self.failure = failure
 
 
 def report_failure(error: BaseException) -> int:
-    """Print what went wrong and give the exit code; with LM_DEBUG=1 a user's mistake has a traceback too.
+    """Print what went wrong and return the exit code; with LM_DEBUG=1 a user's mistake has a traceback too.
 
-    A rank that another process has launched leaves its words to that one.
+    A rank that another process launched writes its failure to a file for that process instead.
     """
-    if isinstance(error, BrokenPipeError) and _reader_has_gone():
-        return UNREAD
-    failure = _as_told(error)
-    if not report(failure):
-        print(failure.told, end="", file=sys.stderr, flush=True)
+    if isinstance(error, BrokenPipeError) and _pipe_is_closed():
+        return PIPE_CLOSED
+    failure = _failure(error)
+    if not write_report(failure):
+        print(failure.text, end="", file=sys.stderr, flush=True)
     return failure.code
 
 
-def in_a_line(error: BaseException) -> str:
-    """What `report_failure` prints of a user's mistake; of a bug of ours its kind and its message."""
-    return _as_told(error).line
+def one_line(error: BaseException) -> str:
+    """The message of a user's mistake; of a bug its type and message."""
+    return _failure(error).line
 
 
-def _as_told(error: BaseException) -> Failure:
+def write_report(failure: Failure) -> bool:
+    """Write the failure for the process that launched this rank, unless one is written; False if none launched it."""
+    if REPORT not in os.environ:
+        return False
+    if not (path := Path(os.environ[REPORT])).exists():
+        write_atomically(path, json.dumps({**asdict(failure), "when": time()}))
+    return True
+
+
+def install_hint(error: ImportError) -> str:
+    """`; pip install 'lm[…]'` where an extra contains the package that `error` names; else ""."""
+    try:
+        requirements = requires("lm") or []
+    except PackageNotFoundError:  # a checkout that is not installed
+        return ""
+    for requirement in requirements:
+        package = re.match(r"[\w-]+", requirement)[0].replace("-", "_")
+        extra = re.search(r"extra == ['\"]([\w-]+)", requirement)
+        if extra and re.search(rf"\b{package}\b", error.name or str(error)):
+            return f"; pip install 'lm[{extra[1]}]'"
+    return ""
+
+
+def _failure(error: BaseException) -> Failure:
     if isinstance(error, RankError):
         return error.failure
     rank = this_rank()
     where = getattr(error, "__notes__", [f"on {rank}"] if rank else [])
-    error = _full_disk(error) or error
-    mistake = _is_users(error)
-    told = "" if mistake and not os.environ.get("LM_DEBUG") else "".join(traceback.format_exception(error))
+    error = _disk_full(error) or error
+    mistake = _is_mistake(error)
+    trace = "" if mistake and not os.environ.get("LM_DEBUG") else "".join(traceback.format_exception(error))
     line = _message(error) if mistake else f"{type(error).__name__}: {error}"
     line += f" ({', '.join(where)})" if where else ""
-    return Failure(f"{told}error: {line}\n" if mistake else told, line, code=MISTAKE if mistake else BUG)
+    return Failure(f"{trace}error: {line}\n" if mistake else trace, line, code=MISTAKE if mistake else BUG)
 
 
-def _reader_has_gone() -> bool:
-    """Whether nobody reads on what we print, as after `lm … | head`: no fault, and nothing to report_failure."""
+def _pipe_is_closed() -> bool:
+    """Whether the reader of our output has exited, as in `lm … | head`."""
     try:
         print(flush=True)
     except BrokenPipeError:
@@ -56,27 +104,26 @@ def _reader_has_gone() -> bool:
     return False
 
 
-def _full_disk(error: BaseException | None) -> OSError | None:
-    """What began it where the disk is full: writers fail once more as they close, with stranger words."""
+def _disk_full(error: BaseException | None) -> OSError | None:
+    """The error of a full disk behind another one: writers often raise again as they close."""
     seen: list[BaseException] = []
-    while error is not None and error not in seen:  # who raises an error again from another one ties a loop
-        if isinstance(error, OSError) and error.errno in FULL:
+    while error is not None and error not in seen:  # an error raised again from a later one makes a cycle
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             return error
         seen.append(error)
         error = error.__cause__ or error.__context__
     return None
 
 
-def _is_users(error: BaseException) -> bool:
-    """Our ValueErrors are written for the user; those from deep inside a library mean a bug of ours.
+def _is_mistake(error: BaseException) -> bool:
+    """Whether the user can mend it: a ValueError that this package raised, a missing file, a missing extra.
 
-    A file that is not there, or not allowed, is the user's whichever of Python's modules opened it for us; so is
-    a package that one of our extras brings.
+    A ValueError from inside a library is a bug of ours. A file may be opened by any module of Python for us.
     """
     if isinstance(error, ImportError):
-        return bool(remedy(error))
+        return bool(install_hint(error))
     raised_in = [_package(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return True
     if isinstance(error, OSError):
         raised_in = [package for package in raised_in if package not in sys.stdlib_module_names]
@@ -89,10 +136,10 @@ def _package(frame: FrameType) -> str:
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno in FULL:
-        return f"{error.strerror}: nothing half-written is kept; make room, then the same command goes on"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return f"{error.strerror}: no partial file is left; make room, then run the same command again to resume"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, ImportError):
-        return f"{str(error).splitlines()[0].rstrip('.')}{remedy(error)}"
+        return f"{str(error).splitlines()[0].rstrip('.')}{install_hint(error)}"
     return str(error)

@@ -1,30 +1,30 @@
-"""Which process of a run this is."""
+"""Which process of a run this is, how many there are, and sums over them."""
 
 import ctypes
 import os
 import signal
 import sys
 
-# What torchrun, Lightning's launcher and Slurm set; a process above 0 in any of them is not the first.
+# Set by torchrun, Lightning's launcher and Slurm; a process above 0 in any of them is not the first.
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and writes for the run: true in every run of one process."""
+    """Whether this process prints and writes for the run: true in every run of one process."""
     return not any(int(os.environ.get(name) or 0) for name in RANKS)
 
 
 def data_share(trainer) -> tuple[int, int]:
-    """How many ranks of a Lightning trainer read different rows, and which of those this one is.
+    """The number of ranks of a Lightning trainer that read different rows, and the index of this one among them.
 
     Ranks that compute parts of the same matrices (tensor parallelism) read the same rows.
     """
-    told = trainer.distributed_sampler_kwargs or {"num_replicas": 1, "rank": 0}
-    return told["num_replicas"], told["rank"]
+    sampler = trainer.distributed_sampler_kwargs or {"num_replicas": 1, "rank": 0}
+    return sampler["num_replicas"], sampler["rank"]
 
 
 def sum_over_ranks(trainer, values):
-    """The sum of a tensor over the ranks that read different rows; `values` itself stays as it is."""
+    """The sum of a tensor over the ranks that read different rows; `values` itself is not changed."""
     if trainer.world_size == 1:
         return values
     total = trainer.strategy.reduce(values.to(trainer.strategy.root_device, copy=True), reduce_op="sum")
@@ -32,7 +32,7 @@ def sum_over_ranks(trainer, values):
 
 
 def this_rank(local: int | None = None) -> str:
-    """`rank 1 of 2`, this one or the one of another `local` rank of this machine; "" in a run of one process."""
+    """`rank 1 of 2`, for this process or for a `local` rank of this machine; "" in a run of one process."""
     if in_group():
         distributed = sys.modules["torch.distributed"]
         rank, ranks = distributed.get_rank(), distributed.get_world_size()
@@ -45,19 +45,19 @@ def this_rank(local: int | None = None) -> str:
 
 
 def in_group() -> bool:
-    """Whether this process exchanges tensors with others; a job that never loaded torch has no group."""
+    """Whether this process belongs to a torch process group; a job that never imported torch does not."""
     distributed = sys.modules.get("torch.distributed")
     return bool(distributed and distributed.is_available() and distributed.is_initialized())
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1
 
 
-def end_with(parent: int) -> None:
-    """Let this process, a rank that `parent` launched, not outlive it: killed, that one can tell nobody."""
+def die_with_parent(parent: int) -> None:
+    """Make the kernel kill this process when its `parent` dies: a killed parent cannot end it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it was killed before this came to be asked
+    if os.getppid() != parent:  # it died before the call
         raise SystemExit(128 + signal.SIGKILL)

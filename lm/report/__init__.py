@@ -1,15 +1,23 @@
-"""What was found, as tables in the terminal and as pages that stand alone."""
+"""Reports: results as tables in the terminal and as HTML pages that load nothing else.
+
+`statistics` has confidence intervals and power laws; matplotlib is optional and imported when a page is written.
+"""
 
 from lm.report.curation import curation_table, curation_verdict
-from lm.report.lines import Line, aligned, scaled
 from lm.report.scaling import scaling_page, scaling_table, scaling_verdict
+from lm.report.statistics import PowerLaw, confidence_interval, fit_power_law, fit_power_law_with_floor
+from lm.report.table import Line, aligned, scaled
 from lm.report.vocabulary import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
 
 __all__ = [
     "Line",
+    "PowerLaw",
     "aligned",
+    "confidence_interval",
     "curation_table",
     "curation_verdict",
+    "fit_power_law",
+    "fit_power_law_with_floor",
     "learning_table",
     "premium_table",
     "scaled",

@@ -1,70 +1,65 @@
-"""What was chosen of a set of conversations, what was not and why, and whether it teaches more."""
+"""Report a curation: what each rule dropped and why, and whether the selection teaches more."""
 
 from collections.abc import Mapping
 from typing import Any
 
-TASKS = 12  # that are shown
+from lm.report.table import with_interval
+
+MAX_TASKS = 12  # rows of the table of tasks
+MAX_EXAMPLE = 90  # characters
 
 
 def curation_table(result: Mapping[str, Any]) -> str:
-    """A line a rule and reason, the commonest first; then the tasks, the largest first; then notes."""
+    """Format one line per rule and reason, most frequent first; then tasks, largest first; then notes."""
     rows = [("read", result["conversations"], "")]
     for number, step in enumerate(result["steps"]):
-        if number == result["held_out_after"] and result["held_out"]:  # of those that can be learned from
+        if number == result["held_out_after"] and result["held_out"]:  # of the conversations that can be trained on
             rows.append(("held out", -result["held_out"], ""))
         if number or step["dropped"]:
             rows.append((step["step"], step["conversations"], ""))
-        for reason, found in sorted(step["dropped"].items(), key=lambda item: (-item[1]["conversations"], item[0])):
-            example = found["examples"][0]
-            told = f"{_short(example['place'])}: {example['detail']}"
-            rows.append((f"  {reason}", -found["conversations"], told if len(told) <= 90 else f"{told[:89]}…"))
+        for reason, drops in sorted(step["dropped"].items(), key=lambda item: (-item[1]["conversations"], item[0])):
+            first = drops["examples"][0]
+            example = f"{first['place'].rpartition('/')[2]}: {first['detail']}"
+            example = example if len(example) <= MAX_EXAMPLE else f"{example[: MAX_EXAMPLE - 1]}…"
+            rows.append((f"  {reason}", -drops["conversations"], example))
     rows.append(("chosen", result["chosen"], ""))
     width = max(len(name) for name, _, _ in rows)
-    lines = [f"{name:<{width}}  {count:>9}  {told}".rstrip() for name, count, told in rows]
-    tasks = list(result["tasks"].items())
-    if len(tasks) > 1:
-        wide = max(4, *(len(task) for task, _ in tasks[:TASKS]))
-        lines += ["", f"{'task':<{wide}}  {'of':>9}  {'chosen':>9}"]
-        lines += [
-            f"{task or '(none)':<{wide}}  {found['conversations']:>9}  {found['chosen']:>9}"
-            for task, found in tasks[:TASKS]
-        ]
-        if more := tasks[TASKS:]:
-            had, got = (sum(found[what] for _, found in more) for what in ("conversations", "chosen"))
-            lines.append(f"{f'{len(more)} more':<{wide}}  {had:>9}  {got:>9}")
-    return "\n".join([*lines, *(f"note: {each}" for each in result["notes"])])
+    lines = [f"{name:<{width}}  {count:>9}  {example}".rstrip() for name, count, example in rows]
+    return "\n".join([*lines, *_task_lines(result["tasks"]), *(f"note: {note}" for note in result["notes"])])
 
 
-def _short(place: str) -> str:
-    """A place without the folders of its file."""
-    return place.rpartition("/")[2]
+def _task_lines(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
+    if len(tasks) < 2:
+        return []
+    rows = [(task or "(none)", counts["conversations"], counts["chosen"]) for task, counts in tasks.items()]
+    shown, others = rows[:MAX_TASKS], rows[MAX_TASKS:]
+    width = max(4, *(len(task) for task in [*tasks][:MAX_TASKS]))
+    if others:
+        shown.append((f"{len(others)} more", sum(row[1] for row in others), sum(row[2] for row in others)))
+    return [
+        "",
+        f"{'task':<{width}}  {'of':>9}  {'chosen':>9}",
+        *(f"{task:<{width}}  {count:>9}  {chosen:>9}" for task, count, chosen in shown),
+    ]
 
 
 def curation_verdict(learned: Mapping[str, Any] | None) -> str:
-    """Whether the chosen taught more than as many at random; empty where nothing was trained."""
+    """Summarize whether the selection taught more than as many random conversations; empty if nothing was trained."""
     if learned is None:
         return ""
     lines = []
     for arm in ("chosen", "random"):
-        found = learned[arm]
+        tokens = learned[arm]["tokens"]
         lines.append(
-            f"{arm:<8} {_interval(found)} bits a byte of held-out answers, {_mean(found['tokens'])} tokens seen"
+            f"{arm:<8} {with_interval(learned[arm], 4)} bits per byte of held-out answers, "
+            f"{sum(tokens) / len(tokens):.0f} tokens seen"
         )
     difference = learned["difference"]
     width, mean = difference["half_width"], difference["mean"]
     if width is None:
-        told = "one seed says nothing about chance: more by seeds="
+        verdict = "with one seed the random error is unknown: set seeds=3"
     elif abs(mean) <= width:
-        told = "that is within chance: the chosen teach neither more nor less"
+        verdict = "within chance: the selection teaches neither more nor less"
     else:
-        told = "the chosen teach more" if mean < 0 else "the chosen teach LESS than random ones"
-    return "\n".join([*lines, f"chosen − random {_interval(difference, signed=True)}: {told}"])
-
-
-def _interval(found: Mapping[str, Any], *, signed: bool = False) -> str:
-    mean = f"{found['mean']:+.4f}" if signed else f"{found['mean']:.4f}"
-    return mean if found["half_width"] is None else f"{mean} ± {found['half_width']:.4f}"
-
-
-def _mean(values: list[int]) -> str:
-    return f"{sum(values) / len(values):.0f}"
+        verdict = "the selection teaches more" if mean < 0 else "the selection teaches LESS than random conversations"
+    return "\n".join([*lines, f"chosen − random {with_interval(difference, 4, signed=True)}: {verdict}"])

@@ -1,183 +1,14 @@
-"""Vocabularies side by side: a table, a verdict in words, and a page with plots."""
+"""Report a comparison of vocabularies: tables, summary and HTML page with plots."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import median
 from typing import Any
 
-from lm.report.plots import plots
+from lm.report.plots import vocabulary_plots
+from lm.report.table import Column, html_lines, html_meanings, html_page, html_table, text_table, with_interval
 
-Result = dict[str, Any]
-
-# heading, what it is, and how it is written
-COLUMNS: list[tuple[str, str, Callable[[Result], str]]] = [
-    ("tokenizer", "family and size asked for", lambda found: found["name"]),
-    ("tokens", "entries of the vocabulary, special tokens included", lambda found: f"{found['vocab_size']}"),
-    ("bytes/token", "of held-out text", lambda found: f"{found['bytes_per_token']:.2f}"),
-    ("tokens/word", "fertility: words are runs of letters and digits", lambda found: _number(found["tokens_per_word"])),
-    ("whole", "share of words that are one token", lambda found: _percent(found["words_whole"])),
-    ("tokens/line", "of held-out text", lambda found: _number(found["tokens_per_line"], 1)),
-    ("unseen", "share of the vocabulary that held-out text never uses", lambda found: _percent(found["never_seen"])),
-    ("rare", "share that it uses less often than `rare`", lambda found: _percent(found["rarely_seen"])),
-    (
-        "Rényi",
-        "how evenly the vocabulary is used (Zouhar et al. 2023)",
-        lambda found: _number(found["renyi_efficiency"], 3),
-    ),
-    ("tables", "share of the model's parameters in the vocabulary", lambda found: _percent(found["table_share"])),
-    ("MFLOP/byte", "to train the model on a byte of text", lambda found: f"{found['flops_per_byte'] / 1e6:.2f}"),
-    ("softmax", "share of that which scores the vocabulary", lambda found: _percent(found["softmax_share"])),
-    ("logits", "memory for the scores of one row in fp32", lambda found: f"{found['logits_bytes'] / 1e6:.1f} MB"),
-    ("fits", "text in one context", lambda found: f"{found['context_bytes']:.0f} B"),
-]
-
-
-def vocabulary_table(results: Sequence[Result]) -> str:
-    """A line a tokenizer."""
-    rows = [[heading for heading, _, _ in COLUMNS], *([write(found) for _, _, write in COLUMNS] for found in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
-
-
-def premium_table(results: Sequence[Result]) -> str:
-    """By tokenizer, what languages pay in tokens for the same content; empty where nothing was aligned."""
-    if not results[0]["languages"]:
-        return ""
-    name = max(len("tokens for the same"), *(len(found["name"]) for found in results))
-    lines = [f"{'tokens for the same':<{name}}  median   least            most"]
-    for found in results:
-        paid = sorted((numbers["tokens"], language) for language, numbers in found["languages"].items())
-        (least, cheap), (most, dear) = paid[0], paid[-1]
-        told = f"{cheap} {least:.2f}×"
-        lines.append(
-            f"{found['name']:<{name}}  {median(each for each, _ in paid):5.2f}×  {told:<15}  {dear} {most:.2f}×"
-        )
-    return "\n".join(lines)
-
-
-def learning_table(results: Sequence[Result]) -> str:
-    """By tokenizer, bits per byte after equal text and after equal arithmetic; empty where nothing was trained."""
-    if "learned" not in results[0]:
-        return ""
-    name = max(len("bits per byte after"), *(len(found["name"]) for found in results))
-    lines = [f"{'bits per byte after':<{name}}  equal text      (steps)  equal FLOPs     (steps)"]
-    for found in results:
-        cells = [f"{_bits(each):<14}  {each['steps']:>7}" for each in found["learned"].values()]
-        lines.append(f"{found['name']:<{name}}  {'  '.join(cells)}")
-    return "\n".join(lines)
-
-
-def _bits(learned: dict[str, Any]) -> str:
-    return f"{learned['mean']:.3f}" + ("" if learned["half_width"] is None else f" ± {learned['half_width']:.3f}")
-
-
-def vocabulary_verdict(results: Sequence[Result]) -> str:
-    """What the numbers say, and what they cannot say."""
-    dense = max(results, key=lambda found: found["bytes_per_token"])
-    cheap = min(results, key=lambda found: found["flops_per_byte"])
-    told = [
-        f"Cheapest to train on a byte of this text: {cheap['name']}, {cheap['flops_per_byte'] / 1e6:.2f} MFLOP a byte "
-        f"at {cheap['bytes_per_token']:.2f} bytes a token; its tables are {cheap['table_share']:.0%} of the parameters."
-    ]
-    if dense is not cheap:
-        more = dense["flops_per_byte"] / cheap["flops_per_byte"] - 1
-        told.append(
-            f"Shortest sequences: {dense['name']}, {dense['bytes_per_token']:.2f} bytes a token, for {more:.0%} more "
-            f"arithmetic a byte; {dense['softmax_share']:.0%} of it scores the vocabulary, of which held-out text "
-            f"never uses {dense['never_seen']:.0%}."
-        )
-    told += [
-        f"{found['name']} does not give back {found['lost']:.2%} of the bytes: its bits per byte are of another text."
-        for found in results
-        if found["lost"]
-    ]
-    if "learned" in results[0]:
-        told += [_best(results, "bytes", "the same text"), _best(results, "flops", "the same arithmetic")]
-    else:
-        told.append("Which of them learns most from the same text, only training tells: train=true.")
-    return "\n".join(told)
-
-
-def _best(results: Sequence[Result], equal: str, words: str) -> str:
-    """Who learns most, and from whom that cannot be told apart."""
-    ranked = sorted(results, key=lambda found: found["learned"][equal]["mean"])
-    first = ranked[0]["learned"][equal]
-    told = f"Learns most from {words}: {ranked[0]['name']}, {_bits(first)} bits a byte"
-    if first["half_width"] is None:
-        return f"{told}; with one seed, nothing says how sure that is."
-    within = first["mean"] + first["half_width"]
-    others = {found["name"]: found["learned"][equal] for found in ranked[1:]}
-    close = [name for name, found in others.items() if found["mean"] - found["half_width"] <= within]
-    rest = f"{', '.join(close)} may be as good" if close else "clearly better than the next"
-    return f"{told}; {rest} (95 % intervals)."
-
-
-def vocabulary_page(results: Sequence[Result]) -> str:
-    """One HTML page that needs nothing else: the verdict, plots by size, the table with what its columns mean."""
-    heads = "".join(f"<th title='{escape(meaning)}'>{escape(heading)}</th>" for heading, meaning, _ in COLUMNS)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(write(found))}</td>' for _, _, write in COLUMNS)}</tr>" for found in results
-    )
-    kinds = list(results[0]["kinds"])
-    kind_heads = "".join(
-        f"<th>{escape(kind)}</th>" for kind in [*kinds, "digits/token", "blanks/token", "entropy (bits/token)", "lost"]
-    )
-    by_kind = "".join(
-        f"<tr><td>{escape(found['name'])}</td>"
-        + "".join(f"<td>{found['kinds'][kind]['bytes_per_token']:.2f}</td>" for kind in kinds)
-        + f"<td>{_number(found['digits_per_token'])}</td><td>{_number(found['blanks_per_token'])}</td>"
-        + f"<td>{found['entropy']:.2f}</td><td>{found['lost']:.2%}</td>"
-        + f"<td class='text'>{escape(' '.join(map(repr, found['longest'])))}</td></tr>"
-        for found in results
-    )
-    meanings = "".join(f"<dt>{escape(heading)}</dt><dd>{escape(meaning)}</dd>" for heading, meaning, _ in COLUMNS)
-    size = results[0]["bytes"]
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Vocabularies</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222 }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }}
-th, td {{ padding: .2em .6em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }}
-th:first-child, td:first-child, td.text {{ text-align: left }}
-td.text {{ font-family: monospace; white-space: pre-wrap }}
-svg {{ max-width: 100%; height: auto }} dt {{ font-weight: bold; float: left; width: 8em }}
-</style>
-<h1>{len(results)} vocabularies on {size / 1e6:.2f} MB of held-out text</h1>
-<p>{"<br>".join(map(escape, vocabulary_verdict(results).splitlines()))}</p>
-{plots(results)}
-{f"<pre>{escape(learning_table(results))}</pre>" if "learned" in results[0] else ""}
-<table><tr>{heads}</tr>{rows}</table>
-<dl>{meanings}</dl>
-<h2>Bytes a token by kind of text, and the longest tokens</h2>
-<table><tr><th>tokenizer</th>{kind_heads}<th style='text-align: left'>longest</th></tr>{by_kind}</table>
-{_premiums(results)}
-</html>
-"""
-
-
-def _premiums(results: Sequence[Result]) -> str:
-    """Languages × tokenizers, those that pay most first; nothing where nothing was aligned."""
-    languages = results[0]["languages"]
-    if not languages:
-        return ""
-    heads = "".join(f"<th>{escape(found['name'])}</th>" for found in results)
-    order = sorted(languages, key=lambda language: -median(found["languages"][language]["tokens"] for found in results))
-    rows = "".join(
-        f"<tr><td>{escape(language)}</td><td>{languages[language]['bytes']:.2f}</td>"
-        + "".join(f"<td>{found['languages'][language]['tokens']:.2f}</td>" for found in results)
-        + "</tr>"
-        for language in order
-    )
-    return (
-        "<h2>Tokens for the same content, over those of the reference language</h2>"
-        "<p>1 is the same price; bytes are what UTF-8 alone makes of it.</p>"
-        f"<table><tr><th>language</th><th>bytes</th>{heads}</tr>{rows}</table>"
-    )
+Result = Mapping[str, Any]
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -186,3 +17,168 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
+
+
+NAME = Column("tokenizer", "family and requested size", lambda result: result["name"])
+COLUMNS = [
+    NAME,
+    Column("tokens", "entries of the vocabulary, including special tokens", lambda result: f"{result['vocab_size']}"),
+    Column("bytes/token", "of held-out text", lambda result: f"{result['bytes_per_token']:.2f}"),
+    Column(
+        "tokens/word",
+        "fertility; words are runs of letters and digits",
+        lambda result: _number(result["tokens_per_word"]),
+    ),
+    Column("whole", "share of words that are one token", lambda result: _percent(result["words_whole"])),
+    Column("tokens/line", "of held-out text", lambda result: _number(result["tokens_per_line"], 1)),
+    Column(
+        "unseen", "share of the vocabulary that held-out text never uses", lambda result: _percent(result["never_seen"])
+    ),
+    Column("rare", "share used fewer than `rare` times", lambda result: _percent(result["rarely_seen"])),
+    Column(
+        "Rényi",
+        "Rényi efficiency: how evenly the vocabulary is used (Zouhar et al. 2023)",
+        lambda result: _number(result["renyi_efficiency"], 3),
+    ),
+    Column(
+        "tables", "share of the model's parameters in embedding tables", lambda result: _percent(result["table_share"])
+    ),
+    Column(
+        "MFLOP/byte", "to train the model on one byte of text", lambda result: f"{result['flops_per_byte'] / 1e6:.2f}"
+    ),
+    Column("softmax", "share of the FLOPs in output logits", lambda result: _percent(result["softmax_share"])),
+    Column(
+        "logits", "memory of the logits of one row in fp32", lambda result: f"{result['logits_bytes'] / 1e6:.1f} MB"
+    ),
+    Column("fits", "bytes of text in one context", lambda result: f"{result['context_bytes']:.0f} B"),
+]
+
+
+def vocabulary_table(results: Sequence[Result]) -> str:
+    """Format one line per tokenizer."""
+    return text_table(COLUMNS, results)
+
+
+def premium_table(results: Sequence[Result]) -> str:
+    """Format the tokens that languages need for the same content, by tokenizer; empty without aligned texts."""
+    if not results[0]["languages"]:
+        return ""
+    name = max(len("tokens for the same"), *(len(result["name"]) for result in results))
+    lines = [f"{'tokens for the same':<{name}}  median   least            most"]
+    for result in results:
+        ratios = sorted((numbers["tokens"], language) for language, numbers in result["languages"].items())
+        (least, cheapest), (most, dearest) = ratios[0], ratios[-1]
+        lines.append(
+            f"{result['name']:<{name}}  {median(ratio for ratio, _ in ratios):5.2f}×  "
+            f"{f'{cheapest} {least:.2f}×':<15}  {dearest} {most:.2f}×"
+        )
+    return "\n".join(lines)
+
+
+def learning_table(results: Sequence[Result]) -> str:
+    """Format bits per byte after equal text and equal FLOPs, by tokenizer; empty if no model was trained."""
+    if "learned" not in results[0]:
+        return ""
+    name = max(len("bits per byte after"), *(len(result["name"]) for result in results))
+    lines = [f"{'bits per byte after':<{name}}  equal text      (steps)  equal FLOPs     (steps)"]
+    for result in results:
+        cells = [f"{with_interval(trial):<14}  {trial['steps']:>7}" for trial in result["learned"].values()]
+        lines.append(f"{result['name']:<{name}}  {'  '.join(cells)}")
+    return "\n".join(lines)
+
+
+def vocabulary_verdict(results: Sequence[Result]) -> str:
+    """Summarize the results and what they cannot decide."""
+    densest = max(results, key=lambda result: result["bytes_per_token"])
+    cheapest = min(results, key=lambda result: result["flops_per_byte"])
+    lines = [
+        f"Cheapest to train per byte of this text: {cheapest['name']}, {cheapest['flops_per_byte'] / 1e6:.2f} MFLOPs "
+        f"per byte at {cheapest['bytes_per_token']:.2f} bytes per token; its embedding tables hold "
+        f"{cheapest['table_share']:.0%} of the parameters."
+    ]
+    if densest is not cheapest:
+        more = densest["flops_per_byte"] / cheapest["flops_per_byte"] - 1
+        lines.append(
+            f"Shortest sequences: {densest['name']}, {densest['bytes_per_token']:.2f} bytes per token, for {more:.0%} "
+            f"more FLOPs per byte, {densest['softmax_share']:.0%} of them in output logits; held-out text never uses "
+            f"{densest['never_seen']:.0%} of its vocabulary."
+        )
+    lines += [
+        f"{result['name']} loses {result['lost']:.2%} of the bytes: its bits per byte describe another text."
+        for result in results
+        if result["lost"]
+    ]
+    if "learned" in results[0]:
+        lines += [_best(results, "bytes", "the same text"), _best(results, "flops", "the same FLOPs")]
+    else:
+        lines.append("Only training shows which of them learns most from the same text: train=true.")
+    return "\n".join(lines)
+
+
+def _best(results: Sequence[Result], equal: str, words: str) -> str:
+    """Name the tokenizer of fewest bits per byte and those whose intervals overlap with its own."""
+    ranked = sorted(results, key=lambda result: result["learned"][equal]["mean"])
+    first = ranked[0]["learned"][equal]
+    line = f"Learns most from {words}: {ranked[0]['name']}, {with_interval(first)} bits per byte"
+    if first["half_width"] is None:
+        return f"{line}; with one seed the random error is unknown."
+    limit = first["mean"] + first["half_width"]
+    trials = {result["name"]: result["learned"][equal] for result in ranked[1:]}
+    close = [name for name, trial in trials.items() if trial["mean"] - trial["half_width"] <= limit]
+    rest = f"{', '.join(close)} may be as good" if close else "clearly better than the next"
+    return f"{line}; {rest} (95 % intervals)."
+
+
+def vocabulary_page(results: Sequence[Result]) -> str:
+    """Return one HTML page that loads nothing else: summary, plots, table, details by kind and language."""
+    kinds = [
+        Column(kind, "bytes per token", lambda result, kind=kind: f"{result['kinds'][kind]['bytes_per_token']:.2f}")
+        for kind in results[0]["kinds"]
+    ]
+    details = [
+        NAME,
+        *kinds,
+        Column("digits/token", "within numbers", lambda result: _number(result["digits_per_token"])),
+        Column("blanks/token", "within white space", lambda result: _number(result["blanks_per_token"])),
+        Column("entropy (bits/token)", "of a unigram model", lambda result: f"{result['entropy']:.2f}"),
+        Column("lost", "share of bytes that decoding does not return", lambda result: f"{result['lost']:.2%}"),
+        Column("longest", "longest tokens", lambda result: " ".join(map(repr, result["longest"]))),
+    ]
+    trials = learning_table(results)
+    return html_page(
+        "Vocabularies",
+        f"{len(results)} vocabularies on {results[0]['bytes'] / 1e6:.2f} MB of held-out text",
+        html_lines(vocabulary_verdict(results)),
+        vocabulary_plots(results),
+        f"<pre>{escape(trials)}</pre>" if trials else "",
+        html_table(COLUMNS, results),
+        html_meanings(COLUMNS),
+        "<h2>Bytes per token by kind of text, and the longest tokens</h2>",
+        html_table(details, results, text=(0, len(details) - 1)),
+        _premium_section(results),
+    )
+
+
+def _premium_section(results: Sequence[Result]) -> str:
+    """Format languages × tokenizers, highest ratios first; empty without aligned texts."""
+    languages = results[0]["languages"]
+    if not languages:
+        return ""
+    order = sorted(languages, key=lambda name: -median(result["languages"][name]["tokens"] for result in results))
+    columns = [
+        Column("language", "", str),
+        Column("bytes", "ratio of bytes in UTF-8", lambda language: f"{languages[language]['bytes']:.2f}"),
+        *(
+            Column(
+                result["name"],
+                "ratio of tokens",
+                lambda language, paid=result["languages"]: f"{paid[language]['tokens']:.2f}",
+            )
+            for result in results
+        ),
+    ]
+    return (
+        "<h2>Tokens for the same content, relative to the reference language</h2>"
+        "<p>1 is the same price; the column bytes is the ratio that UTF-8 alone gives.</p>"
+        f"{html_table(columns, order)}"
+    )

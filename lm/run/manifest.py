@@ -1,15 +1,17 @@
-"""What a run records about itself, and whether a config may go on under that record."""
+"""What a run records about itself, and whether a config may resume under that record."""
 
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from pkgutil import resolve_name
 
-MANIFEST = "manifest.json"
-WAY_OUT = "set run.name to another name to keep both, or run.restart=true to remove it and start again"
+from lm.run.layout import MANIFEST
+
+REMEDY = "set run.name to another name to keep both, or run.restart=true to remove it and start again"
 PACKAGES = ("lm", "torch", "lightning", "tokenizers", "numpy", "hydra-core")
-# Keys that say how a run is carried out, not what it makes: they may change when it goes on.
-FREE = (
+# Keys that decide how a run is executed, not what it makes: they may change when it resumes.
+EXECUTION_KEYS = (
     "run",
     "show",
     "dry_run",
@@ -23,6 +25,7 @@ FREE = (
     "data.workers",
     "data.verify",
 )
+ABSENT = "(absent)"
 
 
 def read_manifest(directory: str | Path) -> dict:
@@ -31,39 +34,70 @@ def read_manifest(directory: str | Path) -> dict:
     try:
         manifest = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise FileNotFoundError(f"{directory} is no run: it has no {MANIFEST}") from None
+        raise FileNotFoundError(f"{directory} is not a run: it has no {MANIFEST}") from None
     except ValueError as error:
-        raise ValueError(f"{path} is not readable JSON ({error}); {WAY_OUT}") from None
+        raise ValueError(f"{path} is not readable JSON ({error}); {REMEDY}") from None
     if not isinstance(manifest, dict) or not {"state", "config"} <= manifest.keys():
-        raise ValueError(f"{path} is not the manifest of a run; {WAY_OUT}")
+        raise ValueError(f"{path} is not the manifest of a run; {REMEDY}")
     return manifest
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide what comes out."""
+    """The versions of Python and of the packages that decide the outputs."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # ours, when run from a checkout that is not installed
+        except PackageNotFoundError:  # ours, in a checkout that is not installed
             continue
     return found
 
 
-def differences(old: dict, new: dict) -> list[str]:
-    """A line `key: old → new` for each key that decides what the run makes and is not the same."""
+def check_same_config(recorded: dict, config: dict, *, subject: str) -> None:
+    """Refuse a config that would make something else than the recorded one.
+
+    Raises:
+        ValueError: With a line for each key that differs. Where only names differ, it says that an earlier version of
+            lm made the record.
+    """
+    changes = config_changes(recorded, config)
+    if not changes:
+        return
+    lines = "".join(f"\n  {key}: {old} → {new}" for key, (old, new) in changes.items())
+    if _only_renamed(changes):
+        raise ValueError(
+            f"{subject} was made by an earlier version of lm, which named classes and keys otherwise:{lines}\n"
+            f"other jobs can still read it; to train or extend it with this version, {REMEDY}"
+        )
+    raise ValueError(f"{subject} exists with another config:{lines}\n{REMEDY}")
+
+
+def config_changes(old: dict, new: dict) -> dict[str, tuple[str, str]]:
+    """Each key that decides what a run makes and differs, with its old and new value as JSON."""
     before, after = _leaves(_decisive(old)), _leaves(_decisive(new))
-    return [
-        f"{key}: {before.get(key, '(absent)')} → {after.get(key, '(absent)')}"
-        for key in {**before, **after}
-        if before.get(key) != after.get(key)
-    ]
+    pairs = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in {**before, **after}}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _only_renamed(changes: dict[str, tuple[str, str]]) -> bool:
+    """Whether a target of the record no longer exists, and no key that both have differs, targets aside."""
+    changed = {key: old for key, (old, new) in changes.items() if ABSENT not in (old, new)}
+    targets = [json.loads(old) for key, old in changed.items() if key.rpartition(".")[2] == "_target_"]
+    return len(targets) == len(changed) and not all(map(_exists, targets))
+
+
+def _exists(target: str) -> bool:
+    try:
+        resolve_name(target)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return True
 
 
 def _decisive(config: dict) -> dict:
-    """Without the free keys; in a pipeline without those of each stage. A node that has a Run is a job."""
+    """The config without EXECUTION_KEYS; in a pipeline without those of each stage. A node that has a Run is a job."""
     if isinstance(config.get("run"), dict):
-        for key in FREE:
+        for key in EXECUTION_KEYS:
             config = _without(config, key.split("."))
     return {key: _decisive(value) if isinstance(value, dict) else value for key, value in config.items()}
 
@@ -78,7 +112,7 @@ def _without(config: dict, path: list[str]) -> dict:
 
 
 def _leaves(config: dict, prefix: str = "") -> dict[str, str]:
-    """Dotted keys to values as JSON; an empty part is a leaf, lest it vanish."""
+    """Dotted keys → values as JSON; an empty part is a leaf."""
     found = {}
     for key, value in config.items():
         if isinstance(value, dict) and value:

@@ -1,9 +1,8 @@
-"""A named run: where its parts lie, whether it is done, and what it was made from."""
+"""A named run: its directory, its lock, whether it is complete, and what it was made from."""
 
 import fcntl
 import json
 import os
-import re
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
@@ -14,15 +13,14 @@ from typing import TextIO
 
 from lm.files import hash_file, hash_json, write_atomically
 from lm.process.ranks import is_first_process
-from lm.run.manifest import MANIFEST, WAY_OUT, differences, read_manifest, versions
-
-CONFIG, LOCK = "config.json", ".lock"
-BOOKKEEPING = {MANIFEST, CONFIG, LOCK}  # what a run has before it has made anything
-SWEEP = re.compile(r"multirun\.yaml|summary\.(csv|json)|study\..*")  # what a sweep keeps above its runs
+from lm.process.supervisor import RankSupervisor
+from lm.progress import Console
+from lm.run.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, SWEEP
+from lm.run.manifest import REMEDY, check_same_config, read_manifest, versions
 
 
 class Interrupted(BaseException):
-    """A signal ended the run after it had saved. No Exception, lest a sweep go on with its next job."""
+    """A signal ended the run after it saved. Not an Exception, so that a sweep does not continue with its next job."""
 
     def __init__(self, signal_number: int, message: str):
         super().__init__(signal_number, message)
@@ -31,10 +29,19 @@ class Interrupted(BaseException):
 
 
 class Run:
-    """A named run and its directory `<root>/<job>/<name>/`; the same name again goes on with it.
+    """A named run with the directory `<root>/<job>/<name>/`; the same name again resumes it.
 
-    The name says what the run is, never when it was, so every rank, and the same command tomorrow, finds the
-    same directory. The price: a changed config needs a new name, or `restart`.
+    The name says what the run is, not when it started, so every rank, and the same command tomorrow, finds the same
+    directory. In return a changed config needs another name, or `restart`. `lm.run.layout` draws the directory.
+
+    Args:
+        job: Name of the job, the directory below `root`.
+        name: Name of the run, the directory below `job`; may contain `/`.
+        root: Directory of all runs, relative to where the command is run.
+        restart: Whether to empty the directory first, once the job has found all that it reads.
+
+    Raises:
+        ValueError: If `job` or `name` would leave `root`.
     """
 
     def __init__(self, job: str, *, name: str = "default", root: str = "outputs", restart: bool = False):
@@ -46,6 +53,7 @@ class Run:
                 )
         self.job, self.name, self.root, self.restart = job, name, root, restart
         self.config: dict = {}
+        self.supervisor: RankSupervisor | None = None  # of the ranks that the job starts
         self._manifest: dict = {}
         self._lock: TextIO | None = None
         self._opened = monotonic()
@@ -55,34 +63,43 @@ class Run:
         return Path(self.root, self.job, self.name)
 
     @property
+    def console(self) -> Console:
+        """The terminal of this run's job."""
+        return Console(self.job)
+
+    @property
     def result(self) -> dict:
-        """What the finished run recorded; empty before."""
+        """The result that the complete run recorded; empty before."""
         return self._manifest.get("result", {})
 
     def open(self, config: dict) -> None:
-        """Note the plain `config`. Nothing is touched before `finished` knows what the run will read."""
+        """Take the plain `config`. The directory stays untouched until `finished` is called."""
         self.config, self._opened = config, monotonic()
 
     def close(self) -> None:
-        """Let other processes have the directory; one that ends lets go by itself."""
+        """Release the directory; the end of the process does so too."""
         if self._lock:
             self._lock.close()
             self._lock = None
 
     def finished(self, inputs: Mapping[str, str]) -> bool:
-        """Whether there is nothing to do: complete, from these `inputs` (label → fingerprint), all there.
+        """Claim the run directory; return True if this run is already complete.
 
-        Claims the directory; refuses one that holds another config or was made from other inputs. With `restart` it is
-        emptied only here, when all that the job reads has been found: a typo must not cost a trained model. The first
-        rank alone judges: what the others find of it may be of a moment ago, and whether they read the same they tell
-        each other.
+        With `restart` the directory is emptied here, after the job has found everything it reads: a typo must not
+        delete a trained model. Only the first rank judges; `RankConsistency` compares the inputs of the ranks.
+
+        Args:
+            inputs: Label → fingerprint of everything the run reads.
+
+        Raises:
+            ValueError: If config or inputs differ from the manifest, or another process holds the lock.
         """
-        self._settle()
+        self._claim()
         before = self._manifest.setdefault("inputs", dict(inputs))
         changed = [label for label in {**before, **inputs} if before.get(label) != inputs.get(label)]
         if changed and is_first_process():
-            told = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
-            raise ValueError(f"run {self.directory} was made from other inputs: {told}; {WAY_OUT}")
+            lines = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
+            raise ValueError(f"run {self.directory} was made from other inputs: {lines}; {REMEDY}")
         complete = self._manifest.get("state") == "complete" and all(
             _size(self.directory / path) == output["bytes"] for path, output in self._manifest["outputs"].items()
         )
@@ -92,7 +109,12 @@ class Run:
         return complete
 
     def finish(self, *, outputs: Sequence[Path], result: dict) -> None:
-        """Record that the run is complete: its files with their hashes (a directory stands for its files)."""
+        """Record that the run is complete.
+
+        Args:
+            outputs: Files of the run that later jobs read; a directory stands for all files in it.
+            result: Plain data for the manifest, such as final metrics.
+        """
         if not is_first_process():
             self._manifest["result"] = result
             return
@@ -114,43 +136,41 @@ class Run:
 
     @staticmethod
     def fingerprint(directory: str | Path) -> str:
-        """The hash of all that a finished run made, as its manifest records it."""
+        """The hash of the outputs of a complete run, as its manifest records it."""
         manifest = read_manifest(directory)
         if manifest["state"] != "complete":
-            raise ValueError(f"run {directory} is not finished: the command that began it goes on with it")
+            raise ValueError(f"run {directory} is not finished: run the command that started it again to resume it")
         return manifest["fingerprint"]
 
     @staticmethod
     def made(directory: str | Path) -> set[str]:
-        """The files that a finished run recorded as made, by their path inside it; none before."""
+        """The output files of a complete run, relative to its directory; none before."""
         try:
             return set(read_manifest(directory).get("outputs", ()))
-        except FileNotFoundError:  # weights that somebody copied without
+        except FileNotFoundError:  # weights copied without it
             return set()
 
-    def _settle(self) -> None:
-        """Take the directory and its manifest for this config, once."""
+    def _claim(self) -> None:
+        """Lock the directory and take its manifest for this config, once."""
         if not is_first_process():
             self._manifest = {} if self.restart else self._recorded()
             return
         if self._lock:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._claim()
+        self._acquire_lock()
         if self.restart:
             self._clear()
         recorded = self._recorded()
-        differing = differences(recorded["config"], self.config) if recorded else []
-        if differing:
-            lines = "".join(f"\n  {line}" for line in differing)
-            raise ValueError(f"run {self.directory} exists with another config:{lines}\n{WAY_OUT}")
+        if recorded:
+            check_same_config(recorded["config"], self.config, subject=f"run {self.directory}")
         started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
         self._manifest = {**started, **recorded, "config": self.config, "versions": versions()}
         self._write(CONFIG, self.config)
         self._write(MANIFEST, self._manifest)
 
     def _recorded(self) -> dict:
-        """The manifest, unless all there is of the run is its books: one that was refused at once binds nobody."""
+        """The manifest; empty if the run has made nothing yet: a refused first attempt does not bind the name."""
         made = [path for path in self._own() if path.name not in BOOKKEEPING and not path.name.startswith(".")]
         if made and not (self.directory / MANIFEST).exists():
             raise ValueError(
@@ -163,15 +183,15 @@ class Run:
         return manifest if made or manifest["state"] == "complete" else {}
 
     def _own(self) -> list[Path]:
-        """What lies in the directory, without a sweep's runs below it and what the sweep keeps about them."""
+        """What lies in the directory, without the runs and records of a sweep."""
         inside = self.directory.iterdir() if self.directory.is_dir() else ()
         there = [path for path in inside if not SWEEP.fullmatch(path.name)]
         return [path for path in there if not (path.is_dir() and any(path.rglob(MANIFEST)))]
 
-    def _claim(self) -> None:
+    def _acquire_lock(self) -> None:
         """Lock the directory against a second process.
 
-        A record lock, not flock: data workers do not inherit it, and may outlive a killed run by seconds.
+        A record lock, not flock: data workers do not inherit it, and they may outlive a killed run by seconds.
         """
         self._lock = open(self.directory / LOCK, "a+")  # noqa: SIM115 (open as long as the run)
         try:
@@ -193,7 +213,7 @@ class Run:
         if own and not (self.directory / MANIFEST).exists():
             raise ValueError(
                 f"run.restart=true would empty {self.directory}, which holds files but no {MANIFEST}, so it "
-                "is no run: move them away, or set run.name to another name"
+                "is not a run: move them away, or set run.name to another name"
             )
         for path in own:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

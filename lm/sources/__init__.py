@@ -1,4 +1,7 @@
-"""Sources of documents: files, tables, pages, source code, hubs, the running Python."""
+"""Where documents come from: files, tables, web pages, code, the hub, Python itself.
+
+A source yields `Document`s in a fixed order and hashes what it reads; `conf/corpus/` has one YAML per source.
+"""
 
 from lm.sources.aligned import Aligned, Editions, SentencePairs
 from lm.sources.code_tree import CodeTree

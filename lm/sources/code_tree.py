@@ -1,28 +1,38 @@
 """Documents from the source files below a folder."""
 
 import os
-from collections.abc import Iterator, Sequence
-from copy import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from lm.corpus import Document, Source
+from lm.corpus import Document
 from lm.corpus.tally import Tally
-from lm.files import hash_bytes, hash_json
-from lm.sources.file_source import grouped
+from lm.files import hash_file, hash_json
+from lm.sources.file_source import REPLACED, FileSource
 from lm.sources.licence_header import COMMENTS, cut_licence
+
+if TYPE_CHECKING:
+    import pathspec  # optional: only this source needs it
 
 SKIPPED = {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox"}
 
 
-class CodeTree(Source):
-    """One document a source file, named by its path below the folder, in the order of these names.
+class CodeTree(FileSource):
+    """Source files below a folder: one document per file, named by its path, in the order of the paths.
 
-    Read are files of these `extensions` (an entry without a dot, as Makefile, is a whole name), or of those of the
-    common languages. Left out are what .gitignore files in the tree say, version control, node_modules, files over
-    `largest` bytes, binaries (with a NUL byte), and symbolic links: what they show within the tree is read where it
-    lies, and what is outside is not of the tree. `licence_headers=cut` takes the first comment away if it is a
-    licence. CRLF becomes LF, a byte order mark is dropped; bytes that are no UTF-8 become � and are counted.
+    Skipped are files that a .gitignore of the tree names, version control, node_modules, files over `max_file_bytes`,
+    binaries (with a NUL byte), and symbolic links: a link into the tree would repeat a file, a link out of it would
+    leave the tree. CRLF becomes LF, a byte order mark is removed, and invalid UTF-8 becomes � and is counted.
+
+    Args:
+        path: Folder that holds the source files.
+        extensions: File extensions to read, with their dot; an entry without a dot, such as Makefile, is a whole
+            file name. null: those of the common languages, without prose such as .md.
+        max_file_bytes: Largest file to read, in bytes; larger ones are mostly data or generated.
+        licence_headers: `cut` removes the first comment of a file if it is a licence, which says the same in
+            thousands of files; `keep` leaves files as they are.
+        kind: Kind of the documents; bits per byte are reported per kind.
     """
 
     def __init__(
@@ -30,97 +40,110 @@ class CodeTree(Source):
         path: str,
         *,
         extensions: list[str] | None = None,
-        largest: int = 1_000_000,
+        max_file_bytes: int = 1_000_000,
         licence_headers: Literal["keep", "cut"] = "keep",
         kind: str = "code",
     ):
         self.folder = Path(path).expanduser()
         if not self.folder.is_dir():
-            what = "is a file" if self.folder.exists() else "does not exist"
-            raise ValueError(f"corpus.path {path} {what}: name a folder with source files (looked from {Path.cwd()})")
+            state = "is a file" if self.folder.exists() else "does not exist"
+            raise ValueError(
+                f"corpus.path {path} {state} (working directory {Path.cwd()}): name a folder with source files"
+            )
         if extensions is not None and not extensions:
             raise ValueError("corpus.extensions is empty: name some, as [.py,.rs], or null for the common ones")
-        if largest < 1:
-            raise ValueError(f"corpus.largest {largest} is no size: give bytes, for example 1000000")
+        if max_file_bytes < 1:
+            raise ValueError(f"corpus.max_file_bytes {max_file_bytes} is below 1: give bytes, for example 1000000")
         self.extensions = frozenset(COMMENTS if extensions is None else extensions)
-        self.largest, self.licence_headers, self.kind = largest, licence_headers, kind
-        self._share: list[Path] | None = None  # the files of a part; None: all
+        self.max_file_bytes, self.licence_headers, self.kind = max_file_bytes, licence_headers, kind
+        self.files = sorted(self._walk(self.folder), key=self._name)
+        if not self.files:
+            examples = ", ".join(sorted(self.extensions)[:5])
+            raise ValueError(
+                f"corpus.path {self.folder} has no file with one of corpus.extensions ({examples}, …) that no "
+                ".gitignore names: extensions begin with a dot, as [.py,.rs]"
+            )
 
     def fingerprint(self) -> str:
-        options = [sorted(self.extensions), self.largest, self.licence_headers, self.kind]
-        small = [path for path in self._files() if not self._is_large(path)]
-        return hash_json(["code_tree", options, [[self._name(path), hash_bytes(path.read_bytes())] for path in small]])
+        options = [sorted(self.extensions), self.max_file_bytes, self.licence_headers, self.kind]
+        return hash_json(["code_tree", options, self.content()])
 
-    def parts(self, size: int) -> Sequence[Self]:
-        parts = []
-        for files in grouped(self._files(), size):
-            part = copy(self)
-            part._share = files
-            parts.append(part)
-        return parts
+    def content(self) -> list[list[str]]:
+        return [[self._name(file), hash_file(file)] for file in self.files if not self._is_large(file)]
 
-    def __iter__(self) -> Iterator[Document]:
-        tally = Tally()
-        for path in self._files():
-            if self._is_large(path):
-                tally.count(f"files over {self.largest} bytes were left out")
-                continue
-            data = path.read_bytes()
-            if b"\0" in data:
-                tally.count("files with a NUL byte, so binary, were left out")
-                continue
-            text = data.decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
-            if "�" in text:
-                tally.count("runs of bytes were no UTF-8 and became �", text.count("�") - data.count("�".encode()))
-            if self.licence_headers == "cut":
-                text = cut_licence(text, ending=_ending(path.name))
-            if not text.strip():
-                tally.count("files without any text were left out")
-                continue
-            yield Document(text, self._name(path), self.kind, source=str(self.folder))
-        self.tell(tally)
+    def read(self, file: Path, tally: Tally) -> Iterator[Document]:
+        if self._is_large(file):
+            tally.count(f"files over {self.max_file_bytes} bytes were skipped")
+            return
+        data = file.read_bytes()
+        if b"\0" in data:
+            tally.count("binary files (with a NUL byte) were skipped")
+            return
+        text = data.decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+        if "�" in text:
+            tally.count(REPLACED, text.count("�") - data.count("�".encode()))
+        if self.licence_headers == "cut":
+            text = cut_licence(text, extension=_extension(file.name))
+        if text.strip():
+            yield Document(text, self._name(file), self.kind, source=str(self.folder))
+        else:
+            tally.count("files without text were skipped")
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
     def _is_large(self, path: Path) -> bool:
-        return path.stat().st_size > self.largest
+        return path.stat().st_size > self.max_file_bytes
 
-    def _files(self) -> list[Path]:
-        """Files of the wanted extensions, in the order of their paths below the folder, too large ones among them."""
-        files = sorted(self._walk(), key=self._name) if self._share is None else self._share
-        if not files:
-            some = ", ".join(sorted(self.extensions)[:5])
-            raise ValueError(
-                f"corpus.path {self.folder} has no file of corpus.extensions ({some}, …) that .gitignore leaves: "
-                "extensions begin with a dot, as [.py,.rs]"
-            )
-        return files
+    def _walk(self, folder: Path, above: "GitIgnore | None" = None) -> Iterator[Path]:
+        """Yield the files with one of the extensions that no .gitignore names, oversized ones included."""
+        ignored = GitIgnore.of(folder, above)
+        with os.scandir(folder) as entries:
+            entries = sorted(entries, key=lambda entry: entry.name)
+        for entry in entries:
+            path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
+            selected = entry.name not in SKIPPED if is_folder else self._is_selected(entry)
+            if not selected or ignored.matches(path, is_folder=is_folder):
+                continue
+            if is_folder:
+                yield from self._walk(path, ignored)
+            else:
+                yield path
 
-    def _walk(self) -> Iterator[Path]:
-        from lm.sources.ignored import Ignored  # pathspec, which nothing else needs
-
-        def below(folder: Path, above: Ignored | None) -> Iterator[Path]:
-            ignored = Ignored.within(folder, above)
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-            for entry in found:
-                path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
-                wanted = entry.name not in SKIPPED if is_folder else self._is_wanted(entry)
-                if not wanted or ignored.matches(path, is_folder=is_folder):
-                    continue
-                if is_folder:
-                    yield from below(path, ignored)
-                else:
-                    yield path
-
-        yield from below(self.folder, None)
-
-    def _is_wanted(self, entry: os.DirEntry) -> bool:
-        return entry.is_file(follow_symlinks=False) and _ending(entry.name) in self.extensions
+    def _is_selected(self, entry: os.DirEntry) -> bool:
+        return entry.is_file(follow_symlinks=False) and _extension(entry.name) in self.extensions
 
 
-def _ending(name: str) -> str:
-    """.py of a/b.PY, Makefile of a/Makefile: that by which the language is known."""
+@dataclass(frozen=True)
+class GitIgnore:
+    """The .gitignore patterns that apply in a folder: its own, and those of the folders above it within the tree.
+
+    Patterns above the tree, the user's own and .git/info/exclude are not read, so that a tree means the same on every
+    machine.
+    """
+
+    folder: Path
+    patterns: "pathspec.GitIgnoreSpec"
+    above: Self | None = None
+
+    @classmethod
+    def of(cls, folder: Path, above: Self | None = None) -> Self:
+        import pathspec
+
+        file = folder / ".gitignore"
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+        return cls(folder, pathspec.GitIgnoreSpec.from_lines(lines), above)
+
+    def matches(self, path: Path, *, is_folder: bool) -> bool:
+        """Return True if `path` is ignored: the nearest .gitignore with a matching pattern decides."""
+        name = path.relative_to(self.folder).as_posix() + "/" * is_folder
+        included = self.patterns.check_file(name).include
+        if included is None:
+            return self.above is not None and self.above.matches(path, is_folder=is_folder)
+        return included
+
+
+def _extension(name: str) -> str:
+    """`.py` for a/b.PY, `Makefile` for a/Makefile: what identifies the language."""
     path = Path(name)
     return path.name if path.name in COMMENTS or not path.suffix else path.suffix.lower()

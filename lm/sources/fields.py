@@ -1,4 +1,4 @@
-"""What the fields of a record say of its document, or an error that says which fields there are."""
+"""Turn the fields of a record into a document, with errors that list the fields that exist."""
 
 import json
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from lm.corpus import Document
 
 
 class MissingFieldError(ValueError):
-    """A record that lacks a field: of the first record of a file, the config is wrong and not the record."""
+    """A record lacks a field. In the first record of a file, the config is wrong rather than the record."""
 
 
 def field_of(record: Mapping[str, Any], field: str, key: str, where: str) -> Any:
-    """The value of `field`, which the config has at `key`, in the record at the place `where`."""
+    """Return the value of `field`, or raise an error with the config `key` and the place `where`."""
     if field in record:
         return record[field]
     near = get_close_matches(field, record, n=1)
@@ -24,7 +24,14 @@ def field_of(record: Mapping[str, Any], field: str, key: str, where: str) -> Any
 
 @dataclass(frozen=True)
 class Fields:
-    """Where records have what is known of their documents besides the text; None where no field says it."""
+    """Names of the record fields that describe a document besides its text.
+
+    Args:
+        id: Field with the document's id; None: file and line or row.
+        kind: Field with its kind; None: the source's `kind`.
+        language: Field with its language code; None: unknown.
+        metadata: Fields to keep with the document.
+    """
 
     id: str | None = None
     kind: str | None = None
@@ -32,11 +39,11 @@ class Fields:
     metadata: tuple[str, ...] = ()
 
     def identity(self) -> list:
-        """What besides id and kind makes other documents of the same records."""
+        """What, besides id and kind, changes the documents: for the fingerprint."""
         return [self.language, list(self.metadata)] if self.language is not None or self.metadata else []
 
     def keys(self) -> dict[str, str]:
-        """Each field that is read, with where the config has it."""
+        """Map each field to the config key that names it."""
         named = {"id_field": self.id, "kind_field": self.kind, "language_field": self.language}
         keys = {field: f"corpus.{key}" for key, field in named.items() if field is not None}
         return dict.fromkeys(self.metadata, "corpus.metadata_fields") | keys
@@ -44,15 +51,15 @@ class Fields:
     def document(
         self, record: Mapping[str, Any], text: str, *, name: str, kind: str, source: str, where: str
     ) -> Document:
-        """The document of a record; `name` and `kind` are its own where no field says them."""
+        """Build the document of a record; `name` and `kind` apply where no field is set for them."""
         if self.id is not None:
-            name = _word(field_of(record, self.id, "corpus.id_field", where))
+            name = _string(field_of(record, self.id, "corpus.id_field", where))
         if self.kind is not None:
-            kind = _word(field_of(record, self.kind, "corpus.kind_field", where))
+            kind = _string(field_of(record, self.kind, "corpus.kind_field", where))
         language = ""
         if self.language is not None:
-            said = field_of(record, self.language, "corpus.language_field", where)
-            language = "" if said is None else _word(said)
+            code = field_of(record, self.language, "corpus.language_field", where)
+            language = "" if code is None else _string(code)
         if not self.metadata:
             return Document(text, name, kind, source=source, language=language)
         values = {field: field_of(record, field, "corpus.metadata_fields", where) for field in self.metadata}
@@ -61,20 +68,20 @@ class Fields:
 
 
 def whole_characters(text: str) -> str:
-    """The text itself, or with � for halves of characters (lone surrogates), which JSON can spell."""
+    """Replace lone surrogates, which JSON can encode, by �."""
     try:
-        text.encode()  # ten times faster than the way there and back
+        text.encode()  # ten times faster than encoding and decoding
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
 
 
-def _word(value: Any) -> str:
+def _string(value: Any) -> str:
     return whole_characters(str(value))
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can hold it: of what a table has besides, as dates, what is written for it."""
+    """Convert a value to plain JSON data; other types, such as dates, become strings."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Documents that lie in files, whatever the files are: read one after another, or in parts at the same time."""
+"""The base class of sources that read files, one after another or in parts."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,43 +11,51 @@ from lm.corpus.tally import Tally
 from lm.files import hash_file
 from lm.sources.members import find_files
 
+# Clauses that sources count under; `Tally` puts the number in front.
+REPLACED = "invalid UTF-8 byte sequences were replaced by �"
+WITHOUT_TEXT = "documents without text were skipped"
+
 
 class FileSource(Source):
-    """A source whose documents are those of each of its `files`, in order."""
+    """A source whose documents are those of each of its `files`, in order.
+
+    Args:
+        path: A file or glob pattern, or a list of them; `**` matches any number of folders.
+    """
 
     def __init__(self, path: str | list[str]):
         self.files = find_files(path)
 
     @abstractmethod
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
-        """The documents of one file, which depend on no other file; counts in `tally` what it leaves out."""
+        """Yield the documents of one file, independent of any other file; count in `tally` what is skipped."""
 
     def __iter__(self) -> Iterator[Document]:
         tally = Tally()
         for file in self.files:
             yield from self.read(file, tally)
-        self.tell(tally)
+        self.record_tally(tally)
 
     def skip(self, fault: str, tally: Tally) -> None:
-        """Leave out a line or row that cannot be read, unless it is one too many."""
+        """Skip a line or row that cannot be read; raise if that is one more than `bad_lines`."""
         tally.add_bad(fault)
         tally.check(self.bad_lines)
 
     def parts(self, size: int) -> Sequence[Self]:
         parts = []
-        for files in grouped(self.files, size):
+        for files in group_by_size(self.files, size):
             part = copy(self)
             part.files = files
             parts.append(part)
         return parts
 
     def content(self) -> list[list[str]]:
-        """Names and hashes of the files."""
+        """Names and hashes of the files, for the fingerprint."""
         return [[file.name, hash_file(file)] for file in self.files]
 
 
-def grouped(files: Iterable[Path], size: int) -> list[list[Path]]:
-    """Consecutive files together until they have `size` bytes; the last group may have fewer."""
+def group_by_size(files: Iterable[Path], size: int) -> list[list[Path]]:
+    """Group consecutive files into groups of at least `size` bytes; the last group may be smaller."""
     groups: list[list[Path]] = []
     room = 0
     for file in files:

@@ -1,4 +1,4 @@
-"""Documents from JSON Lines, one object a line."""
+"""Documents from JSON Lines files: one object per line."""
 
 import json
 from collections.abc import Iterator
@@ -10,19 +10,27 @@ from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.fields import Fields, MissingFieldError, field_of, whole_characters
-from lm.sources.file_source import FileSource
+from lm.sources.file_source import WITHOUT_TEXT, FileSource
 from lm.sources.members import open_members
 
 
 class JsonlSource(FileSource):
-    """One document a line, its text under `text_field`; `id_field`, `kind_field` and `language_field` say its name,
-    kind and language if given, and what is under `metadata_fields` is kept with it.
+    """JSON Lines: one document per line.
 
-    `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. Lines that are no such object are
-    left out, and told in the notes, up to `bad_lines` in all: a torn line or two are in many large corpora, while of
-    a wrong file or field there are soon more than ten. The next ends the reading, as does a file whose first object
-    lacks a field, or in which no line is good: a corpus that silently lacks text is worse than none. Halves of
-    characters (lone surrogates, which JSON can spell) become � and are counted in the notes.
+    Lines that are not such an object are skipped and noted, up to `bad_lines` in all files together; one more is an
+    error, as is a file whose first object lacks a field or in which no line can be read: a corpus that silently lacks
+    text is worse than none. Lone surrogates, which JSON can encode, become � and are counted in the notes.
+
+    Args:
+        path: A file or glob pattern, or a list of them; .gz, .zst, .tar and .zip are decompressed.
+        text_field: Field with the document's text.
+        id_field: Field with its id; null: file and line number.
+        kind_field: Field with its kind, such as code; null: all documents are of `kind`.
+        language_field: Field with its language code, such as en; null: unknown.
+        metadata_fields: Fields to keep with the document for filters and reports, such as [url,score]; null: none.
+        kind: Kind of the documents without `kind_field`; bits per byte are reported per kind.
+        bad_lines: Maximum number of unreadable lines to skip. Many large corpora have one or two torn lines; a wrong
+            file or field soon gives more than 10.
     """
 
     def __init__(
@@ -61,16 +69,16 @@ class JsonlSource(FileSource):
                     continue
                 good = True
                 if not document.text or document.text.isspace():
-                    tally.count("documents without any text were left out")
+                    tally.count(WITHOUT_TEXT)
                     continue
                 if document.text is not text:
-                    tally.count("documents had halves of characters (lone surrogates), which became �")
+                    tally.count("documents with lone surrogates had them replaced by �")
                 yield document
             if tally.bad > before and not good:
                 raise ValueError(f"{tally.last_bad}: no line of {file.parent / name} can be read: is it JSON Lines?")
 
     def _document(self, line: bytes, place: str, file: Path) -> tuple[Document, str]:
-        """The document of a line, and its text as it stands there; `place` is its file and number."""
+        """Return the document of a line, and its text as the line has it; `place` is file and line number."""
         where = str(file.parent / place)
         try:
             record = json.loads(line)
@@ -81,6 +89,6 @@ class JsonlSource(FileSource):
         text = field_of(record, self.text_field, "corpus.text_field", where)
         if not isinstance(text, str):
             raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
-        whole = whole_characters(text)
-        made = self.fields.document(record, whole, name=place, kind=self.kind, source=str(file), where=where)
-        return made, text
+        clean = whole_characters(text)
+        document = self.fields.document(record, clean, name=place, kind=self.kind, source=str(file), where=where)
+        return document, text

@@ -1,14 +1,14 @@
-"""The licence at the head of a source file, which says the same in ten thousand files and teaches little else.
+"""Remove the licence at the head of a source file: the same text in ten thousand files.
 
-Only the first comment is looked at, and only where the language's own marks begin it: `#include` begins no
-comment. A licence in a docstring, or in a second comment, stays.
+Only the first comment is considered, and only if it begins with the language's own comment sign: `#include` is no
+comment in C. A licence in a docstring, or in a second comment, stays.
 """
 
 import re
 
 HASH = ("#",)
 SLASHES = ("//", "/*")
-# What begins a comment, by the ending of the file: a mark that holds for a line, or one of PAIRS.
+# What begins a comment, by file extension: a sign that holds to the end of the line, or one of PAIRS.
 COMMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".cu", ".cuh", ".m", ".mm"), SLASHES),
     **dict.fromkeys((".java", ".kt", ".scala", ".groovy", ".cs", ".fs", ".swift", ".dart", ".go", ".rs"), SLASHES),
@@ -28,26 +28,26 @@ COMMENTS: dict[str, tuple[str, ...]] = {
 }
 PAIRS = {"/*": "*/", "<!--": "-->", "{-": "-}", "(*": "*)", "<#": "#>"}
 WORDS = re.compile(r"copyright|©|\(c\) *\d|licen[cs]e|SPDX-|all rights reserved", re.IGNORECASE)
-# Lines that have to stay first: how to run it, how it is encoded, that it is PHP or HTML.
+# Lines that must stay first: the interpreter, the encoding, the opening of PHP or HTML.
 FIRST = re.compile(r"(?:#!.*\n|#.*coding[:=].*\n|<\?php\b[ \t]*\n?|<!doctype.*\n)*\s*", re.IGNORECASE)
 
 
-def cut_licence(text: str, *, ending: str) -> str:
-    """The text without its first comment, if that holds the words of a licence; what has to stand first stays."""
+def cut_licence(text: str, *, extension: str) -> str:
+    """Return the text without its first comment if that is a licence; lines that must stay first stay."""
     start = FIRST.match(text).end()
-    end = _comment_end(text, start, COMMENTS.get(ending, ()))
+    end = _comment_end(text, start, COMMENTS.get(extension, ()))
     if end == start or not WORDS.search(text, start, end):
         return text
     return text[:start] + text[end:].lstrip("\r\n")
 
 
-def _comment_end(text: str, start: int, marks: tuple[str, ...]) -> int:
-    """Where the comment that begins at `start` ends; `start` where none begins there."""
-    for mark in marks:
-        if mark in PAIRS and text.startswith(mark, start):
-            end = text.find(PAIRS[mark], start + len(mark))
-            return start if end < 0 else end + len(PAIRS[mark])
-        if mark not in PAIRS and text.startswith(mark, start):
-            lines = re.compile(rf"(?:[ \t]*{re.escape(mark)}.*(?:\n|\Z))+")
+def _comment_end(text: str, start: int, signs: tuple[str, ...]) -> int:
+    """End of the comment that begins at `start`; `start` if none begins there."""
+    for sign in signs:
+        if sign in PAIRS and text.startswith(sign, start):
+            end = text.find(PAIRS[sign], start + len(sign))
+            return start if end < 0 else end + len(PAIRS[sign])
+        if sign not in PAIRS and text.startswith(sign, start):
+            lines = re.compile(rf"(?:[ \t]*{re.escape(sign)}.*(?:\n|\Z))+")
             return lines.match(text, start).end()
     return start

@@ -1,4 +1,4 @@
-"""Open the files that patterns name, as streams of bytes, whatever they are packed in."""
+"""Open files and the members of archives as streams of bytes, decompressed."""
 
 import gzip
 import tarfile
@@ -10,57 +10,59 @@ from typing import IO
 
 import pyzstd
 
-from lm.files import undamaged
+from lm.files import report_damage
 
-DAMAGED = "fetch or pack it again, or leave it out"
+DAMAGED = "download or pack it again, or remove it from the path"
 ANY_WINDOW = {pyzstd.DParameter.windowLogMax: 31}  # corpora are often packed with `zstd --long=31`
 
 
 def find_files(patterns: str | list[str], *, key: str = "corpus.path") -> list[Path]:
-    """Every file that the patterns name, sorted within each, none twice. `**` reaches into folders.
+    """Return the files that the patterns match, sorted within each pattern, without repetition.
 
-    `key` is where the config has them.
+    Args:
+        patterns: Files or glob patterns; `**` matches any number of folders.
+        key: Config key of the patterns, for messages.
     """
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     if not patterns:
         raise ValueError(f"{key} is empty: name at least one file or pattern")
-    found: dict[Path, None] = {}
+    matches: dict[Path, None] = {}
     for pattern in patterns:
         full = str(Path(pattern).expanduser())
         names = sorted(glob(full, recursive=True)) if has_magic(full) and not Path(full).exists() else [full]
         files = [Path(name) for name in names if Path(name).is_file()]
         if not files and Path(full).is_dir():
-            raise ValueError(f"{key} {pattern} is a folder: say which files, for example {pattern}/**/*.txt")
+            raise ValueError(f"{key} {pattern} is a folder: name the files, for example {pattern}/**/*.txt")
         if not files:
-            what = "matches no file" if has_magic(full) else "does not exist"
-            raise ValueError(f"{key} {pattern} {what} (looked from {Path.cwd()})")
-        found.update(dict.fromkeys(files))
-    return list(found)
+            state = "matches no file" if has_magic(full) else "does not exist"
+            raise ValueError(f"{key} {pattern} {state} (working directory {Path.cwd()})")
+        matches.update(dict.fromkeys(files))
+    return list(matches)
 
 
 def open_members(path: Path) -> Iterator[tuple[str, "Unpacked"]]:
-    """(name, stream) of each text in a file: itself, or unpacked from .gz, .zst, .tar or .zip."""
-    with undamaged(path, DAMAGED):
+    """Yield (name, stream) of a file, or of each member of a .tar or .zip; .gz and .zst are decompressed."""
+    with report_damage(path, DAMAGED):
         for name, stream in _members(path):
             yield name, Unpacked(stream, path)
 
 
 class Unpacked:
-    """A stream of bytes that says which file is damaged where unpacking it fails."""
+    """A stream of bytes that names the file if decompressing it fails."""
 
     def __init__(self, stream: IO[bytes], path: Path):
         self._stream, self._path = stream, path
 
     def read(self, size: int = -1) -> bytes:
-        with undamaged(self._path, DAMAGED):
+        with report_damage(self._path, DAMAGED):
             return self._stream.read(size)
 
     def readline(self) -> bytes:
-        with undamaged(self._path, DAMAGED):
+        with report_damage(self._path, DAMAGED):
             return self._stream.readline()
 
     def __iter__(self) -> Iterator[bytes]:
-        with undamaged(self._path, DAMAGED):
+        with report_damage(self._path, DAMAGED):
             yield from self._stream
 
 

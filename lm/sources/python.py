@@ -1,4 +1,4 @@
-"""The running Python's own library and documentation: a corpus on every machine, without a download."""
+"""Documents from the running Python's own library and documentation, without a download."""
 
 import re
 import sys
@@ -9,26 +9,27 @@ from importlib.metadata import Distribution, distributions
 from lm.corpus import Document, Source
 from lm.corpus.tally import Tally
 from lm.files import hash_bytes, hash_file, hash_json
-from lm.sources.python_library import group_of, library_directory, library_files
-from lm.sources.python_prose import compiled_modules, compiled_page, page
-from lm.sources.python_topics import help_topics
+from lm.sources.python_library import group_of, help_topics, library_directory, library_files
+from lm.sources.python_prose import compiled_modules, compiled_page, source_page
 
 
 class PythonSource(Source):
-    """Code: the standard library's modules. Prose: their docstrings, a page a module, and Python's help
-    topics.
+    """The running Python: its standard library's modules (code); their docstrings and the help topics (prose).
 
-    A module's code and its page share a group, so neither is in training while the other is held out. `tests`
-    adds the library's own test suites, more than doubling the code; `packages` adds the long descriptions of
-    what is installed, which differ from machine to machine. Exact copies are left out and counted.
+    The docstrings of a module form one page. Its code and its page share a group, so neither is in training while
+    the other is held out. Exact duplicates are dropped and counted.
+
+    Args:
+        tests: Whether to add the library's own test suites, which more than double the code.
+        packages: Whether to add the long descriptions of the installed packages, which differ between machines.
     """
 
     def __init__(self, *, tests: bool = False, packages: bool = False):
         self.tests, self.packages = tests, packages
-        self._documents: list[Document] | None = None  # some 15 MB; parsing takes seconds, and jobs read twice
+        self._documents: list[Document] | None = None  # some 15 MB; parsing takes seconds, and jobs read it twice
 
     def fingerprint(self) -> str:
-        """By the files and the build of Python; what is compiled into it goes with the build."""
+        """Hash the files and the build of Python, which also identifies the compiled modules."""
         files = {file.relative: hash_file(file.path) for file in library_files(self.tests)}
         topics = library_directory() / "pydoc_data" / "topics.py"
         files["topics"] = hash_file(topics) if topics.is_file() else ""
@@ -39,8 +40,8 @@ class PythonSource(Source):
     def __iter__(self) -> Iterator[Document]:
         if self._documents is None:
             tally = Tally()
-            self._documents = list(_without_copies(self._read(), tally))
-            self.tell(tally)
+            self._documents = list(_without_duplicates(self._read(), tally))
+            self.record_tally(tally)
         return iter(self._documents)
 
     def _read(self) -> Iterator[Document]:
@@ -50,7 +51,7 @@ class PythonSource(Source):
         for topic in help_topics():
             yield Document(topic.text, f"topic {topic.name}", "prose", f"topic {topic.group}", "topics")
         for file in files:
-            yield Document(page(file), f"module {file.module}", "prose", file.group, "docstrings")
+            yield Document(source_page(file), f"module {file.module}", "prose", file.group, "docstrings")
         for name in compiled_modules():
             yield Document(compiled_page(name), f"module {name}", "prose", group_of(name), "docstrings")
         if self.packages:
@@ -58,15 +59,15 @@ class PythonSource(Source):
                 yield Document(text, f"package {name}", "prose", f"package {name}", "packages")
 
 
-def _without_copies(documents: Iterator[Document], tally: Tally) -> Iterator[Document]:
-    """Documents with text in them, the first of each text; counts the others by kind."""
+def _without_duplicates(documents: Iterator[Document], tally: Tally) -> Iterator[Document]:
+    """Yield the first document of each text, if it has text; count the others by kind."""
     seen: set[bytes] = set()
     for document in documents:
         if not document.text.strip():
             continue
         digest = blake2b(document.text.encode(), digest_size=16).digest()
         if digest in seen:
-            tally.count(f"documents of {document.kind} were left out as copies of others")
+            tally.count(f"exact duplicates of kind {document.kind} were dropped")
             continue
         seen.add(digest)
         yield document
@@ -74,10 +75,10 @@ def _without_copies(documents: Iterator[Document], tally: Tally) -> Iterator[Doc
 
 def _descriptions() -> list[tuple[str, str]]:
     """Names and long descriptions of the installed packages, by name."""
-    found = {_name(distribution): distribution.metadata.get_payload() for distribution in distributions()}
-    return sorted((name, text) for name, text in found.items() if isinstance(text, str) and text.strip())
+    texts = {_name(distribution): distribution.metadata.get_payload() for distribution in distributions()}
+    return sorted((name, text) for name, text in texts.items() if isinstance(text, str) and text.strip())
 
 
 def _name(distribution: Distribution) -> str:
-    """A package's name in the one spelling that counts."""
+    """A package's normalized name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "unnamed").lower()

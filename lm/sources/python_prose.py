@@ -1,4 +1,4 @@
-"""What modules say of themselves, as pages to read: docstrings with the names and signatures they are of."""
+"""Pages of documentation: a module's docstrings, each under its name and signature."""
 
 import ast
 import importlib
@@ -15,23 +15,23 @@ from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 
 from lm.sources.python_library import LibraryFile
 
-# Extension modules that are tests, or that do something to the terminal or to a window when imported.
+# Extension modules that are tests, or that change the terminal or open a window when imported.
 NOT_IMPORTED = re.compile(r"_?(xx|test)\w*|_\w+_test|_xx\w+|readline|_tkinter|_curses\w*")
 
 
-def page(file: LibraryFile) -> str:
-    """The docstrings of a module, its classes and functions, in the file's order; "" if there are none."""
+def source_page(file: LibraryFile) -> str:
+    """Return the docstrings of a module, its classes and functions in the file's order; "" if it has none."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # old escapes in string literals
+        with warnings.catch_warnings(action="ignore"):  # invalid escapes in old string literals
             tree = ast.parse(file.read())
-    except (SyntaxError, UnicodeDecodeError):  # written for the tests of some parser
+    except (SyntaxError, UnicodeDecodeError):  # test data of a parser
         return ""
     parts = [text for text in (ast.get_docstring(tree), *_described(tree)) if text]
     return "\n\n".join([file.module, *parts]) + "\n" if parts else ""
 
 
 def _described(node: ast.AST) -> Iterator[str]:
-    """What has a docstring under `node`, each as its header with the docstring indented under it."""
+    """Yield each definition under `node` that has a docstring: its header and the indented docstring."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef):
             bases = ", ".join(ast.unparse(base) for base in child.bases)
@@ -48,7 +48,7 @@ def _described(node: ast.AST) -> Iterator[str]:
 
 
 def compiled_modules() -> list[str]:
-    """Names of the modules written in C that are safe to import."""
+    """List the modules written in C that are safe to import."""
     names = set(sys.builtin_module_names)
     folder = sysconfig.get_config_var("DESTSHARED")
     if folder:
@@ -58,13 +58,14 @@ def compiled_modules() -> list[str]:
 
 
 def import_compiled(name: str) -> ModuleType | None:
-    """A module written in C; None if it cannot be imported here.
+    """Import a module written in C; return None if that fails here.
 
-    The module that passes its names on goes first: imported before asyncio, `_asyncio` would leave it without them.
+    The public module that re-exports it is imported first: `_asyncio`, if imported before asyncio, would leave asyncio
+    without its names.
     """
     public = name.removeprefix("_")
     try:
-        with warnings.catch_warnings(action="ignore"):  # modules on their way out
+        with warnings.catch_warnings(action="ignore"):  # deprecated modules
             if public in sys.stdlib_module_names:
                 importlib.import_module(public)
             return importlib.import_module(name)
@@ -73,7 +74,7 @@ def import_compiled(name: str) -> ModuleType | None:
 
 
 def compiled_page(name: str) -> str:
-    """The docstrings of a module written in C; "" if it has none or cannot be imported here."""
+    """Return the docstrings of a module written in C; "" if it has none or cannot be imported here."""
     module = import_compiled(name)
     if module is None:
         return ""
@@ -82,15 +83,15 @@ def compiled_page(name: str) -> str:
 
 
 def names_in(owner: ModuleType | type) -> list[tuple[str, object]]:
-    """Names and values, by name. The hooks in sys are those it came with: pytest and notebooks put in their own."""
-    found = dict(vars(owner))
+    """List names and values, by name. Hooks of sys are the original ones: pytest and notebooks replace them."""
+    names = dict(vars(owner))
     if owner is sys:
-        found |= {name: found[f"__{name}__"] for name in found if f"__{name}__" in found}
-    return sorted(found.items())
+        names |= {name: names[f"__{name}__"] for name in names if f"__{name}__" in names}
+    return sorted(names.items())
 
 
 def _members(owner: ModuleType | type, module: ModuleType) -> Iterator[str]:
-    """What `owner` itself defines and describes, by name. Slots, as __add__, say the same in every class."""
+    """Yield what `owner` itself defines and documents, by name. Slots such as __add__ have the same text everywhere."""
     for name, value in names_in(owner):
         if name.startswith("__"):
             continue
@@ -102,8 +103,8 @@ def _members(owner: ModuleType | type, module: ModuleType) -> Iterator[str]:
             if text := _documentation(value):
                 yield f"{name}\n{indent(text, '    ')}"
         elif inspect.isroutine(value):
-            at_home = owner is not module or value.__module__ == module.__name__
-            if at_home and (text := _documentation(value)):
+            own = owner is not module or value.__module__ == module.__name__
+            if own and (text := _documentation(value)):
                 yield f"def {name}{_signature(value)}\n{indent(text, '    ')}"
 
 
@@ -113,6 +114,6 @@ def _documentation(value: object) -> str:
 
 
 def _signature(value: type | object) -> str:
-    """As the C source spells it: a signature's own repr could hold addresses, and no two runs would agree."""
+    """The signature as in the C source: the repr of a Signature can contain addresses, different in each run."""
     text = getattr(value, "__text_signature__", None) or "(...)"
     return re.sub(r"\$(self|module|type|cls)(, /)?(, )?", "", text)

@@ -8,11 +8,10 @@ from lm.bounds import Natural
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
-from lm.sources.csv_rows import csv_rows
 from lm.sources.fields import Fields, field_of
-from lm.sources.file_source import FileSource
+from lm.sources.file_source import WITHOUT_TEXT, FileSource
 from lm.sources.members import open_members
-from lm.sources.parquet_rows import parquet_rows
+from lm.sources.rows import csv_rows, parquet_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 PACKED = (".gz", ".zst")
@@ -21,21 +20,34 @@ ARCHIVES = (".tar", ".tgz", ".zip", ".bz2", ".xz")
 
 @dataclass(frozen=True)
 class Row:
-    """The values that were asked for, by field, and where they stand."""
+    """The selected values of a row by field, and its place: file and row number."""
 
     values: dict[str, object]
     place: str
 
 
 class TableSource(FileSource):
-    """One document a row: its text is the field `text_field`, or several with `separator` between them.
+    """Tables in CSV, TSV or Parquet: one document per row.
 
-    `path` is a file or a pattern, or several; CSV and TSV may lie in .gz, .zst, .tar and .zip. `columns` names the
-    fields of CSV and TSV without a header. Rows are counted from 1 below the header. A field without text (in
-    Parquet: null) is left out of the document, and a document without any is left out and counted in the notes.
-    Rows of CSV and TSV with more or fewer fields than the header are left out, and told in the notes, up to
-    `bad_lines` in all; the next ends the reading, as does anything else that cannot be read, for no row after it can
-    be trusted.
+    Rows are numbered from 1 below the header. Empty fields (in Parquet: null) are omitted from the document; documents
+    without text are skipped and counted in the notes. CSV and TSV rows with more or fewer fields than the header are
+    skipped and noted, up to `bad_lines` in all files together; one more is an error, as is anything else that cannot
+    be read, because no later row can be trusted.
+
+    Args:
+        path: A file or glob pattern, or a list of them; CSV and TSV may be in .gz, .zst, .tar and .zip.
+        text_field: Field with the document's text, or a list of fields to join, such as [title,body].
+        separator: Characters between several text fields.
+        id_field: Field with the document's id; null: file and row number.
+        kind_field: Field with its kind, such as code; null: all documents are of `kind`.
+        language_field: Field with its language code, such as en; null: unknown.
+        metadata_fields: Fields to keep with the document for filters and reports, such as [url,score]; null: none.
+        kind: Kind of the documents without `kind_field`; bits per byte are reported per kind.
+        columns: Names of the fields of CSV and TSV files without a header; null: the first row is the header.
+        delimiter: Character between fields; null: a comma in .csv, a tab in .tsv and .tab.
+        quoted: Whether CSV and TSV fields may be quoted; false: a quote is a character like any other.
+        bad_lines: Maximum number of CSV and TSV rows of the wrong length to skip. A wrong delimiter soon gives more
+            than 10.
     """
 
     def __init__(
@@ -64,13 +76,15 @@ class TableSource(FileSource):
         self.columns = None if columns is None else list(columns)
         self.delimiter = delimiter and delimiter.replace("\\t", "\t")
         if self.delimiter is not None and len(self.delimiter) != 1:
-            raise ValueError(f"corpus.delimiter {delimiter!r} is not one character: try ';', or null for the usual one")
+            raise ValueError(
+                f"corpus.delimiter {delimiter!r} is not one character: try ';', or null for , or tab by file type"
+            )
         self.quoted = quoted
         for file in self.files:
-            if form_of(file.name) is None and not file.name.lower().endswith(ARCHIVES):
-                raise ValueError(f"corpus.path {file} is no .csv, .tsv (or either with .gz or .zst) or .parquet file")
-            if form_of(file.name) == ".parquet":
-                import pyarrow  # noqa: F401  # said now rather than after the first gigabyte
+            if format_of(file.name) is None and not file.name.lower().endswith(ARCHIVES):
+                raise ValueError(f"corpus.path {file} is not a .csv, .tsv (either may be .gz or .zst) or .parquet file")
+            if format_of(file.name) == ".parquet":
+                import pyarrow  # noqa: F401  # fail now rather than after the first gigabyte
 
     def fingerprint(self) -> str:
         options = [self.text_fields, self.separator, self.fields.id, self.fields.kind, self.kind]
@@ -81,35 +95,35 @@ class TableSource(FileSource):
         for row in self._rows(file, tally):
             text = self.separator.join(filter(None, (self._text(row, field, file) for field in self.text_fields)))
             if not text.strip():
-                tally.count("documents without any text were left out")
+                tally.count(WITHOUT_TEXT)
                 continue
             yield self.fields.document(
                 row.values, text, name=row.place, kind=self.kind, source=str(file), where=row.place
             )
 
     def _rows(self, file: Path, tally: Tally) -> Iterator[Row]:
-        """The rows of a file, whatever its form, with the wanted fields only."""
-        if form_of(file.name) == ".parquet":
-            for number, values in enumerate(parquet_rows(file, choose=lambda found: self._chosen(found, file)), 1):
+        """Yield the rows of a file of any format, with the selected fields only."""
+        if format_of(file.name) == ".parquet":
+            for number, values in enumerate(parquet_rows(file, choose=lambda names: self._selected(names, file)), 1):
                 yield Row(values, f"{file.name}:{number}")
             return
         for name, stream in open_members(file):
-            form = form_of(name)
-            if form not in DELIMITERS:
-                tally.count("files in archives were no .csv or .tsv and were left out")
+            suffix = format_of(name)
+            if suffix not in DELIMITERS:
+                tally.count("archive members without the extension .csv or .tsv were skipped")
                 continue
             where = file.parent / name
             rows = csv_rows(
                 stream,
                 where=str(where),
-                delimiter=self.delimiter or DELIMITERS[form],
+                delimiter=self.delimiter or DELIMITERS[suffix],
                 quoted=self.quoted,
                 columns=self.columns,
             )
             header = next(rows, None)
             if header is None:
                 continue
-            places = {field: header.index(field) for field in self._chosen(header, where)}
+            places = {field: header.index(field) for field in self._selected(header, where)}
             before, good = tally.bad, False
             for number, cells in enumerate(rows, 1):
                 if isinstance(cells, str):
@@ -118,16 +132,16 @@ class TableSource(FileSource):
                 good = True
                 yield Row({field: cells[place] for field, place in places.items()}, f"{name}:{number}")
             if tally.bad > before and not good:
-                raise ValueError(f"{tally.last_bad}: no row of {where} can be read: is its header right?")
+                raise ValueError(f"{tally.last_bad}: no row of {where} can be read: check its header")
 
-    def _chosen(self, found: list[str], where: Path) -> list[str]:
-        """The fields that are read, each of which has to be there once."""
-        wanted = self.fields.keys() | dict.fromkeys(self.text_fields, "corpus.text_field")
-        for field, key in wanted.items():
-            field_of(dict.fromkeys(found), field, key, str(where))
-            if found.count(field) > 1:
-                raise ValueError(f"{where} has {found.count(field)} fields {field!r} ({key}): rename all but one")
-        return list(wanted)
+    def _selected(self, names: list[str], where: Path) -> list[str]:
+        """The fields to read; each must occur exactly once among `names`."""
+        fields = self.fields.keys() | dict.fromkeys(self.text_fields, "corpus.text_field")
+        for field, key in fields.items():
+            field_of(dict.fromkeys(names), field, key, str(where))
+            if names.count(field) > 1:
+                raise ValueError(f"{where} has {names.count(field)} fields {field!r} ({key}): rename all but one")
+        return list(fields)
 
     def _text(self, row: Row, field: str, file: Path) -> str:
         value = row.values[field]
@@ -137,15 +151,15 @@ class TableSource(FileSource):
             try:
                 return value.decode()
             except UnicodeDecodeError as error:
-                raise ValueError(f"{file.parent / row.place}: field {field!r} is no UTF-8: {error}") from None
+                raise ValueError(f"{file.parent / row.place}: field {field!r} is not valid UTF-8: {error}") from None
         if not isinstance(value, str):
             raise ValueError(f"{file.parent / row.place}: field {field!r} is {type(value).__name__}, not text")
         return value
 
 
-def form_of(name: str) -> str | None:
-    """.csv, .tsv, .tab or .parquet; None for what is none of them."""
+def format_of(name: str) -> str | None:
+    """.csv, .tsv, .tab or .parquet; None for other files."""
     name = name.lower()
     plain = Path(name).stem if name.endswith(PACKED) else name
-    form = Path(plain).suffix
-    return form if form in DELIMITERS or (form == ".parquet" and plain == name) else None
+    suffix = Path(plain).suffix
+    return suffix if suffix in DELIMITERS or (suffix == ".parquet" and plain == name) else None

@@ -8,7 +8,7 @@ from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.encoding import Encoding
-from lm.sources.file_source import FileSource
+from lm.sources.file_source import REPLACED, WITHOUT_TEXT, FileSource
 from lm.sources.members import Unpacked, open_members
 
 CHUNK = 1 << 20
@@ -16,14 +16,19 @@ BOM = b"\xef\xbb\xbf"
 
 
 class TextSource(FileSource):
-    """Text files: one document a file, or what lies between `separator`s, or parts of about `part_size`
-    characters.
+    """Plain text files: one document per file, per stretch between separators, or per part of a given size.
 
-    `path` is a file or a pattern, or several; .gz, .zst, .tar and .zip are unpacked. A separator may be
-    written with \\n and \\t; line ends next to it are dropped. Parts end at the end of a line, and each is
-    held out for itself: the way to hold out some of a single long text. A byte order mark is dropped; CRLF
-    becomes LF unless `keep_line_ends`; bytes that are no UTF-8, or whatever `encoding` says or detects, become �
-    and are counted in the notes.
+    A byte order mark is removed. Bytes that are invalid in the encoding become � and are counted in the notes.
+
+    Args:
+        path: A file or glob pattern, or a list of them; .gz, .zst, .tar and .zip are decompressed.
+        separator: Characters between documents, such as '<|endoftext|>' or '\\n\\n'; line ends next to it are
+            removed. null: a file is one document.
+        part_size: Cut longer documents into parts of about this many characters, at the end of a line. Each part
+            is held out on its own, so one long text can have a held-out part. null: documents stay whole.
+        kind: Kind of the documents; bits per byte are reported per kind.
+        keep_line_ends: Whether CRLF stays; otherwise it becomes LF.
+        encoding: A codec of Python, such as windows-1252, or `detect` to guess each file's own.
     """
 
     def __init__(
@@ -41,7 +46,7 @@ class TextSource(FileSource):
         if separator == "":
             raise ValueError("corpus.separator is empty: give the characters between documents, or null for none")
         if part_size is not None and part_size < 1:
-            raise ValueError(f"corpus.part_size {part_size} is no size: give characters, for example 20000, or null")
+            raise ValueError(f"corpus.part_size {part_size} is below 1: give characters, for example 20000, or null")
         self.separator = separator and separator.replace("\\n", "\n").replace("\\t", "\t")
         self.part_size, self.kind, self.keep_line_ends = part_size, kind, keep_line_ends
 
@@ -56,14 +61,14 @@ class TextSource(FileSource):
             pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
             texts = (part for piece in pieces for part in self._parts(piece))
             for number, (text, replaced) in enumerate(texts):
-                tally.count("runs of bytes were no UTF-8 and became �", replaced)
+                tally.count(REPLACED, replaced)
                 if not text.strip():
-                    tally.count("documents without any text were left out")
+                    tally.count(WITHOUT_TEXT)
                     continue
                 yield Document(text, name if alone else f"{name}#{number}", self.kind, source=str(file))
 
     def _parts(self, piece: bytes) -> Iterator[tuple[str, int]]:
-        """The texts of a piece, and how many � decoding put into the piece, counted with its first text."""
+        """Yield the texts of a piece, the first with the number of � that decoding put into the piece."""
         text = piece.decode("utf-8", errors="replace")
         replaced = text.count("�") - piece.count("�".encode()) if "�" in text else 0
         if self.separator is not None:
@@ -80,12 +85,12 @@ class TextSource(FileSource):
 
 
 def _line_ends(stream: Unpacked, *, keep: bool) -> Iterator[bytes]:
-    """Chunks of a stream without byte order mark and, unless kept, with LF for CRLF."""
+    """Yield chunks of a stream without byte order mark and, unless `keep`, with LF for CRLF."""
     chunk = stream.read(CHUNK).removeprefix(BOM)
     while chunk:
         following = stream.read(CHUNK)
         if not keep:
-            while chunk.endswith(b"\r") and following:  # its LF may stand in the next chunk
+            while chunk.endswith(b"\r") and following:  # its LF may be in the next chunk
                 chunk, following = chunk + following, stream.read(CHUNK)
             chunk = chunk.replace(b"\r\n", b"\n")
         yield chunk
@@ -93,15 +98,15 @@ def _line_ends(stream: Unpacked, *, keep: bool) -> Iterator[bytes]:
 
 
 def _pieces(chunks: Iterator[bytes], separator: str | None) -> Iterator[bytes]:
-    """What lies between separators; without one, the whole. Holds one piece in memory, not the file."""
+    """Split at separators, with one piece in memory rather than the file; without a separator, yield the whole."""
     if separator is None:
         yield b"".join(chunks)
         return
-    mark = re.escape(separator.encode())
+    pattern = re.escape(separator.encode())
     waiting: list[bytes] = []
-    tail = b""  # the end of what waits, in which a separator may have begun
+    tail = b""  # the end of what was read, which may hold the beginning of a separator
     for chunk in chunks:
-        *pieces, last = re.split(mark, tail + chunk)
+        *pieces, last = re.split(pattern, tail + chunk)
         for piece in pieces:
             yield b"".join(waiting) + piece
             waiting = []

@@ -1,4 +1,4 @@
-"""Many jobs by one command: what each is called, what became of it, and the table at the end."""
+"""Sweeps: many jobs by one command, their names and outcomes, searches by Optuna, and the table at the end."""
 
 from lm.sweep.job import Job, Outcome, Pruned, sweep_name
 from lm.sweep.summary import summary_table, write_summary

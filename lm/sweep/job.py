@@ -1,26 +1,33 @@
-"""One job of a sweep and what became of it: plain data, so that any process may carry it out."""
+"""One job of a sweep and its outcome as plain data, so that any process can run it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
+from lm.files import write_atomically
+from lm.process.ranks import is_first_process
+from lm.progress import Console
 from lm.run import Interrupted
+
+CONSOLE = Console("sweep")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job with its config made plain; `overrides` are those that tell it from the others."""
+    """A job with its plain config; `overrides` are those that differ from the other jobs of the sweep."""
 
     name: str
     overrides: list[str]
-    directory: str  # "" where the job has no run
+    directory: str  # "" if the job has no run
     node: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: what it returned, or the exit code and why; raised, Hydra would tell it in its words."""
+    """What a job returned, or its exit code and error: an exception would be reported in Hydra's words."""
 
     name: str
     overrides: list[str]
@@ -28,16 +35,16 @@ class Outcome:
     value: Any = None
     code: int = 0
     error: str = ""
-    pruned_at: int | None = None  # step; the value is that of the validation there
+    pruned_at: int | None = None  # step; `value` is that of the validation there
 
     @property
     def number(self) -> float | None:
-        """What sweeps compare: the value where it is one number."""
+        """The value that sweeps compare; None if the job returned anything but one number."""
         return float(self.value) if isinstance(self.value, int | float) and not isinstance(self.value, bool) else None
 
 
 class Pruned(Interrupted):
-    """A job of a search has saved and ended early, since others promise more. Ranks leave as upon a signal."""
+    """A job of a search saved and ended early because other trials are better. Its ranks exit as after a signal."""
 
     def __init__(self, value: float, *, step: int, steps: int):
         super().__init__(0, f"pruned at step {step} of {steps}")
@@ -45,12 +52,43 @@ class Pruned(Interrupted):
 
 
 def sweep_name(overrides: Sequence[str]) -> str:
-    """What tells one run of a sweep from the others, as one name for a directory; no two share it.
+    """The name of a job's directory in its sweep, unique by the overrides.
 
-    The price: `/` is written %2F, since it would make directories, and any other sign for it may be in a value.
+    `/` is written %2F: as itself it would make directories, and another sign may be part of a value.
     """
-    telling = [each for each in overrides if not each.lstrip("+~").startswith("run.")]
-    name = ",".join(telling).replace("%", "%25").replace("/", "%2F")
+    differing = [each for each in overrides if not each.lstrip("+~").startswith("run.")]
+    name = ",".join(differing).replace("%", "%25").replace("/", "%2F")
     if len(name.encode()) <= 150:
         return name
     return f"{name[:50]}…{blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+def write_job(job: Job, file: Path) -> None:
+    """Write a job for another process, and remove the outcome of an earlier one."""
+    _outcome_file(file).unlink(missing_ok=True)
+    write_atomically(file, json.dumps(asdict(job), ensure_ascii=False))
+
+
+def run_job_file(file: Path, run: Callable[[Job], Outcome]) -> int:
+    """Run the job in a file and return its exit code. The first rank writes the outcome beside the file."""
+    outcome = run(Job(**json.loads(file.read_bytes())))
+    if is_first_process():
+        write_atomically(_outcome_file(file), json.dumps(asdict(outcome), ensure_ascii=False))
+    return outcome.code
+
+
+def has_outcome(file: Path) -> bool:
+    """Whether the outcome of the job in a file is written."""
+    return _outcome_file(file).exists()
+
+
+def read_outcome(job: Job, file: Path, *, code: int, error: str) -> Outcome:
+    """The outcome of the job in a file; with `code` and `error` if its process ended without writing one."""
+    try:
+        return Outcome(**json.loads(_outcome_file(file).read_bytes()))
+    except FileNotFoundError:
+        return Outcome(job.name, job.overrides, job.directory, code=code, error=error)
+
+
+def _outcome_file(file: Path) -> Path:
+    return file.with_suffix(".outcome.json")

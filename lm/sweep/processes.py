@@ -10,8 +10,7 @@ from pathlib import Path
 from subprocess import Popen
 from time import sleep
 
-from lm.sweep.handed import hand_over, handed_back
-from lm.sweep.job import Job, Outcome
+from lm.sweep.job import CONSOLE, Job, Outcome, read_outcome, write_job
 
 POLL = 0.05  # seconds
 
@@ -26,10 +25,15 @@ class _Started:
 def in_processes(
     jobs: Mapping[int, Job], directory: Path, *, at_once: int, devices: Sequence[str] | None = None
 ) -> dict[int, Outcome]:
-    """Carry each job out in a process, at most `at_once` at a time; what they print goes to files if it would mingle.
+    """Run each job in a process of its own and return their outcomes.
 
-    Each has its share of the cores, and `devices` names the GPUs of each. A signal is passed on: the jobs save, and are
-    waited for. Killed, this process takes them with it.
+    A signal is passed on; the jobs save and are waited for. If this process is killed, they are killed too.
+
+    Args:
+        jobs: Number in the sweep → job.
+        directory: Directory of the job files; with `at_once` above 1 also of logs, as the output would mix.
+        at_once: Jobs that run at the same time, each on its share of the cores.
+        devices: CUDA_VISIBLE_DEVICES of each of them.
     """
     outcomes: dict[int, Outcome] = {}
     waiting, started = list(jobs), []
@@ -38,13 +42,13 @@ def in_processes(
             free = sorted({*range(at_once)} - {each.slot for each in started})
             for slot, number in zip(free, waiting[: len(free)], strict=False):
                 file = directory / f"{number}.json"
-                hand_over(jobs[number], file)
+                write_job(jobs[number], file)
                 started.append(_Started(number, slot, _start(file, jobs[number], slot, at_once, devices)))
             waiting = waiting[len(free) :]
             sleep(POLL)
             for each in [each for each in started if each.process.poll() is not None]:
                 started.remove(each)
-                outcomes[each.number] = _ended(each, jobs[each.number], directory, told=at_once == 1)
+                outcomes[each.number] = _ended(each, jobs[each.number], directory, printed=at_once == 1)
     finally:
         for each in started:
             with suppress(ProcessLookupError):
@@ -61,24 +65,24 @@ def _start(file: Path, job: Job, slot: int, at_once: int, devices: Sequence[str]
         if at_once == 1:
             return Popen(command, env=environment)
         log = file.with_suffix(".log")
-        print(f"sweep       {job.name}: what it prints goes to {log}", flush=True)
+        CONSOLE.line(f"{job.name}: log in {log}")
         with open(log, "wb") as output:
             return Popen(command, env=environment, stdout=output, stderr=output)
 
 
-def _ended(started: _Started, job: Job, directory: Path, *, told: bool) -> Outcome:
+def _ended(started: _Started, job: Job, directory: Path, *, printed: bool) -> Outcome:
     code = started.process.returncode
     code = 128 - code if code < 0 else code or 1
     file = directory / f"{started.number}.json"
-    outcome = handed_back(job, file, code=code, error=f"its process ended with {code}, as if by a kill")
-    if outcome.code and not told:
+    outcome = read_outcome(job, file, code=code, error=f"its process exited with {code}, as if it was killed")
+    if outcome.code and not printed:
         print(f"error: {job.name}: {outcome.error}", file=sys.stderr)
     return outcome
 
 
 @contextmanager
 def _share_of_cores(slot: int, of: int) -> Iterator[None]:
-    """Let a process that is started inside have every `of`-th core, so that its threads do not wait for the others'."""
+    """Give a process that is started inside every `of`-th core, so that its threads do not wait for the others'."""
     if of == 1 or "sched_setaffinity" not in dir(os):
         yield
         return

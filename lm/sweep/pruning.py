@@ -1,4 +1,4 @@
-"""A job of a search ends at a validation where earlier trials promise more; the search puts this into its callbacks."""
+"""The callback by which a search prunes its jobs at their validations; the search adds it to them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,20 +6,24 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Natural
-from lm.checkpoint.checkpoint import save
-from lm.sweep.comparison import Comparison
+from lm.checkpoint.files import save
+from lm.sweep.comparison import Comparison, Report, read_reports, write_reports
 from lm.sweep.job import Pruned
-from lm.sweep.reports import Report, read_reports, write_reports
 
 METRIC = "validation/bits_per_byte"  # what training returns
 
 
 class Pruning(Callback):
-    """Report what each validation finds, and leave after one where `pruner` calls the trial unpromising.
+    """Report each validation, and end the run after one at which `pruner` prunes the trial.
 
-    It leaves before the next step, when whoever saves upon a validation has done so: the run is whole, and goes on if
-    it is called without this. One that was cut there, and goes on with it, leaves at once. The first rank decides.
-    After the last validation a run is done, whatever it found.
+    The run ends before the next step, after other callbacks have saved: it is whole, and resumes if it is called
+    without this callback. A run that was pruned and resumes with it ends at once. The first rank decides. After the
+    last validation a run is complete, whatever it measured.
+
+    Args:
+        pruner: Factory of a pruner of Optuna.
+        trials: File with the earlier trials, which the search writes.
+        trial: Number of this trial in the study.
     """
 
     def __init__(self, *, pruner: Callable[[], Any], trials: str, trial: Natural):
@@ -31,17 +35,16 @@ class Pruning(Callback):
         if validations < 2:
             raise ValueError(
                 f"hydra/sweeper/pruner: this run validates {('never', 'only at its end')[validations]}, so it cannot "
-                "be pruned by what it finds on its way: see to data held out, more steps and validations=2 or more, or "
-                "leave out the pruner"
+                "be pruned: hold out data, train more steps, set validations=2 or more, or leave out the pruner"
             )
-        found = read_reports(trainer.default_root_dir) if trainer.is_global_zero else []
-        found = trainer.strategy.broadcast(found)
-        self._reports = [each for each in found if each.step <= trainer.global_step]
+        reports = read_reports(trainer.default_root_dir) if trainer.is_global_zero else []
+        reports = trainer.strategy.broadcast(reports)
+        self._reports = [each for each in reports if each.step <= trainer.global_step]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if METRIC not in pl_module.validation:
             measured = ", ".join(pl_module.validation)
-            raise ValueError(f"hydra/sweeper/pruner: {METRIC}, which a search goes by, is not measured; {measured} are")
+            raise ValueError(f"hydra/sweeper/pruner: {METRIC}, which a search compares, is not among {measured}")
         step = trainer.global_step
         self._reports.append(Report(-(-step // _interval(trainer)), step, pl_module.validation[METRIC]))
         if trainer.is_global_zero:
@@ -53,7 +56,7 @@ class Pruning(Callback):
             return
         values = {each.validation: each.value for each in self._reports}
         if trainer.strategy.broadcast(trainer.is_global_zero and self.comparison.unpromising(values)):
-            save(trainer, "last")  # where no other callback has
+            save(trainer, "last")  # if no other callback has
             raise Pruned(self._reports[-1].value, step=trainer.global_step, steps=trainer.max_steps)
 
 

@@ -1,4 +1,4 @@
-"""A search by Optuna that can be broken off, gone on with and extended, and tries the same either way."""
+"""A search by Optuna that can be interrupted, resumed and extended, and tries the same points either way."""
 
 import fcntl
 import warnings
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm.files import hash_json
-from lm.run.manifest import WAY_OUT, differences
+from lm.run.manifest import check_same_config
+from lm.sweep.comparison import read_reports
 from lm.sweep.job import Outcome
-from lm.sweep.reports import read_reports
 from lm.sweep.space import size
 
 if TYPE_CHECKING:
@@ -26,11 +26,19 @@ LOCK = ".study.lock"
 
 
 class Search:
-    """Ask a study for points, have their jobs run `at_once`, tell it what they returned, until `trials` are done.
+    """Ask a study for points, run their jobs, and report the results to it, until `trials` are done.
 
-    What a study knows decides what it asks for, so results are told in the order of the trials, and only when all of
-    the jobs at once have ended. A trial that was cut is run again in its directory, and so is one that failed; one that
-    was pruned is done, as a complete one is.
+    The results a study has decide what it suggests, so they are reported in the order of the trials, and only when all
+    jobs of a batch have ended. A trial that was interrupted or failed runs again in its directory; a pruned one does
+    not.
+
+    Args:
+        space: Key → distribution of its values.
+        sampler: Factory of a sampler, from the space and a seed.
+        trials: Complete or pruned trials to reach, earlier ones included.
+        at_once: Jobs of a batch.
+        seed: Seed of the search.
+        direction: minimize or maximize.
     """
 
     def __init__(
@@ -52,45 +60,45 @@ class Search:
         self.seed, self.direction = seed, direction
 
     def run(self, study: "Study", launch: Callable[[dict[int, Point]], Sequence[Outcome]]) -> list[Outcome]:
-        """What all trials of the study found, earlier ones included; `launch` gets points by their trials' number."""
+        """The outcomes of all trials of the study, earlier ones included; `launch` gets points by trial number."""
         done = study.get_trials(deepcopy=False, states=_done())
-        earlier = [Outcome(**study.user_attrs[_place(each)], value=each.value) for each in done]
+        earlier = [Outcome(**study.user_attrs[_attribute(each)], value=each.value) for each in done]
         found = {each.name: each for each in earlier}
         left = self.trials - len(done)
-        self._again(study)
+        self._queue_failed(study)
         while left > 0 and (batch := self._batch(study, min(self.at_once, left))):
-            first = {hash_json(each.params): each for each in reversed(batch)}  # a point asked for twice is run once
+            first = {hash_json(each.params): each for each in reversed(batch)}  # a point suggested twice runs once
             points = {each.number: each.params for each in batch if first[hash_json(each.params)] is each}
             outcomes = dict(zip(map(hash_json, points.values()), launch(points), strict=True))
             for trial in batch:
                 outcome = outcomes[hash_json(trial.params)]
                 found[outcome.name] = outcome
-                _tell(study, trial, outcome)
+                _record(study, trial, outcome)
             left -= len(batch)
         return list(found.values())
 
-    def _again(self, study: "Study") -> None:
-        """Queue once more what failed and was never done since."""
+    def _queue_failed(self, study: "Study") -> None:
+        """Queue failed points again that no later trial has completed."""
         from optuna.trial import TrialState
 
         trials = study.get_trials(deepcopy=False)
         ended = [each.params for each in trials if each.state in _done()]
         queued = [each.system_attrs.get("fixed_params") for each in trials if each.state == TrialState.WAITING]
         for each in trials:
-            asked = each.params.keys() == self.space.keys()  # wholly, before it was cut
-            if each.state == TrialState.FAIL and asked and each.params not in [*ended, *queued]:
+            complete = each.params.keys() == self.space.keys()  # it was not interrupted while it was sampled
+            if each.state == TrialState.FAIL and complete and each.params not in [*ended, *queued]:
                 study.enqueue_trial(each.params)
                 queued.append(each.params)
 
     def _batch(self, study: "Study", count: int) -> "list[FrozenTrial]":
-        """The trials that were cut, and new ones; none where every point of the space has been tried."""
+        """The interrupted trials, then new ones; empty if every point of the space has been tried."""
         from optuna.trial import TrialState
 
         batch = []
         for each in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             if each.params.keys() == self.space.keys():
                 batch.append(each)
-            else:  # cut while it was asked for
+            else:  # interrupted while it was sampled
                 study.tell(each.number, state=TrialState.FAIL)
         points = size(self.space)
         while len(batch) < count:
@@ -99,27 +107,27 @@ class Search:
             tried = {hash_json(each.params) for each in trials if each.params.keys() == self.space.keys()}
             if points is not None and len(tried) >= points and not waiting:
                 break
-            own = int(hash_json([self.seed, len(trials)])[:8], 16)
-            usual, study.sampler = study.sampler, self.sampler(self.space, own)
-            asked = study.ask({**self.space})
-            study.sampler = usual  # Optuna's grid cannot be told anything outside of Optuna's own loop
-            batch.append(study.get_trials(deepcopy=False)[asked.number])
+            seed = int(hash_json([self.seed, len(trials)])[:8], 16)
+            usual, study.sampler = study.sampler, self.sampler(self.space, seed)
+            suggested = study.ask({**self.space})
+            study.sampler = usual  # Optuna's grid sampler works only inside Optuna's own loop
+            batch.append(study.get_trials(deepcopy=False)[suggested.number])
         return batch[:count]
 
 
-def _tell(study: "Study", trial: "FrozenTrial", outcome: Outcome) -> None:
+def _record(study: "Study", trial: "FrozenTrial", outcome: Outcome) -> None:
     from optuna.trial import TrialState
 
     number = outcome.number
     if outcome.code == 0 and number is None:
         raise ValueError(
-            f"{outcome.directory or outcome.name} returned {outcome.value!r}, which is no number that a search could "
+            f"{outcome.directory or outcome.name} returned {outcome.value!r}, which is not a number that a search can "
             "compare: sweep a job that returns one, as pretrain does with validations"
         )
     where = {"name": outcome.name, "overrides": outcome.overrides, "directory": outcome.directory}
-    study.set_user_attr(_place(trial), {**where, "pruned_at": outcome.pruned_at})
+    study.set_user_attr(_attribute(trial), {**where, "pruned_at": outcome.pruned_at})
     for each in read_reports(outcome.directory) if outcome.directory and not outcome.code else ():
-        # what study.ask gave could report, but not to a trial that was begun by another process
+        # a trial from study.ask could report, but not for a trial that another process started
         study._storage.set_trial_intermediate_value(trial._trial_id, each.validation, each.value)
     if outcome.pruned_at is not None:
         study.tell(trial.number, state=TrialState.PRUNED)
@@ -135,7 +143,7 @@ def _done() -> "tuple[TrialState, ...]":
     return TrialState.COMPLETE, TrialState.PRUNED
 
 
-def _place(trial: "FrozenTrial") -> str:
+def _attribute(trial: "FrozenTrial") -> str:
     return f"trial {trial.number}"
 
 
@@ -143,7 +151,7 @@ def _place(trial: "FrozenTrial") -> str:
 def opened(
     directory: Path, search: Search, *, storage: "Callable[[Path], BaseStorage]", config: dict, restart: bool
 ) -> "Iterator[Study]":
-    """The study that lies in a directory, for this process alone; one that was begun with another config is refused."""
+    """The study in a directory, locked for this process; a study of another config is refused."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -169,11 +177,8 @@ def opened(
             "space": {key: str(each) for key, each in search.space.items()},
             "search": {"direction": search.direction, "seed": search.seed},
         }
-        begun = study.user_attrs.get("described", described)
-        if differing := differences(begun["config"], config) + differences(
-            {key: begun[key] for key in ("space", "search")}, {key: described[key] for key in ("space", "search")}
-        ):
-            lines = "".join(f"\n  {line}" for line in differing)
-            raise ValueError(f"the search in {directory} was begun with others:{lines}\n{WAY_OUT}")
-        study.set_user_attr("described", begun)
+        recorded = study.user_attrs.get("described", described)
+        old, new = ({**each["config"], **each, "config": None} for each in (recorded, described))
+        check_same_config(old, new, subject=f"the search in {directory}")
+        study.set_user_attr("described", recorded)
         yield study

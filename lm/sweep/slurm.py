@@ -1,11 +1,11 @@
 """Jobs of a sweep on a Slurm cluster, submitted as one array."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,27 +13,28 @@ from typing import Any
 
 from lm.process.ranks import is_first_process
 from lm.run import Interrupted
-from lm.sweep.handed import carry_out_handed, hand_over, handed_back, has_reported
-from lm.sweep.job import Job, Outcome
-from lm.sweep.slurm_queue import ended
+from lm.sweep.job import CONSOLE, Job, Outcome, has_outcome, read_outcome, run_job_file, write_job
 
-WARNING = 120  # seconds before its time is up that a job is told to save
-POLL = 0.5  # seconds between looks at whether a job has reported
-LATE = 15  # seconds that a report may take to be seen from here, over a network
+WARNING = 120  # seconds between the signal to save and the time limit
+POLL = 0.5  # seconds between checks for outcomes
+FILE_DELAY = 15  # seconds that an outcome may take to appear on a network file system
+# States in which a job has ended; from all others, such as SUSPENDED, REQUEUED or CONFIGURING, it comes back.
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
+UNKNOWN = "UNKNOWN"  # the queue forgets a job some minutes after its end
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """What each task of a Slurm job calls. Told that its time is up, training has saved, and the job queues again."""
+    """What each task of a Slurm job calls. Before its time limit training saves and the job is queued again."""
 
     file: Path
-    carry_out: Callable[[Job], Outcome]
+    run: Callable[[Job], Outcome]
 
     def __call__(self) -> int:
         try:
-            code = carry_out_handed(self.file, self.carry_out)
+            code = run_job_file(self.file, self.run)
         except Interrupted as interrupted:
-            if not is_first_process():  # without a fault, or srun would end the first, which is not done yet
+            if not is_first_process():  # exit code 0: otherwise srun would end the first rank, which is still saving
                 raise SystemExit(0) from None
             if interrupted.signal_number == signal.SIGUSR1:
                 _queue_again()
@@ -43,68 +44,84 @@ class Submitted:
         return code
 
     def checkpoint(self) -> Any:
-        """What submitit asks for where the signal comes before training has begun: the same again."""
+        """What submitit submits again if the signal comes before training has started."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
 def on_slurm(
-    jobs: Mapping[int, Job], directory: Path, *, carry_out: Callable[[Job], Outcome], parameters: Mapping[str, Any]
+    jobs: Mapping[int, Job], directory: Path, *, run: Callable[[Job], Outcome], parameters: Mapping[str, Any]
 ) -> dict[int, Outcome]:
-    """Submit the jobs and wait for them. Interrupted, this process leaves them in the queue."""
+    """Submit the jobs as an array and wait for their outcomes; an interruption leaves them in the queue."""
     from submitit import SlurmExecutor
 
     if not shutil.which("sbatch"):
-        raise ValueError("hydra/launcher=slurm: there is no sbatch here: run it where jobs are submitted to Slurm")
+        raise ValueError("hydra/launcher=slurm: sbatch was not found: run it where jobs are submitted to Slurm")
     directory = directory.absolute()
     executor = SlurmExecutor(directory / "slurm")
     executor.update_parameters(**parameters)
     files = {number: directory / f"{number}.json" for number in jobs}
     for number, job in jobs.items():
-        hand_over(job, files[number])
+        write_job(job, files[number])
     with executor.batch():
-        submitted = {number: executor.submit(Submitted(file, carry_out)) for number, file in files.items()}
+        submitted = {number: executor.submit(Submitted(file, run)) for number, file in files.items()}
     for number, each in submitted.items():
-        print(f"sweep       {jobs[number].name}: Slurm job {each.job_id}, log {each.paths.stdout}", flush=True)
+        CONSOLE.line(f"{jobs[number].name}: Slurm job {each.job_id}, log {each.paths.stdout}")
     try:
         states = _wait({each.job_id: files[number] for number, each in submitted.items()})
     except BaseException:
         numbers = " ".join(sorted({each.job_id.partition("_")[0] for each in submitted.values()}))
-        print(f"\nsweep       the jobs stay in the queue, or go on; scancel {numbers} would end them", file=sys.stderr)
+        CONSOLE.warn(f"\nthe jobs of the sweep stay queued or running; scancel {numbers} ends them")
         raise
     return {
-        number: handed_back(jobs[number], files[number], code=1, error=_without_a_word(each, states[each.job_id]))
+        number: read_outcome(jobs[number], files[number], code=1, error=_no_outcome(each, states[each.job_id]))
         for number, each in submitted.items()
     }
 
 
 def _wait(files: Mapping[str, Path]) -> dict[str, str]:
-    """Until each of the Slurm jobs has reported in its file, or has come to its end; the states of those at theirs."""
-    began = asked = monotonic()
+    """Wait until each Slurm job has written its outcome or has ended; return the states of those that ended."""
+    started_at = checked_at = monotonic()
     states: dict[str, str] = {}
-    while waited_for := [job for job, file in files.items() if job not in states and not has_reported(file)]:
+    while running := [job for job, file in files.items() if job not in states and not has_outcome(file)]:
         sleep(POLL)
-        if monotonic() - asked > min(60, max(2, (asked - began) / 4)):  # seconds: more and more rarely
-            states |= ended(waited_for)
-            asked = monotonic()
-    late = monotonic() + LATE
-    while monotonic() < late and not all(map(has_reported, files.values())):
+        if monotonic() - checked_at > min(60, max(2, (checked_at - started_at) / 4)):  # seconds, growing
+            states |= ended(running)
+            checked_at = monotonic()
+    until = monotonic() + FILE_DELAY
+    while monotonic() < until and not all(map(has_outcome, files.values())):
         sleep(POLL)
     return {**dict.fromkeys(files, ""), **states}
 
 
-def _without_a_word(job: Any, state: str) -> str:
-    """Why a job has not reported: how Slurm says it ended, and the last line it wrote."""
-    *_, last = (job.task(0).stderr() or "").strip().splitlines() or ["it said nothing"]
+def _no_outcome(job: Any, state: str) -> str:
+    """Why a job has no outcome: its state in Slurm, and the last line of its error stream."""
+    *_, last = (job.task(0).stderr() or "").strip().splitlines() or ["it printed nothing"]
     return f"Slurm job {job.job_id} ended as {state}: {last}"
 
 
 def _queue_again() -> None:
-    """Let Slurm start this job once more, when it has ended."""
+    """Make Slurm queue this job again when it ends."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     name = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
     subprocess.run(["scontrol", "requeue", name], check=True)
+
+
+def ended(jobs: Iterable[str]) -> dict[str, str]:
+    """The states of those `jobs` (7, or 7_0 of an array) that have ended; empty if Slurm does not answer.
+
+    From the queue alone: sacct answers only where a cluster keeps accounts.
+    """
+    pending = set(jobs)
+    numbers = ",".join(sorted({each.partition("_")[0] for each in pending}))
+    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", f"--jobs={numbers}"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if listed.returncode and "Invalid job id" not in listed.stderr:
+        return {}
+    found = dict(re.findall(r"^(\S+) (\S+)", listed.stdout, re.MULTILINE))
+    states = {each: found.get(each, UNKNOWN) for each in pending}
+    return {each: state for each, state in states.items() if state in {*ENDED, UNKNOWN}}
 
 
 def parameters(
@@ -122,7 +139,7 @@ def parameters(
     at_once: int,
     setup: list[str] | None,
 ) -> dict[str, Any]:
-    """What submitit calls these. The signal is one that training saves upon; submitit's own it would die of."""
+    """The settings by submitit's names. The signal is one after which training saves; submitit's own would kill it."""
     return {
         "nodes": nodes,
         "ntasks_per_node": tasks,

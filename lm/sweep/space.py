@@ -1,4 +1,4 @@
-"""What a search may try: Optuna's distributions of values, by key."""
+"""The values that a search may try, as Optuna's distributions."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def choice(values: Sequence[str]) -> "BaseDistribution":
-    """One of several, as they are typed."""
+    """One of several values, as they are typed."""
     from optuna.distributions import CategoricalDistribution
 
     return CategoricalDistribution(values)
 
 
 def stepped(values: Sequence[float]) -> "BaseDistribution":
-    """Numbers at equal distances: near ones are expected to do nearly as well."""
+    """Evenly spaced numbers; a sampler assumes that near values give similar results."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
     ordered = sorted(values)
@@ -29,7 +29,7 @@ def stepped(values: Sequence[float]) -> "BaseDistribution":
 
 
 def interval(low: float, high: float, *, log: bool) -> "BaseDistribution":
-    """Any number between two, both included; with `log` as many below the middle of their logarithms as above."""
+    """A number between `low` and `high`, both included; `log` samples uniformly in its logarithm."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
     whole = isinstance(low, int) and isinstance(high, int)
@@ -37,7 +37,7 @@ def interval(low: float, high: float, *, log: bool) -> "BaseDistribution":
 
 
 def points(distribution: "BaseDistribution") -> list[Any] | None:
-    """All the values there are; None where they cannot be counted."""
+    """All values of a distribution; None if they cannot be counted."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if isinstance(distribution, CategoricalDistribution):
@@ -52,6 +52,6 @@ def points(distribution: "BaseDistribution") -> list[Any] | None:
 
 
 def size(space: "Mapping[str, BaseDistribution]") -> int | None:
-    """How many combinations there are; None where they cannot be counted."""
+    """The number of combinations; None if they cannot be counted."""
     counted = [points(each) for each in space.values()]
     return None if any(each is None for each in counted) else prod(len(each) for each in counted)

@@ -1,4 +1,4 @@
-"""What a sweep found, best first: in the terminal, for a spreadsheet and for a program."""
+"""The outcomes of a sweep, best first: as a table, CSV and JSON."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from lm.sweep.job import Outcome
 
 
 def best_first(outcomes: Sequence[Outcome], *, largest: bool = False) -> list[Outcome]:
-    """By what was returned, smallest first unless `largest`; then what is no number, what was pruned, what failed."""
+    """Outcomes by value, smallest first unless `largest`; then those without a number, pruned ones, failed ones."""
 
     def place(outcome: Outcome) -> tuple[int, bool, float]:
         number, group = outcome.number, ("complete", "pruned", "failed").index(_status(outcome))
@@ -24,21 +24,21 @@ def best_first(outcomes: Sequence[Outcome], *, largest: bool = False) -> list[Ou
 
 
 def summary_table(outcomes: Sequence[Outcome], *, largest: bool = False) -> str:
-    """A line a job: what it returned and where it lies, and at which step it was pruned, or why it failed."""
+    """One line per job: its value and directory, the step at which it was pruned, or why it failed."""
     rows = [("value", "job")]
     for each in best_first(outcomes, largest=largest):
-        number, told = each.number, each.directory or each.name or "–"
+        number, place = each.number, each.directory or each.name or "–"
         if each.code:
-            rows.append(("failed", f"{told}: {next(iter(each.error.splitlines()), '')}"))
+            rows.append(("failed", f"{place}: {next(iter(each.error.splitlines()), '')}"))
         else:
-            told += "" if each.pruned_at is None else f": pruned at step {each.pruned_at}"
-            rows.append(("–" if number is None else f"{number:.6g}", told))
+            place += "" if each.pruned_at is None else f": pruned at step {each.pruned_at}"
+            rows.append(("–" if number is None else f"{number:.6g}", place))
     width = max(len(value) for value, _ in rows)
-    return "\n".join(f"{value:>{width}}  {told}" for value, told in rows)
+    return "\n".join(f"{value:>{width}}  {place}" for value, place in rows)
 
 
 def write_summary(directory: Path, outcomes: Sequence[Outcome], *, largest: bool = False) -> None:
-    """summary.json, and summary.csv with a column for each key that was swept."""
+    """Write summary.json, and summary.csv with a column for each swept key."""
     ordered = best_first(outcomes, largest=largest)
     records = [
         {

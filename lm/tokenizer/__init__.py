@@ -1,4 +1,7 @@
-"""Tokenizers: text to ids and back, exactly."""
+"""Tokenizers: train five families, open those of other libraries, measure and compare them.
+
+Text goes to ids and back without loss, every byte is counted, and typed text never becomes a special token.
+"""
 
 from lm.tokenizer.bpe import byte_tokenizer, train_bpe
 from lm.tokenizer.characters import train_characters
@@ -6,11 +9,12 @@ from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files
 from lm.tokenizer.measure import longest_tokens, measure, premium
 from lm.tokenizer.sentencepiece import sentencepiece_tokenizer
-from lm.tokenizer.tokenizer import Tokenizer
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
 from lm.tokenizer.unigram import train_unigram
 from lm.tokenizer.wordpiece import train_wordpiece
 
 __all__ = [
+    "SPECIAL_TOKENS",
     "Tokenizer",
     "byte_tokenizer",
     "existing_tokenizer",

@@ -1,4 +1,4 @@
-"""Byte-level vocabularies in the files of other libraries, with the ids that they have there."""
+"""Open vocabularies of tiktoken and GPT-2 from their files, with their own ids."""
 
 import base64
 import binascii
@@ -7,20 +7,28 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models
+from tokenizers import models
 
-from lm.tokenizer.byte_level import to_text
-from lm.tokenizer.load import completed
-from lm.tokenizer.pattern import byte_level
+from lm.tokenizer.byte_alphabet import to_text
+from lm.tokenizer.load import assemble
 from lm.tokenizer.tokenizer import Tokenizer
 
 
 def tiktoken_tokenizer(texts: Iterable[str], *, path: str, pattern: str) -> Tokenizer:
-    """The vocabulary of a .tiktoken file (plain or .gz), as OpenAI ships them, without looking at the texts.
+    """Open the vocabulary of a .tiktoken file (plain or .gz), as OpenAI publishes them, with its own ids.
 
-    The file holds tokens and their ranks only: `pattern`, by which text is split first, must be the one it was made
-    with. Its special tokens are not in the file; ours come after its own ids.
+    The file holds only tokens and ranks. Its special tokens are not in the file; ours follow its own ids.
+
+    Args:
+        texts: Ignored; every trainer takes texts.
+        path: The .tiktoken or .tiktoken.gz file.
+        pattern: Regular expression that splits the text into words; must be the one the vocabulary was made with.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        ValueError: The file is missing or is not a .tiktoken file.
     """
     ranks: dict[bytes, int] = {}
     for number, line in enumerate(_lines(path), start=1):
@@ -32,17 +40,30 @@ def tiktoken_tokenizer(texts: Iterable[str], *, path: str, pattern: str) -> Toke
                 f"{path}:{number} is not a token in base64 and its rank: {line[:60]!r}; is this a .tiktoken file?"
             ) from None
     vocabulary = {to_text(token): rank for token, rank in ranks.items()}
-    return _tokenizer(vocabulary, _merges(ranks), pattern=pattern, origin=path)
+    return assemble(models.BPE(vocabulary, _merges(ranks), ignore_merges=False), pattern=pattern, origin=path)
 
 
 def gpt2_tokenizer(texts: Iterable[str], *, vocabulary: str, merges: str, pattern: str) -> Tokenizer:
-    """The vocabulary of a pair of files, vocab.json and merges.txt, as GPT-2 has them; the texts are not looked at."""
+    """Open the vocabulary of a vocab.json and a merges.txt, as GPT-2 has them, with its own ids.
+
+    Args:
+        texts: Ignored; every trainer takes texts.
+        vocabulary: The vocab.json (plain or .gz): token → id.
+        merges: The merges.txt (plain or .gz): one pair per line.
+        pattern: Regular expression that splits the text into words; must be the one the vocabulary was made with.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        ValueError: A file is missing or is not of its kind.
+    """
     try:
         entries = json.loads("".join(_lines(vocabulary)))
     except ValueError as error:
         raise ValueError(f"{vocabulary} is not JSON: {error}") from None
     if not isinstance(entries, dict) or not all(isinstance(number, int) for number in entries.values()):
-        raise ValueError(f"{vocabulary} is not an object of tokens and their ids: give a vocab.json")
+        raise ValueError(f"{vocabulary} is not an object of tokens and ids: give a vocab.json")
     pairs = []
     for number, line in enumerate(_lines(merges), start=1):
         if not line.strip() or (number == 1 and line.startswith("#version")):
@@ -51,31 +72,21 @@ def gpt2_tokenizer(texts: Iterable[str], *, vocabulary: str, merges: str, patter
         if len(pair) != 2 or not {*pair, "".join(pair)} <= entries.keys():
             raise ValueError(f"{merges}:{number} is not a merge of two tokens of {vocabulary}: {line[:60]!r}")
         pairs.append(pair)
-    return _tokenizer(entries, pairs, pattern=pattern, origin=vocabulary)
-
-
-def _tokenizer(vocabulary: Mapping[str, int], merges: list[tuple[str, str]], *, pattern: str, origin: str) -> Tokenizer:
-    backend = Backend(models.BPE(dict(vocabulary), merges, ignore_merges=False))
-    backend.pre_tokenizer = byte_level(pattern)
-    backend.decoder = decoders.ByteLevel()
-    try:
-        return completed(backend.to_str(pretty=True))
-    except ValueError as error:
-        raise ValueError(f"{origin}: {error}") from None
+    return assemble(models.BPE(entries, pairs, ignore_merges=False), pattern=pattern, origin=vocabulary)
 
 
 def _merges(ranks: Mapping[bytes, int]) -> list[tuple[str, str]]:
-    """Every pair of tokens that makes a token, in the order of what it makes.
+    """Return every pair of tokens that makes a token, in the order of the rank of the result.
 
-    tiktoken merges whichever neighbours make the token of lowest rank, so every way to make one is a merge.
+    tiktoken merges whichever neighbours make the token of lowest rank, so every way to make a token is a merge.
     """
-    found = []
+    merges = []
     for token, rank in ranks.items():
-        for cut in range(1, len(token)):
-            left, right = token[:cut], token[cut:]
+        for place in range(1, len(token)):
+            left, right = token[:place], token[place:]
             if left in ranks and right in ranks:
-                found.append((rank, ranks[left], ranks[right], to_text(left), to_text(right)))
-    return [(left, right) for *_, left, right in sorted(found)]
+                merges.append((rank, ranks[left], ranks[right], to_text(left), to_text(right)))
+    return [(left, right) for *_, left, right in sorted(merges)]
 
 
 def _lines(path: str) -> list[str]:
@@ -85,4 +96,4 @@ def _lines(path: str) -> list[str]:
         with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as file:
             return file.read().decode("utf-8").splitlines()
     except (ValueError, gzip.BadGzipFile):
-        raise ValueError(f"{path} is not text: give the file as its library ships it") from None
+        raise ValueError(f"{path} is not text: give the file as its library publishes it") from None

@@ -1,4 +1,4 @@
-"""What a vocabulary does to a text, in numbers by which tokenizers can be compared."""
+"""Measure compression, fertility, use of the vocabulary and the price of languages."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,26 @@ from lm.tokenizer.tokenizer import Tokenizer
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+")
 BLANK = re.compile(r"\s+")
-ALPHA = 2.5  # where Rényi efficiency follows translation quality best (Zouhar et al. 2023)
+ALPHA = 2.5  # order at which Rényi efficiency correlates best with translation quality (Zouhar et al. 2023)
 LONGEST = 10
 
 
 def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> dict[str, Any]:
-    """Sizes and shares over all of `texts`; tokens seen fewer than `rare` times count as rare.
+    """Measure a tokenizer on texts.
 
-    Lost is what does not come back, as where a normaliser replaces characters.
-    Words are runs of letters and digits, so in languages that do not space them a word is a phrase.
+    Words are runs of letters and digits; in languages without spaces a word is a phrase.
+
+    Args:
+        tokenizer: The tokenizer.
+        texts: Texts to encode, best held out from its training.
+        rare: Occurrences below which a token counts as rarely seen.
+
+    Returns:
+        Sizes and shares over all texts: `bytes_per_token`, `tokens_per_word` (fertility), `words_whole` (share of words
+        that are one token), `lost` (share of bytes that decoding does not return), `renyi_efficiency` and others.
+
+    Raises:
+        ValueError: There is no text.
     """
     counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     total = dict.fromkeys(("bytes", "characters", "lines", "words", "whole", "word_tokens", "number_tokens"), 0)
@@ -28,19 +39,19 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> di
         ids = np.array(tokenizer.encode(text), dtype=np.int64)
         counts += np.bincount(ids, minlength=len(counts))
         total["bytes"] += len(text.encode())
-        total["lost"] += tokenizer.lost(text)
+        total["lost"] += tokenizer.lost_bytes(text)
         text = tokenizer.normalize(text)
         ends = np.cumsum(tokenizer.token_bytes[ids]) - len(tokenizer.prefix)
         places = _byte_places(text)
         total["characters"] += len(text)
         total["lines"] += len(text.splitlines())
-        within = _tokens_within(ends, places, WORD.finditer(text))
-        total["words"] += len(within)
-        total["word_tokens"] += int(within.sum())
-        total["whole"] += int((within == 1).sum())
-        total["digits"] += sum(len(found[0]) for found in NUMBER.finditer(text))
+        word_tokens = _tokens_within(ends, places, WORD.finditer(text))
+        total["words"] += len(word_tokens)
+        total["word_tokens"] += int(word_tokens.sum())
+        total["whole"] += int((word_tokens == 1).sum())
+        total["digits"] += sum(len(match[0]) for match in NUMBER.finditer(text))
         total["number_tokens"] += int(_tokens_within(ends, places, NUMBER.finditer(text)).sum())
-        total["blanks"] += sum(len(found[0]) for found in BLANK.finditer(text))
+        total["blanks"] += sum(len(match[0]) for match in BLANK.finditer(text))
         total["blank_tokens"] += int(_tokens_within(ends, places, BLANK.finditer(text)).sum())
     tokens = int(counts.sum())
     if not tokens:
@@ -54,12 +65,12 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> di
         "bytes_per_token": total["bytes"] / tokens,
         "characters_per_token": total["characters"] / tokens,
         "lost": total["lost"] / total["bytes"],
-        "tokens_per_word": _share(total["word_tokens"], total["words"]),
-        "words_whole": _share(total["whole"], total["words"]),
-        "tokens_per_line": _share(tokens, total["lines"]),
-        "digits_per_token": _share(total["digits"], total["number_tokens"]),
-        "blanks_per_token": _share(total["blanks"], total["blank_tokens"]),
-        "entropy": float(-(chances * np.log2(chances)).sum()),  # bits a token, if each came by chance
+        "tokens_per_word": _ratio(total["word_tokens"], total["words"]),
+        "words_whole": _ratio(total["whole"], total["words"]),
+        "tokens_per_line": _ratio(tokens, total["lines"]),
+        "digits_per_token": _ratio(total["digits"], total["number_tokens"]),
+        "blanks_per_token": _ratio(total["blanks"], total["blank_tokens"]),
+        "entropy": float(-(chances * np.log2(chances)).sum()),  # bits per token under a unigram model
         "renyi_efficiency": renyi_efficiency(counts),
         "never_seen": float((counts[usable] == 0).mean()),
         "rarely_seen": float((counts[usable] < rare).mean()),
@@ -67,44 +78,52 @@ def measure(tokenizer: Tokenizer, texts: Iterable[str], *, rare: int = 10) -> di
 
 
 def premium(tokenizer: Tokenizer, texts: Sequence[str], reference: Sequence[str]) -> dict[str, float]:
-    """What a language pays for the same content: its tokens over those of the reference, and its bytes over theirs.
+    """Return the price of a language: its tokens and bytes for the same content, relative to the reference.
 
-    Petrov et al. 2023 (arXiv:2305.15425): the same service at a multiple of the price, and of the context.
+    Petrov et al. 2023 (arXiv:2305.15425): the same service at a multiple of the price and of the context.
+
+    Args:
+        tokenizer: The tokenizer.
+        texts: Texts in the language.
+        reference: The same content in the reference language.
+
+    Returns:
+        Number of `texts`, ratio of `tokens`, ratio of `bytes`.
     """
-    theirs, ours = (sum(map(len, tokenizer.encode_batch(each))) for each in (texts, reference))
-    sizes = [sum(len(text.encode()) for text in each) for each in (texts, reference)]
+    theirs, ours = (sum(map(len, tokenizer.encode_batch(side))) for side in (texts, reference))
+    sizes = [sum(len(text.encode()) for text in side) for side in (texts, reference)]
     if not theirs or not ours:
-        raise ValueError("there is no text in one of the languages, so nothing to hold against the other")
+        raise ValueError("there is no text in one of the languages: give aligned texts in both")
     return {"texts": len(texts), "tokens": theirs / ours, "bytes": sizes[0] / sizes[1]}
 
 
 def renyi_efficiency(counts: np.ndarray, *, alpha: float = ALPHA) -> float:
-    """How evenly a vocabulary is used: Rényi entropy over its maximum, log V (Zouhar et al. 2023); 1 is even."""
+    """Return the Rényi entropy of token counts over its maximum, log V (Zouhar et al. 2023); 1 is uniform use."""
     chances = counts / counts.sum()
     return float(np.log(np.sum(chances**alpha)) / (1 - alpha) / np.log(len(counts)))
 
 
 def longest_tokens(tokenizer: Tokenizer, *, count: int = LONGEST) -> list[str]:
-    """The longest entries, as text."""
+    """Return the longest tokens as text."""
     order = np.argsort(-tokenizer.token_bytes, kind="stable")[:count]
     return [tokenizer.decode([int(token)]) for token in order]
 
 
 def _byte_places(text: str) -> np.ndarray:
-    """Where each character begins in UTF-8, and where the text ends."""
+    """Return the first byte of each character in UTF-8, and the end of the text."""
     points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     sizes = 1 + (points >= 0x80).astype(np.int64) + (points >= 0x800) + (points >= 0x10000)
     return np.concatenate([[0], np.cumsum(sizes)])
 
 
-def _tokens_within(ends: np.ndarray, places: np.ndarray, found: Iterable[re.Match]) -> np.ndarray:
-    """How many tokens it takes to write each match: one more than the ends of tokens strictly inside it."""
-    spans: Sequence[tuple[int, int]] = [match.span() for match in found]
+def _tokens_within(ends: np.ndarray, places: np.ndarray, matches: Iterable[re.Match]) -> np.ndarray:
+    """Count the tokens of each match: one more than the token ends strictly inside it."""
+    spans: Sequence[tuple[int, int]] = [match.span() for match in matches]
     if not spans:
         return np.zeros(0, dtype=np.int64)
     begin, end = places[np.array(spans)].T
     return 1 + np.searchsorted(ends, end, side="left") - np.searchsorted(ends, begin, side="right")
 
 
-def _share(part: int, whole: int) -> float | None:
+def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None

@@ -1,4 +1,4 @@
-"""Words as symbols of which pairs of neighbours are merged, with every count kept: what BPE and WordPiece share."""
+"""Count symbols and pairs of neighbours during merges: what BPE and WordPiece share."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,9 +9,12 @@ Symbol = TypeVar("Symbol", int, str)
 
 
 class Neighbours(Generic[Symbol]):
-    """How often each symbol and each pair of neighbours occurs in counted words, while pairs become symbols.
+    """Occurrences of each symbol and each pair of neighbours in counted words, updated by merges.
 
-    A merge costs what the words that hold the pair cost, not what all of them do.
+    A merge costs time in the words that contain the pair, not in all words.
+
+    Args:
+        words: Symbols of each word, and its occurrences.
     """
 
     def __init__(self, words: Iterable[tuple[list[Symbol], int]]):
@@ -19,7 +22,7 @@ class Neighbours(Generic[Symbol]):
         self.pairs: dict[tuple[Symbol, Symbol], int] = defaultdict(int)
         self._words: list[list[Symbol]] = []
         self._times: list[int] = []
-        self._places: dict[tuple[Symbol, Symbol], list[int]] = defaultdict(list)  # words that hold, or once held, it
+        self._places: dict[tuple[Symbol, Symbol], list[int]] = defaultdict(list)  # words with it, now or earlier
         for number, (word, times) in enumerate(words):
             self._words.append(word)
             self._times.append(times)
@@ -27,10 +30,10 @@ class Neighbours(Generic[Symbol]):
                 self.symbols[symbol] += times
             for pair in pairwise(word):
                 self.pairs[pair] += times
-                self._note(pair, number)
+                self._add_place(pair, number)
 
     def merge(self, pair: tuple[Symbol, Symbol], merged: Symbol) -> dict[tuple[Symbol, Symbol], int]:
-        """Make `merged` of a pair wherever it stands, from the left; how the counts of pairs changed by it."""
+        """Replace the pair by `merged` everywhere, from the left; return the changes of the counts of pairs."""
         left, right = pair
         changes: dict[tuple[Symbol, Symbol], int] = defaultdict(int)
         for number in self._places.pop(pair):
@@ -42,18 +45,18 @@ class Neighbours(Generic[Symbol]):
             self.symbols[left] -= made * times
             self.symbols[right] -= made * times
             self.symbols[merged] += made * times
-            for each in pairwise(word):
-                changes[each] -= times
-            for each in pairwise(joined):
-                changes[each] += times
-                if merged in each:
-                    self._note(each, number)
-        changes = {each: change for each, change in changes.items() if change}
-        for each, change in changes.items():
-            self.pairs[each] += change
+            for neighbours in pairwise(word):
+                changes[neighbours] -= times
+            for neighbours in pairwise(joined):
+                changes[neighbours] += times
+                if merged in neighbours:
+                    self._add_place(neighbours, number)
+        changes = {neighbours: change for neighbours, change in changes.items() if change}
+        for neighbours, change in changes.items():
+            self.pairs[neighbours] += change
         return changes
 
-    def _note(self, pair: tuple[Symbol, Symbol], number: int) -> None:
+    def _add_place(self, pair: tuple[Symbol, Symbol], number: int) -> None:
         places = self._places[pair]
         if not places or places[-1] != number:
             places.append(number)

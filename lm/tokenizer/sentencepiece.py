@@ -1,4 +1,4 @@
-"""Vocabularies in SentencePiece's .model files, as Llama 2 and Mistral have them, with the ids they have there."""
+"""Open SentencePiece .model files, as Llama 2 and Mistral have them, with their own ids."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,13 +8,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message, message_fa
 from tokenizers import AddedToken, Regex, decoders, models, normalizers
 from tokenizers import Tokenizer as Backend
 
-from lm.tokenizer.bytes_of import BLANK
-from lm.tokenizer.load import completed
+from lm.tokenizer.byte_alphabet import BLANK
+from lm.tokenizer.load import add_special_tokens, with_special_tokens
 from lm.tokenizer.tokenizer import Tokenizer
 
 BPE = 2
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
-# What is needed here of the messages in the file: name, number and type (sentencepiece_model.proto).
+# Fields of the messages in the file that are needed here: name, number and type (sentencepiece_model.proto).
 FIELDS = {
     "Piece": [("piece", 1, "string"), ("score", 2, "float"), ("type", 3, "int32")],
     "Trainer": [("model_type", 3, "int32"), ("whitespace_suffix", 24, "bool")],
@@ -25,66 +25,74 @@ DEFAULTS = {"type": "1", "model_type": "1", "prefix": "true", "squeeze": "true",
 
 
 def sentencepiece_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:
-    """The vocabulary of a SentencePiece .model file, without looking at the texts.
+    """Open the vocabulary of a SentencePiece .model file, with its own ids.
 
-    The ids of a text are SentencePiece's, with the space before it that the model asks for. Control tokens typed in a
-    text are text. So are the pieces that a model's author defined apart (as `[REFERENCE_DOC_1]`) where the model puts a
-    space before texts, since `tokenizers` would put one after them too. Refused is what `tokenizers` does otherwise:
-    Unigram takes a typed `<s>` for the token, and a table of characters (nmt_nfkc) loses some.
+    The ids of a text equal SentencePiece's, including the space that the model puts before it. Control tokens typed in
+    a text are text. User-defined pieces (such as `[REFERENCE_DOC_1]`) are text too if the model puts a space before
+    texts, because `tokenizers` would also put one after them. Models that `tokenizers` encodes differently are refused:
+    its Unigram takes a typed `<s>` for the token, and a character map (nmt_nfkc) loses characters.
+
+    Args:
+        texts: Ignored; every trainer takes texts.
+        path: The .model file, of type BPE with identity normalization and byte_fallback.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        ValueError: The file is missing, or its ids or bytes could not be preserved.
     """
     model = _read(path)
     trainer, normalizer = model.trainer, model.normalizer
     if trainer.model_type != BPE or trainer.whitespace_suffix or not normalizer.escape or normalizer.charsmap:
         raise ValueError(
-            f"{path} is a SentencePiece model of a kind whose ids could not be kept: give one of type BPE whose "
-            "normalisation is identity, as those of Llama 2 and Mistral"
+            f"{path} is a SentencePiece model whose ids could not be preserved: give one of type BPE with identity "
+            "normalization, such as those of Llama 2 and Mistral"
         )
     pieces = [piece.piece for piece in model.pieces]
     types = {piece.piece: piece.type for piece in model.pieces}
     if BYTE not in types.values():
         raise ValueError(
-            f"{path} has no byte pieces: what is not in its vocabulary is lost as {_unknown(types)}, so bytes "
-            "could not be counted; use a model that was trained with byte_fallback"
+            f"{path} has no byte pieces: text outside its vocabulary is lost as {_unknown(types)}, so bytes cannot be "
+            "counted; use a model trained with byte_fallback"
         )
     ids = {piece: number for number, piece in enumerate(pieces)}
     scores = {piece.piece: piece.score for piece in model.pieces if piece.type == NORMAL}
     backend = Backend(models.BPE(ids, _merges(scores), unk_token=_unknown(types), fuse_unk=True, byte_fallback=True))
     backend.normalizer = _normalizer(normalizer)
+    strip = [decoders.Strip(" ", 1, 0)] if normalizer.prefix else []
     backend.decoder = decoders.Sequence(
-        [decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-        if normalizer.prefix
-        else [decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse()]
+        [decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
-    marks = [piece for piece, kind in types.items() if kind in (UNKNOWN, CONTROL)]
-    backend.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in marks])
+    control = [piece for piece, kind in types.items() if kind in (UNKNOWN, CONTROL)]
+    add_special_tokens(backend, control)
     if not normalizer.prefix:
-        own = [piece for piece, kind in types.items() if kind == USER_DEFINED]
-        backend.add_tokens([AddedToken(piece, special=False, normalized=False) for piece in own])
-    try:
-        return completed(backend.to_str(pretty=True))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        defined = [piece for piece, kind in types.items() if kind == USER_DEFINED]
+        backend.add_tokens([AddedToken(piece, special=False, normalized=False) for piece in defined])
+    return with_special_tokens(backend.to_str(pretty=True), origin=path)
 
 
 def _merges(scores: dict[str, float]) -> list[tuple[str, str]]:
-    """Every pair of pieces that makes a piece, in the order of what it makes: SentencePiece merges whichever neighbours
-    make the piece of highest score."""
+    """Return every pair of pieces that makes a piece, in the order of the score of the result.
+
+    SentencePiece merges whichever neighbours make the piece of highest score.
+    """
     order = {piece: number for number, piece in enumerate(sorted(scores, key=lambda piece: -scores[piece]))}
-    found = []
+    merges = []
     for piece, place in order.items():
-        for cut in range(1, len(piece)):
-            left, right = piece[:cut], piece[cut:]
+        for split in range(1, len(piece)):
+            left, right = piece[:split], piece[split:]
             if left in order and right in order:
-                found.append((place, order[left], order[right], left, right))
-    return [(left, right) for *_, left, right in sorted(found)]
+                merges.append((place, order[left], order[right], left, right))
+    return [(left, right) for *_, left, right in sorted(merges)]
 
 
-def _normalizer(asked: Any) -> normalizers.Normalizer:
+def _normalizer(settings: Any) -> normalizers.Normalizer:
     steps: list[normalizers.Normalizer] = []
-    if asked.squeeze:
+    if settings.squeeze:
         steps += [normalizers.Replace(Regex(r"\A +"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
         steps.append(normalizers.Replace(Regex(rf"[ {BLANK}]+\z"), ""))
-    if asked.prefix:
+    if settings.prefix:
         steps.append(normalizers.Prepend(BLANK))
     return normalizers.Sequence([*steps, normalizers.Replace(" ", BLANK)])
 
@@ -94,7 +102,7 @@ def _unknown(types: dict[str, int]) -> str:
 
 
 def _read(path: str) -> Any:
-    """The file as a protobuf message with the fields named above."""
+    """Read the file as a protobuf message with the fields above."""
     if not Path(path).is_file():
         raise ValueError(f"there is no file {path}: give the path of a SentencePiece .model")
     model = message_factory.GetMessageClass(_pool().FindMessageTypeByName("lm.Model"))()

@@ -1,30 +1,26 @@
-"""Train Unigram: begin with far too many pieces, and take away those that the text misses least.
+"""Train Unigram: start with many pieces, remove those that the likelihood needs least.
 
-The trainer of `tokenizers` gives scores that differ from run to run (by the order of a hash), so this one is ours.
+The trainer of `tokenizers` gives scores that differ from run to run, by the order of a hash.
 """
 
 from collections.abc import Iterable, Iterator
 from math import ceil
 
 import numpy as np
-from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models
+from tokenizers import models
 from tokenizers.normalizers import Normalizer
 
 from lm.bounds import BelowOne, Count, Natural
 from lm.progress import bar
-from lm.tokenizer.byte_level import to_bytes, to_text
+from lm.tokenizer.byte_alphabet import to_bytes, to_text
 from lm.tokenizer.lattice import Lattice
-from lm.tokenizer.load import completed
-from lm.tokenizer.pattern import GPT4, byte_level, normalized
-from lm.tokenizer.size import check_size, tell_if_short
-from lm.tokenizer.special import SPECIAL_TOKENS
-from lm.tokenizer.tokenizer import Tokenizer
-from lm.tokenizer.words import count_words
+from lm.tokenizer.load import assemble
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lm.tokenizer.words import GPT4, check_size, count_words, normalized, warn_if_short
 
-SPARE = 1.1  # pieces kept until the last cut, which goes by their scores
-ROUNDS = 2  # of expectation and maximisation before each cut
-RARE = 0.5  # expected uses below which a piece goes
+SPARE = 1.1  # pieces before the last pruning, which goes by their scores, relative to the final number
+ROUNDS = 2  # of expectation maximization before each pruning
+RARE = 0.5  # expected count below which a piece is removed
 
 
 def train_unigram(
@@ -39,37 +35,50 @@ def train_unigram(
     shrink: BelowOne = 0.75,
     normalizer: Normalizer | None = None,
 ) -> Tokenizer:
-    """Keep the pieces without which the text would become least likely (Kudo 2018, arXiv:1804.10959).
+    """Train Unigram: keep the pieces that the likelihood of the text needs most (Kudo 2018, arXiv:1804.10959).
 
-    The `seed_size` substrings of words that save most (count × length) are fitted to the text by expectation and
-    maximisation over every way to write it; those by which the likelihood gains least go, down to a share `shrink`, and
-    so on until `vocab_size` are left. Text is then written in its likeliest way. Over bytes, as BPE here, so nothing is
-    unknown. Pieces have at most `max_piece` bytes.
+    The substrings of words with the highest count × length are fitted to the text by expectation maximization over all
+    segmentations. The pieces that the likelihood needs least are pruned, and so on until `vocab_size` are left. A text
+    is encoded by its likeliest segmentation. Over bytes no text is unknown.
+
+    Args:
+        texts: Texts to train on.
+        vocab_size: Tokens in the vocabulary, including 6 special tokens and 256 single bytes.
+        pattern: Regular expression that splits the text into words; no token crosses a split. Default: GPT-4's.
+        min_frequency: Occurrences below which a substring is not a seed.
+        max_words: Distinct words to train on, the most frequent ones; bounds memory.
+        max_piece: Bytes of the longest piece.
+        seed_size: Pieces to start with; raised to 1.1 × `vocab_size` if that is more.
+        shrink: Share of the pieces that each pruning keeps; SentencePiece's default is 0.75.
+        normalizer: Normalizer applied before splitting and encoding; null reads every text as it is.
+
+    Returns:
+        The trained tokenizer.
+
+    Raises:
+        ValueError: `vocab_size` is below 262, `pattern` is not a regular expression, or there is no text.
     """
     check_size(vocab_size, alphabet=256, of="256 bytes", on_top="pieces")
-    words = count_words(normalized(texts, normalizer), pattern, most=max_words)
-    wanted = vocab_size - len(SPECIAL_TOKENS)
+    words = count_words(normalized(texts, normalizer), pattern, max_words=max_words)
+    target = vocab_size - len(SPECIAL_TOKENS)
     pieces, scores = _fit(
         sorted((to_bytes(word), count) for word, count in words.items()),
-        wanted=wanted,
-        seed_size=max(seed_size, ceil(SPARE * wanted)),
+        target=target,
+        seed_size=max(seed_size, ceil(SPARE * target)),
         min_frequency=min_frequency,
         max_piece=max_piece,
         shrink=shrink,
     )
     order = sorted(range(len(pieces)), key=lambda piece: (-scores[piece], pieces[piece]))
-    backend = Backend(models.Unigram([(to_text(pieces[piece]), float(scores[piece])) for piece in order], None, False))
-    backend.normalizer = normalizer
-    backend.pre_tokenizer = byte_level(pattern)
-    backend.decoder = decoders.ByteLevel()
-    trained = completed(backend.to_str(pretty=True))
-    return tell_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pieces")
+    model = models.Unigram([(to_text(pieces[piece]), float(scores[piece])) for piece in order], None, False)
+    trained = assemble(model, pattern=pattern, normalizer=normalizer)
+    return warn_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pieces")
 
 
 def _fit(
-    words: list[tuple[bytes, int]], *, wanted: int, seed_size: int, min_frequency: int, max_piece: int, shrink: float
+    words: list[tuple[bytes, int]], *, target: int, seed_size: int, min_frequency: int, max_piece: int, shrink: float
 ) -> tuple[list[bytes], np.ndarray]:
-    """The pieces that are left, single bytes among them, and their log chances."""
+    """Return the remaining pieces, single bytes among them, and their log probabilities."""
     data = np.frombuffer(b"".join(word for word, _ in words), dtype=np.uint8)
     lengths = np.array([len(word) for word, _ in words])
     starts = np.cumsum(lengths) - lengths
@@ -80,40 +89,40 @@ def _fit(
     text = Lattice(table, starts, lengths, times)
     scores = np.log(counts / counts.sum())
     single, alive = size == 1, len(scores)
-    with bar(max(0, alive - wanted), label="tokenizer", unit="pieces") as shown:
+    with bar(max(0, alive - target), label="tokenizer", unit="pieces") as progress:
         while True:
             for _ in range(ROUNDS):
-                scores = _maximised(text.expected(scores)[0], staying=single)
+                scores = _maximize(text.expected(scores)[0], always=single)
             left = int(np.isfinite(scores).sum())
-            shown.update(alive - left)
+            progress.update(alive - left)
             alive = left
-            if alive <= ceil(SPARE * wanted):
+            if alive <= ceil(SPARE * target):
                 break
-            scores = _pruned(scores, text, table, first, size, keep=max(ceil(SPARE * wanted), int(shrink * alive)))
+            scores = _prune(scores, text, table, first, size, keep=max(ceil(SPARE * target), int(shrink * alive)))
     ranked = sorted(range(256, len(scores)), key=lambda piece: (-scores[piece], first[piece], size[piece]))
-    scores[ranked[max(0, wanted - 256) :]] = -np.inf
-    staying = np.isfinite(scores)
+    scores[ranked[max(0, target - 256) :]] = -np.inf
+    remaining = np.isfinite(scores)
     for _ in range(ROUNDS):
-        scores = _maximised(text.expected(scores)[0], staying=staying)
+        scores = _maximize(text.expected(scores)[0], always=remaining)
     kept = [piece for piece in range(len(scores)) if np.isfinite(scores[piece])]
-    found = [bytes([piece]) if piece < 256 else data[first[piece] :][: size[piece]].tobytes() for piece in kept]
-    return found, np.round(scores[kept], 6)
+    pieces = [bytes([piece]) if piece < 256 else data[first[piece] :][: size[piece]].tobytes() for piece in kept]
+    return pieces, np.round(scores[kept], 6)
 
 
-def _maximised(counts: np.ndarray, *, staying: np.ndarray) -> np.ndarray:
-    """Log chances from expected counts. Pieces used less than half a time go (-inf), but for those that stay.
+def _maximize(counts: np.ndarray, *, always: np.ndarray) -> np.ndarray:
+    """Return log probabilities from expected counts; pieces with a count below RARE get -inf, except `always`.
 
-    By the digamma function rather than the logarithm, which favours fewer pieces (variational Bayes; Liang and Klein
-    2007), as SentencePiece does.
+    The digamma function in place of the logarithm favors fewer pieces (variational Bayes; Liang and Klein 2007), as in
+    SentencePiece.
     """
-    counts = np.where(staying, np.maximum(counts, RARE), np.where(counts < RARE, 0, counts))
+    counts = np.where(always, np.maximum(counts, RARE), np.where(counts < RARE, 0, counts))
     scores = np.full(len(counts), -np.inf)
     scores[counts > 0] = _digamma(counts[counts > 0]) - _digamma(counts.sum(keepdims=True))
     return scores
 
 
 def _digamma(values: np.ndarray) -> np.ndarray:
-    """By its recurrence up to 10, then its asymptotic series (Abramowitz and Stegun 6.3.5, 6.3.18)."""
+    """Digamma by recurrence up to 10, then the asymptotic series (Abramowitz and Stegun 6.3.5, 6.3.18)."""
     values, shift = values.astype(np.float64).copy(), np.zeros(len(values))
     while (small := values < 10).any():
         shift[small] -= 1 / values[small]
@@ -123,23 +132,23 @@ def _digamma(values: np.ndarray) -> np.ndarray:
     return shift + np.log(values) - 0.5 / values - series
 
 
-def _pruned(
+def _prune(
     scores: np.ndarray, text: Lattice, table: np.ndarray, first: np.ndarray, size: np.ndarray, *, keep: int
 ) -> np.ndarray:
-    """`scores` with all but `keep` pieces at -inf: the text would lose least by them."""
+    """Return `scores` with all but `keep` pieces at -inf, those whose removal costs the least likelihood."""
     used = text.used(scores)
     total = used.sum()
     candidates = np.flatnonzero(np.isfinite(scores[256:])) + 256
     loss = np.full(len(scores), -np.inf)
     others = Lattice(table, first[candidates], size[candidates], np.ones(len(candidates)))
-    for chosen, paths in others.best(scores, whole=False):
-        piece = candidates[chosen]
-        mine, count = used[piece], (paths >= 0).sum(1)
+    for batch, paths in others.best(scores, whole=False):
+        piece = candidates[batch]
+        own, count = used[piece], (paths >= 0).sum(1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            instead = np.where(paths >= 0, np.log(used[paths] + mine[:, None]), 0).sum(1)
-            instead -= count * np.log(total + mine * (count - 1))
-            lost = mine * (np.log(mine) - np.log(total) - instead)
-        loss[piece] = np.where(mine > 0, lost, -np.inf)
+            instead = np.where(paths >= 0, np.log(used[paths] + own[:, None]), 0).sum(1)
+            instead -= count * np.log(total + own * (count - 1))
+            cost = own * (np.log(own) - np.log(total) - instead)
+        loss[piece] = np.where(own > 0, cost, -np.inf)
     ranked = sorted(candidates.tolist(), key=lambda piece: (-loss[piece], first[piece], size[piece]))
     scores = scores.copy()
     scores[ranked[max(0, keep - 256) :]] = -np.inf
@@ -156,43 +165,43 @@ def _seeds(
     min_frequency: int,
     max_piece: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Which piece begins where (bytes × lengths, see Lattice); first place, size and count of each piece.
+    """Return the seed pieces: the piece at each byte and length (see Lattice); first place, size, count of each piece.
 
-    Piece b is the byte b. The others are the substrings of highest count × length among those that are not always
-    followed by the same byte, as the longer one then says it all.
+    Piece b is the byte b. The others are the substrings of highest count × length, except those that are always
+    followed by the same byte: the longer substring then covers them.
     """
     weight = np.repeat(times, lengths)
-    rest = np.repeat(starts + lengths, lengths) - np.arange(len(data))  # bytes from here to the end of the word
+    rest = np.repeat(starts + lengths, lengths) - np.arange(len(data))  # bytes to the end of the word
     levels = list(_substrings(data, rest, weight, max_piece))
-    offered = []
+    candidates = []
     for number, (_, where, counts, _) in enumerate(levels):
         maximal = counts >= max(2, min_frequency)
         if number + 1 < len(levels):
             _, longer, longer_counts, _ = levels[number + 1]
             parent = levels[number][3][longer]
             maximal[parent[longer_counts == counts[parent]]] = False
-        offered += [(-counts[k] * (number + 2), int(where[k]), number + 2, k) for k in np.flatnonzero(maximal)]
-    chosen = sorted(offered)[: max(0, seed_size - 256)]
+        candidates += [(-counts[k] * (number + 2), int(where[k]), number + 2, k) for k in np.flatnonzero(maximal)]
+    seeds = sorted(candidates)[: max(0, seed_size - 256)]
     table = np.full((len(data), max_piece), -1, dtype=np.int32)
     table[:, 0] = data
     numbers = [np.full(len(where), -1, dtype=np.int32) for _, where, _, _ in levels]
-    for piece, (_, _, length, k) in enumerate(chosen, start=256):
+    for piece, (_, _, length, k) in enumerate(seeds, start=256):
         numbers[length - 2][k] = piece
     for number, (places, _, _, which) in enumerate(levels):
         table[places, number + 1] = numbers[number][which[places]]
     bytes_used = np.bincount(data, weights=weight, minlength=256)
-    first = np.array([*range(256), *(where for _, where, _, _ in chosen)])
-    size = np.array([*[1] * 256, *(length for _, _, length, _ in chosen)])
-    counts = np.array([*np.maximum(bytes_used, RARE), *(-saved / length for saved, _, length, _ in chosen)])
+    first = np.array([*range(256), *(where for _, where, _, _ in seeds)])
+    size = np.array([*[1] * 256, *(length for _, _, length, _ in seeds)])
+    counts = np.array([*np.maximum(bytes_used, RARE), *(-saved / length for saved, _, length, _ in seeds)])
     return table, first, size, counts
 
 
 def _substrings(
     data: np.ndarray, rest: np.ndarray, weight: np.ndarray, longest: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """By length from 2: the places where one begins; of each distinct one its first place and its count; and which of
-    them begins at each place of the data, -1 for none."""
-    which = data.astype(np.int32)  # of the substrings one shorter; 32 bits, as there is one array for each length
+    """Yield the substrings of each length from 2 on: where they start, first place and count of each distinct one, and
+    the number of the one that starts at each byte, -1 for none."""
+    which = data.astype(np.int32)  # of the substrings one byte shorter; int32, as there is one array per length
     for length in range(2, longest + 1):
         places = np.flatnonzero(rest >= length).astype(np.int32)
         if not len(places):

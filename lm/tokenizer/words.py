@@ -1,86 +1,143 @@
-"""The words of a text with how often they occur: all that a vocabulary learns from."""
+"""What all trainers share: split text into words, count them, check the vocabulary size."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import regex
+from tokenizers import Regex, pre_tokenizers
+from tokenizers.normalizers import Normalizer
 
-from lm.tokenizer.byte_level import to_text
-from lm.tokenizer.pattern import byte_level
-from lm.tokenizer.tokenizer import refuse_unencodable
+from lm.progress import Console
+from lm.tokenizer.byte_alphabet import to_text
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer, refuse_unencodable
 
-LONGEST = 256  # bytes; a run without a cut, as base64 is one, is counted in parts of so many
-BLOCK = 1_000_000  # characters that are cut at once: their words, as Python's strings, take some 15 times the room
+# The split of GPT-4 (cl100k): contractions, words with one mark or space before them, up to three digits, punctuation
+# with the line ends after it, line ends, white space except its last character. Indentation stays whole and numbers do
+# not swamp the vocabulary.
+GPT4 = (
+    r"'(?i:[sdmt]|ll|ve|re)"
+    r"|[^\r\n\p{L}\p{N}]?+\p{L}+"
+    r"|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]++[\r\n]*"
+    r"|\s*[\r\n]"
+    r"|\s+(?!\S)"
+    r"|\s+"
+)
+MAX_WORD = 256  # bytes; a longer run without a split, such as base64, is counted in parts of this length
+BLOCK = 1_000_000  # characters split at once; their words, as Python strings, take some 15 times the memory
+NO_TEXT = "there is no text to train a tokenizer on: every document is empty or there are none"
 
 
-def count_words(texts: Iterable[str], pattern: str, *, most: int) -> Counter[str]:
-    """How often each piece of the split occurs, written in the byte alphabet.
+def byte_level(pattern: str) -> pre_tokenizers.PreTokenizer:
+    """Return the pre-tokenizer that splits by a regular expression, then writes bytes in the byte alphabet."""
+    try:
+        expression = Regex(pattern)
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise ValueError(f"tokenizer.pattern {pattern!r} is not a regular expression: {error}") from None
+    split = pre_tokenizers.Split(expression, "isolated")
+    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
-    Memory holds at most 2 × `most` distinct words, whatever the length of the text: when there are more, the rarest are
-    forgotten, and counted anew should they come again (lossy counting, Manku and Motwani 2002). What that cost is
-    printed. Counts are Python's integers, which do not overflow.
+
+def normalized(texts: Iterable[str], normalizer: Normalizer | None) -> Iterable[str]:
+    """Return the texts as a tokenizer with this normalizer reads them."""
+    return texts if normalizer is None else map(normalizer.normalize_str, texts)
+
+
+def check_size(vocab_size: int, *, alphabet: int, of: str, on_top: str) -> None:
+    """Raise if the vocabulary cannot hold its alphabet of so many entries, which the message names as `of`."""
+    minimum = len(SPECIAL_TOKENS) + alphabet
+    if vocab_size < minimum:
+        raise ValueError(
+            f"tokenizer.vocab_size {vocab_size} is too small: {of} and {len(SPECIAL_TOKENS)} special tokens need "
+            f"{minimum}, and {on_top} come on top; try {1024 if minimum < 1024 else 4096}"
+        )
+
+
+def warn_if_short(trained: Tokenizer, *, vocab_size: int, min_frequency: int, what: str) -> Tokenizer:
+    """Return the trained tokenizer, after a note if the text had too few candidates to fill the vocabulary."""
+    if trained.vocab_size < vocab_size:
+        Console("tokenizer").line(
+            f"only {trained.vocab_size} of {vocab_size} tokens: the text has no more {what} that occur at least "
+            f"{min_frequency} times"
+        )
+    return trained
+
+
+def count_words(texts: Iterable[str], pattern: str, *, max_words: int) -> Counter[str]:
+    """Count the pieces of the split, written in the byte alphabet.
+
+    Memory holds at most 2 × `max_words` distinct words, whatever the length of the text. Beyond that, the rarest are
+    dropped and counted anew if they occur again (lossy counting, Manku and Motwani 2002); a note reports the loss.
+    Counts are Python integers, which do not overflow.
+
+    Args:
+        texts: Texts to count.
+        pattern: Regular expression of one word.
+        max_words: Maximum number of distinct words to return, the most frequent ones.
+
+    Returns:
+        Word in the byte alphabet → occurrences.
     """
-    cut, words, total = _cut(pattern), Counter(), 0
-    forgotten = 0
+    split, words, total, dropped = _splitter(pattern), Counter(), 0, 0
     for text in texts:
         refuse_unencodable([text])
-        for pieces in _pieces(text, cut):
+        for pieces in _pieces(text, split):
             total += len(pieces)
             words.update(pieces)
-            if len(words) > 2 * most:
-                forgotten += _forget(words, most)
+            if len(words) > 2 * max_words:
+                dropped += _drop_rarest(words, max_words)
     if not words:
-        raise ValueError("there is no text to train a tokenizer on: every document is empty or there are none")
-    if len(words) > most:
-        forgotten += _forget(words, most)
-    if forgotten:
-        print(
-            f"tokenizer   the {most} commonest words were learned from; the others are {forgotten / total:.2%} of the "
-            "text's words (tokenizer.max_words)"
+        raise ValueError(NO_TEXT)
+    if len(words) > max_words:
+        dropped += _drop_rarest(words, max_words)
+    if dropped:
+        Console("tokenizer").line(
+            f"trained on the {max_words} most frequent words; the others are {dropped / total:.2%} of all words "
+            "(tokenizer.max_words)"
         )
-    written: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for word, count in words.items():
         letters = to_text(word.encode())
-        for place in range(0, len(letters), LONGEST):
-            written[letters[place : place + LONGEST]] += count
-    return written
+        for place in range(0, len(letters), MAX_WORD):
+            counts[letters[place : place + MAX_WORD]] += count
+    return counts
 
 
-def _forget(words: Counter[str], most: int) -> int:
-    """Keep the `most` commonest, the first by name among equals; how many occurrences the others had."""
+def _drop_rarest(words: Counter[str], max_words: int) -> int:
+    """Drop all but the most frequent words, the first by name among equals; return the occurrences dropped."""
     before = words.total()
-    kept = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:most]
+    frequent = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:max_words]
     words.clear()
-    words.update(dict(kept))
+    words.update(dict(frequent))
     return before - words.total()
 
 
-def _cut(pattern: str) -> Callable[[str, int, int], list[str]]:
-    """The pieces of a text between two places, as the library `regex` cuts it, three times as fast as `tokenizers`.
+def _splitter(pattern: str) -> Callable[[str, int, int], list[str]]:
+    """Return a function that splits a text between two places with the library `regex`, 3 × as fast as `tokenizers`.
 
-    The two agree on every character that both know; what Unicode has assigned since, one may take for no letter.
+    The two agree on every character that both know; characters that Unicode has assigned since may differ.
     """
-    byte_level(pattern)  # which cuts when text is encoded, and says what is wrong with a pattern
+    byte_level(pattern)  # splits when text is encoded; raises if the pattern is wrong
     try:
-        whole = regex.compile(rf"{pattern}|(?:(?!{pattern})[\s\S])+")  # what a pattern passes over is a piece too
+        expression = regex.compile(rf"{pattern}|(?:(?!{pattern})[\s\S])+")  # text that the pattern skips is a piece too
     except regex.error as error:
         raise ValueError(f"tokenizer.pattern {pattern!r} is not a regular expression: {error}") from None
-    if whole.match(""):
-        raise ValueError(f"tokenizer.pattern {pattern!r} also matches nothing at all, which cuts no text: use + for *")
-    if whole.groups:
-        return lambda text, start, stop: [found[0] for found in whole.finditer(text, start, stop)]
-    return whole.findall
+    if expression.match(""):
+        raise ValueError(f"tokenizer.pattern {pattern!r} also matches the empty string; use + in place of *")
+    if expression.groups:
+        return lambda text, start, stop: [match[0] for match in expression.finditer(text, start, stop)]
+    return expression.findall
 
 
-def _pieces(text: str, cut: Callable[[str, int, int], list[str]]) -> Iterator[list[str]]:
-    """The pieces of a text, a block at a time. The last piece of a block may go on, so it opens the next."""
+def _pieces(text: str, split: Callable[[str, int, int], list[str]]) -> Iterator[list[str]]:
+    """Yield the pieces of a text, one block at a time. The last piece of a block may continue: it opens the next."""
     start, length = 0, BLOCK
     while start < len(text):
-        found = cut(text, start, start + length)
+        pieces = split(text, start, start + length)
         if start + length < len(text):
-            if len(found) == 1:
+            if len(pieces) == 1:
                 length *= 2
                 continue
-            found.pop()
-        yield found
-        start, length = start + sum(map(len, found)), BLOCK
+            pieces.pop()
+        yield pieces
+        start, length = start + sum(map(len, pieces)), BLOCK

@@ -1,45 +1,29 @@
-"""The price of a training run before it is paid: what it reads, computes, holds and costs, here and on known GPUs."""
+"""Estimate a run before it starts: what it reads, computes, holds in memory and costs, here and on known GPUs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 
 import torch
-from lightning import LightningModule
 
-from lm.data.module import RowDataModule
+from lm.data import DataPlan, TrainingData
 from lm.hardware import Compute
-from lm.hardware.datasheets import DATASHEETS, Machine, measured
-from lm.model import Transformer, model_cost
+from lm.hardware.datasheets import DATASHEETS, Machine, measure_machine
+from lm.model import Cost, ModelSource, Transformer, model_cost
 from lm.model.recompute import recompute_activations
-from lm.objective import Footprint, footprint
-from lm.optimizer import Budget
+from lm.objective import Objective
+from lm.optimizer import Budget, Plan
 from lm.parallel.sharding import check_tensor_parallel
 from lm.parallel.strategy import TENSOR
 from lm.report import Line, aligned, scaled
 from lm.tokenizer import Tokenizer
+from lm.training.footprint import Footprint, estimate_footprint
+from lm.training.trainer import Devices
 
 
-@dataclass(frozen=True)
-class Devices:
-    """What a run would be carried out on: `count` groups of `tensor` devices, each group with rows of its own.
-
-    Where it is `sharded`, all of them share out weights, gradients and optimizer.
-    """
-
-    accelerator: str
-    count: int
-    tensor: int = 1
-    sharded: bool = False
-
-    @property
-    def ranks(self) -> int:
-        return self.count * self.tensor
-
-
-def price(
-    build: Callable[[], Transformer],
-    objective: Callable[[Transformer], LightningModule],
-    data: RowDataModule,
+def estimate_cost(
+    source: ModelSource,
+    objective: Callable[[Transformer], Objective],
+    data: TrainingData,
     *,
     tokenizer: Tokenizer,
     budget: Budget,
@@ -48,21 +32,75 @@ def price(
     seed: int,
     prices: Mapping[str, float],
 ) -> str:
-    """Everything as a table in words; ValueError where the run would be refused. No weights are read."""
-    if strange := sorted(prices.keys() - {*DATASHEETS, "here"}):
-        raise ValueError(f"prices.{strange[0]}: there is {', '.join(DATASHEETS)}, and here for this machine")
+    """Return a table of everything a run would take. No weights and no tokens are read.
+
+    Args:
+        source: Where the network comes from; only its outline is built.
+        objective: Makes the objective from a network.
+        data: Counts its rows instead of reading them.
+        tokenizer: Its size and fingerprint.
+        budget: Length of the run.
+        compute: Precision and recomputation.
+        devices: The devices of the run.
+        seed: Seed of the data order.
+        prices: Price of a device hour by the name of a datasheet, or `here` for this machine.
+
+    Raises:
+        ValueError: Where the run itself would be refused, or for a price without a datasheet.
+    """
+    if unknown := sorted(prices.keys() - {*DATASHEETS, "here"}):
+        raise ValueError(f"prices.{unknown[0]}: there is {', '.join(DATASHEETS)}, and here for this machine")
+    source.fingerprint()  # refuses a run that is not finished
+    build = partial(source.outline, vocab_size=tokenizer.vocab_size)
     with torch.device("meta"):
         model = build()
     check_tensor_parallel(model, devices.tensor, key=TENSOR)
     cost = model_cost(model)
-    known = data.sketch(tokenizer=tokenizer, context=model.context)
-    plan = budget.plan(context=model.context, devices=devices.count, rows=data.rows, parameters=cost.parameters)
-    data.arrange(plan, seed=seed)
+    rows = data.sketch(tokenizer=tokenizer, context=model.context)
+    plan = budget.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
+    data_plan = rows.plan(plan, seed=seed)
     flops = cost.flops_per_token * plan.tokens
-    rows = plan.rows_per_step * plan.steps
-    epochs = dict(zip(data.sources, data.order.epochs(rows), strict=True))
-    read = sum(epochs[name] * data.scored(source) for name, source in data.sources.items())
-    targets = min(1.0, read / plan.tokens) * plan.rows_per_device * plan.context
+    here = compute.resolve_precision(devices.accelerator, cost.parameters)
+    there = "bf16-mixed" if compute.precision == "auto" else here
+    footprints = {
+        precision: _footprint(build, objective, data_plan, compute=compute, devices=devices, precision=precision)
+        for precision in {here, there}
+    }
+    machines = [("here", here, measure_machine(devices.accelerator, here))]
+    machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
+    return aligned(
+        [
+            *_size(cost, plan, devices, batch_tokens=budget.batch_tokens),
+            *_reading(data_plan),
+            Line(
+                "FLOPs",
+                scaled(flops),
+                f"{scaled(cost.flops_per_token)} per token, {cost.attention_flops / cost.flops_per_token:.0%} of it "
+                "attention",
+            ),
+            *_memory(here, footprints[here], devices),
+            Line(),
+            *(
+                _machine(machine, footprints[precision], devices.ranks, flops=flops, price=prices.get(name))
+                for name, precision, machine in machines
+            ),
+        ]
+    )
+
+
+def _footprint(
+    build: Callable[[], Transformer],
+    objective: Callable[[Transformer], Objective],
+    data_plan: DataPlan,
+    *,
+    compute: Compute,
+    devices: Devices,
+    precision: str,
+) -> Footprint:
+    """Memory of one device in the step of one micro-batch with the run's average number of targets."""
+    plan, rows = data_plan.plan, data_plan.rows
+    loss_targets = sum(count * rows.sources[name].loss_targets for name, count in data_plan.epochs.items())
+    targets = min(1.0, loss_targets / plan.tokens) * plan.rows_per_device * plan.context
 
     def built() -> Transformer:
         network = build()
@@ -70,84 +108,84 @@ def price(
             recompute_activations(network)
         return network
 
-    def held(precision: str) -> Footprint:
-        found = footprint(
-            built,
-            objective,
-            rows=plan.rows_per_device,
-            targets=max(1, round(targets)),
-            separate=data.separate,
-            accumulate=plan.accumulate,
-            precision=precision,
-        )
-        return _share(found, devices)
+    whole = estimate_footprint(
+        built,
+        objective,
+        rows=plan.rows_per_device,
+        targets=max(1, round(targets)),
+        separate_documents=rows.separate_documents,
+        accumulate=plan.accumulate,
+        precision=precision,
+    )
+    return per_device(whole, devices)
 
-    here = compute.resolve_precision(devices.accelerator, cost.parameters)
-    there = "bf16-mixed" if compute.precision == "auto" else here
-    footprints = {precision: held(precision) for precision in {here, there}}
-    machines = [("here", here, measured(devices.accelerator, here))]
-    machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
-    attention = cost.attention_flops / cost.flops_per_token
-    each = f"groups of {devices.tensor} devices" if devices.tensor > 1 else "devices"
-    batch = f"{plan.devices} {each} × {plan.accumulate} micro-batches × {plan.rows_per_device} rows × {plan.context}"
+
+def per_device(whole: Footprint, devices: Devices) -> Footprint:
+    """Return one device's share of a footprint. The activations that tensor parallelism shares are not taken off."""
+    if not devices.sharded:
+        return whole
+    sharded = {part: whole.parts[part] for part in ("weights", "optimizer")}
+    sharded["gradients"] = min(whole.parts["gradients"], whole.parts["weights"])  # the others are of activations
+    parts = {
+        part: size - sharded.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in whole.parts.items()
+    }
+    return Footprint(parts | {"logits": whole.parts["logits"] // devices.tensor})
+
+
+def _size(cost: Cost, plan: Plan, devices: Devices, *, batch_tokens: int) -> list[Line]:
+    """Parameters, steps and tokens."""
+    group = f"groups of {devices.tensor} devices" if devices.tensor > 1 else "devices"
+    batch = f"{plan.devices} {group} × {plan.accumulate} micro-batches × {plan.rows_per_device} rows × {plan.context}"
     frozen = f", {scaled(cost.trained)} trained" if cost.trained < cost.parameters else ""
-    lines = [
+    return [
         Line(
             "parameters",
             scaled(cost.parameters),
-            f"{scaled(cost.tables)} in embeddings, {scaled(cost.multiplied)} active in a token{frozen}",
+            f"{scaled(cost.embeddings)} in embeddings, {scaled(cost.active)} active per token{frozen}",
         ),
-        Line("steps", f"{plan.steps}", f"of {budget.batch_tokens} tokens, which divide: {batch}"),
-        Line("tokens", scaled(plan.tokens), f"{plan.tokens / cost.parameters:.3g} a parameter"),
-        *(
-            Line(f"epochs of {name}", f"{epochs[name]:.3g}", f"{len(data.sources[name])} rows, {known}")
-            for name in epochs
-        ),
-        *(Line("mixture", "", told) for told in data.planned()),
-        Line("FLOPs", scaled(flops), f"{scaled(cost.flops_per_token)} a token, {attention:.0%} of it attention"),
-        *_memory(here, footprints[here], devices),
-        Line(),
+        Line("steps", f"{plan.steps}", f"of {batch_tokens} tokens: {batch}"),
+        Line("tokens", scaled(plan.tokens), f"{plan.tokens / cost.parameters:.3g} per parameter"),
     ]
-    for name, precision, machine in machines:
-        lines.append(_machine(machine, footprints[precision], devices.ranks, flops=flops, price=prices.get(name)))
-    return aligned(lines)
 
 
-def _share(held: Footprint, devices: Devices) -> Footprint:
-    """What one of them holds. Of activations tensor parallelism shares out a part, which is not taken off here."""
-    if not devices.sharded:
-        return held
-    shared = {part: held.parts[part] for part in ("weights", "optimizer")}
-    shared["gradients"] = min(held.parts["gradients"], held.parts["weights"])  # the others are of activations
-    parts = {
-        part: size - shared.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in held.parts.items()
-    }
-    return Footprint(parts | {"logits": held.parts["logits"] // devices.tensor})
+def _reading(data_plan: DataPlan) -> list[Line]:
+    """Epochs of each source, and the mixture."""
+    rows = data_plan.rows
+    return [
+        *(
+            Line(f"epochs of {name}", f"{count:.3g}", f"{len(rows.sources[name])} rows, {rows.basis}")
+            for name, count in data_plan.epochs.items()
+        ),
+        *(Line("mixture", "", stage) for stage in data_plan.describe_stages()),
+    ]
 
 
-def _memory(precision: str, held: Footprint, devices: Devices) -> list[Line]:
+def _memory(precision: str, footprint: Footprint, devices: Devices) -> list[Line]:
     exchanged = ", what devices exchange" if devices.ranks > 1 else ""  # DDP's buckets are as large as the gradients
     if devices.sharded:
-        exchanged += ", a block and the table of embeddings gathered"
-    at_once = f"of tensors a device at the fullest moment, {precision}; on top{exchanged}, allocator and libraries"
-    parts = [Line(f"  {part}", scaled(size, "B"), f"{size / held.total:.0%}") for part, size in held.parts.items()]
-    return [Line("memory", scaled(held.total, "B"), at_once), *parts]
+        exchanged += ", one block and the embeddings gathered"
+    note = f"of tensors on a device at the peak, {precision}; on top{exchanged}, allocator and libraries"
+    parts = footprint.parts.items()
+    return [
+        Line("memory", scaled(footprint.total, "B"), note),
+        *(Line(f"  {part}", scaled(size, "B"), f"{size / footprint.total:.0%}") for part, size in parts),
+    ]
 
 
-def _machine(machine: Machine, held: Footprint, devices: int, *, flops: float, price: float | None) -> Line:
+def _machine(machine: Machine, footprint: Footprint, devices: int, *, flops: float, price: float | None) -> Line:
     seconds = flops / (machine.flops * machine.utilization * devices)
     cost = "" if price is None else f", {price * devices * seconds / 3600:.2f} to pay"
-    fits = "" if held.total <= machine.memory else ": TOO MUCH"
+    fits = "" if footprint.total <= machine.memory else ": TOO MUCH"
     return Line(
         f"on {devices} × {machine.name}",
         duration(seconds),
-        f"{scaled(held.total, 'B')} of {scaled(machine.memory, 'B')}{fits}{cost}; {machine.source} × "
+        f"{scaled(footprint.total, 'B')} of {scaled(machine.memory, 'B')}{fits}{cost}; {machine.source} × "
         f"{machine.utilization:g} assumed",
     )
 
 
 def duration(seconds: float) -> str:
-    """Two figures and a unit."""
+    """Return a duration with two figures and a unit."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"

@@ -1,6 +1,7 @@
-"""How fast filters read: `python tests/benchmark/cleaning.py [FILES]`, text files or the default corpus, one core.
+"""Speed of cleaning and selecting filters: `python tests/benchmark/cleaning.py [FILES]`.
 
-In interleaved rounds, so that a machine's moods fall on all of them alike; medians.
+Reads text files or the default corpus, on one core. Medians of interleaved rounds, so that noise of the machine affects
+all filters alike.
 """
 
 import sys
@@ -20,26 +21,26 @@ WORDS = 4000
 
 
 def main() -> None:
-    """Megabytes and documents a second of each filter."""
+    """Print MB/s and documents per second of each filter."""
     source = TextSource(sys.argv[1:], part_size=5000) if sys.argv[1:] else PythonSource()
-    documents = list(first(source))
+    documents = list(first_documents(source))
     with TemporaryDirectory() as folder:
-        filters = prepared(Path(folder), documents)
+        filters = make_filters(Path(folder), documents)
         speeds = {name: [] for name in filters}
         size = sum(len(document.text.encode()) for document in documents) / 1e6
         for _ in range(ROUNDS):
             for name, filter in filters.items():
-                began = perf_counter()
+                started = perf_counter()
                 for document in documents:
                     filter(document)
-                speeds[name].append(perf_counter() - began)
+                speeds[name].append(perf_counter() - started)
     print(f"{len(documents)} documents, {size:.1f} MB")
-    for name, found in speeds.items():
-        print(f"{name:<16} {size / median(found):7.1f} MB/s  {len(documents) / median(found):9.0f} documents/s")
+    for name, times in speeds.items():
+        print(f"{name:<16} {size / median(times):7.1f} MB/s  {len(documents) / median(times):9.0f} documents/s")
 
 
-def first(source) -> Iterator[Document]:
-    """Documents of some megabytes, cut to the length of web pages."""
+def first_documents(source) -> Iterator[Document]:
+    """Yield documents of MEGABYTES in total, cut to the length of web pages."""
     read = 0
     for document in source:
         for start in range(0, len(document.text), 5000):
@@ -50,8 +51,8 @@ def first(source) -> Iterator[Document]:
             return
 
 
-def prepared(folder: Path, documents: list[Document]) -> dict:
-    """Each filter as its option has it; word lists and examples made of the documents themselves."""
+def make_filters(folder: Path, documents: list[Document]) -> dict:
+    """Make each filter with its defaults; word list and examples are made of the documents."""
     rare = {word for document in documents for word in document.text.split() if word.isalpha() and len(word) > 6}
     listed = (word + "zz" if place % 5 else f"{word} {word}x" for place, word in enumerate(sorted(rare)[:WORDS]))
     (folder / "words.txt").write_text("\n".join(listed))
@@ -60,7 +61,7 @@ def prepared(folder: Path, documents: list[Document]) -> dict:
         (folder / f"{name}.txt").write_text("<|next|>".join(texts))
     sources = [TextSource(str(folder / f"{name}.txt"), separator="<|next|>") for name in ("good", "random")]
     learned = LearnedQuality(good=sources[0], random=sources[1], quantile=0.3)
-    print(f"LearnedQuality tells text from text backwards, learned anew: {learned.accuracy:.3f}")
+    print(f"LearnedQuality, text against reversed text, balanced accuracy: {learned.accuracy:.3f}")
     return {
         "Clean": Clean(),
         "Boilerplate": Boilerplate(),

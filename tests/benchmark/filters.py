@@ -1,6 +1,6 @@
-"""How fast texts are judged: `python tests/benchmark/filters.py web.jsonl`, ours and datatrove's in interleaved rounds.
+"""Speed of the published filters, ours and datatrove's: `python tests/benchmark/filters.py web.jsonl`.
 
-datatrove takes its words and sentences from spaCy: `pip install datatrove spacy`.
+Interleaved rounds on one core. datatrove splits words and sentences with spaCy: `pip install datatrove spacy`.
 """
 
 import sys
@@ -31,7 +31,7 @@ PAIRS = {
 
 
 def main(paths: list[str]) -> None:
-    """Megabytes a second of each, one text at a time on one core, and how many times datatrove's that is."""
+    """Print MB/s of each filter, one text at a time, and the ratio to datatrove's."""
     texts = [document.text for path in paths for document in JsonlSource(path)]
     size = sum(len(text.encode()) for text in texts) / 1e6
     print(f"{len(texts)} texts, {size:.1f} MB, medians of {ROUNDS} rounds")
@@ -39,18 +39,18 @@ def main(paths: list[str]) -> None:
     for _ in range(ROUNDS):
         for name, (ours, theirs) in PAIRS.items():
             documents = [Document(text, "") for text in texts]
-            began = perf_counter()
+            started = perf_counter()
             for document in documents:
                 ours(document)
-            speeds[name][0].append(size / (perf_counter() - began))
+            speeds[name][0].append(size / (perf_counter() - started))
             if theirs is None:
                 continue
             documents = [TheirDocument(text=text, id="") for text in texts]
-            split_into_parts.cache_clear()  # of the last five texts
-            began = perf_counter()
+            split_into_parts.cache_clear()  # it caches the last five texts
+            started = perf_counter()
             for document in documents:
                 theirs.filter(document)
-            speeds[name][1].append(size / (perf_counter() - began))
+            speeds[name][1].append(size / (perf_counter() - started))
     for name, (ours, theirs) in speeds.items():
         ratio = f"{median(theirs):7.2f} MB/s {median(ours) / median(theirs):6.1f}×" if theirs else "      -"
         print(f"{name:<18} {median(ours):7.1f} MB/s   datatrove {ratio}")

@@ -1,9 +1,9 @@
-"""How fast raw text becomes tokens: `python tests/benchmark/funnel.py web.jsonl`, our funnel and datatrove's steps.
+"""Speed from raw text to tokens, our funnel and datatrove's steps: `python tests/benchmark/funnel.py web.jsonl`.
 
-Both judge and deduplicate the same JSON Lines and write tokens of one tokenizer, in interleaved rounds, each time in
-processes of their own, on as many cores as there are workers. The start of Python and of its libraries counts, as it
-does for who waits. datatrove (`pip install datatrove spacy orjson 'xxhash<4'`) has no step like Clean, and downloads
-its model of languages: those two steps only we do. It takes words and sentences from spaCy.
+Both filter and deduplicate the same JSON Lines and write the tokens of one tokenizer, in interleaved rounds, each in
+its own processes on as many cores as there are workers. The start of Python and its libraries counts, since a user
+waits for it. datatrove (`pip install datatrove spacy orjson 'xxhash<4'`) has no step like Clean and downloads its
+language model, so only our side runs those two. It splits words and sentences with spaCy.
 """
 
 import json
@@ -18,12 +18,12 @@ from time import perf_counter, sleep
 ROUNDS = 3
 WORKERS = [1, 2]
 VOCABULARY = 8192
-TAUGHT = 5  # every fifth text is learned from
+TRAINED = 5  # every fifth text trains the tokenizer
 PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
 def main(path: str) -> None:
-    """Megabytes a second, work of cores and the most memory of all processes together, for each number of workers."""
+    """Print MB/s, CPU seconds and peak memory of all processes together, for each number of workers."""
     with TemporaryDirectory() as folder:
         size = prepare(Path(path), Path(folder)) / 1e6
         print(f"{size:.1f} MB, medians of {ROUNDS} rounds", flush=True)
@@ -31,30 +31,30 @@ def main(path: str) -> None:
             seconds, cores, memory, kept = {}, {}, {}, {}
             for turn in range(ROUNDS):
                 for side in ("ours", "theirs"):
-                    taken, used, peak, told = measured(side, folder, f"{side}-{workers}-{turn}", workers)
+                    taken, used, peak, output = measured(side, folder, f"{side}-{workers}-{turn}", workers)
                     seconds.setdefault(side, []).append(taken)
                     cores.setdefault(side, []).append(used)
                     memory.setdefault(side, []).append(peak)
-                    kept[side] = told
+                    kept[side] = output
             for side, name in (("ours", "lm"), ("theirs", "datatrove")):
                 taken = median(seconds[side])
                 spread = f"{min(seconds[side]):.1f} to {max(seconds[side]):.1f}"
                 print(
                     f"{workers} workers  {name:<10} {size / taken:7.2f} MB/s  {taken:7.1f} s ({spread}), "
-                    f"{median(cores[side]):.1f} s of cores  {median(memory[side]) / 1e6:.0f} MB held  {kept[side]}",
+                    f"{median(cores[side]):.1f} CPU s  {median(memory[side]) / 1e6:.0f} MB  {kept[side]}",
                     flush=True,
                 )
             waited, worked = (median(each["theirs"]) / median(each["ours"]) for each in (seconds, cores))
-            print(f"{workers} workers  ratio {waited:.1f}× in time, {worked:.1f}× in work of cores", flush=True)
+            print(f"{workers} workers  ratio {waited:.1f}× in time, {worked:.1f}× in CPU time", flush=True)
 
 
 def prepare(path: Path, folder: Path) -> int:
-    """The bytes of text in the file; a tokenizer made of a part, and the lines dealt out as datatrove's tasks read."""
+    """Train a tokenizer on a part, and deal the lines out to datatrove's tasks; return the bytes of text."""
     from lm.tokenizer import train_bpe
 
     lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
     texts = [json.loads(line)["text"] for line in lines]
-    train_bpe(texts[::TAUGHT], vocab_size=VOCABULARY).save(folder / "tokenizer.json")
+    train_bpe(texts[::TRAINED], vocab_size=VOCABULARY).save(folder / "tokenizer.json")
     for workers in WORKERS:
         (folder / f"given-{workers}").mkdir()
         for task in range(workers):
@@ -64,31 +64,33 @@ def prepare(path: Path, folder: Path) -> int:
 
 
 def measured(side: str, folder: str, name: str, workers: int) -> tuple[float, float, int, str]:
-    """Seconds, seconds of a core, bytes of memory at the most, and what a run says of what it has kept."""
+    """Run one side; return seconds, CPU seconds, peak bytes of memory, and its last line."""
     cores = sorted(os.sched_getaffinity(0))[:workers]
-    began, most, spent = perf_counter(), 0, {}
+    started, peak, spent = perf_counter(), 0, {}
     command = [sys.executable, __file__, "--run", side, folder, name, str(workers)]
-    with open(Path(folder) / f"{name}.txt", "w+") as told, open(Path(folder) / f"{name}.log", "w+") as log:
+    with open(Path(folder) / f"{name}.txt", "w+") as output, open(Path(folder) / f"{name}.log", "w+") as log:
         run = subprocess.Popen(
             command,
-            stdout=told,
+            stdout=output,
             stderr=log,
             env={**os.environ, "RAYON_NUM_THREADS": str(workers), "TOKENIZERS_PARALLELISM": "true"},
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         while run.poll() is None:
-            most = max(most, watched(run.pid, spent))
+            peak = max(peak, watched(run.pid, spent))
             sleep(0.1)
-        seconds = perf_counter() - began
+        seconds = perf_counter() - started
         if run.returncode:
             sys.exit(f"{side} failed: {(Path(folder) / f'{name}.log').read_text()[-3000:]}")
-        told.seek(0)
-        return seconds, sum(spent.values()) / TICKS, most, told.read().strip().splitlines()[-1]
+        output.seek(0)
+        return seconds, sum(spent.values()) / TICKS, peak, output.read().strip().splitlines()[-1]
 
 
 def watched(root: int, spent: dict[int, int]) -> int:
-    """Bytes that a process and all below it have in memory; what they share counts for each. `spent` gets the ticks of
-    a core that each has used."""
+    """Return the resident bytes of a process and its descendants; shared pages count for each.
+
+    The CPU ticks of each are written to `spent`.
+    """
     children: dict[int, list[int]] = {}
     resident: dict[int, tuple[int, int]] = {}
     for entry in Path("/proc").iterdir():
@@ -96,7 +98,7 @@ def watched(root: int, spent: dict[int, int]) -> int:
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
-                continue  # it has ended
+                continue  # the process has ended
             children.setdefault(int(fields[1]), []).append(int(entry.name))
             resident[int(entry.name)] = PAGE * int(fields[21]), int(fields[11]) + int(fields[12])
     found, total = [root], 0
@@ -108,7 +110,7 @@ def watched(root: int, spent: dict[int, int]) -> int:
 
 
 def ours(folder: Path, name: str, workers: int) -> str:
-    """Run the funnel, write the shards, and count them."""
+    """Run the funnel, write the shards, and count documents and tokens."""
     from lm import filter
     from lm.corpus import Split, write_shards
     from lm.filtering import FilteredSource, LocalExecutor
@@ -133,14 +135,14 @@ def ours(folder: Path, name: str, workers: int) -> str:
 
 
 def theirs(folder: Path, name: str, workers: int) -> str:
-    """Run the same steps by datatrove's local executors, with its defaults and a task for each worker."""
+    """Run the same steps with datatrove's local executor, its defaults, and one task per worker."""
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline import dedup, filters
     from datatrove.pipeline.readers import JsonlReader
     from datatrove.pipeline.tokens import DocumentTokenizer
     from datatrove.pipeline.writers import JsonlWriter
 
-    from lm.tokenizer.special import END_OF_DOCUMENT
+    from lm.tokenizer.tokenizer import END_OF_DOCUMENT
 
     made = folder / name
 
@@ -152,7 +154,7 @@ def theirs(folder: Path, name: str, workers: int) -> str:
     run.number = 0
     given, judged, single = str(folder / f"given-{workers}"), str(made / "judged"), str(made / "single")
     hashes, copies, signs, buckets, near, tokens = (str(made / each) for each in ("a", "b", "c", "d", "e", "tokens"))
-    exactly, nearly = dedup.ExactDedupConfig(content_getter=text_of), dedup.MinhashConfig()
+    exact, nearly = dedup.ExactDedupConfig(content_getter=text_of), dedup.MinhashConfig()
     run(
         JsonlReader(given),
         filters.GopherRepetitionFilter(),
@@ -160,12 +162,12 @@ def theirs(folder: Path, name: str, workers: int) -> str:
         filters.C4QualityFilter(),
         filters.FineWebQualityFilter(),
         JsonlWriter(judged, compression=None),
-        dedup.ExactDedupSignature(hashes, config=exactly, finder_workers=workers),
+        dedup.ExactDedupSignature(hashes, config=exact, finder_workers=workers),
     )
-    run(dedup.ExactFindDedups(hashes, copies, config=exactly))
+    run(dedup.ExactFindDedups(hashes, copies, config=exact))
     run(
         JsonlReader(judged),
-        dedup.ExactDedupFilter(copies, config=exactly),
+        dedup.ExactDedupFilter(copies, config=exact),
         JsonlWriter(single, compression=None),
         dedup.MinhashDedupSignature(signs, config=nearly),
     )
@@ -183,7 +185,7 @@ def theirs(folder: Path, name: str, workers: int) -> str:
 
 
 def text_of(document) -> str:
-    """What makes two documents equal for datatrove."""
+    """The content that datatrove compares."""
     return document.text
 
 

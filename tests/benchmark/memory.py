@@ -1,7 +1,7 @@
-"""Peak memory of training a tokenizer: `python tests/benchmark/memory.py [FAMILY …]` at 10 MB, 100 MB and 1 GB of text.
+"""Peak memory of training a tokenizer on 10 MB, 100 MB and 1 GB: `python tests/benchmark/memory.py [FAMILY …]`.
 
-The text is made as it is read: half of its words are of a vocabulary used by Zipf's law, and half have never been seen
-before, which is worse than any text of people: the distinct words grow with the size without end.
+The text is generated: half of its words follow Zipf's law over a fixed vocabulary, half are new. That is harder than
+natural text, since the number of distinct words grows with the size without bound.
 """
 
 import random
@@ -19,18 +19,18 @@ LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 def main() -> None:
-    """A line a family and size, each measured in a process of its own."""
+    """Print a line per family and size, each measured in a process of its own."""
     for family in sys.argv[1:] or TRAINERS:
         for size in SIZES:
             subprocess.run([sys.executable, __file__, "--measure", family, str(size)], check=True)
 
 
 def measure(family: str, size: int) -> None:
-    before, began = _peak(), perf_counter()
+    before, started = _peak(), perf_counter()
     trained = TRAINERS[family](_texts(size * 1_000_000), vocab_size=8192)
-    seconds = perf_counter() - began
+    seconds = perf_counter() - started
     print(
-        f"{family:<10} {size:>5} MB of text  {_peak():>6.0f} MB at the peak, {before:.0f} before; {seconds:.0f} s, "
+        f"{family:<10} {size:>5} MB of text  {_peak():>6.0f} MB peak, {before:.0f} MB before; {seconds:.0f} s, "
         f"{trained.vocab_size} tokens",
         flush=True,
     )

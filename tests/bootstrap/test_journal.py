@@ -1,9 +1,9 @@
-"""What is kept is whole, whoever was ended while writing it."""
+"""A journal has whole records, even after a kill while one is written."""
 
 from lm.bootstrap import Journal
 
 
-def test_half_a_record_is_taken_away_and_the_next_follows_the_last_whole_one(tmp_path):
+def test_a_half_written_record_is_truncated_and_the_next_follows_the_last_whole_one(tmp_path):
     path = tmp_path / "folder" / "rounds.jsonl"
     journal = Journal(path)
     for number in range(3):

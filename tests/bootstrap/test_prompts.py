@@ -1,4 +1,4 @@
-"""What a model continues is read as it was asked for, and nothing else of it."""
+"""Continuations are parsed in the form that the prompt asks for; the rest is ignored."""
 
 import pytest
 
@@ -9,8 +9,8 @@ MOOD = Task("Is it glad?", (Instance("I sing.", "yes"),), classification=True)
 ALONE = Task("Tell a joke.", (Instance("", "A horse walks in."),))
 
 
-def test_tasks_are_numbered_on_and_read_back():
-    prompt = prompts.more_tasks([CAPITAL, MOOD], wanted=3)
+def test_tasks_are_parsed_as_far_as_they_are_numbered_in_order():
+    prompt = prompts.more_tasks([CAPITAL, MOOD], count=3)
     assert prompt.endswith("1. Name the capital.\n2. Is it glad?\n3.")
     assert prompts.read_tasks(" Sum it up.\n4. Sort\n  these.\n5) Done\n7. Lost", first=3) == [
         "Sum it up.", "Sort these.", "Done",
@@ -21,7 +21,7 @@ def test_tasks_are_numbered_on_and_read_back():
     assert prompts.read_tasks("One with 3. in it\n4. Two", first=3) == ["One with 3. in it", "Two"]
 
 
-def test_classifications_show_the_label_first():
+def test_prompts_of_classifications_put_the_label_first():
     prompt = prompts.instance([MOOD], Task("Is it long?", classification=True))
     assert prompt.endswith("Task: Is it glad?\nLabel: yes\nInput: I sing.\n\nTask: Is it long?\nLabel:")
     assert prompts.read_instance(" no\nInput: Short.", classification=True) == Instance("Short.", "no")
@@ -31,7 +31,7 @@ def test_classifications_show_the_label_first():
 
 
 @pytest.mark.parametrize(
-    ("continuation", "read"),
+    ("continuation", "expected"),
     [
         (" 1 and 2\nOutput: 3", Instance("1 and 2", "3")),
         (" (none)\nOutput: Ha.\nHa.", Instance("", "Ha.\nHa.")),
@@ -41,11 +41,11 @@ def test_classifications_show_the_label_first():
         ("1 and 2\nOutput: ", None),
     ],
 )
-def test_an_instance_has_both_sides_or_is_none(continuation, read):
-    assert prompts.read_instance(continuation, classification=False) == read
+def test_an_instance_needs_both_sides(continuation, expected):
+    assert prompts.read_instance(continuation, classification=False) == expected
 
 
-def test_the_question_of_a_kind_shows_both_answers():
+def test_the_classification_prompt_shows_both_answers():
     prompt = prompts.is_classification([MOOD, ALONE], "Sort  it.")
     assert "Task: Is it glad?\nOne of few labels: yes" in prompt
     assert prompt.endswith("One of few labels: no\n\nTask: Sort it.\nOne of few labels:")

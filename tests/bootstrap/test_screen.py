@@ -1,8 +1,8 @@
-"""Of what a model writes, what is planted as useless is refused for the right reason, and the rest stays."""
+"""Useless instructions and instances are dropped, each for its reason; the others are kept."""
 
 import pytest
 
-from lm.bootstrap import Instance, Known, Screen
+from lm.bootstrap import Instance, RougeIndex, Screen
 
 
 @pytest.mark.parametrize(
@@ -22,24 +22,24 @@ from lm.bootstrap import Instance, Known, Screen
         ("Write a long essay on the old kings of France.", ""),
     ],
 )
-def test_instructions(text, reason):
-    known = Known()
+def test_an_instruction_is_dropped_for_its_reason(text, reason):
+    known = RougeIndex()
     known.add("Write a short poem about a cat.")
     assert Screen().instruction(text, known) == reason
 
 
-def test_numbers_are_parameters():
-    known = Known()
+def test_thresholds_are_parameters():
+    known = RougeIndex()
     known.add("Write a short poem about a cat.")
-    assert Screen(most_alike=0.9).instruction("Write a short poem about a dog.", known) == ""
+    assert Screen(max_similarity=0.9).instruction("Write a short poem about a dog.", known) == ""
     assert Screen(min_words=2).instruction("Do it", known) == ""
-    assert Screen(beyond=["river"]).instruction("Name a river in France.", known) == "beyond text"
-    assert Screen(beyond=[]).instruction("Draw a picture of it.", known) == ""
+    assert Screen(blocked_words=["river"]).instruction("Name a river in France.", known) == "beyond text"
+    assert Screen(blocked_words=[]).instruction("Draw a picture of it.", known) == ""
     with pytest.raises(ValueError, match="min_words=9 is more"):
         Screen(min_words=9, max_words=3)
 
 
-def test_instances():
+def test_an_instance_without_a_usable_answer_is_dropped():
     a, b = Instance("1", "one"), Instance("2", "two")
     kept, reasons = Screen().instances([a, None, b, a, Instance("x", "x"), Instance("", "said")])
     assert kept == [a, b, Instance("", "said")]

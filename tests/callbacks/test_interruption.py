@@ -1,9 +1,10 @@
-"""Signals are noted while training, saved upon at the next step, told by the code; a second Ctrl-C does not wait."""
+"""Signals are recorded, saved at the next step and reported by the exit code; a second Ctrl-C does not wait."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from lightning import Trainer
 
 from lm.callbacks import Interruption
-from lm.callbacks.interruption import CAUGHT
+from lm.callbacks.interruption import CAUGHT, exit_on_second_interrupt
 from lm.cli.call import call_job
 from lm.run import Interrupted
 from lm.run.manifest import read_manifest
@@ -35,28 +36,28 @@ def training():
 
 
 @pytest.mark.parametrize("number", CAUGHT)
-def test_a_signal_is_noted_and_does_not_end_the_process(number, training):
+def test_a_signal_is_recorded_and_does_not_end_the_process(number, training):
     signal.raise_signal(number)
     assert training.received == number
 
 
-def test_a_signal_before_setup_is_held_back_and_noted_in_a_run_that_ends_there():
-    """As one that is refused; the next of a sweep finds no signal held back."""
+def test_a_signal_before_setup_is_blocked_and_recorded_by_a_run_that_ends_there():
+    """Such as a refused run; the next run of a sweep finds no signal blocked."""
 
-    def held() -> set:
+    def blocked() -> set:
         return {*CAUGHT} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
-    assert not held()
+    assert not blocked()
     interruption = Interruption()
     with interruption.caught():
-        assert held() == {*CAUGHT}
+        assert blocked() == {*CAUGHT}
         signal.raise_signal(signal.SIGTERM)
         assert not interruption.received
-    assert not held()
+    assert not blocked()
     assert interruption.received == signal.SIGTERM
 
 
-def test_lightnings_handlers_are_not_installed_also_in_a_job_of_slurm(monkeypatch):
+def test_lightnings_handlers_are_not_installed_even_on_slurm(monkeypatch):
     for name, value in {"NTASKS": 1, "PROCID": 0, "LOCALID": 0, "NODEID": 0, "JOB_ID": 7, "JOB_NAME": "lm"}.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
     interruption = Interruption()
@@ -67,21 +68,21 @@ def test_lightnings_handlers_are_not_installed_also_in_a_job_of_slurm(monkeypatc
         for number in CAUGHT:
             signal.raise_signal(number)
             assert interruption.received == number
-            assert signal.getsignal(number) == interruption._note
+            assert signal.getsignal(number) == interruption._record
 
 
-def test_a_signal_in_the_last_validation_is_heeded_when_the_run_is_complete(tmp_path):
+def test_a_signal_in_the_last_validation_is_reported_once_the_run_is_complete(tmp_path):
     corpus = make_corpus(tmp_path / "corpus")
     sender = f"+callbacks.send={{_target_: support.killers.SignalInValidation, step: 3, number: {int(signal.SIGTERM)}}}"
-    with pytest.raises(Interrupted, match="is complete") as ended:
+    with pytest.raises(Interrupted, match="is complete") as raised:
         call_job(pretraining(corpus, tmp_path, "run", "budget.steps=3", "validations=1", sender))
-    assert ended.value.signal_number == signal.SIGTERM
+    assert raised.value.signal_number == signal.SIGTERM
     assert read_manifest(tmp_path / "pretrain" / "run")["state"] == "complete"
 
 
 @pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_second_interrupt_ends_a_process_that_python_cannot_come_back_to(training):
-    """Its main thread waits in C, as in a collective: before training, where signals are held back, and within."""
+def test_a_second_interrupt_ends_a_process_whose_main_thread_waits_in_c(training):
+    """As in a collective: before training, where signals are blocked, and within."""
     script = f"""if True:
         import ctypes, signal
         from types import SimpleNamespace
@@ -92,7 +93,7 @@ def test_a_second_interrupt_ends_a_process_that_python_cannot_come_back_to(train
                 interruption.setup(SimpleNamespace(_signal_connector=SimpleNamespace()), None, "fit")
             print("here", flush=True)
             lock = ctypes.create_string_buffer(64)
-            for _ in range(2):  # the second is never granted, whatever signal comes
+            for _ in range(2):  # the second is never granted, whatever signal arrives
                 ctypes.CDLL(None).pthread_mutex_lock(lock)
     """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
@@ -110,7 +111,7 @@ def corpus(tmp_path_factory):
 
 
 class Started:
-    """`lm pretrain` in a process group of its own, as in a terminal."""
+    """`lm pretrain` in its own process group, as in a terminal."""
 
     def __init__(self, corpus: Path, root: Path, *arguments: str):
         self.directory = root / "pretrain/run"
@@ -126,23 +127,23 @@ class Started:
                 return
             assert self.process.poll() is None, self.process.communicate()
             time.sleep(0.05)
-        raise AssertionError("it did not come to that in a minute")
+        raise AssertionError("the condition did not hold within a minute")
 
     def until_step(self, step: int) -> None:
         file = self.directory / "metrics.csv"
         self.until(lambda: file.exists() and len(file.read_text().splitlines()) > step)
 
     def ended(self) -> tuple[int, str]:
-        """The exit code and what was told, once every process that could write has ended."""
-        _, told = self.process.communicate(timeout=240)
-        return self.process.returncode, told
+        """Return the exit code and the error stream, once every process that could write has ended."""
+        _, errors = self.process.communicate(timeout=240)
+        return self.process.returncode, errors
 
 
 def saved(directory: Path) -> int:
     return torch.load(directory / "checkpoints/last.ckpt", weights_only=True)["global_step"]
 
 
-def test_a_second_interrupt_while_saving_leaves_at_once_and_no_torn_file(corpus, tmp_path):
+def test_a_second_interrupt_while_saving_exits_at_once_and_leaves_no_torn_file(corpus, tmp_path):
     note = tmp_path / "note"
     slow = f"+callbacks.slow={{_target_: support.killers.SlowWhileSaving, seconds: 600, note: {note}}}"
     assert (
@@ -159,8 +160,8 @@ def test_a_second_interrupt_while_saving_leaves_at_once_and_no_torn_file(corpus,
     for _ in range(2):
         os.killpg(started.process.pid, signal.SIGINT)
         time.sleep(0.2)
-    code, told = started.ended()
-    assert (code, told) == (128 + signal.SIGINT, "")
+    code, errors = started.ended()
+    assert (code, errors) == (128 + signal.SIGINT, "")
     assert saved(tmp_path / "pretrain/run") == before
     assert run(pretraining(corpus, tmp_path, "run")) == 0
     assert not list((tmp_path / "pretrain/run/checkpoints").glob(".*"))
@@ -170,18 +171,18 @@ def test_a_second_interrupt_while_saving_leaves_at_once_and_no_torn_file(corpus,
 @pytest.mark.parametrize(("ranks", "workers"), [((), 2), (TWO, 0)], ids=["one process with data workers", "two ranks"])
 @pytest.mark.parametrize("number", CAUGHT)
 @pytest.mark.parametrize("to", ["all", "first"])
-def test_a_signal_saves_the_step_tells_how_to_go_on_and_ends_with_its_code(
+def test_a_signal_saves_the_step_prints_how_to_resume_and_exits_with_its_code(
     to, number, ranks, workers, corpus, tmp_path
 ):
-    """In a terminal Ctrl-C comes to all processes of a command, `kill` speaks to one."""
+    """In a terminal Ctrl-C reaches all processes of a command; `kill` reaches one."""
     started = Started(corpus, tmp_path, *ranks, f"data.workers={workers}", "callbacks.checkpoints.every=100", SLOW)
     started.until_step(2)
     os.killpg(started.process.pid, number) if to == "all" else os.kill(started.process.pid, number)
-    code, told = started.ended()
+    code, errors = started.ended()
     assert code == 128 + number
-    assert told.count("; the same command goes on: lm pretrain ") == 1
-    assert f"saved at step {saved(started.directory)} of 12" in told
-    assert "Traceback" not in told
+    assert errors.count("; run the same command again to resume: lm pretrain ") == 1
+    assert f"saved at step {saved(started.directory)} of 12" in errors
+    assert "Traceback" not in errors
     assert run(pretraining(corpus, tmp_path, "run", *ranks)) == 0
 
 
@@ -198,11 +199,11 @@ def test_a_second_interrupt_ends_all_ranks(corpus, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGUSR1, 138), (signal.SIGINT, 130)])
-def test_a_signal_before_training_ends_with_its_code_and_tells_how_to_go_on(number, code, corpus, tmp_path):
+def test_a_signal_before_training_exits_with_its_code_and_prints_how_to_resume(number, code, corpus, tmp_path):
     started = Started(corpus, tmp_path)
     status = Path(f"/proc/{started.process.pid}/status")
     if not status.exists():
-        pytest.skip("needs Linux, which tells what a process catches")
+        pytest.skip("needs the signal masks of /proc")
 
     def catches() -> bool:
         [mask] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt")]
@@ -210,6 +211,33 @@ def test_a_signal_before_training_ends_with_its_code_and_tells_how_to_go_on(numb
 
     started.until(catches)
     started.process.send_signal(number)
-    found, told = started.ended()
-    assert found == code
-    assert "; the same command goes on: lm pretrain " in told
+    exit_code, errors = started.ended()
+    assert exit_code == code
+    assert "; run the same command again to resume: lm pretrain " in errors
+
+
+def test_the_wakeup_file_is_restored_and_no_thread_is_left():
+    """Otherwise a byte per signal would go into whatever file reuses the number of the closed pipe."""
+    known, (reader, writer) = {*threading.enumerate()}, os.pipe()
+    os.set_blocking(writer, False)
+    first = signal.set_wakeup_fd(writer)
+    try:
+        with exit_on_second_interrupt():
+            (counting,) = {*threading.enumerate()} - known
+    finally:
+        restored = signal.set_wakeup_fd(first)
+        os.close(reader)
+        os.close(writer)
+    assert restored == writer
+    counting.join(10)
+    assert not counting.is_alive()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_does_not_count_interrupts():
+    """The same Ctrl-C reaches a data worker too, and two bytes for it would end the run unsaved."""
+    with exit_on_second_interrupt():
+        child = os.fork()
+        if not child:
+            os._exit(0 if signal.set_wakeup_fd(-1) == -1 else 1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -1,7 +1,8 @@
-"""A spike of the loss is found, and what it did is undone exactly, whenever the run is killed and goes on."""
+"""A loss spike is detected and its effect undone exactly, wherever the run is killed and resumed."""
 
 import csv
 import random
+import re
 import signal
 from types import SimpleNamespace
 
@@ -15,9 +16,9 @@ from support.training_runs import make_corpus, pretraining, run
 
 LENGTH = ("budget.steps=36", "budget.batch_tokens=128", "validations=2", "schedule=cosine", "model.dropout=0.1")
 WATCHED = (
-    "+callbacks.spikes={_target_: lm.callbacks.LossSpikeGuard, roll_back: true, window: 8, rise: 0.5, every: 2}",
-    "+callbacks.spikes.keep=6",
-    "+callbacks.spikes.most=2",
+    "+callbacks.loss_spikes={_target_: lm.callbacks.LossSpikeGuard, roll_back: true, window: 8, rise: 0.5, every: 2}",
+    "+callbacks.loss_spikes.snapshot_every=6",
+    "+callbacks.loss_spikes.max_rollbacks=2",
     "+callbacks.jump={_target_: support.killers.Jump, steps: [20]}",
 )
 
@@ -29,7 +30,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rolled_back(corpus, tmp_path_factory):
-    """Thirty-six steps, of which the twentieth spoils the weights."""
+    """Run 36 steps, of which the twentieth spoils the weights."""
     root = tmp_path_factory.mktemp("rolled")
     assert run(pretraining(corpus, root, "run", *LENGTH, *WATCHED)) == 0
     return root / "pretrain" / "run"
@@ -78,7 +79,7 @@ def test_the_run_ends_as_one_without_the_steps_of_the_spike(rolled_back, corpus,
 @pytest.mark.parametrize("batches", [39, 42, 43, 46, 60])  # before, in and after the spike, two micro-batches a step
 def test_a_killed_run_rolls_back_bit_for_bit(batches, rolled_back, corpus, tmp_path):
     killer = f"+callbacks.killer={{_target_: support.killers.KillAfterBatch, batches: {batches}}}"
-    more = ("callbacks.checkpoints.every=7",)  # a checkpoint of another cadence than that of looking and keeping
+    more = ("callbacks.checkpoints.every=7",)  # another interval than those of checks and snapshots
     assert run(pretraining(corpus, tmp_path, "run", *LENGTH, *WATCHED, *more, killer)) == -signal.SIGKILL
     assert run(pretraining(corpus, tmp_path, "run", *LENGTH, *WATCHED, *more)) == 0
     directory = tmp_path / "pretrain" / "run"
@@ -88,59 +89,59 @@ def test_a_killed_run_rolls_back_bit_for_bit(batches, rolled_back, corpus, tmp_p
     assert undone(directory) == undone(rolled_back)
 
 
-def test_weights_that_are_hardly_older_than_the_spike_are_not_gone_back_to(corpus, tmp_path):
+def test_a_snapshot_just_before_the_spike_is_not_restored(corpus, tmp_path):
     shorter = ("budget.steps=24", "validations=1", "callbacks.jump.steps=[19]")
     call_job(pretraining(corpus, tmp_path, "run", *LENGTH, *WATCHED, *shorter))
     ((first, _),) = undone(tmp_path / "pretrain" / "run")
     assert first == 13, "those of 18 are two steps older than the one at 20"
-    (left,) = (each for each in state(tmp_path / "pretrain" / "run")["callbacks"].values() if "undone" in each)
-    assert left["kept"] == [12], "nor are they by the next spike"
+    (guard,) = (saved for saved in state(tmp_path / "pretrain" / "run")["callbacks"].values() if "undone" in saved)
+    assert guard["snapshots"] == [12], "nor is it by the next spike"
 
 
-def test_what_was_kept_to_go_back_to_is_gone_at_the_end(rolled_back):
+def test_snapshots_are_removed_at_the_end(rolled_back):
     assert sorted(path.name for path in (rolled_back / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_the_account_says_what_was_read_and_what_of_it_had_no_effect(rolled_back):
+def test_the_result_records_all_rows_read_and_the_steps_without_effect(rolled_back):
     result = read_manifest(rolled_back)["result"]
     assert sum(source["rows"] for source in result["sources"].values()) == 36 * 4
     assert result["steps_without_effect"] == undone(rolled_back)
 
 
-def test_told_only_it_changes_nothing(corpus, tmp_path, capsys):
+def test_reporting_without_rollback_changes_nothing(corpus, tmp_path, capsys):
     jump = WATCHED[-1]
     call_job(pretraining(corpus, tmp_path, "quiet", *LENGTH, jump))
     assert "spike" not in capsys.readouterr().err
-    watching = "+callbacks.spikes={_target_: lm.callbacks.LossSpikeGuard, window: 8, rise: 0.5, every: 3}"
-    call_job(pretraining(corpus, tmp_path, "told", *LENGTH, jump, watching))
+    reporting = "+callbacks.loss_spikes={_target_: lm.callbacks.LossSpikeGuard, window: 8, rise: 0.5, every: 3}"
+    call_job(pretraining(corpus, tmp_path, "reported", *LENGTH, jump, reporting))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("spike: step 21: a loss of ")
-    assert " was usual, after rows " in line
+    assert line.startswith("loss spike at step 21: loss ")
+    assert re.search(r", median \d+\.\d{3}, after rows ", line)
     assert "document " in line
-    quiet, told = (state(tmp_path / "pretrain" / name) for name in ("quiet", "told"))
-    assert_same(quiet["weights"], told["weights"])
+    quiet, reported = (state(tmp_path / "pretrain" / name) for name in ("quiet", "reported"))
+    assert_same(quiet["weights"], reported["weights"])
 
 
-def test_more_spikes_than_may_be_rolled_back_end_the_run(corpus, tmp_path):
+def test_one_spike_more_than_max_rollbacks_ends_the_run(corpus, tmp_path):
     often = "callbacks.jump.steps=[20,27,34]"
     with pytest.raises(
-        ValueError, match=r"step 3\d: .* 2 spikes were rolled back before: lower optimizer.learning_rate"
+        ValueError, match=r"^loss spike at step 3\d: .* 2 spikes were rolled back before: lower optimizer.learning_rate"
     ):
         call_job(pretraining(corpus, tmp_path, "run", *LENGTH, *WATCHED, often))
 
 
 def spikes_in(values: list[float], **settings) -> list[int]:
-    """The steps (from 1) that are told as spikes."""
-    callback, told = LossSpikeGuard(every=1, **{"window": 32, **settings}), []
+    """Return the steps (from 1) that are detected as spikes."""
+    callback, spikes = LossSpikeGuard(every=1, **{"window": 32, **settings}), []
     for step, value in enumerate(values, 1):
         trainer = SimpleNamespace(global_step=step, world_size=1)
-        callback._shares = [torch.tensor(value, dtype=torch.float64)]
-        callback._undo = lambda trainer, spike, words: told.append(spike)
-        callback._look(trainer)
-    return told
+        callback._local = [torch.tensor(value, dtype=torch.float64)]
+        callback._handle = lambda trainer, spike, description: spikes.append(spike)
+        callback._check(trainer)
+    return spikes
 
 
-def test_noise_and_descent_are_no_spikes_and_a_leap_is():
+def test_noise_and_descent_are_no_spikes_and_a_jump_is():
     draw = random.Random(0)
     values = [10 / (1 + step / 50) + draw.gauss(0, 0.05) for step in range(400)]
     assert spikes_in(values) == []
@@ -149,15 +150,15 @@ def test_noise_and_descent_are_no_spikes_and_a_leap_is():
     assert spikes_in(values, rise=2.0) == []
     assert spikes_in(values, threshold=100.0) == []
     values[200:240] = [float("nan")] * 40
-    assert spikes_in(values) == [301], "what is no number is no spike, and hides none"
+    assert spikes_in(values) == [301], "a non-finite loss is no spike, and hides none"
 
 
-def test_a_spike_before_a_checkpoint_is_told_by_the_run_that_goes_on_from_it():
+def test_a_spike_before_a_checkpoint_is_detected_by_the_run_that_resumes_from_it():
     settings = {"window": 8, "every": 4}
     values = [2.0 + 0.01 * (step % 3) for step in range(16)]
     values[13] += 2
-    before, after, told = LossSpikeGuard(**settings), LossSpikeGuard(**settings), []
-    after._undo = lambda trainer, spike, words: told.append(spike)
+    before, after, spikes = LossSpikeGuard(**settings), LossSpikeGuard(**settings), []
+    after._handle = lambda trainer, spike, description: spikes.append(spike)
     module, callback = SimpleNamespace(step_loss=None), before
     trainer = SimpleNamespace(global_step=0, max_steps=99, world_size=1, accumulate_grad_batches=1)
     for step, value in enumerate(values, 1):
@@ -169,11 +170,11 @@ def test_a_spike_before_a_checkpoint_is_told_by_the_run_that_goes_on_from_it():
             (saved,) = checkpoint["callbacks"].values()
             after.load_state_dict(saved)
             callback = after
-    assert told == [14]
+    assert spikes == [14]
 
 
-def test_kept_are_two_states_and_those_that_the_last_checkpoint_speaks_of(tmp_path):
-    """A run that is killed goes on from that checkpoint, and may have to go back to them."""
+def test_two_snapshots_and_those_of_the_last_checkpoint_stay_on_disk(tmp_path):
+    """A killed run resumes from that checkpoint and may have to restore them."""
 
     def save(path) -> None:
         callback.on_save_checkpoint(trainer, None, {"callbacks": {}})
@@ -182,29 +183,31 @@ def test_kept_are_two_states_and_those_that_the_last_checkpoint_speaks_of(tmp_pa
 
     def steps() -> list[int]:
         callback.on_train_batch_start(trainer, None, None, 0)
-        return sorted(int(path.stem.removeprefix("before-")) for path in tmp_path.rglob("before-*.ckpt"))
+        return sorted(int(path.stem.removeprefix("snapshot-")) for path in tmp_path.rglob("snapshot-*.ckpt"))
 
-    def keep(step: int) -> list[int]:
+    def snapshot(step: int) -> list[int]:
         trainer.global_step = step
-        callback._keep(trainer)
+        callback._write_snapshot(trainer)
         return steps()
 
     trainer = SimpleNamespace(
         global_step=0, is_global_zero=True, accumulate_grad_batches=1, default_root_dir=tmp_path, save_checkpoint=save
     )
-    callback = LossSpikeGuard(roll_back=True, every=2, keep=6)
+    callback = LossSpikeGuard(roll_back=True, every=2, snapshot_every=6)
     callback.on_train_start(trainer, None)
-    assert [keep(6), keep(12), keep(18)] == [[0, 6], [6, 12], [12, 18]]
+    assert [snapshot(6), snapshot(12), snapshot(18)] == [[0, 6], [6, 12], [12, 18]]
     save(tmp_path / "last.ckpt")
-    assert [keep(24), keep(30), keep(36)] == [[12, 18, 24], [12, 18, 24, 30], [12, 18, 30, 36]]
+    assert [snapshot(24), snapshot(30), snapshot(36)] == [[12, 18, 24], [12, 18, 24, 30], [12, 18, 30, 36]]
     save(tmp_path / "last.ckpt")
     assert steps() == [30, 36]
-    saved, callback = callback.state_dict(), LossSpikeGuard(roll_back=True, every=2, keep=6)
+    saved, callback = callback.state_dict(), LossSpikeGuard(roll_back=True, every=2, snapshot_every=6)
     callback.load_state_dict(saved)
     callback.on_train_start(trainer, None)
-    assert [keep(42), keep(48)] == [[30, 36, 42], [30, 36, 42, 48]]
+    assert [snapshot(42), snapshot(48)] == [[30, 36, 42], [30, 36, 42, 48]]
 
 
-def test_states_too_near_each_other_are_refused():
-    with pytest.raises(ValueError, match=r"spikes\.keep=10: must be at least 2 × callbacks\.spikes\.every=8"):
-        LossSpikeGuard(roll_back=True, every=8, keep=10)
+def test_snapshots_too_close_to_each_other_are_refused():
+    with pytest.raises(
+        ValueError, match=r"snapshot_every=10 is less than 2 × callbacks\.loss_spikes\.every=8; raise it to 16"
+    ):
+        LossSpikeGuard(roll_back=True, every=8, snapshot_every=10)

@@ -1,4 +1,4 @@
-"""No step whose loss or gradient is no number is ever saved; it ends the run, or all ranks skip it alike."""
+"""A step with a non-finite loss or gradient is never saved; it ends the run, or all ranks skip it."""
 
 import csv
 import signal
@@ -17,7 +17,7 @@ from lm.run.manifest import read_manifest
 from lm.tokenizer import load_tokenizer
 from support.training_runs import documents, make_corpus, pretraining, run, start
 
-SKIP = "callbacks.finite.skip=3"
+SKIP = "callbacks.non_finite.skip=3"
 EXACT = ("model.dropout=0.0", "compute.precision=64-true")
 
 
@@ -32,7 +32,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def skipping(corpus, tmp_path_factory):
-    """A run that skips its fifth and seventh step."""
+    """Run that skips its fifth and seventh step."""
     root = tmp_path_factory.mktemp("skipping")
     assert run(pretraining(corpus, root, "run", SKIP, spoil([5, 7]))) == 0
     return root / "pretrain" / "run"
@@ -57,29 +57,31 @@ def rows(directory) -> list[dict]:
         return [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("every", [1, 5, 100])  # where it is a checkpoint that would be next
+@pytest.mark.parametrize("every", [1, 5, 100])  # 1: the next event is a checkpoint
 @pytest.mark.parametrize("kind", ["micro: 1", "gradient: true"])
 def test_nothing_of_a_bad_step_is_saved_and_the_run_ends(kind, every, corpus, tmp_path):
     config = pretraining(corpus, tmp_path, "run", spoil([6], kind), f"callbacks.checkpoints.every={every}")
-    with pytest.raises(ValueError, match=r"^step 6: the (loss|gradient) is not finite.*callbacks\.finite\.skip=10$"):
+    with pytest.raises(
+        ValueError, match=r"^step 6: the (loss|gradient) is not finite.*callbacks\.non_finite\.skip=10$"
+    ):
         call_job(config)
     last = saved(tmp_path / "pretrain" / "run")
     assert last["global_step"] == (4 if every == 100 else 5)
     assert all(torch.isfinite(value).all() for value in last["state_dict"].values())
     assert read_manifest(tmp_path / "pretrain" / "run")["state"] == "started"
     validated = [row["step"] for row in rows(tmp_path / "pretrain" / "run") if row["validation/loss"]]
-    assert validated == ["4"], "none of weights that are spoiled"
+    assert validated == ["4"], "spoiled weights are not validated"
 
 
 @pytest.mark.parametrize("every", [1, 4])
-def test_it_is_found_out_soon_where_nothing_is_saved(every, corpus, tmp_path):
-    rarely = ("validations=0", "callbacks.checkpoints.every=100", f"+callbacks.finite.every={every}")
+def test_a_non_finite_step_is_detected_soon_when_nothing_is_saved(every, corpus, tmp_path):
+    rarely = ("validations=0", "callbacks.checkpoints.every=100", f"+callbacks.non_finite.every={every}")
     with pytest.raises(ValueError, match=r"^step 5: the loss"):
         call_job(pretraining(corpus, tmp_path, "run", spoil([5]), *rarely))
     assert int(rows(tmp_path / "pretrain" / "run")[-1]["step"]) <= 5 + every - 1
 
 
-def test_losses_of_steps_that_were_looked_at_are_let_go():
+def test_losses_of_checked_steps_are_released():
     callback = NonFiniteGuard(every=2)
     trainer = SimpleNamespace(accumulate_grad_batches=2, global_step=0)
     module = SimpleNamespace(gradient_norm=torch.tensor(1.0))
@@ -89,19 +91,18 @@ def test_losses_of_steps_that_were_looked_at_are_let_go():
     assert not callback._losses
 
 
-def test_what_is_told_is_what_was_read(corpus, tmp_path):
-    with pytest.raises(ValueError, match="micro-batch 2 of rank 0, which read rows") as told:
+def test_the_message_names_the_documents_that_were_read(corpus, tmp_path):
+    with pytest.raises(ValueError, match="micro-batch 2 of rank 0, which read rows") as raised:
         call_job(pretraining(corpus, tmp_path, "run", spoil([3]), "validations=0"))
-    data = PretrainingData(str(corpus), packing=cut)
     tokenizer = load_tokenizer(corpus)
-    data.open(tokenizer=tokenizer, context=32)
+    rows = PretrainingData(str(corpus), packing=cut).open(tokenizer=tokenizer, context=32)
     texts = {document.id: document.text for document in documents()}
-    named = str(told.value).partition("rows ")[2].partition(". Nothing")[0].split("), ")
+    named = str(raised.value).partition("rows ")[2].partition(". Nothing")[0].split("), ")
     assert len(named) == 2
     for each in named:
         place, _, inside = each.rstrip(")").partition(" (")
         source, number = place.split()
-        row = data.sources[source].row(int(number))
+        row = rows.sources[source].row(int(number))
         for name, ids in zip(inside.split(", "), _by_document(row, tokenizer), strict=True):
             assert tokenizer.decode(ids) in texts[name]
 
@@ -123,7 +124,7 @@ def test_a_skipped_step_leaves_weights_and_moments_as_they_were(corpus, tmp_path
         states.append(saved(tmp_path / "pretrain" / name))
     assert [state["global_step"] for state in states] == [4, 5]
     assert_same(*states)
-    assert states[0]["lr_schedulers"] != states[1]["lr_schedulers"], "the schedule goes on"
+    assert states[0]["lr_schedulers"] != states[1]["lr_schedulers"], "the schedule advances"
 
 
 def test_skipped_steps_are_counted_logged_and_recorded(skipping):
@@ -157,28 +158,28 @@ def test_two_ranks_skip_what_one_of_them_cannot_use(corpus, tmp_path):
     assert_same(two, one, rel=1e-9)
 
 
-def test_more_than_may_be_skipped_end_the_run(corpus, tmp_path):
-    config = pretraining(corpus, tmp_path, "run", "callbacks.finite.skip=2", spoil([2, 3, 7]))
-    with pytest.raises(ValueError, match=r"^after 2 that were skipped, step 7: .*callbacks\.finite\.skip=12$"):
+def test_one_step_more_than_may_be_skipped_ends_the_run(corpus, tmp_path):
+    config = pretraining(corpus, tmp_path, "run", "callbacks.non_finite.skip=2", spoil([2, 3, 7]))
+    with pytest.raises(ValueError, match=r"^2 steps were skipped before; step 7: .*callbacks\.non_finite\.skip=12$"):
         call_job(config)
 
 
-def test_a_loss_that_is_finite_is_left_as_it_is(corpus, tmp_path):
-    names = {"with": (), "without": ("~callbacks.finite",)}
+def test_a_finite_loss_is_left_unchanged(corpus, tmp_path):
+    names = {"with": (), "without": ("~callbacks.non_finite",)}
     for name, more in names.items():
         assert run(pretraining(corpus, tmp_path, name, "budget.steps=4", *more)) == 0
     assert_same(*(saved(tmp_path / "pretrain" / name) for name in names))
 
 
 class Infinite(CausalLM):
-    """A loss without bound whose gradient has one, as of a target that was held impossible."""
+    """Infinite loss with a finite gradient, as for a target of probability zero."""
 
     def summed_loss(self, batch):
         return self.model.weight.sum() + float("inf")
 
 
 @pytest.mark.parametrize("objective", [CausalLM, Infinite])
-def test_a_loss_that_is_not_finite_makes_the_gradient_so(objective):
+def test_a_non_finite_loss_makes_the_gradient_non_finite(objective):
     module = objective(torch.nn.Linear(2, 1, bias=False), optimizer=None, schedule=None, steps=1)
     module._trainer = SimpleNamespace(
         accumulate_grad_batches=3, world_size=2, distributed_sampler_kwargs={"num_replicas": 2, "rank": 0}

@@ -1,4 +1,4 @@
-"""The bar counts steps, not micro-batches, and goes on where a resumed run does."""
+"""The bar counts steps, not micro-batches, and a resumed run continues it."""
 
 import io
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from lm.callbacks import Progress
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What a bar of training shows."""
+    """The text that the bar draws."""
     text = io.StringIO()
     monkeypatch.setattr(
         "lm.callbacks.progress.bar",
@@ -24,7 +24,7 @@ def shown(monkeypatch):
 
 def trainer(**state) -> SimpleNamespace:
     common = {"max_steps": 10, "accumulate_grad_batches": 2, "default_root_dir": "out/pretrain/x"}
-    common["distributed_sampler_kwargs"] = None  # of one process
+    common["distributed_sampler_kwargs"] = None  # single process
     return SimpleNamespace(**common | state)
 
 
@@ -32,7 +32,7 @@ def last_line(text: io.StringIO) -> str:
     return text.getvalue().rstrip("\r\n").rpartition("\r")[2].strip()
 
 
-def test_a_resumed_bar_goes_on_in_whole_steps_with_loss_and_bits(shown):
+def test_a_resumed_bar_continues_in_whole_steps_with_loss_and_bits_per_byte(shown):
     progress = Progress(every=1, label="pretrain")
     module = SimpleNamespace(step_loss=2.5, validation={"validation/bits_per_byte": 1.25})
     progress.on_train_start(trainer(global_step=5), module)
@@ -47,7 +47,7 @@ def test_a_resumed_bar_goes_on_in_whole_steps_with_loss_and_bits(shown):
     progress.teardown(trainer(global_step=6), module, "fit")
 
 
-def test_the_loss_shown_is_that_of_all_ranks(shown):
+def test_the_loss_shown_estimates_that_of_all_ranks(shown):
     progress, module = Progress(every=1), SimpleNamespace(step_loss=1.25, validation={})
     progress.on_train_start(trainer(global_step=0), module)
     two = {"num_replicas": 2, "rank": 0}

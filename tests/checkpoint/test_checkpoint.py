@@ -1,20 +1,22 @@
-"""A run directory stands alone, and loading it never runs what it should not."""
+"""A run directory stands alone, and loading it never runs foreign code."""
 
 import json
 import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from lm.checkpoint import load_model
-from lm.checkpoint.checkpoint import AtomicCheckpointIO, architecture
+from lm.checkpoint import RunModel, load_model
+from lm.checkpoint.files import AtomicCheckpointIO
+from lm.cli.call import call_job
 from lm.tokenizer import load_tokenizer
-from support.training_runs import make_corpus, pretraining, run
+from support.training_runs import composed, make_corpus, pretraining, run
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A finished run whose best and last differ, and whose corpus and first place are gone."""
+    """A finished run whose best and last differ, and whose corpus and original directory no longer exist."""
     root = tmp_path_factory.mktemp("root")
     corpus = make_corpus(root / "corpus")
     options = ("budget.steps=4", "validations=2", "optimizer.learning_rate=10.0", "schedule=constant")
@@ -29,7 +31,7 @@ def copied(trained, tmp_path):
 
 
 def describe(directory, **changes) -> None:
-    """Change the architecture that a directory names."""
+    """Change the architecture in a run directory."""
     file = directory / "model.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
@@ -50,14 +52,14 @@ def test_a_moved_run_loads_without_its_corpus_and_computes(trained):
     assert model(torch.tensor([tokenizer.encode("alpha beta")])).isfinite().all()
 
 
-def test_best_is_loaded_unless_last_is_asked_for(trained):
+def test_best_is_loaded_by_default_and_last_on_request(trained):
     best, last = weights(trained, "best"), weights(trained, "last")
-    assert not all(torch.equal(best[name], last[name]) for name in best), "the test wants them to differ"
+    assert not all(torch.equal(best[name], last[name]) for name in best), "the test needs checkpoints that differ"
     assert same(load_model(str(trained)), best)
     assert same(load_model(str(trained), which="last"), last)
 
 
-def test_without_a_best_the_last_is_loaded_unless_the_run_made_one(copied):
+def test_without_a_best_the_last_is_loaded_unless_the_run_recorded_a_best(copied):
     (copied / "checkpoints" / "best.ckpt").unlink()
     with pytest.raises(ValueError, match=r"best\.ckpt is missing, though its run made it"):
         load_model(str(copied))
@@ -78,24 +80,24 @@ def test_a_checkpoint_holds_plain_data_only(trained):
     assert all(type(value) is torch.Tensor for value in saved["state_dict"].values())
 
 
-def test_a_torn_file_beside_the_checkpoints_is_never_picked_up(copied):
+def test_a_torn_checkpoint_is_never_loaded(copied):
     whole = (copied / "checkpoints" / "best.ckpt").read_bytes()
     (copied / "checkpoints" / ".best.0123abcd.ckpt").write_bytes(whole[:100])
     (copied / "checkpoints" / "best.ckpt").unlink()
-    (copied / "manifest.json").unlink()  # which says that there was one
+    (copied / "manifest.json").unlink()  # which records that there was one
     assert same(load_model(str(copied)), weights(copied, "last"))
 
 
-def test_one_flipped_bit_in_the_weights_is_told(copied):
+def test_one_flipped_bit_in_the_weights_is_reported(copied):
     file = copied / "checkpoints" / "best.ckpt"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"best\.ckpt is damaged .*is not what was written.*copy it anew"):
+    with pytest.raises(ValueError, match=r"best\.ckpt is damaged .*is not what was written.*copy it again"):
         load_model(str(copied))
 
 
-def test_a_write_that_fails_leaves_the_earlier_checkpoint(tmp_path):
+def test_a_failed_write_keeps_the_earlier_checkpoint(tmp_path):
     io, path = AtomicCheckpointIO(), tmp_path / "checkpoints" / "last.ckpt"
     io.save_checkpoint({"step": 1}, path)
     with pytest.raises(Exception, match="pickle"):
@@ -111,7 +113,7 @@ def test_a_write_that_fails_leaves_the_earlier_checkpoint(tmp_path):
         "lm.models.Transformer",
         "lm.run.Run",
         "lm.model.Nothing",
-        "lm.model.transformer.torch.load",  # begins as ours, is defined elsewhere
+        "lm.model.transformer.torch.load",  # starts like a part of lm.model, is defined elsewhere
         "torch.nn.functional.torch.hub.load",
     ],
 )
@@ -123,26 +125,32 @@ def test_a_foreign_target_in_an_architecture_is_refused_before_it_runs(target, d
         load_model(str(copied))
 
 
-def test_a_model_of_another_vocabulary_is_refused_in_words(trained):
+def test_a_model_of_another_vocabulary_is_refused(trained):
     size = load_tokenizer(trained).vocab_size
     with pytest.raises(ValueError, match=rf"a vocabulary of {size}, the tokenizer {size + 1}: use .*/tokenizer\.json"):
         load_model(str(trained), vocab_size=size + 1)
 
 
 @pytest.mark.parametrize(("name", "message"), [("here", "is not a trained model"), ("nowhere", "does not exist")])
-def test_what_is_no_model_is_refused_with_what_to_give(name, message, tmp_path):
+def test_a_path_without_a_model_is_refused_with_an_example(name, message, tmp_path):
     (tmp_path / "here").mkdir()
     with pytest.raises(ValueError, match=rf"model\.path=.*{name} {message} .*outputs/pretrain/default"):
         load_model(str(tmp_path / name))
 
 
-def test_a_run_that_has_saved_nothing_yet_is_refused(copied):
+def test_a_run_without_a_checkpoint_is_refused(copied):
     shutil.rmtree(copied / "checkpoints")
     (copied / "manifest.json").unlink()
     with pytest.raises(ValueError, match="has no checkpoint yet: finish its run first"):
         load_model(str(copied))
 
 
-def test_what_goes_on_from_a_run_has_its_architecture(trained):
-    node = {"_target_": "lm.checkpoint.load_model", "_partial_": True, "path": str(trained)}
-    assert architecture(node, vocab_size=7) == json.loads((trained / "model.json").read_text())
+def test_a_model_trained_further_keeps_its_architecture(trained):
+    assert RunModel(str(trained)).describe(vocab_size=7) == json.loads((trained / "model.json").read_text())
+
+
+def test_a_consolidated_run_has_the_weights_in_single_files(trained, tmp_path):
+    call_job(composed("consolidate", f"path={trained}", f"run.root={tmp_path}"))
+    directory = tmp_path / "consolidate" / "default"
+    assert same(load_model(str(directory)), weights(trained, "best"))
+    assert same(load_model(str(trained)), load_file(directory / "model.safetensors"))

@@ -1,4 +1,4 @@
-"""Checkpoints in parts are whole or absent, run nothing, and are what a single file would hold."""
+"""Distributed checkpoints are whole or absent, run no code, and hold what a single file would hold."""
 
 import pickle
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from lm.checkpoint.checkpoint import AtomicCheckpointIO
+from lm.checkpoint.files import AtomicCheckpointIO
 from lm.checkpoint.sharded import check_parts, is_parts, read_into, read_whole, remove_parts, split_tensors, write_parts
 
 
@@ -39,10 +39,10 @@ def test_one_process_reads_what_a_single_file_would_hold(path, tmp_path):
     found = AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
     assert is_parts(path)
     assert not is_parts(tmp_path / "file.ckpt")
-    assert repr(found) == repr(expected)  # of tensors too: they are small
+    assert repr(found) == repr(expected)  # compares tensors too: they are small
 
 
-def test_a_part_of_the_tensors_is_read_alone(path):
+def test_some_of_the_tensors_can_be_read_without_the_others(path):
     found = read_whole(path, prefix="weights/model.a")
     assert [*found["state_dict"]] == ["model.a"]
     tensors = {"weights/model.b.c": torch.zeros(2, dtype=torch.bfloat16)}
@@ -50,13 +50,13 @@ def test_a_part_of_the_tensors_is_read_alone(path):
     assert torch.equal(tensors["weights/model.b.c"], checkpoint()["state_dict"]["model.b.c"])
 
 
-def test_a_later_checkpoint_replaces_the_earlier_and_leaves_nothing_of_it(path):
+def test_a_later_checkpoint_replaces_the_earlier_and_removes_its_files(path):
     write(path, step=4, name="two")
     assert sorted(each.name for each in path.parent.iterdir()) == ["last.ckpt", "last.two.parts"]
     assert read_whole(path)["global_step"] == 4
 
 
-def test_a_single_file_replaces_parts_and_parts_a_single_file(path):
+def test_a_single_file_replaces_a_distributed_checkpoint_and_the_other_way_round(path):
     AtomicCheckpointIO().save_checkpoint(checkpoint(5), path)
     assert [each.name for each in path.parent.iterdir()] == ["last.ckpt"]
     write(path, step=6, name="three")
@@ -64,7 +64,7 @@ def test_a_single_file_replaces_parts_and_parts_a_single_file(path):
 
 
 @pytest.mark.parametrize("later", ["parts", "a single file"])
-def test_a_copy_in_which_links_became_directories_goes_on(later, path, tmp_path):
+def test_a_copy_in_which_links_became_directories_resumes(later, path, tmp_path):
     copy = shutil.copytree(path.parent, tmp_path / "copy") / "last.ckpt"
     assert not copy.is_symlink()
     if later == "parts":
@@ -76,7 +76,7 @@ def test_a_copy_in_which_links_became_directories_goes_on(later, path, tmp_path)
 
 
 @pytest.mark.parametrize("failing", ["torch.save", "os.replace"])
-def test_a_write_that_fails_leaves_the_earlier_checkpoint_and_says_what_failed(failing, path, monkeypatch):
+def test_a_failed_write_keeps_the_earlier_checkpoint_and_raises_the_cause(failing, path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
@@ -95,15 +95,15 @@ class Harm:
         return eval, ("__import__('pathlib').Path('harm').touch()",)
 
 
-def test_a_list_of_tensors_that_would_run_something_is_refused_before_it_does(path, tmp_path, monkeypatch):
+def test_a_list_of_tensors_that_would_run_code_is_refused_before_it_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (path / ".metadata").write_bytes(pickle.dumps(Harm()))
-    with pytest.raises(ValueError, match=r"last\.ckpt is damaged \(it names builtins\.eval.*remove it to go on"):
+    with pytest.raises(ValueError, match=r"last\.ckpt is damaged \(it names builtins\.eval.*remove it to continue"):
         AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
     assert not (tmp_path / "harm").exists()
 
 
-def test_what_is_too_short_or_missing_is_told(path):
+def test_truncated_and_missing_files_are_reported(path):
     check_parts(path)
     file = next(path.glob("*.distcp"))
     content = file.read_bytes()
@@ -115,5 +115,5 @@ def test_what_is_too_short_or_missing_is_told(path):
     with pytest.raises(ValueError, match=r"rest\.pt is missing"):
         check_parts(path)
     file.unlink()
-    with pytest.raises(ValueError, match=r"__0_0\.distcp: No such file or directory: remove it to go on"):
+    with pytest.raises(ValueError, match=r"__0_0\.distcp: No such file or directory: remove it to continue"):
         AtomicCheckpointIO().load_checkpoint(path, weights_only=True)

@@ -27,7 +27,7 @@ def offered(*words: str, directory: Path = toy.CONF) -> list[str]:
 
 
 def test_the_first_word_is_a_job() -> None:
-    assert offered() == offered("") == ["both ", "greet ", "train "]
+    assert offered() == offered("") == ["both ", "greet ", "train ", "explain ", "help "]
     assert offered("tr") == ["train "]
     assert offered("x") == offered("_") == []
 
@@ -53,7 +53,7 @@ def test_the_keys_are_those_of_the_option_that_is_chosen() -> None:
     assert "model.norm.esp=" not in offered("train", "model=big", "model.")
 
 
-def test_what_an_option_chooses_elsewhere_counts() -> None:
+def test_options_that_an_option_chooses_elsewhere_are_followed() -> None:
     chosen = ("pretrain", "model=ladder", "budget.t")
     assert offered(*chosen, directory=config_directory()) == ["budget.tokens_per_parameter="]
     assert offered(*chosen[:1], "budget=tokens", *chosen[1:], directory=config_directory()) == ["budget.tokens="]
@@ -67,6 +67,14 @@ def test_a_stage_of_a_pipeline_has_its_groups_and_keys_under_its_name() -> None:
 
 def test_options_of_a_group_that_is_added_are_offered() -> None:
     assert "+model@other=small " in offered("train", "+model@other=")
+
+
+def test_help_takes_topics_and_explain_takes_jobs_and_keys() -> None:
+    assert {"train ", "tree "} < {*offered("help", "")}
+    assert offered("help", "tre") == ["tree "]
+    assert offered("explain", "tr") == ["train "]
+    assert offered("explain", "train", "model.attention.h") == ["model.attention.heads "]
+    assert "model.dim " in offered("explain", "model.d", directory=config_directory())
 
 
 def test_flags_are_offered_after_a_dash() -> None:

@@ -15,7 +15,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
 import lm.__main__ as process
-from lm.cli.main import ENDING, _end, main
+from lm.cli.main import SIGNALS, _interrupt, main
 from lm.config.outline import config_directory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
@@ -23,7 +23,7 @@ import toy
 
 JOBS = sorted(path.stem for path in config_directory().glob("*.yaml") if path.name[0] != "_")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{toy.CONF.parent}{os.pathsep}{Path(__file__).parents[2]}"}
-BEHAVE = """# Do as told.
+BEHAVE = """# Behave as asked.
 _target_: toy.train
 run: {_target_: lm.run.Run, job: behave, name: default, root: outputs, restart: false}
 model: {_target_: toy.Model, dim: 8, attention: {_target_: toy.Attention, _partial_: true, heads: 2}}
@@ -87,11 +87,11 @@ def runs(directory: str | Path) -> set[str]:
 # what there is
 
 
-def test_lm_lists_every_job_with_what_it_is_for(tmp_path: Path) -> None:
+def test_lm_lists_every_job_with_its_purpose(tmp_path: Path) -> None:
     said = start(directory=tmp_path)
     listed = dict(line.split(maxsplit=1) for line in said.out.split("jobs\n")[1].split("\n\n")[0].splitlines())
     assert sorted(listed) == JOBS
-    assert all(len(told.split()) > 2 for told in listed.values())
+    assert all(len(output.split()) > 2 for output in listed.values())
     assert (said.code, said.err) == (0, "")
 
 
@@ -101,9 +101,8 @@ def test_help_without_a_job_is_the_list_of_jobs(asking: list[str], lm: Command) 
     assert lm().code == 0
 
 
-def test_help_of_a_job_may_be_asked_for_in_words(lm: Command) -> None:
+def test_help_of_a_job_is_also_a_word(lm: Command) -> None:
     assert lm("help", "train") == lm("train", "--help")
-    assert lm("help") == lm()
 
 
 def test_an_experiment_of_another_job_is_not_offered(tmp_path: Path, lm: Command) -> None:
@@ -115,7 +114,7 @@ def test_an_experiment_of_another_job_is_not_offered(tmp_path: Path, lm: Command
     assert "deep" not in said.out
 
 
-def test_help_of_a_job_tells_its_groups_options_and_keys(lm: Command) -> None:
+def test_help_of_a_job_lists_its_groups_options_and_keys(lm: Command) -> None:
     said = lm("train", "--help")
     assert said.code == 0
     for line in ["Train a toy.", "model=small", "* small  8 wide", "  big    64 wide", "model/attention=grouped"]:
@@ -125,10 +124,11 @@ def test_help_of_a_job_tells_its_groups_options_and_keys(lm: Command) -> None:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_help_says_what_each_option_of_a_job_is_for(job: str, lm: Command) -> None:
+def test_help_has_a_comment_for_each_option_of_a_job(job: str, lm: Command) -> None:
     said = lm(job, "--help", directory=None)
     assert said.code == 0
-    offered = [line.replace("*", " ").split() for line in said.out.splitlines() if line.startswith("    ")]
+    groups = said.out.partition("\nkeys (")[0]
+    offered = [line.replace("*", " ").split() for line in groups.splitlines() if line.startswith("    ")]
     assert [words for words in offered if len(words) < 3] == []
 
 
@@ -143,22 +143,25 @@ def test_version_is_that_of_the_package(lm: Command) -> None:
         ["--help"],
         ["--version"],
         ["pretrain", "--help"],
+        ["help"],
+        ["help", "tree"],
+        ["help", "corpus"],
         ["--complete", "pretrain", "model="],
         ["--completion", "bash"],
         ["no-such-job"],
     ],
 )
-def test_what_only_reads_yaml_waits_for_no_library(arguments: list[str], tmp_path: Path) -> None:
+def test_commands_that_only_read_yaml_import_no_library(arguments: list[str], tmp_path: Path) -> None:
     script = (
         "import sys; from lm.cli.main import main; main(sys.argv[1:]); "
         "print('loaded', *sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     command = [sys.executable, "-c", script, *arguments]
     done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    *_, told = done.stdout.splitlines()
+    *_, output = done.stdout.splitlines()
     heavy = {"torch", "lightning", "hydra", "omegaconf", "pydantic", "tokenizers", "numpy", "wandb"}
-    assert "lm" in told.split(), done.stderr
-    assert {*told.split()} & heavy == set()
+    assert "lm" in output.split(), done.stderr
+    assert {*output.split()} & heavy == set()
 
 
 # what is wrong
@@ -169,11 +172,11 @@ MISTAKES = {
     "xyz": "there is no job xyz; there is both, greet, train",
     "seed=1": "there is no job seed=1; there is both, greet, train",
     "greet nmae=you": "nmae: unknown key of toy.greet; did you mean name?",
-    "greet --hlep": "unrecognized arguments: --hlep; lm --help and lm JOB --help say what there is",
-    "greet --multi": "unrecognized arguments: --multi; lm --help and lm JOB --help say what there is",
+    "greet --hlep": "unrecognized arguments: --hlep; see lm --help and lm JOB --help",
+    "greet --multi": "unrecognized arguments: --multi; see lm --help and lm JOB --help",
     "greet --cfg jbo": "argument --cfg/-c: invalid choice: 'jbo' (choose from",
     "greet --config-dir": "argument --config-dir/-cd: expected one argument",
-    "greet --config-dir /nowhere": "--config-dir=/nowhere: there is no such directory",
+    "greet --config-dir /nowhere": "--config-dir=/nowhere: no such directory",
     "--completion ksh": "argument --completion: invalid choice: 'ksh' (choose from",
     "greet model=big": "model=big: lm greet has no group model",
     "train data.path=x model.dropout=0.5": "model.dropout: is not in the YAML; to add it, write +model.dropout=0.5",
@@ -188,7 +191,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("line", "expected"), MISTAKES.items())
-def test_a_mistake_is_told_in_one_plain_line(line: str, expected: str, lm: Command) -> None:
+def test_a_mistake_is_reported_in_one_line(line: str, expected: str, lm: Command) -> None:
     said = lm(*line.split())
     first, *others = said.err.splitlines()
     assert first.startswith(f"error: {expected}")
@@ -202,7 +205,7 @@ def test_the_real_command_ends_with_2_after_a_mistake(tmp_path: Path) -> None:
     assert said == Said(2, "", "error: modle: unknown key of toy.train; did you mean model?\nnothing was run\n")
 
 
-def test_all_faults_are_told_and_then_that_nothing_was_run(train: Command) -> None:
+def test_all_faults_are_reported_and_then_that_nothing_was_run(train: Command) -> None:
     said = train("modle=1", "model.dim=abc", "callbacks=sya", "seed=1,2")
     *faults, last = said.err.splitlines()
     assert {fault.split(":")[1].strip() for fault in faults} == {"modle", "model.dim", "callbacks=sya", "seed=1,2"}
@@ -211,7 +214,7 @@ def test_all_faults_are_told_and_then_that_nothing_was_run(train: Command) -> No
     assert not Path("outputs").exists()
 
 
-def test_a_missing_file_is_told_by_its_name(tmp_path: Path, lm: Command) -> None:
+def test_a_missing_file_is_reported_by_its_name(tmp_path: Path, lm: Command) -> None:
     (tmp_path / "hash.yaml").write_text("# Hash a file.\n_target_: lm.files.hash_file\npath: nowhere.txt\n")
     said = lm("hash", "--config-dir", str(tmp_path))
     assert said == Said(2, "", "error: nowhere.txt: No such file or directory\n")
@@ -225,18 +228,18 @@ def test_with_lm_debug_a_mistake_has_a_traceback_too(train: Command, monkeypatch
     assert said.code == 2
 
 
-@pytest.mark.parametrize(("behave", "told"), {"bug": "a bug of ours", "library": "invalid literal for int()"}.items())
-def test_a_bug_of_ours_has_a_traceback_and_ends_with_1(behave: str, told: str, train: Command) -> None:
+@pytest.mark.parametrize(("behave", "output"), {"bug": "a bug of ours", "library": "invalid literal for int()"}.items())
+def test_a_bug_has_a_traceback_and_exit_code_1(behave: str, output: str, train: Command) -> None:
     said = train(f"behave={behave}")
     assert said.err.startswith("Traceback")
-    assert told in said.err
+    assert output in said.err
     assert said.code == 1
 
 
-def test_a_full_disk_is_no_bug_even_where_a_writer_complains_once_more_as_it_closes(train: Command) -> None:
+def test_a_full_disk_is_not_a_bug_even_if_a_writer_raises_again_as_it_closes(train: Command) -> None:
     said = train("behave=full_disk")
     assert (said.code, said.err.count("\n")) == (2, 1)
-    assert "No space left on device: nothing half-written is kept" in said.err
+    assert "No space left on device: no partial file is left" in said.err
 
 
 def test_the_real_command_ends_with_1_after_a_bug(tmp_path: Path) -> None:
@@ -245,57 +248,57 @@ def test_the_real_command_ends_with_1_after_a_bug(tmp_path: Path) -> None:
     assert said.code == 1
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_ctrl_c_exits_with_130_and_prints_how_to_resume(tmp_path: Path) -> None:
     said = start("behave", "behave=interrupt", "model.dim=4", "--config-dir", "own", directory=tmp_path)
     again = "lm behave behave=interrupt model.dim=4 --config-dir own"
-    assert said == Said(130, "", f"\ninterrupted; the same command goes on: {again}\n")
+    assert said == Said(130, "", f"\ninterrupted; run the same command again to resume: {again}\n")
 
 
-def test_the_command_to_go_on_with_can_be_pasted(train: Command) -> None:
+def test_the_command_that_resumes_can_be_pasted(train: Command) -> None:
     assert train("behave=interrupt", "model={dim: 4}").err.endswith("behave=interrupt 'model={dim: 4}'\n")
 
 
-def test_a_run_that_saved_upon_a_signal_ends_with_128_and_its_number(train: Command) -> None:
+def test_a_run_that_saved_after_a_signal_exits_with_128_plus_its_number(train: Command) -> None:
     said = train("behave=saved")
     assert (said.code, said.out) == (128 + signal.SIGTERM, "")
-    assert said.err.startswith("\nsaved at step 3; the same command goes on: lm train ")
+    assert said.err.startswith("\nsaved at step 3; run the same command again to resume: lm train ")
 
 
-def test_a_job_that_is_terminated_says_so_and_how_to_go_on(train: Command) -> None:
+def test_a_terminated_job_prints_how_to_resume(train: Command) -> None:
     before = signal.getsignal(signal.SIGTERM)
     said = train("behave=terminate")
     assert said.code == 128 + signal.SIGTERM
-    assert said.err.startswith("\ninterrupted; the same command goes on: lm train ")
+    assert said.err.startswith("\ninterrupted; run the same command again to resume: lm train ")
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-@pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
-def test_a_signal_that_comes_as_soon_as_it_is_caught_is_no_bug(
+@pytest.mark.parametrize("number", [*SIGNALS, signal.SIGINT])
+def test_a_signal_right_after_its_handler_is_set_is_not_a_bug(
     number: signal.Signals, train: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, catch = [signal.getsignal(each) for each in ENDING], signal.signal
+    before, catch = [signal.getsignal(each) for each in SIGNALS], signal.signal
 
     def catch_and_come(which: signal.Signals, handler: Callable) -> Callable:
         replaced = catch(which, handler)
-        if which in (number, ENDING[-1]) and handler == _end:
+        if which in (number, SIGNALS[-1]) and handler == _interrupt:
             signal.raise_signal(number)
         return replaced
 
     monkeypatch.setattr(signal, "signal", catch_and_come)
     said = train()
     assert said.code == 128 + number
-    assert said.err.startswith("\ninterrupted; the same command goes on: lm train ")
-    assert [signal.getsignal(each) for each in ENDING] == before
+    assert said.err.startswith("\ninterrupted; run the same command again to resume: lm train ")
+    assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
-def test_what_is_typed_to_go_on_does_not_begin_anew(train: Command) -> None:
+def test_the_command_that_resumes_does_not_restart(train: Command) -> None:
     said = train("behave=saved", "run.restart=true")
-    assert "without restart the command goes on: lm train" in said.err
+    assert "run the command without restart to resume: lm train" in said.err
     assert "restart=true" not in said.err
 
 
 @pytest.mark.parametrize(("behave", "code"), [("saved", 0), ("interrupt", 130)])
-def test_only_the_first_rank_says_how_to_go_on(
+def test_only_the_first_rank_prints_how_to_resume(
     behave: str, code: int, train: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
@@ -306,7 +309,7 @@ def test_only_the_first_rank_says_how_to_go_on(
 
 @pytest.mark.parametrize("buffered", ["", "1"])
 @pytest.mark.parametrize("line", ["", "pretrain --help", "behave -cd own", "behave -cd own -c job"])
-def test_a_reader_that_has_seen_enough_is_no_bug(line: str, buffered: str, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_a_bug(line: str, buffered: str, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     said = start(*line.split(), directory=tmp_path, stdout=writing, PYTHONUNBUFFERED=buffered)
@@ -332,7 +335,7 @@ def test_the_same_command_again_has_nothing_to_do(train: Command) -> None:
     assert train("seed=1") == Said(0, "train       nothing to do: outputs/train/default is complete\n", "")
 
 
-def test_another_config_under_a_name_is_refused_with_the_keys_and_both_ways_out(train: Command) -> None:
+def test_another_config_under_a_name_is_refused_with_the_keys_and_both_remedies(train: Command) -> None:
     train("run.name=a", "seed=1")
     said = train("run.name=a", "seed=2", "model=big")
     lines = said.err.splitlines()
@@ -352,14 +355,14 @@ def test_a_pipeline_runs_its_stages_with_their_own_parts(lm: Command) -> None:
     assert runs("outputs") == {"both/p", "train/p", "train/p-again"}
 
 
-def test_another_rank_runs_what_the_first_has_frozen(train: Command, lm: Command) -> None:
+def test_another_rank_runs_the_frozen_config_of_the_first(train: Command, lm: Command) -> None:
     train("seed=7", "run.name=frozen")
     assert (
         "nothing to do: outputs/train/frozen" in lm("_rank", "outputs/train/frozen/config.json", str(os.getppid())).out
     )
 
 
-def test_what_another_rank_refuses_is_told_as_its_own(lm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_another_rank_names_the_rank(lm: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert lm("_rank", "gone.json", str(os.getppid())) == Said(
         2, "", "error: gone.json: No such file or directory (on rank 1)\n"
@@ -394,7 +397,7 @@ def test_jobs_and_options_of_the_users_own_are_listed_described_and_run(tmp_path
     (own / "model" / "mine.yaml").write_text("# my own\ndefaults: [attention: full]\n_target_: toy.Model\ndim: 6\n")
     (own / "behave.yaml").write_text(BEHAVE)
     place = ("--config-dir", str(own))
-    assert "  behave  Do as told.\n" in lm(*place).out
+    assert "  behave  Behave as asked.\n" in lm(*place).out
     assert "      mine   my own\n" in lm("train", "--help", *place).out
     assert "dim 6" in lm("train", "data.path=x", "model=mine", *place).out
     assert runs(tmp_path / "outputs") == {"train/default"}
@@ -446,13 +449,13 @@ def test_a_sweep_of_names_makes_a_directory_each(train: Command) -> None:
 
 
 @pytest.mark.parametrize(("failing", "code"), {"behave=bug,well": 1, "run.name=a,../up,b": 2}.items())
-def test_a_job_of_a_sweep_that_fails_is_told_and_the_others_are_run(failing: str, code: int, train: Command) -> None:
+def test_a_failed_job_of_a_sweep_is_reported_and_the_others_run(failing: str, code: int, train: Command) -> None:
     said = train("-m", failing, "seed=1,2")
     assert said.code == code
     assert said.out.count("10 steps") == (2 if code == 1 else 4)
     assert said.err.count("a bug of ours\n" if code == 1 else "must lie inside") >= 2
-    told = said.err.splitlines()[-1]
-    assert told == f"error: 2 of {4 if code == 1 else 6} jobs of the sweep failed, as told above"
+    output = said.err.splitlines()[-1]
+    assert output == f"error: 2 of {4 if code == 1 else 6} jobs of the sweep failed, see above"
     assert "Error executing job" not in said.err
 
 
@@ -466,7 +469,7 @@ def test_a_sweep_refuses_a_typo_in_any_value_before_the_first_job_runs(train: Co
 
 
 @pytest.mark.parametrize(("behave", "code"), {"interrupt": 130, "saved": 143}.items())
-def test_a_sweep_that_is_interrupted_does_not_go_on(behave: str, code: int, train: Command) -> None:
+def test_an_interrupted_sweep_starts_no_further_job(behave: str, code: int, train: Command) -> None:
     said = train("-m", f"behave={behave},well")
     assert said.code == code
     assert "10 steps" not in said.out
@@ -480,7 +483,7 @@ def test_a_job_without_a_run_can_be_swept(lm: Command) -> None:
 
 
 @pytest.mark.parametrize("raised", [None, SystemExit(3)])
-def test_garbage_is_seldom_looked_for_and_not_at_the_end(monkeypatch: pytest.MonkeyPatch, raised: SystemExit | None):
+def test_garbage_is_collected_rarely_and_not_at_exit(monkeypatch: pytest.MonkeyPatch, raised: SystemExit | None):
     thresholds, before = [], gc.get_threshold()
 
     def command() -> int:
@@ -498,7 +501,7 @@ def test_garbage_is_seldom_looked_for_and_not_at_the_end(monkeypatch: pytest.Mon
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-    assert thresholds == [process.OBJECTS]
+    assert thresholds == [process.COLLECT_EVERY]
 
 
 def test_a_command_is_composed_once(train: Command, monkeypatch: pytest.MonkeyPatch):

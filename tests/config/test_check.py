@@ -11,8 +11,8 @@ from lm.config.command import faults_of
 from lm.config.composition import Composition
 from lm.config.faults import Fault
 from lm.config.outline import config_directory
+from lm.config.overrides import literal, quoted_as_needed
 from lm.config.target import locate
-from lm.config.typed import literal, readable
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
@@ -26,7 +26,7 @@ RUN = {"_target_": "lm.run.Run", "job": "train"}
 TRAIN = {"_target_": "toy.train", "run": RUN, "model": MODEL, "data": {"_target_": "toy.Text", "path": "x"}}
 
 
-def told(*overrides: str, job: str = "train", extra: Path | None = None, multirun: bool = False) -> list[str]:
+def output(*overrides: str, job: str = "train", extra: Path | None = None, multirun: bool = False) -> list[str]:
     """The faults of a command line on the toy jobs."""
     given = ["data.path=x", *overrides] if job == "train" else [*overrides]
     return [
@@ -106,8 +106,8 @@ PLANTED = {
 
 
 @pytest.mark.parametrize(("override", "expected"), PLANTED.items())
-def test_a_planted_fault_is_refused_with_its_key_and_what_was_meant(override: str, expected: str) -> None:
-    faults = told(override)
+def test_a_planted_fault_is_refused_with_its_key_and_a_suggestion(override: str, expected: str) -> None:
+    faults = output(override)
     assert expected in faults[0], faults
     # another target, or the same one built at once, may have other keys besides
     assert len(faults) == 1 or "._target_" in override or "._partial_" in override, faults
@@ -118,12 +118,12 @@ def test_there_are_at_least_thirty_planted_faults() -> None:
 
 
 def test_the_toys_themselves_have_no_fault() -> None:
-    assert told() == told("model=big", "experiment=fast", "model/attention=full") == []
-    assert told("first.data.path=x", job="both") == told(job="greet") == []
+    assert output() == output("model=big", "experiment=fast", "model/attention=full") == []
+    assert output("first.data.path=x", job="both") == output(job="greet") == []
 
 
-def test_all_faults_are_told_at_once() -> None:
-    faults = told("modle=1", "model.dim=abc", "model=bigg", "seed=1.5", "a=[1", "data.path=???", "model.hedas=1")
+def test_all_faults_are_reported_at_once() -> None:
+    faults = output("modle=1", "model.dim=abc", "model=bigg", "seed=1.5", "a=[1", "data.path=???", "model.hedas=1")
     keys = {fault.split(":")[0] for fault in faults}
     assert keys == {"modle", "model.dim", "model=bigg", "seed", "a=[1", "data.path", "model.hedas"}
 
@@ -135,18 +135,18 @@ def test_all_faults_are_told_at_once() -> None:
         ("model@other=small", "model@other=small: lm train has no such choice; to add it, write +model@other=small"),
     ],
 )
-def test_what_only_lacks_or_has_a_mark_too_much_is_told_so(typed: str, expected: str) -> None:
-    assert told(typed) == [expected]
+def test_a_missing_or_superfluous_plus_is_named(typed: str, expected: str) -> None:
+    assert output(typed) == [expected]
 
 
-def test_an_experiment_that_is_not_for_the_whole_config_is_told(tmp_path: Path) -> None:
+def test_an_experiment_without_a_global_package_is_refused(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("learning_rate: 0.1\n")
-    assert told("experiment=mine", extra=tmp_path) == ["experiment=mine: its first line must be # @package _global_"]
+    assert output("experiment=mine", extra=tmp_path) == ["experiment=mine: its first line must be # @package _global_"]
 
 
 def test_typos_in_an_experiment_are_refused_though_hydra_takes_them() -> None:
-    faults = told("experiment=hasty")
+    faults = output("experiment=hasty")
     assert [fault.split(":")[0] for fault in faults] == ["lerning_rate", "model.dmi"]
 
 
@@ -156,33 +156,33 @@ def test_typos_in_a_directory_of_the_users_own_are_refused(tmp_path: Path) -> No
         "# mine\ndefaults: [attention: grouped]\n_target_: toy.Model\ndim: 4\nlayres: 1\n"
     )
     expected = ["model.layres: unknown key of toy.Model; did you mean layers?"]
-    assert told("model=mine", extra=tmp_path) == expected
-    assert told("model=mine", f"hydra.searchpath=[{tmp_path}]") == expected
-    assert "did you mean mine?" in told("model=mien", extra=tmp_path)[0]
+    assert output("model=mine", extra=tmp_path) == expected
+    assert output("model=mine", f"hydra.searchpath=[{tmp_path}]") == expected
+    assert "did you mean mine?" in output("model=mien", extra=tmp_path)[0]
 
 
 def test_every_value_of_a_sweep_is_checked_before_the_first_runs() -> None:
-    assert told("model.dim=4,8", "model=small,big", "seed=range(1,1000)", multirun=True) == []
-    assert told("model.dim=4,8,abc", "model=small,bgi", multirun=True) == [
+    assert output("model.dim=4,8", "model=small,big", "seed=range(1,1000)", multirun=True) == []
+    assert output("model.dim=4,8,abc", "model=small,bgi", multirun=True) == [
         "model.dim: expected int, got 'abc'",
         "model=bgi: no such option; did you mean big?",
     ]
 
 
 def test_a_fault_in_a_stage_of_a_pipeline_has_its_full_key() -> None:
-    faults = told("first.data.path=x", "second.model.attention.hedas=1", "first.seed=a", job="both")
+    faults = output("first.data.path=x", "second.model.attention.hedas=1", "first.seed=a", job="both")
     assert faults == [
         "first.seed: expected int, got 'a'",
         "second.model.attention.hedas: unknown key of toy.Attention; did you mean heads?",
     ]
 
 
-def test_what_is_missing_is_told_once_and_not_where_it_is_read() -> None:
-    assert told(job="both") == ["first.data.path: missing: set first.data.path=…"]
+def test_a_missing_value_is_reported_once_and_not_where_it_is_read() -> None:
+    assert output(job="both") == ["first.data.path: missing: set first.data.path=…"]
 
 
 def test_null_takes_back_an_option_also_one_that_an_experiment_chose() -> None:
-    assert told("callbacks=null") == told("experiment=null") == []
+    assert output("callbacks=null") == output("experiment=null") == []
     assert "callbacks" not in Composition("train", directory=toy.CONF).compose(["data.path=x", "callbacks=null"])
     curate = Composition("curate", directory=config_directory())
     assert "_target_" in curate.compose(["experiment=curation"])["fits"]
@@ -195,7 +195,7 @@ def test_values_that_fit_are_taken() -> None:
     assert of(data=part("toy.Text", path="x"), callbacks={}) == []
 
 
-def test_a_whole_float_arrives_as_the_int_that_is_wanted() -> None:
+def test_a_whole_float_becomes_the_int_of_the_hint() -> None:
     config = plain({**TRAIN, "steps": 1e3, "model": {**MODEL, "sizes": [2.0, 3]}, "learning_rate": 1})
     assert (config["steps"], type(config["steps"])) == (1000, int)
     assert [type(size) for size in config["model"]["sizes"]] == [int, int]
@@ -229,7 +229,7 @@ def test_a_class_written_in_rust_wants_no_self() -> None:
     assert "did you mean left?" in of(logger=part("toy.Open", it=part("tokenizers.normalizers.Strip", lefft=False)))[0]
 
 
-def test_library_classes_are_held_against_their_signatures() -> None:
+def test_library_classes_are_checked_against_their_signatures() -> None:
     def trainer(**keys: object) -> list[str]:
         return of(logger=part("toy.Open", it=part("lightning.Trainer", **keys)))
 
@@ -246,7 +246,7 @@ def test_library_classes_are_held_against_their_signatures() -> None:
     assert "offline: expected true or false" in of(logger=part("toy.Open", it={**wandb, "offline": "no"}))[0]
 
 
-def test_a_module_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needy.py").write_text("import not_installed_anywhere\nclass Thing: ...\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert of(logger=part("needy.Thing")) == [
@@ -271,12 +271,12 @@ def test_our_own_refusal_passes_through_as_it_is() -> None:
         build(part("lm.run.Run", job="a", name=".."), key="run")
 
 
-def test_what_a_library_refuses_names_the_part() -> None:
+def test_an_error_of_a_library_names_the_part() -> None:
     with pytest.raises(ValueError, match=r"^ratio\.parts: fractions\.Fraction refuses this: Fraction\(1, 0\)"):
         build(part("toy.Open", parts=part("fractions.Fraction", numerator=1, denominator=0)), key="ratio")
 
 
-def test_a_fault_of_a_part_used_twice_is_told_where_it_is_defined() -> None:
+def test_a_fault_of_a_part_used_twice_is_reported_where_it_is_defined() -> None:
     shared = {"model": {**MODEL, "hedas": 1}, "data": {"_target_": "toy.Text"}}
     first, second = {**TRAIN, **shared}, {**TRAIN, "model": "${first.model}", "data": "${first.data}"}
     faults = check({"_target_": "toy.both", "run": RUN, "first": first, "second": second})
@@ -289,8 +289,8 @@ def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: 
         "run: {_target_: lm.run.Run, job: linked}\n"
         "first: {data: {path: x}}\nsecond: {model: '${first.model}', data: {path: x}}\n"
     )
-    assert told("model@first.model=big", job="linked", extra=tmp_path) == []
-    assert told("model@second.model=big", job="linked", extra=tmp_path) == [
+    assert output("model@first.model=big", job="linked", extra=tmp_path) == []
+    assert output("model@second.model=big", job="linked", extra=tmp_path) == [
         "model@second.model=big: has no effect: it is ${first.model} here, so choose it there",
     ]
 
@@ -300,30 +300,30 @@ def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: 
 )
 def test_text_need_not_follow_hydras_grammar(text: str) -> None:
     composition = Composition("train", directory=toy.CONF)
-    read = readable(composition, f"behave={text}")
+    read = quoted_as_needed(composition, f"behave={text}")
     assert composition.compose(["data.path=x", read]).behave == text
 
 
 @pytest.mark.parametrize("typed", ["seed=1", "behave='a, b'", "model.dim=4,8", "model=[small]", "~model", "seed"])
-def test_what_hydra_reads_is_left_as_it_is(typed: str) -> None:
-    assert readable(Composition("train", directory=toy.CONF), typed) == typed
+def test_overrides_that_hydra_reads_are_not_quoted(typed: str) -> None:
+    assert quoted_as_needed(Composition("train", directory=toy.CONF), typed) == typed
 
 
 @pytest.mark.parametrize(
     "text", ["import ", "  lead", "Hello, how are you?", "42", "1e3", "true", "glob(*)", "a (b), c"]
 )
-def test_a_text_stays_what_was_typed(text: str) -> None:
+def test_a_text_stays_as_typed(text: str) -> None:
     composition = Composition("train", directory=toy.CONF)
-    read = readable(composition, f"behave={text}")
+    read = quoted_as_needed(composition, f"behave={text}")
     assert composition.compose(["data.path=x", read]).behave == text
 
 
-def test_numbers_and_sweeps_that_are_meant_stay_what_they_are() -> None:
+def test_intended_numbers_and_sweeps_stay_as_typed() -> None:
     composition = Composition("train", directory=toy.CONF)
     for typed in ("seed=42", "behave=null", "behave=a,b", "behave='a, b'", "model.dim=8", "model=small"):
-        assert readable(composition, typed) == typed
-    assert readable(composition, "behave=bug, well", multirun=True) == "behave=bug, well"
-    assert readable(composition, "behave=42", multirun=True) == "behave=42"
+        assert quoted_as_needed(composition, typed) == typed
+    assert quoted_as_needed(composition, "behave=bug, well", multirun=True) == "behave=bug, well"
+    assert quoted_as_needed(composition, "behave=42", multirun=True) == "behave=42"
 
 
 def test_a_plain_value_is_typed_so_that_hydra_reads_it_again() -> None:
@@ -338,16 +338,16 @@ def test_a_plain_value_is_typed_so_that_hydra_reads_it_again() -> None:
 
 
 def test_a_key_that_comes_with_a_chosen_option_is_no_fault_beside_another() -> None:
-    (fault,) = told("model=big", "model.layers=3", "modle=1")
+    (fault,) = output("model=big", "model.layers=3", "modle=1")
     assert fault.startswith("modle: unknown key")
 
 
-def test_a_key_of_another_option_is_told_with_it(tmp_path: Path) -> None:
+def test_a_key_of_another_option_is_reported_with_the_option(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "deep.yaml").write_text(
         "# deep\ndefaults: [attention: grouped]\n_target_: toy.Model\ndim: 4\ndropout: 0.1\n"
     )
-    (fault,) = told("model.dropout=0.2", extra=tmp_path)
+    (fault,) = output("model.dropout=0.2", extra=tmp_path)
     assert fault == "model.dropout: is not in the YAML; model=deep has it"
 
 
@@ -357,7 +357,7 @@ def test_a_target_of_a_package_that_an_extra_brings_names_the_extra(monkeypatch)
     assert (found, complaint) == (None, "there is no datatrove; pip install 'lm[executors]'")
 
 
-def test_what_is_done_to_a_composed_config_reaches_no_other():
+def test_changing_a_composed_config_changes_no_other():
     composition = Composition("train", directory=toy.CONF)
     first = composition.compose(["data.path=x"])
     first.data.path = "y"

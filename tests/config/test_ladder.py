@@ -1,4 +1,4 @@
-"""From the depth of a model follows all else, by the rules that are cited."""
+"""All hyperparameters of the ladder follow from the depth, by the cited rules."""
 
 import pytest
 
@@ -20,11 +20,11 @@ def test_the_shape_is_the_same_at_every_depth():
 @pytest.mark.parametrize(
     ("dim", "expected"), [(1, 1), (32, 1), (96, 2), (100, 2), (126, 3), (127, 1), (192, 3), (1024, 16)]
 )
-def test_heads_share_any_width(dim, expected):
+def test_heads_divide_any_width(dim, expected):
     assert heads(dim) == expected
 
 
-def test_the_rate_and_the_batch_are_step_laws():
+def test_learning_rate_and_batch_follow_step_law():
     sizes = [(depth, width(depth)) for depth in (4, 40)]
     times = weights(*sizes[1]) / weights(*sizes[0])
     rates = [learning_rate(*each) for each in sizes]
@@ -38,20 +38,20 @@ def test_the_rate_and_the_batch_are_step_laws():
     assert batch_tokens(1, 32, context=4096) == 4096, "a row at least"
 
 
-def test_the_rate_of_known_sizes_is_one_that_is_used():
-    """A billion weights are trained at a few times 1e-4, ours of a million and a half (model=tiny) at a few 1e-3."""
+def test_the_learning_rate_of_known_sizes_is_in_common_use():
+    """Models of a billion weights train at a few times 1e-4, model=tiny with 1.5 million at a few times 1e-3."""
     assert 2e-4 < learning_rate(40, 1280) < 6e-4
     assert 2e-3 < learning_rate(4, 192) < 6e-3
 
 
-def test_weights_are_an_average_over_the_run_whatever_the_rate_and_the_batch():
+def test_weights_average_over_the_run_at_any_learning_rate_and_batch():
     for depth, rate, batch in [(2, 1e-2, 2048), (8, 1e-3, 65536), (8, 3e-3, 4096)]:
         decay = weight_decay(depth, 32 * depth, learning_rate=rate, batch_tokens=batch)
         steps = 20 * weights(depth, 32 * depth) / batch
         assert decay * rate * steps == pytest.approx(1.0, rel=0.01)
 
 
-def test_a_rung_says_all_by_the_keys_of_a_config():
+def test_a_rung_lists_every_derived_value_by_its_config_key():
     found = rung(6, context=512, tokens_per_parameter=5)
     assert (found["model.depth"], found["model.dim"], found["model.attention.heads"]) == (6, 192, 3)
     assert found["budget.batch_tokens"] == batch_tokens(6, 192, context=512, tokens_per_parameter=5)

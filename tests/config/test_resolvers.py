@@ -15,7 +15,7 @@ def at(config: dict, key: str):
     return config
 
 
-def told(job: str, *overrides: str) -> list[str]:
+def output(job: str, *overrides: str) -> list[str]:
     found = faults_of(Composition(job, directory=config_directory()), list(overrides), multirun=False)
     return [fault for fault in map(str, found) if "model.path" not in fault]
 
@@ -49,7 +49,7 @@ def test_each_of_them_can_be_set_and_the_rest_follows():
     assert (config["budget"]["steps"], config["optimizer"]["learning_rate"]) == (1000, 3e-3)
 
 
-def test_the_rules_go_by_any_model_that_says_its_size():
+def test_the_rules_apply_to_any_model_that_has_a_size():
     config = composed("pretrain", "model=small", "optimizer=ladder", "budget=ladder")
     assert 1e-3 < config["optimizer"]["learning_rate"] < 3e-3
     assert config["budget"]["batch_tokens"] % 512 == 0
@@ -63,8 +63,8 @@ def test_in_a_pipeline_they_go_by_the_model_beside_them():
 
 
 @pytest.mark.parametrize("depth", ["0", "-3", "2.5", "six", "null", "[1,2]"])
-def test_a_depth_that_is_none_is_told_once(depth):
-    (fault,) = told("pretrain", "model=ladder", f"model.depth={depth}")
+def test_an_invalid_depth_is_reported_once(depth):
+    (fault,) = output("pretrain", "model=ladder", f"model.depth={depth}")
     assert fault.startswith("model.depth: expected int, at least 1, got ")
 
 
@@ -86,15 +86,15 @@ def test_a_depth_that_is_none_is_told_once(depth):
         (
             "instruct",
             ["optimizer=ladder", "budget=ladder"],
-            "model: says no depth and dim, by which optimizer=ladder and budget=ladder go: choose others",
+            "model: has no depth and dim, which optimizer=ladder and budget=ladder need: choose others",
         ),
         (
             "vocabulary",
             ["model=ladder"],
-            "model=ladder: model/ladder chooses an option of optimizer as well, which is not at the top here: choose "
-            "each apart",
+            "model=ladder: model/ladder also chooses an option of optimizer, which is not at the top here: choose "
+            "both yourself",
         ),
     ],
 )
-def test_what_a_rule_cannot_begin_with_is_told_at_its_own_key(job, overrides, fault):
-    assert told(job, *overrides) == [fault]
+def test_an_invalid_input_of_a_rule_is_reported_at_its_own_key(job, overrides, fault):
+    assert output(job, *overrides) == [fault]

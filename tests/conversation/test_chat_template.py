@@ -1,4 +1,4 @@
-"""A model's own Jinja template is aligned with what was said, or refused by turn."""
+"""A model's own Jinja template is aligned with the conversation, or the conversation is refused by turn."""
 
 import json
 import random
@@ -19,22 +19,22 @@ def given(tmp_path, source: str) -> ChatTemplate:
     return ChatTemplate(str(path))
 
 
-def test_a_template_is_found_in_a_file_of_its_own_in_a_config_and_in_a_folder(tmp_path):
+def test_a_template_is_read_from_a_jinja_file_a_config_or_a_directory(tmp_path):
     tokenizer, conversation = tokenizer_of("marked"), conversation_of(USER, ANSWER)
     names = {"bos_token": {"content": "<bos>"}, "eos_token": "<end_of_turn>"}
     config = tmp_path / "tokenizer_config.json"
     alone = tmp_path / "chat_template.jinja"
-    wanted = template_of("gemma").encode(conversation, tokenizer)
+    expected = template_of("gemma").encode(conversation, tokenizer)
     for source in (PUBLISHED["gemma"], [{"name": "default", "template": PUBLISHED["gemma"]}]):
         config.write_text(json.dumps(names | {"chat_template": source}))
         for path in (config, tmp_path):
-            assert ChatTemplate(str(path)).encode(conversation, tokenizer) == wanted
+            assert ChatTemplate(str(path)).encode(conversation, tokenizer) == expected
     config.write_text(json.dumps(names))
     with pytest.raises(ValueError, match=r"template\.path .* has no chat_template: give a chat_template\.jinja"):
         ChatTemplate(str(tmp_path))
     alone.write_text(PUBLISHED["gemma"])
     for path in (alone, tmp_path):
-        assert ChatTemplate(str(path)).encode(conversation, tokenizer) == wanted
+        assert ChatTemplate(str(path)).encode(conversation, tokenizer) == expected
     with pytest.raises(ValueError, match=r"template\.path .*nothing has no chat_template"):
         ChatTemplate(str(tmp_path / "nothing"))
     config.write_text("{")
@@ -42,34 +42,34 @@ def test_a_template_is_found_in_a_file_of_its_own_in_a_config_and_in_a_folder(tm
         ChatTemplate(str(config))
 
 
-def test_blanks_that_the_template_cuts_are_cut_and_others_stay(tmp_path):
+def test_white_space_is_stripped_only_where_the_template_strips_it(tmp_path):
     tokenizer = tokenizer_of("marked")
     conversation = conversation_of(("user", " hi\n"), ("assistant", "\n  hello \n"))
-    for source, shown in (
+    for source, expected in (
         (CHATML, "<|im_start|>user\n hi\n<|im_end|>\n<|im_start|>assistant\n\n  hello \n<|im_end|>\n"),
         (CHATML.replace("message.content", "(message.content | trim)"),
          "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n"),
     ):  # fmt: skip
         template = given(tmp_path, source)
         encoded = template.encode(conversation, tokenizer)
-        assert text_of(encoded.tokens, tokenizer) == shown
+        assert text_of(encoded.tokens, tokenizer) == expected
         MaskValidator(template, tokenizer).check(encoded, conversation)
 
 
 @pytest.mark.parametrize("option", PUBLISHED)
-def test_the_certificate_holds_for_words_that_try_to_be_marks(tmp_path, option):
+def test_the_mask_is_valid_for_text_that_imitates_special_tokens(tmp_path, option):
     begin, end = BEGINS[option]
     template = given(tmp_path, PUBLISHED[option].replace("bos_token", repr(begin)).replace("eos_token", repr(end)))
     tokenizer, draw = tokenizer_of("marked"), random.Random(0)
-    certificate = MaskValidator(template, tokenizer)
+    validator = MaskValidator(template, tokenizer)
     for _ in range(200):
-        said = ["".join(draw.choices([*PIECES, "\ue0001\ue001"], k=9)) + "." for _ in range(4)]
-        turns = [*zip(("user", "assistant") * 2, said, strict=True)]
+        contents = ["".join(draw.choices([*PIECES, "\ue0001\ue001"], k=9)) + "." for _ in range(4)]
+        turns = [*zip(("user", "assistant") * 2, contents, strict=True)]
         conversation = conversation_of(*turns, place="c:1")
-        certificate.check(template.encode(conversation, tokenizer), conversation)
+        validator.check(template.encode(conversation, tokenizer), conversation)
 
 
-def test_what_generation_marks_is_written_as_it_is(tmp_path):
+def test_generation_blocks_are_rendered_unchanged(tmp_path):
     marked = CHATML.replace("{{ '<|im_start|>' +", "{% generation %}{{ '<|im_start|>' +").replace(
         "'<|im_end|>\n' }}", "'<|im_end|>\n' }}{% endgeneration %}"
     )
@@ -92,37 +92,41 @@ REWRITES = CHATML.replace("message.content", "(message.content if loop.last else
 
 
 @pytest.mark.parametrize(
-    ("source", "turns", "told"),
+    ("source", "turns", "message"),
     [
-        (FORGETS, TALK, r"turn 1: .* does not write the user's words once and in their place"),
-        (TWICE, TALK, r"turn 1: .* does not write the user's words once"),
-        (THINKS, [*TALK[:3], ("assistant", "<think>hm</think>so")], r"turn 4: .* the assistant in another way"),
-        (REWRITES, [("user", "hi there"), ANSWER], r"turn 1: .* the user in another way"),
+        (FORGETS, TALK, r"turn 1: .* does not write the content of the user turn exactly once and in order"),
+        (TWICE, TALK, r"turn 1: .* does not write the content of the user turn exactly once"),
+        (
+            THINKS,
+            [*TALK[:3], ("assistant", "<think>hm</think>so")],
+            r"turn 4: .* rewrites the content of the assis",
+        ),
+        (REWRITES, [("user", "hi there"), ANSWER], r"turn 1: .* rewrites the content of the user turn"),
         (ADDS, TALK, r"turn 2: before this answer .* but prompts with '.*<think>"),
-        (ENDLESS, TALK, r"^c:1: no control token of the tokenizer follows an answer"),
-        ("{{ raise_exception('no tools') }}", TALK, r"turns .*: the chat_template .* does not take them: no tools"),
-        ("{{ messages[9].content }}", TALK, "does not take them"),
-        ("{{ ''.__class__.__mro__ }}", TALK, "does not take them: .*unsafe"),
+        (ENDLESS, TALK, r"^c:1: no special token of this tokenizer follows an answer"),
+        ("{{ raise_exception('no tools') }}", TALK, r"turns .*: the chat_template .* does not accept them: no tools"),
+        ("{{ messages[9].content }}", TALK, "does not accept them"),
+        ("{{ ''.__class__.__mro__ }}", TALK, "does not accept them: .*unsafe"),
     ],
 )
-def test_what_cannot_be_aligned_is_refused_by_place_and_turn(tmp_path, source, turns, told):
-    with pytest.raises(ValueError, match=told) as caught:
+def test_a_conversation_that_cannot_be_aligned_is_refused_by_place_and_turn(tmp_path, source, turns, message):
+    with pytest.raises(ValueError, match=message) as caught:
         given(tmp_path, source).encode(conversation_of(*turns, place="c:1"), tokenizer_of("marked"))
     assert str(caught.value).startswith("c:1")
 
 
-def test_a_template_for_another_tokenizer_or_in_another_language_is_refused(tmp_path):
+def test_a_template_of_another_tokenizer_and_one_that_is_not_jinja_are_refused(tmp_path):
     conversation = conversation_of(USER, ANSWER)
-    with pytest.raises(ValueError, match=r"template\.path .* there is no special token of this tokenizer"):
+    with pytest.raises(ValueError, match=r"template\.path .* which holds no special token of this tokenizer"):
         given(tmp_path, CHATML).stop_tokens(tokenizer_of("ours"))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<bos>", "eos_token": "</s>"}))
-    with pytest.raises(ValueError, match=r"writes the bos_token '<bos>', which this tokenizer has not"):
+    with pytest.raises(ValueError, match=r"writes the bos_token '<bos>', which is not a special token"):
         given(tmp_path, PUBLISHED["gemma"]).encode(conversation, tokenizer_of("ours"))
     with pytest.raises(ValueError, match=r"template\.path .*: its chat_template is not Jinja"):
         given(tmp_path, "{% for %}")
 
 
-def test_a_prompt_is_what_training_showed_even_where_the_template_prompts_with_less(tmp_path):
+def test_a_prompt_equals_the_training_prefix_even_if_the_template_prompts_with_less(tmp_path):
     tokenizer = tokenizer_of("marked")
     template = given(tmp_path, PUBLISHED["llama2"].replace("bos_token", "'<s>'").replace("eos_token", "'</s>'"))
     encoded = template.encode(conversation_of(*TALK), tokenizer)

@@ -1,11 +1,11 @@
-"""Whatever is wrong with a conversation or with what a template made of it is refused by place."""
+"""Faults of a conversation, and of what a template made of it, are refused by place."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from lm.conversation import Encoded, MaskValidator, Message, RoleTokens
+from lm.conversation import EncodedConversation, MaskValidator, Message, RoleTokenTemplate
 from support.talks import conversation_of, template_of, tokenizer_of
 
 TURNS = [
@@ -26,8 +26,9 @@ class Written:
         self.end = self.mask.index(False, self.first)  # behind it
         self.last = len(self.mask) - self.mask[::-1].index(True)  # behind the last answer
 
-    def hold(self) -> None:
-        MaskValidator(self.template, self.tokenizer).check(Encoded(self.tokens, self.mask), self.conversation)
+    def check(self) -> None:
+        encoded = EncodedConversation(self.tokens, self.mask)
+        MaskValidator(self.template, self.tokenizer).check(encoded, self.conversation)
 
     def put(self, place: int, tokens: list[int], *, supervised: bool) -> None:
         self.tokens[place:place] = tokens
@@ -185,7 +186,7 @@ def answer_of_another_conversation(w):
     )
 
 
-def turn_that_nobody_took(w):
+def turn_missing_from_the_conversation(w):
     w.conversation = replace(w.conversation, messages=w.conversation.messages[:3])
 
 
@@ -199,14 +200,14 @@ SPOILED = [
     answer_that_starts_late, answer_truncated_at_its_start, answer_truncated_at_its_end, answer_emptied,
     answer_with_a_blank_more, answer_with_a_hole, special_token_in_an_answer, special_token_in_a_question,
     end_of_turn_in_a_question, end_of_document_in_the_middle, question_left_out, system_written_as_none,
-    answer_of_another_conversation, turn_that_nobody_took,
+    answer_of_another_conversation, turn_missing_from_the_conversation,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("spoil", SPOILED, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("name", ["ours", "marked", "spaced"])
 @pytest.mark.parametrize("option", ["roles", "chatml", "llama2", "llama3", "mistral", "mistral_v3", "gemma", "alpaca"])
-def test_planted_faults_in_what_was_written_are_refused_by_place(option, name, spoil):
+def test_planted_faults_in_tokens_and_mask_are_refused_by_place(option, name, spoil):
     written = Written(option, name)
     written.check()
     spoil(written)
@@ -222,37 +223,43 @@ FAULTY = {
     "none_system": ([("system", None), ("user", "hi"), ("assistant", "ho")], "the content of the system is None"),
     "empty_question": ([("user", ""), ("assistant", "hi")], "turn 1: the user turn is empty"),
     "number_for_text": ([("user", 7), ("assistant", "hi")], "the content of the user is int"),
-    "unknown_role": ([("user", "hi"), ("helper", "x"), ("assistant", "ho")], "turn 2: role 'helper' is none of"),
+    "unknown_role": ([("user", "hi"), ("helper", "x"), ("assistant", "ho")], "turn 2: role 'helper' is not one of"),
     "no_answer": ([("user", "hi")], "no assistant turn"),
-    "late_system": ([("user", "hi"), ("system", "b"), ("assistant", "ho")], "turn 2: a system turn opens"),
-    "two_systems": ([("system", "a"), ("system", "b"), ("assistant", "ho")], "turn 2: a system turn opens"),
+    "late_system": (
+        [("user", "hi"), ("system", "b"), ("assistant", "ho")],
+        "turn 2: only the first turn may be",
+    ),
+    "two_systems": (
+        [("system", "a"), ("system", "b"), ("assistant", "ho")],
+        "turn 2: only the first turn may be",
+    ),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTY)
 @pytest.mark.parametrize("option", ["roles", "chatml", "llama2", "llama3", "mistral", "mistral_v3", "gemma", "alpaca"])
-def test_planted_faults_in_what_was_said_are_refused_by_place(option, fault):
-    turns, told = FAULTY[fault]
-    with pytest.raises(ValueError, match=rf"^chat\.jsonl:7.*{re.escape(told)}"):
+def test_planted_faults_in_conversations_are_refused_by_place(option, fault):
+    turns, message = FAULTY[fault]
+    with pytest.raises(ValueError, match=rf"^chat\.jsonl:7.*{re.escape(message)}"):
         template_of(option).encode(conversation_of(*turns, place="chat.jsonl:7"), tokenizer_of("ours"))
 
 
-def test_words_that_became_a_control_token_are_refused():
+def test_text_that_became_a_special_token_is_refused():
     written = Written("chatml", "marked")
-    marks = written.tokenizer.special_tokens
-    written.put(written.first - 3, [marks["<|im_end|>"], marks["<|im_start|>"]], supervised=False)
-    with pytest.raises(ValueError, match=r"^chat\.jsonl:7: its control tokens are not those of its turns"):
+    special = written.tokenizer.special_tokens
+    written.put(written.first - 3, [special["<|im_end|>"], special["<|im_start|>"]], supervised=False)
+    with pytest.raises(ValueError, match=r"^chat\.jsonl:7: its special tokens are not those of its turns"):
         written.check()
 
 
-def test_an_unsupervised_end_is_told_as_one_that_would_never_stop():
+def test_an_unsupervised_end_token_is_reported_as_a_model_that_never_stops():
     written = Written("roles", "ours")
     end_of_turn_unsupervised(written)
-    with pytest.raises(ValueError, match="answer 2: its end of turn is not supervised, so it would never stop"):
+    with pytest.raises(ValueError, match="answer 2: its end token is not supervised, so the model would never stop"):
         written.check()
 
 
-def test_a_question_that_says_the_same_as_the_system_must_be_written_as_well():
+def test_a_question_equal_to_the_system_text_must_be_written_as_well():
     written = Written("roles", "ours")
     written.conversation = conversation_of(("system", "hm"), ("user", "hm"), ("assistant", "so"), place="c:1")
     encoded = written.template.encode(written.conversation, written.tokenizer)
@@ -260,20 +267,20 @@ def test_a_question_that_says_the_same_as_the_system_must_be_written_as_well():
     size = len(written.tokenizer.encode("hm"))
     for part in (encoded.tokens, encoded.supervised):
         del part[at : at + size]
-    with pytest.raises(ValueError, match=r"c:1, turn 2: the words of the user, 'hm', are not among its tokens"):
+    with pytest.raises(ValueError, match=r"c:1, turn 2: the content of the user turn, 'hm', is not among its tokens"):
         MaskValidator(written.template, written.tokenizer).check(encoded, written.conversation)
 
 
-class Swapped(RoleTokens):
-    """Takes the user for the assistant."""
+class Swapped(RoleTokenTemplate):
+    """Swaps user and assistant."""
 
     def encode(self, conversation, tokenizer):
         encoded, roles = super().encode(conversation, tokenizer), tokenizer.role_tokens
         swap = {roles["user"]: roles["assistant"], roles["assistant"]: roles["user"]}
-        return Encoded([swap.get(token, token) for token in encoded.tokens], encoded.supervised)
+        return EncodedConversation([swap.get(token, token) for token in encoded.tokens], encoded.supervised)
 
 
-def test_a_template_that_takes_one_speaker_for_another_is_refused():
+def test_a_template_that_swaps_roles_is_refused():
     tokenizer, conversation = tokenizer_of("ours"), conversation_of(*TURNS, place="c:1")
-    with pytest.raises(ValueError, match="c:1: its role tokens say system, assistant, user"):
+    with pytest.raises(ValueError, match="c:1: its role tokens are system, assistant, user"):
         MaskValidator(Swapped(), tokenizer).check(Swapped().encode(conversation, tokenizer), conversation)

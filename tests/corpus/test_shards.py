@@ -1,4 +1,4 @@
-"""Shards hold every byte of every document once, and no reader takes a part or a stranger's for a corpus."""
+"""Shards contain every byte of every document once; incomplete and foreign corpora are refused."""
 
 import json
 import pickle
@@ -74,7 +74,7 @@ def test_a_slice_reads_the_same_across_files(corpus):
             stream.read(start, stop)
 
 
-def test_shards_end_with_documents_near_the_asked_size(corpus):
+def test_shards_end_with_documents_near_the_requested_size(corpus):
     index = json.loads((corpus / "corpus.json").read_text())
     entry = index["splits"]["train"]["code"]
     assert all(500 <= shard["entries"] < 700 for shard in entry["shards"][:-1])
@@ -93,7 +93,7 @@ def test_the_size_of_shards_and_batches_does_not_change_the_stream(corpus, token
             assert np.array_equal(other.bounds, stream.bounds)
 
 
-def test_a_document_too_long_for_a_batch_gets_the_ids_it_has_as_a_whole(tmp_path, tokenizer, monkeypatch):
+def test_a_document_longer_than_a_batch_gets_the_same_ids_as_in_one_piece(tmp_path, tokenizer, monkeypatch):
     monkeypatch.setattr("lm.corpus.writer.BATCH_CHARACTERS", 50)
     text = "".join(document.text for document in DOCUMENTS).replace("3", "\n\n  \n\t\r\n(!\n")
     write_shards([Document(text, "long")], tmp_path, tokenizer=tokenizer, split=Split(0), shard_tokens=500)
@@ -108,7 +108,7 @@ def test_the_fingerprint_is_of_the_content(corpus, tokenizer, tmp_path):
     assert Shards(corpus, "validation").fingerprint == fingerprints[0]
 
 
-def test_a_foreign_tokenizer_is_refused_in_words(corpus, tokenizer):
+def test_a_corpus_made_with_another_tokenizer_is_refused(corpus, tokenizer):
     other = train_bpe(["quite another text"], vocab_size=270)
     made = rf"made with another tokenizer \({tokenizer.vocab_size} tokens.*than the one given \(2"
     with pytest.raises(ValueError, match=made):
@@ -118,7 +118,7 @@ def test_a_foreign_tokenizer_is_refused_in_words(corpus, tokenizer):
 
 
 @pytest.mark.parametrize("stop", [0, 40, 100])
-def test_an_interrupted_writing_leaves_nothing_that_reads(corpus, tokenizer, stop, monkeypatch):
+def test_an_interrupted_writer_leaves_no_readable_corpus(corpus, tokenizer, stop, monkeypatch):
     """Over a finished corpus: neither the old nor the half-written new one may be taken for a corpus."""
     monkeypatch.setattr("lm.corpus.writer.BATCH_DOCUMENTS", 10)
 
@@ -150,27 +150,27 @@ def test_a_cut_or_missing_shard_is_refused_by_name(corpus):
     Shards(corpus, "validation")
 
 
-def test_an_id_that_the_vocabulary_has_not_is_told_by_its_file(corpus):
+def test_an_id_outside_the_vocabulary_is_reported_with_its_file(corpus):
     path = corpus / "train-code-00001.bin"
     path.write_bytes(b"\xff" * path.stat().st_size)
     stream = Shards(corpus).streams["code"]
-    with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(id 65535 of a vocabulary of \d+\)"):
+    with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(id 65535 in a vocabulary of \d+\)"):
         stream.read(0, len(stream))
 
 
 @pytest.mark.parametrize("place", [0, 7, -1])
-def test_one_changed_byte_is_told_by_its_file(place, corpus):
-    Shards(corpus).check_whole()
+def test_one_changed_byte_is_reported_with_its_file(place, corpus):
+    Shards(corpus).verify()
     path = corpus / "train-code-00001.bin"
     content = bytearray(path.read_bytes())
     content[place] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(it is not what was written\)"):
-        Shards(corpus).check_whole()
-    Shards(corpus, "validation").check_whole()
+        Shards(corpus).verify()
+    Shards(corpus, "validation").verify()
 
 
-def test_a_stream_may_go_to_another_process_without_its_tokens(corpus):
+def test_a_stream_is_pickled_without_its_tokens(corpus):
     stream = Shards(corpus).streams["code"]
     whole = stream.read(0, len(stream))
     packed = pickle.dumps(stream)
@@ -183,18 +183,18 @@ def test_ids_take_the_smallest_type_that_holds_them():
     assert dtype_for(65537) == np.uint32
 
 
-def test_a_tokenizer_that_miscounts_is_caught_at_the_document(tmp_path, tokenizer):
+def test_wrong_byte_counts_of_a_tokenizer_are_reported_with_the_document(tmp_path, tokenizer):
     broken = pickle.loads(pickle.dumps(tokenizer))
     broken.token_bytes = tokenizer.token_bytes * 2
-    with pytest.raises(ValueError, match=r"document 'c0' has \d+ bytes and its tokens stand for"):
+    with pytest.raises(ValueError, match=r"document 'c0' has \d+ bytes but its tokens"):
         write_shards(DOCUMENTS, tmp_path, tokenizer=broken, split=Split(0.2), shard_tokens=500)
     assert not list(tmp_path.glob("*"))
 
 
-def test_bad_arguments_are_refused(tmp_path, tokenizer, corpus):
+def test_invalid_arguments_are_refused(tmp_path, tokenizer, corpus):
     with pytest.raises(ValueError, match="shard_tokens 0"):
         write_shards(DOCUMENTS, tmp_path / "x", tokenizer=tokenizer, split=Split(0.2), shard_tokens=0)
-    with pytest.raises(ValueError, match=r"split 'valid' is none of train, validation"):
+    with pytest.raises(ValueError, match=r"split 'valid' is not one of train, validation"):
         Shards(corpus, "valid")
-    with pytest.raises(ValueError, match=r"no corpus at .*nowhere .*run `lm corpus`"):
+    with pytest.raises(ValueError, match=r"nowhere is not a corpus .*run `lm corpus`"):
         Shards(tmp_path / "nowhere")

@@ -1,8 +1,8 @@
-"""Held out by what a document says, never by where it stands."""
+"""Whether a document is held out depends on its content, never on its position."""
 
 import pytest
 
-from lm.corpus import Document, Source, Split, rank, survey
+from lm.corpus import Document, Source, Split, hash_fraction, survey
 
 
 class Listed(Source):
@@ -28,7 +28,7 @@ def test_about_the_share_is_held_out():
     assert not any(map(Split(0.0).held_out, documents(100)))
 
 
-def test_what_is_held_out_stays_so_when_documents_are_added_or_moved():
+def test_held_out_documents_stay_held_out_when_others_are_added_or_moved():
     few, many = documents(100), documents(1000)
     split = Split(0.1)
     before = {document.text for document in few if split.held_out(document)}
@@ -36,30 +36,30 @@ def test_what_is_held_out_stays_so_when_documents_are_added_or_moved():
     assert before == {text for text in after if int(text.split()[-1]) < 100}
 
 
-def test_a_larger_share_holds_out_the_same_and_more():
+def test_a_larger_share_holds_out_the_same_documents_and_more():
     held = [{d.text for d in documents(500) if Split(share).held_out(d)} for share in (0.05, 0.1, 0.2)]
     assert held[0] < held[1] < held[2]
 
 
-def test_a_group_is_held_out_together_whatever_its_names_and_kinds():
+def test_a_group_is_held_out_together_for_any_ids_and_kinds():
     for i in range(200):
         pair = [Document("code", f"a{i}", "code", f"g{i}"), Document("doc", f"b{i}", "prose", f"g{i}")]
         assert len({Split(0.3).held_out(document) for document in pair}) == 1
 
 
 def test_the_id_and_the_kind_do_not_matter():
-    assert rank(Document("same", "a", "code")) == rank(Document("same", "b", "prose", source="x"))
-    assert rank(Document("same", "a")) != rank(Document("same", "a"), salt="sample")
+    assert hash_fraction(Document("same", "a", "code")) == hash_fraction(Document("same", "b", "prose", source="x"))
+    assert hash_fraction(Document("same", "a")) != hash_fraction(Document("same", "a"), salt="sample")
 
 
-def test_a_kind_without_held_out_documents_gives_the_one_of_lowest_rank():
+def test_a_kind_without_held_out_documents_gives_the_one_of_lowest_hash():
     listed = [*documents(400), *(Document(f"rare {i}", f"r{i}", "code") for i in range(5))]
-    found, split = survey(Listed(*listed), Split(0.001))
+    counts, split = survey(Listed(*listed), Split(0.001))
     rare = [document for document in listed if document.kind == "code"]
     assert not any(map(Split(0.001).held_out, rare))
-    assert [d for d in rare if split.held_out(d)] == [min(rare, key=rank)]
-    assert found.documents == {"prose": 400, "code": 5}
-    assert found.bytes == {"prose": sum(len(d.text) for d in documents(400)), "code": 30}
+    assert [d for d in rare if split.held_out(d)] == [min(rare, key=hash_fraction)]
+    assert counts.documents == {"prose": 400, "code": 5}
+    assert counts.bytes == {"prose": sum(len(d.text) for d in documents(400)), "code": 30}
 
 
 def test_a_floor_takes_the_whole_group():
@@ -73,12 +73,12 @@ def test_a_floor_takes_the_whole_group():
 def test_a_single_document_cannot_be_held_out():
     with pytest.raises(ValueError, match=r"1 prose document, .*corpus.separator.*split.share=0"):
         survey(Listed(Document("all of it", "a")), Split())
-    found, split = survey(Listed(Document("all of it", "a")), Split(0.0))
-    assert found.total_documents == 1
+    counts, split = survey(Listed(Document("all of it", "a")), Split(0.0))
+    assert counts.total_documents == 1
     assert not split.held_out(Document("all of it", "a"))
 
 
-def test_bad_inputs_are_refused_in_words():
+def test_invalid_inputs_are_refused_with_a_remedy():
     with pytest.raises(ValueError, match=r"split.share 1.5"):
         Split(1.5)
     with pytest.raises(ValueError, match="corpus is empty"):
@@ -89,7 +89,7 @@ def test_bad_inputs_are_refused_in_words():
         survey(Listed(*(Document(str(i), str(i), f"k{i}") for i in range(200))), Split())
 
 
-def test_copies_of_one_document_are_told_as_such():
+def test_duplicates_of_one_document_are_named_as_the_reason():
     copies = Listed(*(Document("the same", f"{number}") for number in range(100)))
-    with pytest.raises(ValueError, match="100 prose documents that all say the same"):
+    with pytest.raises(ValueError, match="100 prose documents that have the same text"):
         survey(copies, Split(0.05))

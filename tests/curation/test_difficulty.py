@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lm.conversation import RoleTokens
+from lm.conversation import RoleTokenTemplate
 from lm.curation import Difficulty
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
@@ -32,7 +32,7 @@ def model() -> Transformer:
 
 
 def difficulty(model, conversations, *, rows: int = 3, template=None, **more) -> list[float]:
-    template = template or RoleTokens()
+    template = template or RoleTokenTemplate()
     return Difficulty(lambda vocab_size: model, tokenizer=TOKENIZER, template=template, rows=rows, **more)(
         conversations
     )
@@ -51,22 +51,24 @@ def talk(question: str, answer: str):
 
 def naive(model, question: str, answer: str) -> float:
     end, roles, encode = TOKENIZER.end_of_document, TOKENIZER.role_tokens, TOKENIZER.encode
-    said = [*encode(answer), TOKENIZER.end_of_turn][: model.context]
+    supervised = [*encode(answer), TOKENIZER.end_of_turn][: model.context]
     before = [end, roles["user"], *encode(question), TOKENIZER.end_of_turn, roles["assistant"]]
-    return perplexity(model, before[-(model.context + 1 - len(said)) :], said) / perplexity(model, [end], said)
+    return perplexity(model, before[-(model.context + 1 - len(supervised)) :], supervised) / perplexity(
+        model, [end], supervised
+    )
 
 
 TALKS = [("Why?", "So."), ("What is 2 + 2?", "4"), ("x" * 60, "short"), ("short", "y" * 60), ("", "né 日本")]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 16])
-def test_it_is_the_ratio_of_perplexities_whatever_is_in_the_batch(model, rows):
+def test_it_is_the_ratio_of_perplexities_for_any_batch(model, rows):
     talks = [(question or "?", answer) for question, answer in TALKS]
     found = difficulty(model, [talk(*each) for each in talks], rows=rows)
     assert found == pytest.approx([naive(model, *each) for each in talks], rel=1e-4)
 
 
-def test_the_last_answer_is_judged_after_all_that_was_said(model):
+def test_the_last_answer_is_measured_after_all_turns_before_it(model):
     first = [("user", "Hi"), ("assistant", "Ho"), ("user", "2?")]
     whole = difficulty(model, [conversation_of(*first, ("assistant", "22"))])
     followed = difficulty(model, [conversation_of(*first, ("assistant", "22"), ("user", "thanks"))])
@@ -80,8 +82,8 @@ def test_any_template_gives_a_number(model, option):
     assert 0 < found < 100
 
 
-def test_an_answer_that_its_question_gives_away_is_easier(model):
-    """A model that has learned to repeat: the question holds the answer, or another one."""
+def test_an_answer_that_the_question_contains_is_easier(model):
+    """A model that has learned to copy: the question contains the answer, or another one."""
     torch.manual_seed(1)
     copier = Transformer(
         vocab_size=TOKENIZER.vocab_size,
@@ -92,7 +94,7 @@ def test_an_answer_that_its_question_gives_away_is_easier(model):
         feedforward=SwiGLU,
     )
     optimizer = torch.optim.AdamW(copier.parameters(), lr=1e-2)
-    template, draw = RoleTokens(), torch.Generator().manual_seed(0)
+    template, draw = RoleTokenTemplate(), torch.Generator().manual_seed(0)
     for _ in range(150):
         words = ["".join(chr(97 + int(c)) for c in torch.randint(0, 4, (5,), generator=draw)) for _ in range(32)]
         encoded = [template.encode(talk(word, word), TOKENIZER) for word in words]
@@ -102,5 +104,5 @@ def test_an_answer_that_its_question_gives_away_is_easier(model):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    told, other = difficulty(copier.eval(), [talk("abcda", "abcda"), talk("dcbad", "abcda")])
-    assert told < other / 2
+    same, other = difficulty(copier.eval(), [talk("abcda", "abcda"), talk("dcbad", "abcda")])
+    assert same < other / 2

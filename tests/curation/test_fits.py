@@ -1,13 +1,13 @@
-"""What is said to fit is what training takes whole, to the token."""
+"""A conversation fits exactly if training accepts it whole."""
 
 from pathlib import Path
 
 import pytest
 
-from lm.checkpoint.checkpoint import write_architecture
-from lm.conversation import Recorded, record_template
+from lm.checkpoint.architecture import write_architecture
+from lm.conversation import RecordedTemplate, record_template
 from lm.curation import Fits
-from lm.data.encoded import EncodedConversations
+from lm.data.conversations import EncodedConversations
 from lm.tokenizer import byte_tokenizer
 from support.talks import conversation_of, template_of
 
@@ -21,7 +21,7 @@ def test_exactly_what_training_takes_whole_fits(option: str, tmp_path: Path) -> 
     template = template_of(option)
     write_architecture(tmp_path, {"_target_": "lm.model.Transformer", "vocab_size": 300, "context": CONTEXT})
     record_template(tmp_path, template)
-    dropped = Fits(str(tmp_path), tokenizer=TOKENIZER, recorded=Recorded(str(tmp_path)))(TALKS)
+    dropped = Fits(str(tmp_path), tokenizer=TOKENIZER, recorded=RecordedTemplate(str(tmp_path)))(TALKS)
     taken = EncodedConversations(template=template, tokenizer=TOKENIZER, context=CONTEXT, too_long="drop")
     for each in TALKS:
         taken.add(each)

@@ -1,8 +1,8 @@
-"""Conversations are left out for the reason that was planted, and others stay."""
+"""Conversations are dropped for the planted reason, and others pass."""
 
 import pytest
 
-from lm.checkpoint.checkpoint import write_architecture
+from lm.checkpoint.architecture import write_architecture
 from lm.config.build import build
 from lm.config.check import examine
 from lm.config.composition import Composition
@@ -35,7 +35,7 @@ def reasons(rule, *conversations) -> dict[int, str]:
         ("[INST] Paris", "marks of a prompt in the answer"),
     ],
 )
-def test_answers_that_are_none_are_told(answer, reason):
+def test_malformed_answers_are_dropped(answer, reason):
     assert reasons(Form(), talk(GOOD), talk(answer), talk(GOOD)) == {1: reason}
 
 
@@ -52,7 +52,7 @@ def test_answers_that_are_none_are_told(answer, reason):
         "A human: a being that " + "talks " * 20 + "much.",
     ],
 )
-def test_answers_of_any_honest_form_stay(answer):
+def test_well_formed_answers_pass(answer):
     assert reasons(Form(), talk(answer)) == {}
 
 
@@ -66,10 +66,10 @@ def test_each_check_of_form_can_be_turned_off():
     assert set(reasons(Form(), echo, cut, marked)) == {0, 1, 2}
     assert set(reasons(Form(echoes=False), echo, cut, marked)) == {1, 2}
     assert set(reasons(Form(unfinished=False), echo, cut, marked)) == {0, 2}
-    assert set(reasons(Form(marks=False), echo, cut, marked)) == {0, 1}
+    assert set(reasons(Form(markers=False), echo, cut, marked)) == {0, 1}
 
 
-def test_bounds_hold_for_every_turn_and_are_told_with_the_number():
+def test_bounds_hold_for_every_turn_and_the_detail_has_the_number():
     several = conversation_of(("user", "a b"), ("assistant", "c"), ("user", "d"), ("assistant", "e " * 9))
     assert reasons(Lengths(), several) == {}
     assert reasons(Lengths(min_question=2), several) == {0: "question too short"}
@@ -86,17 +86,17 @@ def test_phrases_are_found_whatever_their_case_blanks_and_apostrophes_and_only_a
     rule = Phrases(["I'm sorry, but", "as an AI"], reason="refusal")
     found = talk("I’M  sorry,\nbut no."), talk("Speaking AS AN ai: no."), talk("He has an aim; as an aide he erred.")
     assert reasons(rule, *found) == {0: "refusal", 1: "refusal"}
-    asked = talk("Yes.", question="Do you, as an AI, know it?")
-    assert reasons(rule, asked) == {}
+    question = talk("Yes.", question="Do you, as an AI, know it?")
+    assert reasons(rule, question) == {}
     late = talk("A long story. " * 20 + "I'm sorry, but I left, she said.")
     assert reasons(rule, late) == {0: "refusal"}
-    assert reasons(Phrases(["I'm sorry, but"], reason="refusal", first=200), late) == {}
+    assert reasons(Phrases(["I'm sorry, but"], reason="refusal", first_characters=200), late) == {}
     for wrong in ([], [" "], "one"):
         with pytest.raises(ValueError, match="give a list"):
             Phrases(wrong, reason="x")
 
 
-def test_of_equal_conversations_the_first_stays_and_is_named():
+def test_of_equal_conversations_the_first_is_kept_and_named():
     again = talk(GOOD.upper(), question="WHAT is the capital of France"), talk(GOOD, question="And of Spain?")
     found = TextRule(Duplicates())([talk(GOOD), *again, talk(GOOD)])
     assert {place: (why.reason, why.detail) for place, why in found.items()} == {
@@ -106,10 +106,10 @@ def test_of_equal_conversations_the_first_stays_and_is_named():
     assert set(TextRule(Duplicates(), part="answers")([talk(GOOD), *again])) == {1, 2}
     assert TextRule(Duplicates())([]) == {}
     short = [talk("Yes."), talk("No.")]
-    assert set(TextRule(Duplicates(), part="answers", least_words=2)([*short, talk(GOOD), *short, *again])) == {5, 6}
+    assert set(TextRule(Duplicates(), part="answers", min_words=2)([*short, talk(GOOD), *short, *again])) == {5, 6}
 
 
-def test_of_near_equal_answers_the_longest_stays():
+def test_of_near_duplicates_the_longest_is_kept():
     words = [f"word{number}" for number in range(60)]
     longer, changed = " ".join([*words, "and", "more"]), " ".join([*words[:-1], "other"])
     rule = TextRule(NearDuplicates(shingle=3, keep="longest"), part="answers")
@@ -117,7 +117,7 @@ def test_of_near_equal_answers_the_longest_stays():
     assert set(rule([talk(" ".join(words)), *others, talk(longer), talk(changed)])) == {0, 22}
 
 
-def test_a_filter_of_documents_judges_the_part_it_is_told_and_no_text_of_few_words(tmp_path):
+def test_a_filter_of_documents_judges_only_its_part_and_no_short_text(tmp_path):
     (tmp_path / "words.txt").write_text("grumpf\n")
     listed = WordList(path=str(tmp_path / "words.txt"))
     talks = talk("Paris.", question="grumpf?"), talk("grumpf."), talk("Paris.")
@@ -125,19 +125,19 @@ def test_a_filter_of_documents_judges_the_part_it_is_told_and_no_text_of_few_wor
     assert set(TextRule(listed, part="answers")(talks)) == {1}
     assert set(TextRule(listed, part="questions")(talks)) == {0}
     again = talk("so it goes on and on, " * 40), talk("Paris."), talk("on and on and on")
-    rule = TextRule(GopherRepetition(), part="answers", least_words=50)
+    rule = TextRule(GopherRepetition(), part="answers", min_words=50)
     assert set(rule(again)) == {0}
     assert set(rule(again[::-1])) == {2}
     assert {1, 2} <= set(TextRule(GopherRepetition(), part="answers")(again))
 
 
 @pytest.mark.parametrize("option", options("rule", [config_directory()]))
-def test_every_rule_of_conf_is_built_and_lets_a_good_answer_pass(option, tmp_path):
+def test_every_option_of_rule_passes_a_good_answer(option, tmp_path):
     pytest.importorskip("rensa")
     (tmp_path / "words.txt").write_text("grumpf\n")
     byte_tokenizer([]).save(tmp_path / "tokenizer.json")
     write_architecture(tmp_path, {"_target_": "lm.model.Transformer", "vocab_size": 300, "context": 512})
-    paths = {"listed_words": f"rules.x.filter.path={tmp_path / 'words.txt'}", "fits": f"rules.x.path={tmp_path}"}
+    paths = {"word_list": f"rules.x.filter.path={tmp_path / 'words.txt'}", "fits": f"rules.x.path={tmp_path}"}
     chosen = [f"+rule@rules.x={option}", "conversations.path=x", *([paths[option]] if option in paths else [])]
     config, faults = examine(Composition("curate", directory=config_directory()).compose(chosen))
     assert not faults

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm.data.batches import ResumeSampler, Row, TrainingBatches, ValidationBatches, collate
+from lm.data import Row, RowDataModule, Rows, RowSource
+from lm.data.batches import ResumeSampler, TrainingBatches, ValidationBatches, collate
 from lm.data.mixture import Weights
 from lm.data.order import Order
 from lm.data.packing import best_fit
@@ -31,15 +32,12 @@ def plan_of(ranks: int, rows_per_device: int, context: int = CONTEXT) -> Plan:
     )
 
 
-class Ragged:
+class Ragged(RowSource):
     """Rows that say which they are, with none, some or all of their targets supervised."""
 
     def __init__(self, rows: int, first: int = 0):
         self.first = first
         self.counts = np.arange(rows, dtype=np.int64) % 5
-
-    def __len__(self) -> int:
-        return len(self.counts)
 
     def row(self, index: int) -> Row:
         assert 0 <= index < len(self)
@@ -56,20 +54,19 @@ def order(seed: int = 3) -> Order:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> PretrainingData:
+def opened(tmp_path_factory) -> Rows:
     path = make_corpus(tmp_path_factory.mktemp("corpus"))
     data = PretrainingData(str(path), packing=best_fit, mixture=Weights({"code": 1, "prose": 2}))
-    data.open(tokenizer=load_tokenizer(path), context=CONTEXT)
-    return data
+    return data.open(tokenizer=load_tokenizer(path), context=CONTEXT)
 
 
-def attach(data, plan: Plan, *, rank: int = 0, step: int = 0, workers: int = 0) -> None:
-    """What a data module sees of the trainer."""
+def attach(opened, plan: Plan, *, rank: int = 0, step: int = 0, workers: int = 0, seed: int = 1) -> RowDataModule:
+    """A data module that sees of the trainer what it asks for."""
+    data = RowDataModule(opened.plan(plan, seed=seed), workers=workers)
     device = SimpleNamespace(root_device=torch.device("cpu"))
     share = {"num_replicas": plan.devices, "rank": rank}
     data.trainer = SimpleNamespace(distributed_sampler_kwargs=share, global_step=step, strategy=device)
-    data.workers = workers
-    data.arrange(plan, seed=1)
+    return data
 
 
 def assert_same(found, wanted) -> None:
@@ -101,15 +98,15 @@ def test_micro_batches_of_all_ranks_are_the_global_batches_in_their_order(ranks,
 
 
 @pytest.mark.parametrize(("ranks", "rows_per_device"), [(1, 16), (2, 4), (4, 1)])
-def test_rows_of_a_corpus_reach_the_ranks_as_the_global_batches(data, ranks, rows_per_device):
+def test_rows_of_a_corpus_reach_the_ranks_as_the_global_batches(opened, ranks, rows_per_device):
     plan = plan_of(ranks, rows_per_device)
     loaders = []
     for rank in range(ranks):
-        attach(data, plan, rank=rank)
+        data = attach(opened, plan, rank=rank)
         loaders.append(list(data.train_dataloader()))
-    parts = list(data.sources.values())
+    parts = list(opened.sources.values())
     for step in range(STEPS):
-        chosen = zip(*data.order.rows(step * ROWS, (step + 1) * ROWS), strict=True)
+        chosen = zip(*data.data_plan.order.rows(step * ROWS, (step + 1) * ROWS), strict=True)
         rows = [parts[source].row(int(row)) for source, row in chosen]
         micros = [loaders[rank][step * plan.accumulate + m] for m in range(plan.accumulate) for rank in range(ranks)]
         for field in ("tokens", "targets", "supervised", "documents"):
@@ -143,11 +140,11 @@ def test_validation_sees_every_row_once_over_the_ranks_and_counts_the_surplus_ne
     assert [row.supervised.all() for row in map(source.row, range(total))] == [True] * total
 
 
-def test_workers_give_what_the_process_itself_gives(data):
+def test_workers_give_what_the_process_itself_gives(opened):
     plan = plan_of(2, 2)
-    attach(data, plan, rank=1)
+    data = attach(opened, plan, rank=1)
     alone, measured = list(data.train_dataloader()), list(data.val_dataloader())
-    attach(data, plan, rank=1, workers=2)
+    data = attach(opened, plan, rank=1, workers=2)
     assert_same(list(data.train_dataloader()), alone)
     assert_same(list(data.val_dataloader()), measured)
     assert len(alone) == STEPS * plan.accumulate
@@ -161,7 +158,7 @@ def staged() -> tuple[list[Ragged], Order]:
 
 
 @pytest.mark.parametrize("killed", range(STEPS))
-def test_a_run_killed_in_any_stage_goes_on_with_other_ranks_to_the_same_rows_in_every_batch(killed):
+def test_a_run_killed_in_any_stage_resumes_on_other_ranks_with_the_same_rows_in_every_batch(killed):
     parts, whole = staged()
     wanted = [whole.rows(step * ROWS, (step + 1) * ROWS) for step in range(STEPS)]
     seen: list[list[int]] = []
@@ -175,12 +172,10 @@ def test_a_run_killed_in_any_stage_goes_on_with_other_ranks_to_the_same_rows_in_
 
 
 @pytest.mark.parametrize("step", [0, 1, 3, STEPS])
-def test_a_step_asked_directly_equals_the_same_step_reached_by_walking(data, step):
+def test_a_step_computed_directly_equals_the_step_reached_by_iterating(opened, step):
     plan = plan_of(1, 4)
-    attach(data, plan)
-    walked = list(data.train_dataloader())
-    attach(data, plan, step=step)
-    resumed = data.train_dataloader()
+    walked = list(attach(opened, plan).train_dataloader())
+    resumed = attach(opened, plan, step=step).train_dataloader()
     assert len(resumed) == len(walked), "Lightning counts from the beginning"
     assert_same(list(resumed), walked[step * plan.accumulate :])
 
@@ -191,16 +186,16 @@ def test_the_sampler_goes_from_its_start_to_the_end_of_the_run():
     assert list(ResumeSampler(7, 7)) == []
 
 
-def test_another_seed_gives_other_batches(data):
-    attach(data, plan_of(1, 16))
-    first = [batch.tokens for batch in data.train_dataloader()]
-    data.arrange(data.plan, seed=2)
-    assert not any(map(torch.equal, first, [batch.tokens for batch in data.train_dataloader()]))
+def test_another_seed_gives_other_batches(opened):
+    one, other = (
+        [batch.tokens for batch in attach(opened, plan_of(1, 16), seed=seed).train_dataloader()] for seed in (1, 2)
+    )
+    assert not any(map(torch.equal, one, other))
 
 
 def test_fields_that_rows_lack_are_none_in_the_batch():
     batch = collate([Ragged(9).row(4), Ragged(9).row(3)], denominator=7.0)
-    assert batch.shares is None
+    assert batch.loss_weights is None
     assert batch.documents is batch.kinds is batch.bytes is None
     assert batch.denominator == 7.0
     assert batch.tokens.dtype == batch.targets.dtype == torch.int64

@@ -37,7 +37,7 @@ def test_conversations_of_which_few_make_a_row_waste_under_one_percent(seed):
     assert exact_fit(lengths, 512).waste < 0.01
 
 
-def test_a_plan_depends_on_the_lengths_alone_and_rows_follow_their_order():
+def test_packing_depends_on_the_lengths_only_and_rows_follow_their_order():
     first, second = exact_fit(school_problems(), 512), exact_fit(list(school_problems()), 512)
     assert (first.documents == second.documents).all()
     assert (np.diff(first.documents[first.row_offsets[:-1]]) >= 0).all()

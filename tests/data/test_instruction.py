@@ -7,10 +7,10 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from lm.conversation import Conversation, Message, RoleTokens
-from lm.conversation.sources.conversation_files import MessageFiles
-from lm.conversation.sources.conversation_source import ConversationSource
+from lm.conversation import Conversation, Message, RoleTokenTemplate
+from lm.conversation.sources import ConversationSource, MessageLists
 from lm.corpus import Split
+from lm.data import Rows
 from lm.data.instruction import InstructionData
 from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
@@ -19,7 +19,7 @@ from lm.optimizer import Plan
 from lm.tokenizer import train_bpe
 from support.partition_step import alone
 
-CONTEXT = 128
+CONTEXT, HELD_OUT = 128, 0.2
 WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|assistant|>", " it", " returns", "🙂"]
 
 
@@ -65,20 +65,22 @@ def random_talks(count: int = 150, *, seed: int = 0, words: int = 6, **more) -> 
     ]
 
 
-def opened(conversations, tokenizer, *, context=CONTEXT, share=0.2, packing=best_fit, too_long="refuse", **more):
+def opened(conversations, tokenizer, *, context=CONTEXT, **more) -> Rows:
+    return of(conversations, **more).open(tokenizer=tokenizer, context=context)
+
+
+def of(conversations, *, share=HELD_OUT, packing=best_fit, too_long="refuse", **more) -> InstructionData:
     if isinstance(conversations, list):
         conversations = Given(conversations)
-    data = InstructionData(
+    return InstructionData(
         conversations,
-        template=RoleTokens(),
+        template=RoleTokenTemplate(),
         split=Split(share),
         packing=packing,
         too_long=too_long,
         validation_rows=None,
         **more,
     )
-    data.open(tokenizer=tokenizer, context=context)
-    return data
 
 
 def pieces(source) -> list[tuple[list, list, list]]:
@@ -96,7 +98,7 @@ def pieces(source) -> list[tuple[list, list, list]]:
 
 def whole(conversations, tokenizer) -> Counter:
     """Inputs, targets and mask of conversations that nothing was done to."""
-    encoded = [RoleTokens().encode(conversation, tokenizer) for conversation in conversations]
+    encoded = [RoleTokenTemplate().encode(conversation, tokenizer) for conversation in conversations]
     return Counter((tuple(one.tokens[:-1]), tuple(one.tokens[1:]), tuple(one.supervised[1:])) for one in encoded)
 
 
@@ -104,23 +106,24 @@ def answers(conversation) -> list[str]:
     return [message.content for message in conversation.messages if message.role == "assistant"]
 
 
-def parted(data, conversations) -> tuple[list, list]:
+def parted(conversations, share=HELD_OUT) -> tuple[list, list]:
     """Conversations trained on, and those held out."""
-    held_out = [one for one in conversations if data.held_out(one)]
-    return [one for one in conversations if not data.held_out(one)], held_out
+    split = Split(share)
+    held_out = [one for one in conversations if split.held_out(one)]
+    return [one for one in conversations if not split.held_out(one)], held_out
 
 
 def test_rows_hold_every_conversation_once_and_whole(tokenizer):
     talks = random_talks()
     data = opened(talks, tokenizer)
-    training, held_out = parted(data, talks)
+    training, held_out = parted(talks)
     for source, wanted in ((data.sources["conversations"], training), (data.validation, held_out)):
         assert len(source) < len(wanted), "several share a row"
         assert Counter(tuple(map(tuple, piece)) for piece in pieces(source)) == whole(wanted, tokenizer)
 
 
 @pytest.mark.parametrize("weight", [0.1, 1.0])
-def test_a_prompt_weight_is_of_all_that_is_not_supervised_and_of_training_alone(weight, tokenizer):
+def test_prompt_weight_applies_to_unsupervised_targets_of_training_only(weight, tokenizer):
     talks = random_talks()
     data, plain = opened(talks, tokenizer, prompt_weight=weight), opened(talks, tokenizer)
     source, before = data.sources["conversations"], plain.sources["conversations"]
@@ -128,17 +131,17 @@ def test_a_prompt_weight_is_of_all_that_is_not_supervised_and_of_training_alone(
     for index in range(len(source)):
         row, same = source.row(index), before.row(index)
         assert np.array_equal(row.supervised, same.supervised)
-        assert (row.shares[row.supervised] == 1).all()
-        assert (row.shares[row.documents < 0] == 0).all()
-        assert (row.shares[(row.documents >= 0) & ~row.supervised] == np.float32(weight)).all()
-        assert data.weights(source)[index] == pytest.approx(row.shares.sum(dtype=np.float64), rel=1e-12)
-    assert all(data.validation.row(i).shares is None for i in range(len(data.validation)))
-    assert before.row(0).shares is None
-    assert plain.weights(before) is before.counts
+        assert (row.loss_weights[row.supervised] == 1).all()
+        assert (row.loss_weights[row.documents < 0] == 0).all()
+        assert (row.loss_weights[(row.documents >= 0) & ~row.supervised] == np.float32(weight)).all()
+        assert source.loss_weights[index] == pytest.approx(row.loss_weights.sum(dtype=np.float64), rel=1e-12)
+    assert all(data.validation.row(i).loss_weights is None for i in range(len(data.validation)))
+    assert before.row(0).loss_weights is None
+    assert before.loss_weights is before.counts
     filled = sum(int((source.row(i).documents >= 0).sum()) for i in range(len(source)))
-    for each, wanted in ((data, filled), (plain, before.counts.sum())):
-        each.sketch(tokenizer=tokenizer, context=CONTEXT)
-        assert each.scored(each.sources["conversations"]) == pytest.approx(wanted)
+    for prompt_weight, wanted in ((weight, filled), (0.0, before.counts.sum())):
+        sketched = of(talks, prompt_weight=prompt_weight).sketch(tokenizer=tokenizer, context=CONTEXT)
+        assert sketched.sources["conversations"].loss_targets == pytest.approx(wanted)
 
 
 def test_padding_ends_a_row_and_counts_nowhere(tokenizer):
@@ -158,7 +161,7 @@ def test_padding_ends_a_row_and_counts_nowhere(tokenizer):
 def test_supervised_runs_of_the_rows_are_the_answers_and_their_ends_of_turn(tokenizer):
     talks = random_talks()
     data = opened(talks, tokenizer)
-    training, held_out = parted(data, talks)
+    training, held_out = parted(talks)
     for source, wanted in ((data.sources["conversations"], training), (data.validation, held_out)):
         said = []
         for index in range(len(source)):
@@ -180,51 +183,49 @@ def test_an_answer_to_be_learned_is_seen_from_its_own_conversation_only(tokenize
         assert inputs[supervised.index(True)] == tokenizer.role_tokens["assistant"]
 
 
-def test_what_is_too_long_is_dropped_shortened_or_refused_and_told(tokenizer, capsys):
+def test_conversations_too_long_are_dropped_shortened_or_refused_and_reported(tokenizer):
     talks = random_talks(words=30)
-    training, _ = parted(opened(talks, tokenizer, context=500), talks)
-    capsys.readouterr()
-    fit = [one for one in training if len(RoleTokens().encode(one, tokenizer).tokens) <= CONTEXT + 1]
+    training, _ = parted(talks)
+    fit = [one for one in training if len(RoleTokenTemplate().encode(one, tokenizer).tokens) <= CONTEXT + 1]
     assert 0 < len(fit) < len(training)
 
     dropped = opened(talks, tokenizer, too_long="drop")
     found = Counter(tuple(map(tuple, piece)) for piece in pieces(dropped.sources["conversations"]))
     assert found == whole(fit, tokenizer)
-    told = capsys.readouterr().out
-    assert f"{len(training) - len(fit)} longer than {CONTEXT} tokens left out (" in told
-    assert f"of those held out, {dropped.validation.conversations.losses()}" in told
+    of_training, of_held_out = dropped.notes
+    assert f"{len(training) - len(fit)} longer than {CONTEXT} tokens dropped (" in of_training
+    assert of_held_out == f"held out: {dropped.validation.documents.describe_shortened()}"
 
     counts = {name: found["dropped"] for name, found in dropped.left_out.items()}
-    assert counts == {"conversations": len(training) - len(fit), "held out": dropped.validation.conversations.dropped}
+    assert counts == {"conversations": len(training) - len(fit), "held out": dropped.validation.documents.dropped}
 
-    for too_long, told in (("split", "split into"), ("truncate", "without their first turns")):
+    for too_long, outcome in (("split", "split into"), ("truncate", "truncated")):
         shortened = opened(talks, tokenizer, too_long=too_long)
         source = shortened.sources["conversations"]
         assert max(len(inputs) for inputs, _, _ in pieces(source)) <= CONTEXT
         assert source.counts.sum() > dropped.sources["conversations"].counts.sum(), "more is learned than by dropping"
-        assert f"longer than {CONTEXT} tokens {told}" in capsys.readouterr().out
+        assert f"longer than {CONTEXT} tokens {outcome}" in shortened.notes[0]
 
-    with pytest.raises(ValueError, match=r"talk\.jsonl:\d+ has \d+ tokens to predict, more than the context of 128"):
+    with pytest.raises(ValueError, match=r"refuse: talk\.jsonl:\d+ has \d+ targets, more than the context of 128"):
         opened(talks, tokenizer, too_long="refuse")
 
 
-def test_what_was_left_out_is_in_the_account_of_the_run(tokenizer):
+def test_the_summary_of_a_run_counts_what_was_left_out(tokenizer):
     talks = [*random_talks(words=30), talk("what?", " ", place="bad.jsonl:1")]
-    data = opened(talks, tokenizer, too_long="truncate", faulty="drop", max_examples=70)
-    data.arrange(Plan(steps=3, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT), seed=0)
-    found = data.account(3)
+    data = opened(talks, tokenizer, too_long="truncate", invalid="drop", max_examples=70)
+    plan = Plan(steps=3, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    found = data.plan(plan, seed=0).summarize(3)
     assert found["sources"]["conversations"]["rows"] == 24
-    told = found["left_out"]["conversations"]
-    assert told == {**data.sources["conversations"].conversations.account(), "other": told["other"]}
-    training, _ = parted(data, talks)
-    assert told["other"] == len(training) - 70, "the faulty one, and those that were not drawn"
-    assert min(told["truncated"], told["dropped"], told["supervised_tokens"]) > 0
+    counted = found["left_out"]["conversations"]
+    assert counted == {**data.sources["conversations"].documents.count_shortened(), "other": counted["other"]}
+    training, _ = parted(talks)
+    assert counted["other"] == len(training) - 70, "the invalid one, and those that were not drawn"
+    assert min(counted["truncated"], counted["dropped"], counted["supervised_tokens"]) > 0
 
 
-def test_no_more_examples_are_trained_on_than_wanted_and_more_are_those_and_others(tokenizer, capsys):
+def test_no_more_examples_are_trained_on_than_requested_and_a_larger_limit_only_adds(tokenizer):
     talks = random_talks()
-    whole_data = opened(talks, tokenizer)
-    _, held_out = parted(whole_data, talks)
+    _, held_out = parted(talks)
 
     def trained(most) -> Counter:
         data = opened(talks, tokenizer, max_examples=most)
@@ -232,10 +233,10 @@ def test_no_more_examples_are_trained_on_than_wanted_and_more_are_those_and_othe
         return Counter(tuple(map(tuple, piece)) for piece in pieces(data.sources["conversations"]))
 
     few, more = trained(20), trained({"conversations": 50})
-    assert "beyond data.max_examples=50 left out" in capsys.readouterr().out
+    assert "beyond data.max_examples=50 left out" in opened(talks, tokenizer, max_examples=50).notes[0]
     assert (few.total(), more.total()) == (20, 50)
     twice = opened([*talks, *talks], tokenizer, max_examples=15)
-    assert len(twice.sources["conversations"].conversations) == 15, "those that are alike have one rank"
+    assert len(twice.sources["conversations"].documents) == 15, "those that are alike have one rank"
     assert few < more < trained(None) == trained(10_000)
     turned = opened(list(reversed(talks)), tokenizer, max_examples=20).sources["conversations"]
     assert Counter(tuple(map(tuple, piece)) for piece in pieces(turned)) == few, "wherever they stand"
@@ -245,33 +246,29 @@ def test_no_more_examples_are_trained_on_than_wanted_and_more_are_those_and_othe
         opened(talks, tokenizer, max_examples={"conversation": 3})
 
 
-def test_a_plan_counts_no_more_examples_than_are_wanted(tokenizer):
-    def sketched(**more) -> InstructionData:
-        data = opened(random_talks(400), tokenizer, **more)
-        data.sketch(tokenizer=tokenizer, context=CONTEXT)
-        return data
+def test_a_sketch_counts_no_more_than_max_examples(tokenizer):
+    def sketched(**more) -> Rows:
+        return of(random_talks(400), **more).sketch(tokenizer=tokenizer, context=CONTEXT)
 
-    assert sketched(max_examples=50).rows < sketched().rows / 5
+    assert len(sketched(max_examples=50)) < len(sketched()) / 5
 
 
 def test_several_sources_need_at_least_one(tokenizer):
-    with pytest.raises(
-        ValueError, match=r"data\.conversations: there is none: \+data/conversations@data\.conversations\."
-    ):
+    with pytest.raises(ValueError, match=r"data\.conversations is empty: \+data/conversations@data\.conversations\."):
         opened({}, tokenizer)
 
 
-def test_what_is_wrong_in_one_of_several_sources_is_told_by_its_name(tokenizer, tmp_path):
+def test_a_fault_in_one_of_several_sources_is_reported_with_its_name(tokenizer, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"messages": [{"role": "bot", "content": "hi"}]}\n')
-    parts = {"mine": MessageFiles(str(tmp_path / "a.jsonl")), "other": Given(random_talks(20))}
-    with pytest.raises(ValueError, match=r"say who speaks, as \+data\.conversations\.mine\.roles\.bot=user"):
+    parts = {"mine": MessageLists(str(tmp_path / "a.jsonl")), "other": Given(random_talks(20))}
+    with pytest.raises(ValueError, match=r"name its role, as \+data\.conversations\.mine\.roles\.bot=user"):
         opened(parts, tokenizer)
 
 
 def test_the_rarest_tasks_are_measured_together(tokenizer):
     talks = [one for task in range(30) for one in random_talks(8 + 2 * task, seed=task, task=f"task {task}")]
     data = opened(talks, tokenizer, max_tasks=4, share=0.5)
-    _, held_out = parted(data, talks)
+    _, held_out = parted(talks, share=0.5)
     counts = Counter(one.task for one in held_out)
     frequent = sorted(counts, key=lambda task: (-counts[task], task))[:4]
     assert data.kinds == sorted([*frequent, "other"])
@@ -283,20 +280,19 @@ def test_the_rarest_tasks_are_measured_together(tokenizer):
     assert len(opened(talks, tokenizer, max_tasks=None, share=0.5).kinds) == 30
 
 
-def test_a_faulty_conversation_is_refused_by_place_or_dropped_and_told(tokenizer, capsys):
+def test_an_invalid_conversation_is_refused_by_place_or_dropped_and_reported(tokenizer):
     talks = random_talks(40)
-    faulty = [talk("what?", " ", place="bad.jsonl:1"), talk("what?", place="bad.jsonl:2")]
-    with pytest.raises(ValueError, match=r"bad\.jsonl:1, turn 2: the answer is empty.*\(data\.faulty=drop leaves"):
-        opened([*talks, *faulty], tokenizer)
-    capsys.readouterr()
-    data = opened([*talks, *faulty], tokenizer, faulty="drop")
-    assert "2 faulty left out (the first: bad.jsonl:1, turn 2: the answer is empty" in capsys.readouterr().out
-    training, _ = parted(data, talks)
+    invalid = [talk("what?", " ", place="bad.jsonl:1"), talk("what?", place="bad.jsonl:2")]
+    with pytest.raises(ValueError, match=r"bad\.jsonl:1, turn 2: the answer is empty.*\(data\.invalid=drop drops"):
+        opened([*talks, *invalid], tokenizer)
+    data = opened([*talks, *invalid], tokenizer, invalid="drop")
+    assert "2 invalid dropped (the first: bad.jsonl:1, turn 2: the answer is empty" in data.notes[0]
+    training, _ = parted(talks)
     found = Counter(tuple(map(tuple, piece)) for piece in pieces(data.sources["conversations"]))
     assert found == whole(training, tokenizer)
 
 
-def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
+def test_a_mixture_holds_mixture_unit_supervised_tokens(tokenizer):
     long = Given([talk(f"{number:03}", "it returns what it is given " * 6) for number in range(80)])
     short = Given([talk(f"{number:03}", "it") for number in range(80)])
     data = opened(
@@ -306,43 +302,41 @@ def test_a_mixture_holds_shares_of_supervised_tokens(tokenizer):
     counts = [source.counts for source in data.sources.values()]
     assert counts[0].min() > 5 * counts[1].max(), "a conversation a row, so rows differ in what they teach"
     plan = Plan(steps=100, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
-    data.arrange(plan, seed=0)
-    sources, rows = data.order.rows(0, 800)
+    sources, rows = data.plan(plan, seed=0).order.rows(0, 800)
     read = np.array([counts[source][row] for source, row in zip(sources, rows, strict=True)])
     assert np.abs(np.cumsum(read * (sources == 0)) - 0.25 * np.cumsum(read)).max() <= counts[0].max()
 
 
-def test_a_mixture_counts_examples_where_that_is_asked_for(tokenizer):
+def test_a_mixture_counts_examples_if_its_unit_is_examples(tokenizer):
     long = Given([talk(f"{number:03}", "it returns what it is given " * 4) for number in range(80)])
     short = Given([talk(f"{number:03}", "it") for number in range(80)])
     even = Weights({"long": 1, "short": 1})
-    data = opened({"long": long, "short": short}, tokenizer, mixture=even, shares_of="examples")
-    held = [np.diff(source.plan.row_offsets) for source in data.sources.values()]
+    data = opened({"long": long, "short": short}, tokenizer, mixture=even, mixture_unit="examples")
+    held = [np.diff(source.packing.row_offsets) for source in data.sources.values()]
     assert held[0].mean() < held[1].mean() / 3
     steps = 50
-    data.arrange(
-        Plan(steps=steps, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT), seed=0
-    )
-    read = np.array([held[source][row] for source, row in zip(*data.order.rows(0, steps * 8), strict=True)])
-    sources, _ = data.order.rows(0, steps * 8)
+    plan = Plan(steps=steps, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    planned = data.plan(plan, seed=0)
+    read = np.array([held[source][row] for source, row in zip(*planned.order.rows(0, steps * 8), strict=True)])
+    sources, _ = planned.order.rows(0, steps * 8)
     assert abs(read[sources == 0].sum() - read[sources == 1].sum()) < 4 * held[1].max()
-    found = data.account(steps)["sources"]
+    found = planned.summarize(steps)["sources"]
     assert found["long"]["share"] == pytest.approx(0.5, abs=0.03)
     assert found["long"]["wanted"] == 0.5
     assert found["long"]["tokens"] > 5 * found["short"]["tokens"]
 
 
-def test_sources_without_tasks_are_told_apart_by_their_names(tokenizer):
+def test_sources_without_tasks_are_reported_by_their_names(tokenizer):
     parts = {name: Given(random_talks(60, seed=seed, task="")) for seed, name in enumerate(["cats", "dogs"])}
     data = opened(parts, tokenizer)
     assert data.kinds == ["cats", "dogs"]
-    assert data.fingerprint() != opened({"cats": parts["cats"], "dogs": parts["cats"]}, tokenizer).fingerprint()
+    assert of(parts).fingerprint() != of({"cats": parts["cats"], "dogs": parts["cats"]}).fingerprint()
 
 
-def test_validation_is_told_apart_by_task_and_counts_the_bytes_of_answers(tokenizer):
+def test_validation_is_reported_by_task_and_counts_the_bytes_of_answers(tokenizer):
     talks = random_talks()
     data = opened(talks, tokenizer)
-    _, held_out = parted(data, talks)
+    _, held_out = parted(talks)
     assert data.kinds == ["chat", "describe"]
     rows = [data.validation.row(index) for index in range(len(data.validation))]
     for number, task in enumerate(data.kinds):
@@ -361,7 +355,7 @@ def test_packing_that_cuts_conversations_is_refused(tokenizer):
 def test_conversations_of_a_group_are_held_out_together(tokenizer):
     talks = [one for group in range(60) for one in random_talks(5, seed=group, group=f"group {group}")]
     data = opened(talks, tokenizer)
-    _, held_out = parted(data, talks)
+    _, held_out = parted(talks)
     groups = Counter(conversation.group for conversation in held_out)
     assert 4 < len(groups) < 25
     assert set(groups.values()) == {5}
@@ -372,8 +366,8 @@ def test_what_is_held_out_stays_so_when_conversations_are_added_or_moved(tokeniz
     talks, more = random_talks(), random_talks(seed=1, count=80)
     data = opened(talks, tokenizer)
     grown = opened([*more, *reversed(talks)], tokenizer)
-    first, then = (whole(parted(one, talks)[1], tokenizer) for one in (data, grown))
-    assert first == then
+    first = Counter(tuple(map(tuple, piece)) for piece in pieces(data.validation))
+    assert first == whole(parted(talks)[1], tokenizer)
     trained = Counter(tuple(map(tuple, piece)) for piece in pieces(grown.sources["conversations"]))
     measured = Counter(tuple(map(tuple, piece)) for piece in pieces(grown.validation))
     assert first <= measured
@@ -384,15 +378,15 @@ def test_what_is_held_out_stays_so_when_conversations_are_added_or_moved(tokeniz
 def test_the_same_question_and_answer_is_never_on_both_sides(tokenizer):
     talks = random_talks(100)
     again = [Conversation((*one.messages, Message("user", "more?"), Message("assistant", "no"))) for one in talks]
-    data = opened([*talks, *again], tokenizer)
-    assert [data.held_out(one) for one in talks] == [data.held_out(one) for one in again]
+    split = of([*talks, *again]).split
+    assert [split.held_out(one) for one in talks] == [split.held_out(one) for one in again]
 
 
 def test_with_nothing_to_train_on_it_says_why(tokenizer):
-    with pytest.raises(ValueError, match=r"of conversations there is no conversation to train on \(0 are held out"):
+    with pytest.raises(ValueError, match=r"conversations has no conversation to train on \(0 are held out"):
         opened([], tokenizer)
     long = Given([talk("what does this do?", "it returns what it is given")] * 3)
-    with pytest.raises(ValueError, match=r"of long there is no conversation.*3 longer than 8 tokens left out"):
+    with pytest.raises(ValueError, match=r"long has no conversation to train on.*3 longer than 8 tokens dropped"):
         opened({"long": long}, tokenizer, context=8, share=0.0, too_long="drop")
 
 
@@ -402,9 +396,8 @@ def test_without_anything_held_out_there_is_no_validation(tokenizer):
     assert data.kinds == []
 
 
-def test_what_a_source_left_out_is_told(tokenizer, capsys):
-    opened(Given(random_talks(20), notes=("7 were nonsense",)), tokenizer)
-    assert "7 were nonsense" in capsys.readouterr().out
+def test_what_a_source_left_out_is_reported(tokenizer):
+    assert "7 were nonsense" in opened(Given(random_talks(20), notes=("7 were nonsense",)), tokenizer).notes[0]
 
 
 def test_a_weight_for_no_source_is_refused_with_what_was_meant(tokenizer):
@@ -413,4 +406,4 @@ def test_a_weight_for_no_source_is_refused_with_what_was_meant(tokenizer):
     with pytest.raises(
         ValueError, match=r"data\.mixture\.weights\.conversation: no such source; did you mean conversations"
     ):
-        data.arrange(plan, seed=0)
+        data.plan(plan, seed=0)

@@ -19,7 +19,7 @@ def shares(mixture, amounts=AMOUNTS) -> dict[str, float]:
     return {source: float(share) for source, share in stage.shares.items()}
 
 
-def test_weights_are_exact_shares_and_what_is_not_named_is_left_out():
+def test_weights_are_exact_shares_and_unnamed_sources_are_not_read():
     [stage] = Weights({"books/prose": 0.7, "web/code": 0.1}).divide(AMOUNTS, key=KEY)
     assert stage.shares == {"web/code": Fraction(1, 8), "web/prose": 0, "books/prose": Fraction(7, 8)}
 
@@ -47,10 +47,10 @@ def test_temperature_one_is_in_proportion_and_without_end_is_uniform():
 
 
 @pytest.mark.parametrize("temperature", [1, 2.5])
-def test_of_a_vast_source_no_more_counts_than_is_said(temperature):
+def test_no_more_than_max_size_of_a_source_counts(temperature):
     counted = {"vast": 3000, "middle": 3000, "small": 750}
     amounts = {"vast": 9_000_000, "middle": 3000, "small": 750, "empty": 0}
-    found = shares(Temperature(temperature, most=3000), amounts)
+    found = shares(Temperature(temperature, max_size=3000), amounts)
     powers = {source: n ** (1 / temperature) for source, n in counted.items()}
     assert found == pytest.approx({s: p / sum(powers.values()) for s, p in powers.items()} | {"empty": 0})
 
@@ -80,7 +80,7 @@ def both(until) -> Stages:
 
 
 @pytest.mark.parametrize(
-    ("mixture", "told"),
+    ("mixture", "message"),
     [
         (Weights({"cod": 1}), "data.mixture.weights.cod: no such source; did you mean code?"),
         (Weights({"boks": 1}), "data.mixture.weights.boks: no such source; did you mean books?"),
@@ -89,28 +89,28 @@ def both(until) -> Stages:
         (Weights({"code": float("inf")}), "data.mixture.weights.code=inf: a weight is a number"),
         (Weights({"code": 0}), "data.mixture.weights: nothing would be read: give one of web/code,"),
         (Weights({}), "data.mixture.weights: nothing would be read"),
-        (Weights({"web": 1, "code": 1}), "data.mixture.weights: web/code is meant by both web and code: leave"),
+        (Weights({"web": 1, "code": 1}), "data.mixture.weights: both web and code mean web/code: keep"),
         (Temperature(0), "data.mixture.temperature=0: must be more than 0"),
         (Temperature(float("nan")), "data.mixture.temperature=nan: must be more than 0"),
         (Temperature(float("inf")), "(data/mixture=uniform"),
-        (Stages({}, until={}), "data.mixture.stages: there is none"),
+        (Stages({}, until={}), "data.mixture.stages is empty: add a stage"),
         (both({"early": 0.5, "late": 1}), "data.mixture.stages.late.weights.cod: no such source; did you mean code?"),
-        (both({"early": 0.5}), "data.mixture.until.late: missing: say where the stage ends"),
+        (both({"early": 0.5}), "data.mixture.until.late: missing: set where the stage ends"),
         (both({"early": 0.5, "late": 1, "lat": 1}), "data.mixture.until.lat: no such stage; did you mean late?"),
         (both({"early": 1.5, "late": 1}), "data.mixture.until.early=1.5: a share of the run is above 0 and at most 1"),
         (both({"early": 0, "late": 1}), "data.mixture.until.early=0: a share"),
-        (both({"early": 0.5, "late": 0.9}), "data.mixture.until.late=0.9: it ends last"),
+        (both({"early": 0.5, "late": 0.9}), "data.mixture.until.late=0.9: the last stage ends before the run does"),
         (both({"early": 1, "late": 1}), "data.mixture.until: early and late both end at 1, so late would be empty"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_with_key_value_and_remedy(mixture, told):
-    with pytest.raises(ValueError, match=re.escape(told)) as error:
+def test_mistakes_are_reported_with_key_value_and_remedy(mixture, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
         mixture.divide(AMOUNTS, key=KEY)
     assert "\n" not in str(error.value)
 
 
 def test_a_source_with_nothing_in_it_may_have_no_weight():
-    with pytest.raises(ValueError, match=r"weights\.b=0\.5, and there is nothing of it to read: leave it out"):
+    with pytest.raises(ValueError, match=r"weights\.b=0\.5, but b holds nothing to read: remove it"):
         Weights({"a": 1, "b": 0.5}).divide({"a": 3, "b": 0}, key=KEY)
     assert shares(Weights({"a": 1, "b": 0}), {"a": 3, "b": 0}) == {"a": 1, "b": 0}
 

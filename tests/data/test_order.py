@@ -3,6 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from lm.data import Row, RowSource
 from lm.data.batches import TrainingBatches
 from lm.data.order import Order, permute
 from lm.optimizer import Plan
@@ -35,7 +36,7 @@ def test_neighbours_do_not_stay_neighbours():
     assert abs(np.corrcoef(rows, np.arange(10_000))[0, 1]) < 0.05
 
 
-def test_any_step_asked_directly_equals_the_walk():
+def test_any_row_computed_directly_equals_the_iteration():
     order = mixed(2, [37, 101], [3, 7])
     sources, rows = order.rows(0, 1000)
     for place in (0, 1, 36, 37, 400, 999):
@@ -65,7 +66,7 @@ def test_huge_sources_cost_nothing():
     assert rows.max() < 10**12
 
 
-def test_a_source_goes_on_in_the_next_stage_where_it_was():
+def test_a_source_continues_in_the_next_stage_where_it_stopped():
     halves, quarters = [Fraction(1, 2), Fraction(1, 2)], [Fraction(1, 4), Fraction(3, 4)]
     order = Order(4, [30, 70], stages=[(41, halves), (100, quarters), (59, halves)])
     sources, rows = order.rows(0, 200)
@@ -84,18 +85,13 @@ def test_an_order_of_no_rows_is_refused():
         Order(0, [0, 0])
 
 
-class Numbered:
+class Numbered(RowSource):
     """Rows that say which they are."""
 
     def __init__(self, rows):
         self.counts = np.arange(rows, dtype=np.int64) % 5
 
-    def __len__(self):
-        return len(self.counts)
-
     def row(self, index):
-        from lm.data.batches import Row
-
         ids = np.full(4, index)
         return Row(ids, ids, np.arange(4) < self.counts[index])
 

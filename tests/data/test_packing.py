@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from lm.data.packing import Rows, best_fit, cut
+from lm.data.packing import Packing, best_fit, cut
 
 PACKINGS = [cut, best_fit]
 
@@ -57,7 +57,7 @@ def test_cut_equals_walking_the_stream(context, seed):
 
 
 def best_fit_by_search(lengths, context):
-    """Rows that longest-first best fit needs, by looking at every open row."""
+    """Packing that longest-first best fit needs, by looking at every open row."""
     rooms = []
     whole = [min(context, length - start) for length in lengths for start in range(0, length, context)]
     for size in sorted(whole, reverse=True):
@@ -118,7 +118,7 @@ def test_documents_longer_than_a_row_are_full_rows_and_a_remainder():
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_a_plan_depends_on_the_lengths_alone(packing):
+def test_packing_depends_on_the_lengths_only(packing):
     lengths = random_lengths(1)
     first, second = packing(lengths, 64), packing(list(lengths), 64)
     assert pieces(first) == pieces(second)
@@ -134,7 +134,7 @@ def test_rows_follow_the_order_of_the_documents(packing):
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_no_documents_make_no_rows(packing):
     rows = packing(np.array([], dtype=np.int64), 8)
-    assert isinstance(rows, Rows)
+    assert isinstance(rows, Packing)
     assert len(rows) == 0 == rows.counts.size == rows.waste
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lm.data import pattern
-from lm.data.pattern import Pattern, held, interleave
+from lm.data.pattern import Pattern, interleave, round_shares
 
 
 def drawn(draw: random.Random) -> list[Fraction]:
@@ -35,7 +35,7 @@ def test_every_prefix_holds_every_share_to_within_a_row(seed):
         assert found.counts(place).tolist() == np.bincount(sources[:place], minlength=len(shares)).tolist()
 
 
-def test_only_a_period_is_kept_in_memory():
+def test_only_one_period_is_held_in_memory():
     found = Pattern([Fraction(1, 3), Fraction(2, 3)], 10**12)
     assert found.sources.size == 3
     assert found.counts(10**12 - 1).tolist() == [333333333333, 666666666666]
@@ -44,15 +44,15 @@ def test_only_a_period_is_kept_in_memory():
 
 
 def test_shares_that_need_too_long_a_pattern_are_rounded_by_largest_remainders(monkeypatch):
-    monkeypatch.setattr(pattern, "LONGEST_PERIOD", 100)
+    monkeypatch.setattr(pattern, "MAX_PERIOD", 100)
     shares = [Fraction(1, 7), Fraction(1, 11), Fraction(25, 100)]
     shares.append(1 - sum(shares))
-    assert held(shares, 100) == shares, "no longer than the run"
-    rounded = held(shares, 101)
+    assert round_shares(shares, 100) == shares, "no longer than the run"
+    rounded = round_shares(shares, 101)
     assert sum(rounded) == 1
     assert rounded[2] == Fraction(25, 100), "what is whole stays"
     assert max(abs(one - other) for one, other in zip(shares, rounded, strict=True)) < Fraction(1, 100)
-    assert held([Fraction(1, 3), Fraction(2, 3)], 10**9) == [Fraction(1, 3), Fraction(2, 3)]
+    assert round_shares([Fraction(1, 3), Fraction(2, 3)], 10**9) == [Fraction(1, 3), Fraction(2, 3)]
     assert Pattern(shares, 10**9).sources.size <= 100
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lm.corpus import Document, Split, write_shards
+from lm.data import Rows
 from lm.data.batches import collate
 from lm.data.mixture import Weights
 from lm.data.packing import best_fit, cut
@@ -29,11 +30,13 @@ def tokenizer(corpus):
     return load_tokenizer(corpus)
 
 
-def opened(path, tokenizer, *, packing=cut, context=CONTEXT, validation_rows=None, **more) -> PretrainingData:
-    paths = [str(one) for one in path] if isinstance(path, list) else str(path)
-    data = PretrainingData(paths, packing=packing, validation_rows=validation_rows, **more)
-    data.open(tokenizer=tokenizer, context=context)
-    return data
+def opened(path, tokenizer, *, packing=cut, context=CONTEXT, validation_rows=None, **more) -> Rows:
+    data = of(path, packing=packing, validation_rows=validation_rows, **more)
+    return data.open(tokenizer=tokenizer, context=context)
+
+
+def of(path, **more) -> PretrainingData:
+    return PretrainingData([str(one) for one in path] if isinstance(path, list) else str(path), **more)
 
 
 def plan_of(steps: int, rows: int = 8, context: int = CONTEXT) -> Plan:
@@ -53,7 +56,7 @@ def reassembled(source) -> dict[int, tuple[list, list]]:
     found: dict[int, tuple[dict, dict]] = {}
     for index, row in enumerate(rows_of(source)):
         place = 0
-        for document, start, length in source.plan.segments(index):
+        for document, start, length in source.packing.segments(index):
             inputs, targets = found.setdefault(document, ({}, {}))
             for offset in range(length):
                 assert start + offset not in inputs
@@ -96,7 +99,7 @@ def test_targets_are_the_next_inputs_within_a_document_and_padding_ends_the_row(
             same = row.documents[1:] == row.documents[:-1]
             assert (row.targets[:-1][same] == row.tokens[1:][same]).all()
             filled = int(row.supervised.sum())
-            pieces = [length for _, _, length in source.plan.segments(index)]
+            pieces = [length for _, _, length in source.packing.segments(index)]
             assert row.documents.tolist() == [
                 *(number for number, length in enumerate(pieces) for _ in range(length)),
                 *[-1] * (CONTEXT - filled),
@@ -109,7 +112,7 @@ def test_targets_are_the_next_inputs_within_a_document_and_padding_ends_the_row(
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_without_separation_only_the_documents_are_gone_and_any_rows_make_a_batch(corpus, tokenizer, packing):
+def test_without_separation_rows_lack_only_their_documents_and_any_rows_make_a_batch(corpus, tokenizer, packing):
     apart = opened(corpus, tokenizer, packing=packing)
     together = opened(corpus, tokenizer, packing=packing, separate_documents=False)
     for kind, source in together.sources.items():
@@ -177,16 +180,16 @@ def test_weights_are_shares_of_tokens_at_every_step_to_within_a_row(tmp_path, sh
         path, load_tokenizer(path), packing=alone, context=256, mixture=Weights({"code": share, "prose": 1 - share})
     )  # a document a row, so rows of prose hold a tenth of what rows of code do
     plan = plan_of(200, context=256)
-    data.arrange(plan, seed=0)
+    planned = data.plan(plan, seed=0)
     counts = [source.counts for source in data.sources.values()]
     assert counts[0].min() > 5 * counts[1].max()
-    sources, rows = data.order.rows(0, plan.steps * plan.rows_per_step)
+    sources, rows = planned.order.rows(0, plan.steps * plan.rows_per_step)
     read = np.array([counts[source][row] for source, row in zip(sources, rows, strict=True)])
     total, code = np.cumsum(read), np.cumsum(read * (sources == 0))
     assert np.abs(code - share * total).max() <= counts[0].max()
 
 
-def test_several_corpora_are_told_apart_by_their_names(tmp_path):
+def test_several_corpora_are_named_by_their_directories(tmp_path):
     texts = documents(240)
     tokenizer = train_bpe((document.text for document in texts), vocab_size=300)
     for name, part in {"web": texts[:100], "books": texts[100:]}.items():
@@ -194,65 +197,64 @@ def test_several_corpora_are_told_apart_by_their_names(tmp_path):
     paths = [tmp_path / "web", tmp_path / "books"]
     data = opened(paths, tokenizer, mixture=Weights({"web/code": 1, "books/prose": 3}))
     assert list(data.sources) == data.kinds == ["web/code", "web/prose", "books/code", "books/prose"]
-    assert data.rows == sum(len(source) for source in data.sources.values())
-    data.arrange(plan_of(10), seed=0)
-    taken = np.bincount(data.order.rows(0, 80)[0], minlength=4)
+    assert len(data) == sum(len(source) for source in data.sources.values())
+    taken = np.bincount(data.plan(plan_of(10), seed=0).order.rows(0, 80)[0], minlength=4)
     assert taken.tolist()[1:3] == [0, 0]
     assert abs(taken[3] - 60) <= 1
     held_out = dict.fromkeys(data.kinds, "")
     for row in rows_of(data.validation):
-        (kind,) = set(row.kinds.tolist())
+        (kind,) = set(row.kinds[row.supervised].tolist())
         held_out[data.kinds[kind]] += tokenizer.decode(row.targets)
     for name, part in {"web": texts[:100], "books": texts[100:]}.items():
         for kind in ("code", "prose"):
             wanted = [one.text for one in part if one.kind == kind and Split(0.1).held_out(one)]
             assert held_out[f"{name}/{kind}"] == "".join(wanted)
-    assert PretrainingData([str(path) for path in paths], packing=cut).fingerprint() == data.fingerprint()
-    assert opened(paths[0], tokenizer).fingerprint() != data.fingerprint()
+    both, one = of(paths, packing=cut), of(paths[0], packing=cut)
+    assert of(paths, packing=best_fit).fingerprint() == both.fingerprint() != one.fingerprint()
 
 
 def test_corpora_of_one_name_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"data\.path names 2 corpora 'default'.*rename"):
+    with pytest.raises(ValueError, match=r"data\.path has 2 corpora named 'default'.*rename"):
         PretrainingData([str(tmp_path / "a" / "default"), str(tmp_path / "b" / "default")], packing=cut)
 
 
 def test_a_budget_beyond_max_epochs_is_refused_with_the_numbers(corpus, tokenizer):
     data = opened(corpus, tokenizer, max_epochs=2)
-    once = data.rows / 8
-    data.arrange(plan_of(int(2 * once)), seed=0)
+    once = len(data) / 8
+    data.plan(plan_of(int(2 * once)), seed=0)
     with pytest.raises(ValueError, match=r"data\.max_epochs=2: the budget would read code 3\.\d\d times, prose 3\."):
-        data.arrange(plan_of(int(3 * once) + 1), seed=0)
+        data.plan(plan_of(int(3 * once) + 1), seed=0)
     weighted = opened(corpus, tokenizer, max_epochs=2, mixture=Weights({"code": 0.99, "prose": 0.01}))
     with pytest.raises(ValueError, match=r"would read code \d\.\d\d times;"):
-        weighted.arrange(plan_of(int(2 * once)), seed=0)
+        weighted.plan(plan_of(int(2 * once)), seed=0)
 
 
 def test_a_weight_for_no_source_is_refused_with_what_was_meant(corpus, tokenizer):
     data = opened(corpus, tokenizer, mixture=Weights({"code": 1, "pros": 1}))
     with pytest.raises(ValueError, match=r"data\.mixture\.weights\.pros: no such source; did you mean prose\?"):
-        data.arrange(plan_of(2), seed=0)
+        data.plan(plan_of(2), seed=0)
 
 
-def test_a_foreign_tokenizer_is_refused_in_words(corpus):
+def test_another_tokenizer_is_refused_with_the_remedy(corpus):
     other = train_bpe(["another text altogether, another vocabulary"] * 9, vocab_size=280)
     with pytest.raises(ValueError, match=r"was made with another tokenizer \(.*use .*tokenizer\.json"):
         opened(corpus, other)
 
 
-def test_rows_to_be_trained_on_can_be_looked_at(corpus, tokenizer, capsys):
+def test_training_rows_can_be_printed(corpus, tokenizer, capsys):
     opened(corpus, tokenizer, packing=best_fit).show(2)
     shown = capsys.readouterr().out
     assert shown.count("targets supervised") == 4
     assert "<document>[[" in shown
 
 
-def test_a_damaged_shard_is_not_trained_on_unless_it_is_not_looked_at(tmp_path, tokenizer):
+def test_a_damaged_shard_is_refused_unless_verify_is_never(tmp_path, tokenizer):
     path = make_corpus(tmp_path / "corpus")
     shard = next(path.glob("train-code-*.bin"))
     shard.write_bytes(bytes(shard.stat().st_size))
     tokenizer = load_tokenizer(path)
     with pytest.raises(
-        ValueError, match=rf"{shard.name} is damaged \(it is not what was written\): make the corpus anew"
+        ValueError, match=rf"{shard.name} is damaged \(it is not what was written\): make the corpus again"
     ):
         opened(path, tokenizer)
-    opened(path, tokenizer, verify=False)
+    opened(path, tokenizer, verify="never")

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm.conversation import Turns
-from lm.conversation.sources.conversation_files import MessageFiles
-from lm.conversation.sources.conversation_source import ConversationSource
-from lm.conversation.sources.question_files import QuestionFiles
-from lm.conversation.sources.transcripts import TranscriptFiles
+from lm.conversation import TurnTemplate
+from lm.conversation.sources import ConversationSource, MessageLists, QuestionAnswers, Transcripts
 from lm.corpus import Split
 from lm.data.exact_fit import exact_fit
 from lm.data.instruction import InstructionData
@@ -23,13 +20,13 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {
 TOOLS = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "tool"}
 SHAREGPT = {"messages_field": "conversations", "role_field": "from", "content_field": "value", "roles": TOOLS}
 SETS = {
-    "alpaca": lambda: QuestionFiles(at("sft_demo/alpaca_en_demo.json")),
-    "code": lambda: QuestionFiles(at("codealpaca/code_alpaca_2k.json")),
-    "tools": lambda: MessageFiles(at("sft_demo/glaive_toolcall_en_demo.json"), **SHAREGPT),
-    "messages": lambda: MessageFiles(at("sft_demo/v1_sft_demo.jsonl")),
-    "problems": lambda: QuestionFiles(at("gsm8k/train.jsonl.gz"), **pair("question", "answer")),
-    "prompted": lambda: QuestionFiles(at("t0_p3/t0_lean.jsonl.gz"), **pair("prompt", "completion")),
-    "thoughts": lambda: QuestionFiles(
+    "alpaca": lambda: QuestionAnswers(at("sft_demo/alpaca_en_demo.json")),
+    "code": lambda: QuestionAnswers(at("codealpaca/code_alpaca_2k.json")),
+    "tools": lambda: MessageLists(at("sft_demo/glaive_toolcall_en_demo.json"), **SHAREGPT),
+    "messages": lambda: MessageLists(at("sft_demo/v1_sft_demo.jsonl")),
+    "problems": lambda: QuestionAnswers(at("gsm8k/train.jsonl.gz"), **pair("question", "answer")),
+    "prompted": lambda: QuestionAnswers(at("t0_p3/t0_lean.jsonl.gz"), **pair("prompt", "completion")),
+    "thoughts": lambda: QuestionAnswers(
         at("flan_cot/*.tsv*"),
         **pair("question", "answer"),
         rationale_field="rationale",
@@ -37,7 +34,7 @@ SETS = {
         quoted=False,
         escaped=True,
     ),
-    "harmless": lambda: TranscriptFiles(
+    "harmless": lambda: Transcripts(
         at("hh_rlhf/harmless_base_dev_1500.jsonl.gz"),
         text_field="chosen",
         user="\n\nHuman:",
@@ -73,8 +70,7 @@ def test_the_loss_of_packed_conversations_equals_that_of_each_alone(name):
     """In fp32, with a real vocabulary."""
     tokenizer, template = tokenizer_of("gpt2"), template_of("chatml")
     data = InstructionData(First(SETS[name](), 24), template=template, split=Split(0.0), packing=exact_fit)
-    data.open(tokenizer=tokenizer, context=512)
-    (rows,) = data.sources.values()
+    (rows,) = data.open(tokenizer=tokenizer, context=512).sources.values()
     model = build(vocab_size=tokenizer.vocab_size, context=512)
 
     def losses(tokens, targets, supervised, documents=None) -> torch.Tensor:
@@ -86,9 +82,9 @@ def test_the_loss_of_packed_conversations_equals_that_of_each_alone(name):
     for index in range(len(rows)):
         row = rows.row(index)
         packed.append(losses(row.tokens, row.targets, row.supervised, torch.as_tensor(row.documents)[None]))
-        for conversation, _, _ in rows.plan.segments(index):
-            tokens, supervised = rows.conversations.read(conversation)
-            alone.append(losses(tokens[:-1], tokens[1:], supervised[1:]))
+        for segment in rows.packing.segments(index):
+            tokens, supervised = rows.documents.read(*segment)
+            alone.append(losses(tokens[:-1], tokens[1:], supervised))
     assert len(packed) < len(alone)
     packed, alone = torch.cat(packed), torch.cat(alone)
     assert len(packed) == len(alone) == rows.counts.sum() > 500
@@ -100,7 +96,7 @@ def test_the_loss_of_packed_conversations_equals_that_of_each_alone(name):
 def lengths(name: str) -> np.ndarray:
     """Targets of each conversation that is not faulty, in ChatML by GPT-2's tokenizer."""
     tokenizer, template = tokenizer_of("gpt2"), template_of("chatml")
-    assert isinstance(template, Turns)
+    assert isinstance(template, TurnTemplate)
     learnable = (one for one in SETS[name]() if all(str(message.content or "").strip() for message in one.messages))
     return np.array([len(template.encode(one, tokenizer).tokens) - 1 for one in learnable])
 

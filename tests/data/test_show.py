@@ -1,4 +1,4 @@
-"""What is shown of a row before training marks just what is supervised."""
+"""Printed rows mark exactly the supervised tokens."""
 
 import io
 import re
@@ -6,10 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from lm.conversation import Conversation, Message, RoleTokens
-from lm.data.batches import Row
-from lm.data.encoded import EncodedConversations
-from lm.data.instruction import ConversationRows
+from lm.conversation import Conversation, Message, RoleTokenTemplate
+from lm.data import PackedRows, Row
+from lm.data.conversations import EncodedConversations
 from lm.data.packing import best_fit
 from lm.data.show import RESET, SPECIAL, SUPERVISED, picture, show_rows
 from lm.tokenizer import train_bpe
@@ -23,11 +22,11 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    encoded = EncodedConversations(template=RoleTokens(), tokenizer=tokenizer, context=40, too_long="drop")
+    encoded = EncodedConversations(template=RoleTokenTemplate(), tokenizer=tokenizer, context=40, too_long="drop")
     for number in range(12):
         turns = [Message("user", f"{number}?"), Message("assistant", f"it is {number} é🙂")]
         encoded.add(Conversation((Message("system", "be good"), *turns) if number == 0 else tuple(turns)))
-    return ConversationRows(encoded, best_fit(encoded.lengths, 40), padding=tokenizer.padding)
+    return PackedRows(encoded, best_fit(encoded.lengths, 40), padding=tokenizer.padding)
 
 
 class Terminal(io.StringIO):
@@ -56,7 +55,7 @@ def test_without_a_terminal_answers_and_ends_of_turn_stand_in_brackets_and_nothi
     assert sum(empty) > 0
 
 
-def test_where_no_colour_is_wanted_a_terminal_gets_brackets_too(rows, tokenizer, monkeypatch):
+def test_a_terminal_with_no_color_gets_brackets_too(rows, tokenizer, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert shown(rows, tokenizer, 99, Terminal()) == shown(rows, tokenizer, 99, io.StringIO())
 
@@ -72,7 +71,7 @@ def test_a_terminal_gets_answers_in_colour_and_special_tokens_reversed(rows, tok
 
 def test_rows_are_evenly_spaced_from_first_to_last_and_say_how_full_they_are(rows, tokenizer):
     heads = re.findall(
-        r"row (\d+) of (\d+): (\d+) of 40 places filled, (\d+) targets supervised",
+        r"row (\d+) of (\d+): (\d+) of 40 positions filled, (\d+) targets supervised",
         shown(rows, tokenizer, 2, io.StringIO()),
     )
     assert [int(head[0]) for head in heads] == [0, len(rows) - 1]
@@ -92,7 +91,7 @@ def test_a_row_of_one_document_is_shown_whole(tokenizer):
 def test_turns_of_other_templates_stand_on_lines_of_their_own(tokenizer):
     encoded = EncodedConversations(template=template_of("chatml"), tokenizer=tokenizer, context=60, too_long="drop")
     encoded.add(conversation_of(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"), place="x:1"))
-    row = ConversationRows(encoded, best_fit(encoded.lengths, 60), padding=tokenizer.padding).row(0)
+    row = PackedRows(encoded, best_fit(encoded.lengths, 60), padding=tokenizer.padding).row(0)
     assert picture(row, tokenizer, colours=False).splitlines()[:8] == [
         "<user>user", "a<end_of_turn>", "<assistant>assistant", "[[b<end_of_turn>]]",
         "<user>user", "c<end_of_turn>", "<assistant>assistant", "[[d<end_of_turn>]]",

@@ -1,11 +1,11 @@
-"""What is too long is taken apart between exchanges only, and keeps its system."""
+"""Conversations too long are split between exchanges only, and each part keeps its system turn."""
 
 import random
 
 import pytest
 
 from lm.conversation import Conversation, Message
-from lm.data.too_long import parted, split, truncated
+from lm.data.too_long import split, split_exchanges, truncate
 
 
 def said(letters: str) -> Conversation:
@@ -19,8 +19,8 @@ def letters(conversation: Conversation) -> str:
     return "".join(message.role[0] for message in conversation.messages)
 
 
-def shorter(most: int):
-    return lambda conversation: len(conversation.messages) <= most
+def shorter(limit: int):
+    return lambda conversation: len(conversation.messages) <= limit
 
 
 def random_letters(draw: random.Random) -> str:
@@ -41,13 +41,13 @@ def random_letters(draw: random.Random) -> str:
     ],
 )
 def test_an_exchange_lasts_until_a_user_speaks_after_an_answer(whole, system, exchanges):
-    found, rest = parted(said(whole))
+    found, rest = split_exchanges(said(whole))
     assert "".join(message.role[0] for message in found) == system
     assert ["".join(message.role[0] for message in exchange) for exchange in rest] == exchanges
 
 
 @pytest.mark.parametrize(
-    ("whole", "most", "left"),
+    ("whole", "limit", "left"),
     [
         ("suauaua", 5, "suaua"),
         ("suauaua", 4, "sua"),
@@ -57,8 +57,8 @@ def test_an_exchange_lasts_until_a_user_speaks_after_an_answer(whole, system, ex
         ("aua", 2, "ua"),
     ],
 )
-def test_truncation_leaves_the_last_exchanges_that_fit(whole, most, left):
-    found = truncated(said(whole), shorter(most))
+def test_truncation_leaves_the_last_exchanges_that_fit(whole, limit, left):
+    found = truncate(said(whole), shorter(limit))
     assert [letters(one) for one in found] == ([] if left is None else [left])
     for one in found:
         assert one.messages[-1] == next(m for m in reversed(said(whole).messages) if m.role == "assistant")
@@ -66,7 +66,7 @@ def test_truncation_leaves_the_last_exchanges_that_fit(whole, most, left):
 
 
 @pytest.mark.parametrize(
-    ("whole", "most", "parts"),
+    ("whole", "limit", "parts"),
     [
         ("suauaua", 5, ["suaua", "sua"]),
         ("suauaua", 3, ["sua", "sua", "sua"]),
@@ -75,22 +75,22 @@ def test_truncation_leaves_the_last_exchanges_that_fit(whole, most, left):
         ("uata", 3, []),
     ],
 )
-def test_parts_are_exchanges_in_a_row_and_one_that_does_not_fit_alone_is_left_out(whole, most, parts):
-    assert [letters(one) for one in split(said(whole), shorter(most))] == parts
+def test_parts_are_consecutive_exchanges_and_one_that_does_not_fit_alone_is_dropped(whole, limit, parts):
+    assert [letters(one) for one in split(said(whole), shorter(limit))] == parts
 
 
-def test_no_turn_comes_twice_or_out_of_its_place_and_all_that_is_kept_fits():
+def test_no_turn_is_repeated_or_moved_and_every_part_fits():
     draw = random.Random(0)
     for _ in range(300):
-        whole, most = said(random_letters(draw)), draw.randint(1, 9)
-        for shorten in (split, truncated):
-            parts = shorten(whole, shorter(most))
-            assert all(len(part.messages) <= most for part in parts)
+        whole, limit = said(random_letters(draw)), draw.randint(1, 9)
+        for shorten in (split, truncate):
+            parts = shorten(whole, shorter(limit))
+            assert all(len(part.messages) <= limit for part in parts)
             turns = [int(m.content) for part in parts for m in part.messages if m.role != "system"]
             assert turns == sorted(set(turns))
             for part in parts:
                 assert (part.messages[0].role == "system") == (whole.messages[0].role == "system")
                 assert part.messages[-1].role == "assistant"
                 part.check()
-        if len(parted(whole)[1]) and shorter(most)(whole):
-            assert truncated(whole, shorter(most)) == split(whole, shorter(most))
+        if len(split_exchanges(whole)[1]) and shorter(limit)(whole):
+            assert truncate(whole, shorter(limit)) == split(whole, shorter(limit))

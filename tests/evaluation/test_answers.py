@@ -1,4 +1,4 @@
-"""Only held-out questions are asked, spread evenly, and right is what is the same to the letter and has ended."""
+"""Only held-out questions are asked, evenly spaced, and a match is the exact answer with its end of turn."""
 
 from functools import partial
 from math import log
@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lm.conversation import Conversation, Message, RoleTokens
+from lm.conversation import Conversation, Message, RoleTokenTemplate
 from lm.corpus import Split
 from lm.evaluation import Answers
-from lm.evaluation.answers import Asked, _judged, _spread, wilson
+from lm.evaluation.answers import Question, _evenly_spaced, _scores, wilson_interval
 from lm.generation import Completion, Sampling
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer
@@ -34,32 +34,32 @@ def model() -> Transformer:
 
 
 def answers(conversations=TALKS, **options) -> Answers:
-    given = {"template": RoleTokens(), "split": SPLIT, "max_tokens": 4, "sampling": Sampling(temperature=0)}
+    given = {"template": RoleTokenTemplate(), "split": SPLIT, "max_tokens": 4, "sampling": Sampling(temperature=0)}
     return Answers(conversations, **{**given, **options})
 
 
 def test_every_held_out_question_is_asked_and_none_of_training(model):
     held_out = [one for one in TALKS if SPLIT.held_out(one)]
-    results = answers(questions=1000)(model, byte_tokenizer([]))
+    results = answers(max_questions=1000)(model, byte_tokenizer([]))
     assert results["all"]["questions"] == len(held_out)
     for task in ("sums", "words"):
         assert results[task]["questions"] == sum(one.task == task for one in held_out)
     assert list(results)[-1] == "all"
 
 
-def test_no_more_than_wanted_are_asked_and_batches_change_nothing(model):
-    few = answers(questions=10, rows=3)(model, byte_tokenizer([]))
+def test_max_questions_bounds_the_number_and_batches_change_nothing(model):
+    few = answers(max_questions=10, rows=3)(model, byte_tokenizer([]))
     assert few["all"]["questions"] == 10
-    assert few == answers(questions=10, rows=10)(model, byte_tokenizer([]))
+    assert few == answers(max_questions=10, rows=10)(model, byte_tokenizer([]))
 
 
-def test_those_asked_are_spread_evenly():
-    assert _spread(list(range(10)), 3) == [0, 3, 6]
-    assert _spread([1, 2], 5) == [1, 2]
+def test_questions_are_evenly_spaced():
+    assert _evenly_spaced(list(range(10)), 3) == [0, 3, 6]
+    assert _evenly_spaced([1, 2], 5) == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("text", "reason", "ended", "right"),
+    ("text", "reason", "ended", "matches"),
     [
         ("four", "stop_token", 1, 1),
         ("four", "length", 0, 0),
@@ -67,33 +67,33 @@ def test_those_asked_are_spread_evenly():
         ("four ", "stop_token", 1, 0),
     ],
 )
-def test_right_is_the_same_to_the_letter_and_ended(text, reason, ended, right):
-    found = _judged([(Asked([0], "four", [1], "sums"), Completion(text, [], reason), 2.0)])
-    assert (found["questions"], found["ends_turn"], found["word_for_word"]) == (1, ended, right)
+def test_a_match_is_the_exact_answer_with_its_end_of_turn(text, reason, ended, matches):
+    scores = _scores([(Question([0], "four", [1], "sums"), Completion(text, [], reason), 2.0)])
+    assert (scores["questions"], scores["ends_turn"], scores["word_for_word"]) == (1, ended, matches)
 
 
-def test_the_commonest_answer_is_that_of_each_task_and_bits_are_over_bytes_of_answers():
-    said = [("sums", "4", 1.0), ("sums", "4", 2.0), ("sums", "5", 3.0), ("words", "né", 4.0), ("words", "a", None)]
-    done = [(Asked([0], answer, [1], task), Completion("4", [], "stop_token"), nats) for task, answer, nats in said]
-    found = _judged(done)
-    assert found["commonest"] == 3 / 5  # two of the sums, one of the words
-    assert found["word_for_word"] == 2 / 5
-    assert found["bits_per_byte"] == pytest.approx(10 / 6 / log(2))  # what does not fit counts on neither side
-    assert _judged(done[4:])["bits_per_byte"] is None
+def test_the_most_frequent_answer_is_per_task_and_bits_are_per_byte_of_answers():
+    rows = [("sums", "4", 1.0), ("sums", "4", 2.0), ("sums", "5", 3.0), ("words", "né", 4.0), ("words", "a", None)]
+    done = [(Question([0], answer, [1], task), Completion("4", [], "stop_token"), nats) for task, answer, nats in rows]
+    scores = _scores(done)
+    assert scores["commonest"] == 3 / 5  # two of the sums, one of the words
+    assert scores["word_for_word"] == 2 / 5
+    assert scores["bits_per_byte"] == pytest.approx(10 / 6 / log(2))  # answers that do not fit count in neither
+    assert _scores(done[4:])["bits_per_byte"] is None
 
 
 @pytest.mark.parametrize(
-    ("right", "asked", "expected"),
+    ("successes", "trials", "expected"),
     [(0, 10, (0.0, 0.2775)), (81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (10, 10, (0.7225, 1.0))],
 )
-def test_intervals_are_those_published(right, asked, expected):
+def test_intervals_equal_the_published_ones(successes, trials, expected):
     """Newcombe 1998 (Statistics in Medicine 17, table I, method 3)."""
-    assert wilson(right, asked) == pytest.approx(expected, abs=5e-5)
+    assert wilson_interval(successes, trials) == pytest.approx(expected, abs=5e-5)
 
 
-def test_bits_are_those_of_a_plain_forward_pass(model):
+def test_bits_equal_those_of_a_plain_forward_pass(model):
     tokenizer = byte_tokenizer([])
-    evaluation = answers(questions=1000, max_tokens=20)
+    evaluation = answers(max_questions=1000, max_tokens=20)
     nats = size = 0
     for one in evaluation._held_out():
         prompt = evaluation.template.prompt(one.messages[:-1], tokenizer)
@@ -108,56 +108,56 @@ def test_bits_are_those_of_a_plain_forward_pass(model):
     assert found["all"]["bits_per_byte"] == pytest.approx(nats / size / log(2), rel=1e-5)
 
 
-def test_answers_that_do_not_fit_cost_no_bits(model):
+def test_answers_that_do_not_fit_do_not_count_in_bits(model):
     long = [Conversation((Message("user", f"{n}?"), Message("assistant", "x" * 80)), task="long") for n in range(50)]
-    found = answers([*TALKS, *long], questions=1000)(model, byte_tokenizer([]))
+    found = answers([*TALKS, *long], max_questions=1000)(model, byte_tokenizer([]))
     assert found["long"]["questions"] > 0
     assert found["long"]["bits_per_byte"] is None
     assert found["all"]["bits_per_byte"] == pytest.approx(
-        answers(questions=1000)(model, byte_tokenizer([]))["all"]["bits_per_byte"]
+        answers(max_questions=1000)(model, byte_tokenizer([]))["all"]["bits_per_byte"]
     )
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_right_is_what_was_taught_before_the_stop_token(option):
+def test_the_expected_answer_is_the_supervised_text_before_the_stop_token(option):
     tokenizer, evaluation = byte_tokenizer([]), answers(template=template_of(option))
-    each = evaluation._asked(1000, tokenizer)[0]
+    each = evaluation._questions(1000, tokenizer)[0]
     assert each.tokens[-1] == evaluation.template.stop_tokens(tokenizer)[0]
     assert tokenizer.decode(each.tokens[:-1]) == each.answer
 
 
-def test_a_sampling_other_than_greedy_is_taken(model):
+def test_sampling_is_configurable(model):
     drawn = answers(sampling=Sampling(temperature=1.0), max_tokens=40)
     tokenizer = byte_tokenizer([])
     assert drawn(model, tokenizer)["all"]["ends_turn"] > answers(max_tokens=40)(model, tokenizer)["all"]["ends_turn"]
 
 
-def test_what_nothing_could_be_learned_from_is_not_asked(model):
+def test_faulty_conversations_are_skipped(model):
     empty = [Conversation((Message("user", f"{n}?"), Message("assistant", "")), task="sums") for n in range(50)]
     assert answers([*TALKS, *empty]).fingerprint() == answers().fingerprint()
 
 
 def test_several_sources_are_asked_together(model):
-    both = answers({"one": TALKS[:150], "other": TALKS[150:]}, questions=1000)(model, byte_tokenizer([]))
-    assert both == answers(questions=1000)(model, byte_tokenizer([]))
+    both = answers({"one": TALKS[:150], "other": TALKS[150:]}, max_questions=1000)(model, byte_tokenizer([]))
+    assert both == answers(max_questions=1000)(model, byte_tokenizer([]))
 
 
-def test_the_fingerprint_is_that_of_what_is_asked():
+def test_the_fingerprint_depends_on_held_out_conversations_only():
     trained = next(n for n, one in enumerate(TALKS) if not SPLIT.held_out(one))
-    asked = next(n for n, one in enumerate(TALKS) if SPLIT.held_out(one))
+    held_out = next(n for n, one in enumerate(TALKS) if SPLIT.held_out(one))
     reference = answers().fingerprint()
     assert answers(TALKS[:trained] + TALKS[trained + 1 :]).fingerprint() == reference
-    assert answers(TALKS[:asked] + TALKS[asked + 1 :]).fingerprint() != reference
+    assert answers(TALKS[:held_out] + TALKS[held_out + 1 :]).fingerprint() != reference
 
 
-def test_what_leaves_no_room_or_asks_for_nothing_is_refused(model):
+def test_max_tokens_without_room_and_zero_questions_are_refused(model):
     with pytest.raises(ValueError, match=r"leaves room for max_tokens=60 in the context of 64"):
         answers(max_tokens=60)(model, byte_tokenizer([]))
-    with pytest.raises(ValueError, match=r"evaluations\.answers\.questions=0: must be at least 1"):
-        answers(questions=0)
+    with pytest.raises(ValueError, match=r"evaluations\.answers\.max_questions=0: must be at least 1"):
+        answers(max_questions=0)
 
 
-def test_the_table_has_a_line_a_task(model):
+def test_the_table_has_one_line_per_task(model):
     evaluation = answers()
     lines = evaluation.table(evaluation(model, byte_tokenizer([]))).splitlines()
     assert [line.split()[0] for line in lines] == ["held-out", "sums", "words", "all"]

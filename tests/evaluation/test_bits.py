@@ -1,4 +1,4 @@
-"""Bits per byte are exact: those of each document alone, whatever windows and batches it is read in."""
+"""Bits per byte are exact: windows and batches give the sum over each document scored alone."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ import torch
 
 from lm.corpus import Shards
 from lm.evaluation import BitsPerByte
-from lm.evaluation.compressors import gzip_bits_per_byte, xz_bits_per_byte
+from lm.evaluation.bits import gzip_bits_per_byte, xz_bits_per_byte
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import load_tokenizer
 from support.training_runs import make_corpus
@@ -21,7 +21,7 @@ CONTEXT = 16
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Forwards as small as these only wait for each other on several."""
+    """With several threads, forward passes this small only wait."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -88,7 +88,7 @@ def test_bits_equal_those_of_every_document_scored_alone_token_by_token(stride, 
 
 
 @pytest.mark.parametrize("stride", [0.01, 0.3, 0.5, 1.0])
-def test_every_target_counts_once_with_the_context_that_was_promised(stride, corpus, tokenizer):
+def test_every_target_counts_once_with_the_promised_context(stride, corpus, tokenizer):
     for stream in streams(corpus, tokenizer).values():
         windows = list(BitsPerByte(str(corpus), stride=stride)._windows(stream, CONTEXT))
         targets = [target for _, first, end in windows for target in range(first, end)]
@@ -101,14 +101,14 @@ def test_every_target_counts_once_with_the_context_that_was_promised(stride, cor
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
-def test_rows_of_a_batch_change_nothing(rows, corpus, tokenizer, model):
+def test_the_batch_size_changes_nothing(rows, corpus, tokenizer, model):
     alone, together = (BitsPerByte(str(corpus), rows=n)(model, tokenizer) for n in (16, rows))
     for kind, found in alone.items():
         assert together[kind] == pytest.approx(found, rel=1e-12)
 
 
 @pytest.mark.parametrize("stride", [0.0, -0.5, 1.5])
-def test_a_stride_that_skips_or_stands_still_is_refused(stride):
+def test_a_stride_outside_0_to_1_is_refused(stride):
     with pytest.raises(ValueError, match=rf"evaluations\.bits\.stride={stride}: .* above 0 and at most 1"):
         BitsPerByte("anywhere", stride=stride)
 
@@ -119,7 +119,7 @@ def test_a_corpus_of_another_tokenizer_is_refused(corpus, model, tmp_path):
         BitsPerByte(str(corpus))(model, other)
 
 
-def test_the_table_has_a_line_for_each_kind(corpus, tokenizer, model):
+def test_the_table_has_one_line_per_kind(corpus, tokenizer, model):
     bits = BitsPerByte(str(corpus))
     head, *lines = bits.table(bits(model, tokenizer)).splitlines()
     assert head.split()[:6] == ["bits", "per", "byte", "model", "xz", "-9"]
@@ -131,7 +131,7 @@ def test_the_table_has_a_line_for_each_kind(corpus, tokenizer, model):
     # gzip has a deflate of its own, of which Python's zlib makes some bytes more or less
     [("gzip", gzip_bits_per_byte, 0.01), ("xz", xz_bits_per_byte, 0.001)],
 )
-def test_compressors_need_what_their_commands_need(command, measure, tolerance):
+def test_compressors_agree_with_their_commands(command, measure, tolerance):
     if not shutil.which(command):
         pytest.skip(f"there is no {command} here")
     text = b"".join(b"line %d of %d, %x\n" % (i, i * i, i**5) for i in range(5000))

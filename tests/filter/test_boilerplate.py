@@ -1,4 +1,4 @@
-"""Whole short lines that a site puts under every page go, and nothing else."""
+"""Short boilerplate lines are removed, and nothing else."""
 
 import pickle
 
@@ -24,7 +24,7 @@ NOISE = [
     "  • Log in  ",
 ]  # fmt: skip
 TEXT = [
-    "She told him to click here, and he did.", "All rights reserved for women were won late.",
+    "She output him to click here, and he did.", "All rights reserved for women were won late.",
     "Cookies are baked at 180 °C.", "We use cookie cutters for this dough.", "Share the cake on four plates.",
     "JavaScript is a language of the web.", "", "Facebook was founded in 2004.", "Next, we solve for x.",
     "The previous post was held by his uncle.", "Read more books.", "The privacy policy of Rome was simple.",
@@ -32,7 +32,7 @@ TEXT = [
 ]  # fmt: skip
 
 
-def test_lines_of_boilerplate_go_and_others_stay():
+def test_boilerplate_lines_are_removed_and_other_lines_stay():
     given = [line for pair in zip(NOISE, NOISE[::-1], strict=True) for line in (*pair, "kept")]
     assert Boilerplate()(Document("\n".join(given), "x")).text == "\n".join(["kept"] * len(NOISE))
     document = Document("\n".join(TEXT), "x")
@@ -40,39 +40,39 @@ def test_lines_of_boilerplate_go_and_others_stay():
 
 
 @pytest.mark.parametrize("line", NOISE)
-def test_a_document_of_nothing_else_is_dropped(line):
+def test_a_document_without_other_lines_is_dropped(line):
     assert Boilerplate()(Document(f"{line}\n\n{line}", "x")) == Dropped(
         "only boilerplate", f"2 lines, the first {line.strip()!r}"
     )
 
 
-def test_only_short_lines_are_looked_at():
+def test_only_short_lines_are_checked():
     line = "click here to " + "x" * 106
     assert Boilerplate(patterns=["click here to x+"])(Document(f"a\n{line}", "x")).text == "a"
-    assert Boilerplate(patterns=["click here to x+"], longest=119)(Document(line, "x")).text == line
+    assert Boilerplate(patterns=["click here to x+"], max_line_length=119)(Document(line, "x")).text == line
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"patterns": []}, "filter.patterns is empty"),
-        ({"patterns": "click"}, "filter.patterns is empty or no list"),
+        ({"patterns": []}, "filter.patterns must be a list"),
+        ({"patterns": "click"}, "filter.patterns must be a list"),
         ({"patterns": ["fine", "(c"]}, r"filter.patterns '\(c' is not a regular expression: .*; write"),
-        ({"longest": 0}, "filter.longest 0 matches no line: give"),
+        ({"max_line_length": 0}, "filter.max_line_length 0 matches no line: give"),
     ],
 )
-def test_a_bad_parameter_is_refused(options, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_bad_parameter_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         Boilerplate(**options)
 
 
-def test_the_config_lists_the_patterns_that_there_are_without_it():
+def test_the_config_lists_the_default_patterns():
     config = plain(Composition("corpus", directory=config_directory()).compose(["+filter@filter=boilerplate"]))
     assert config["filter"]["patterns"] == list(PATTERNS)
     assert isinstance(pickle.loads(pickle.dumps(build(config["filter"]))), Boilerplate)
 
 
 @needs_data
-def test_books_and_encyclopedias_have_none():
+def test_books_and_encyclopedias_have_no_boilerplate():
     given = documents([*novels(), *wikipedia(), *install_guides().values(), wikitext()])
     assert [document.id for document in given if Boilerplate()(document) is not document] == []

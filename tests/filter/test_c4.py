@@ -1,4 +1,4 @@
-"""C4's rules leave out the lines they name, drop the pages they name, and keep the rest as it was written."""
+"""C4's rules remove lines, drop pages, and keep the rest as written."""
 
 import random
 
@@ -12,7 +12,7 @@ FIVE = [f"This is sentence number {number}." for number in "12345"]
 
 
 def left(*lines: str, **options) -> str | None:
-    """The lines that are left, or None where the page is dropped."""
+    """The lines that are left, None if the page is dropped."""
     found = C4Quality(**options)(Document("\n".join(lines), "id", source="web", language="en"))
     return None if isinstance(found, Dropped) else found.text
 
@@ -35,7 +35,7 @@ def reason(*lines: str, **options) -> str | None:
         ("A long " + "x" * 1001 + " word.", {"max_word_length": 1001}),
     ],
 )
-def test_a_line_is_left_out_by_a_rule_and_kept_without_it(line, option):
+def test_a_line_is_removed_by_its_rule_and_kept_without_it(line, option):
     assert left(*FIVE, line) == "\n".join(FIVE)
     assert left(*FIVE, line, **option) == "\n".join([*FIVE, line])
 
@@ -77,7 +77,7 @@ def test_five_sentences_are_enough_on_one_line_or_on_five():
     assert found == Dropped("too few sentences", "3 left, fewer than 5")
 
 
-def test_a_page_of_which_nothing_is_left_is_dropped_even_when_no_sentences_are_asked_for():
+def test_an_empty_page_is_dropped_even_if_no_sentences_are_required():
     assert reason("Menu", min_sentences=0) == "empty"
     assert left("It is one.", "Menu", min_sentences=0) == "It is one."
 
@@ -92,7 +92,7 @@ def test_a_page_of_which_nothing_is_left_is_dropped_even_when_no_sentences_are_a
         ("Really?! Yes (no.) Perhaps.", 3),
     ],
 )
-def test_sentences_are_counted_by_their_marks(line, sentences):
+def test_sentences_are_counted_by_their_punctuation(line, sentences):
     assert reason(line, min_sentences=sentences) is None
     assert reason(line, min_sentences=sentences + 1) == "too few sentences"
 
@@ -103,14 +103,14 @@ def test_citations_are_cut_from_lines():
     assert left(*FIVE, line, remove_citations=False) == "\n".join([*FIVE, line])
 
 
-def test_a_page_that_loses_nothing_is_the_same_document_and_another_keeps_what_is_known_of_it():
+def test_an_unchanged_page_is_the_same_document_and_a_changed_one_keeps_its_metadata():
     whole = Document("\n".join(FIVE), "id", source="web", language="en", group="g")
     assert C4Quality()(whole) is whole
     more = Document("Menu\n  " + "\n".join(FIVE) + "\nHome", "id", source="web", language="en", group="g")
     assert C4Quality()(more) == whole
 
 
-def test_lines_go_for_a_long_word_just_where_one_of_their_words_is_too_long():
+def test_a_line_is_removed_for_a_word_over_the_limit_and_not_for_a_shorter_one():
     draw = random.Random(0)
     for _ in range(3000):
         blanks = draw.choice([" ", " \t\u3000"])
@@ -124,5 +124,5 @@ def test_lines_go_for_a_long_word_just_where_one_of_their_words_is_too_long():
 
 
 @pytest.mark.parametrize("phrase", POLICIES)
-def test_a_line_goes_for_each_phrase_of_policies_alone(phrase):
+def test_each_policy_phrase_alone_removes_a_line(phrase):
     assert left(*FIVE, f"As we said, {phrase.title()} matters here.") == "\n".join(FIVE)

@@ -1,4 +1,4 @@
-"""What is broken is repaired, what only looks broken is left alone, and code runs as before."""
+"""Broken text is repaired, other text is unchanged, and code runs as before."""
 
 import ast
 import pickle
@@ -11,7 +11,7 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import Clean
-from lm.filter.text.invisible import ANY
+from lm.filter.clean import ANY
 from support.shared_texts import (
     declarations,
     documents,
@@ -51,14 +51,14 @@ def text(given: str, **options) -> str:
 
 
 @pytest.mark.parametrize(("broken", "meant"), HOW_IT_READS.items())
-def test_what_was_read_in_the_wrong_encoding_is_repaired(broken, meant):
+def test_mojibake_is_repaired(broken, meant):
     assert text(broken) == meant
     assert text(f"one line\n{broken}\nanother") == f"one line\n{meant}\nanother"
     assert text(broken, repair=False, controls=False, zero_width=False) == broken
 
 
 @pytest.mark.parametrize("given", AS_IT_WAS)
-def test_what_only_looks_broken_is_left_alone(given):
+def test_text_that_only_looks_like_mojibake_is_unchanged(given):
     document = Document(given, "x")
     assert CLEAN(document) is document
 
@@ -73,13 +73,13 @@ def test_what_only_looks_broken_is_left_alone(given):
         ("windows-1253", "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία"),
     ],
 )
-def test_what_each_encoding_spoils_is_repaired_or_left_but_never_made_worse(encoding, given):
+def test_mojibake_of_every_encoding_is_repaired_or_unchanged_but_never_worse(encoding, given):
     spoiled = given.encode().decode(encoding, errors="replace")
     repaired = text(spoiled)
     assert repaired == given or ("�" in spoiled and repaired.count("�") <= spoiled.count("�"))
 
 
-def test_what_nobody_sees_goes_but_where_a_script_needs_it():
+def test_invisible_characters_are_removed_except_where_a_script_needs_them():
     assert text("a\u200bb\u2060c\ufeffd \u200cx \u200dy co\u00adop") == "abcd x y coop"
     assert text("safe\u202e gnp.exe\u2066x\u200f") == "safe gnp.exex"
     assert text("hidden\U000e0041\U000e0042 text") == "hidden text"
@@ -97,36 +97,36 @@ def test_what_nobody_sees_goes_but_where_a_script_needs_it():
     assert text("a\u00adb", soft_hyphens=False) == "a\u00adb"
 
 
-def test_controls_go_but_tabs_and_line_ends():
+def test_control_characters_are_removed_except_tabs_and_line_endings():
     assert text("\x1b[1;31mred\x1b[0m\x00\x07 a\tb\n\x7fc") == "red a\tb\nc"
     assert text("a\x00b", controls=False) == "a\x00b"
 
 
-def test_line_ends_become_one_kind():
+def test_line_endings_become_newlines():
     assert text("a\r\nb\rc\r\r\nd\x0ce\u2028f") == "a\nb\nc\nd\ne\nf"
-    assert text("a\r\rb", blank_lines=None) == "a\n\nb"
-    assert text("a\r\nb", line_ends=False, controls=False) == "a\r\nb"
+    assert text("a\r\rb", max_blank_lines=None) == "a\n\nb"
+    assert text("a\r\nb", line_endings=False, controls=False) == "a\r\nb"
 
 
-def test_blanks_at_ends_of_lines_and_long_gaps_go():
+def test_trailing_whitespace_and_long_runs_of_blank_lines_are_removed():
     assert text("\n\n  a \t\n\tb  \n\n\n\n\nc\n\n\n") == "  a\n\tb\n\n\nc\n"
-    assert text("a\n\n\nb", blank_lines=0) == "a\nb"
-    assert text("\na\n\n\n\n\nb\n\n", blank_lines=None) == "\na\n\n\n\n\nb\n\n"
-    assert text("a  \nb", trailing_blanks=False) == "a  \nb"
+    assert text("a\n\n\nb", max_blank_lines=0) == "a\nb"
+    assert text("\na\n\n\n\n\nb\n\n", max_blank_lines=None) == "\na\n\n\n\n\nb\n\n"
+    assert text("a  \nb", trailing_whitespace=False) == "a  \nb"
 
 
-def test_no_break_spaces_stay_unless_asked():
+def test_no_break_spaces_stay_by_default():
     assert text("10\u00a0km") == "10\u00a0km"
     assert text("10\u00a0km 5\u202f%", no_break_spaces=True) == "10 km 5 %"
 
 
-def test_a_normal_form_is_made_only_if_asked():
+def test_unicode_is_normalized_only_on_request():
     assert text("e\u0301 ﬁ") == "e\u0301 ﬁ"
     assert text("e\u0301 ﬁ", normal_form="NFC") == "é ﬁ"
     assert text("e\u0301 ﬁ", normal_form="NFKC") == "é fi"
 
 
-def test_what_is_removed_does_not_keep_letters_from_one_spelling():
+def test_characters_are_removed_before_unicode_is_normalized():
     assert text("l\u00ad\u0301", normal_form="NFC") == "ĺ"
 
 
@@ -134,8 +134,8 @@ REPEATED = ["\r", " ", "\n", "\x1b[", "Ã", "Ã©", "\x80", "a\u200d", "👩\u20
 
 
 @pytest.mark.parametrize("piece", REPEATED)
-def test_no_text_takes_minutes(piece):
-    """As it would with a regular expression that goes back for every character."""
+def test_no_text_takes_quadratic_time(piece):
+    """A backtracking regular expression would take minutes."""
     began = perf_counter()
     CLEAN(Document(piece * 200_000, "x"))
     assert perf_counter() - began < 10
@@ -145,27 +145,27 @@ def test_a_document_without_text_is_dropped():
     assert CLEAN(Document("\u200b\x00 \n\u00a0", "x")) == Dropped("no text left", "5 characters, none to read")
 
 
-@pytest.mark.parametrize("options", [{"normal_form": "NFD"}, {"blank_lines": -1}])
+@pytest.mark.parametrize("options", [{"normal_form": "NFD"}, {"max_blank_lines": -1}])
 def test_a_bad_parameter_is_refused(options):
     with pytest.raises(ValueError, match=rf"filter.{next(iter(options))} .*: give"):
         Clean(**options)
 
 
-def test_it_can_be_sent_to_another_process_and_only_reads_its_input():
+def test_the_filter_can_be_pickled_and_does_not_change_its_input():
     given = Document("Itâ€™s", "x", "code", "g", "s", "en", ("t",))
     assert pickle.loads(pickle.dumps(CLEAN))(given) == Document("It’s", "x", "code", "g", "s", "en", ("t",))
     assert CLEAN(CLEAN(given)) == CLEAN(given)
 
 
-def test_a_missing_package_is_told_at_once(monkeypatch):
+def test_a_missing_package_is_reported_at_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "ftfy", None)
     with pytest.raises(ImportError):
         Clean()
     assert Clean(repair=False)
 
 
-def test_python_means_the_same_afterwards():
-    """The standard library's own files, of which some have form feeds and some foreign letters."""
+def test_python_code_parses_to_the_same_program():
+    """Files of the standard library, some with form feeds, some with non-ASCII letters."""
     files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))[::4]
     assert len(files) > 30
     for file in files:
@@ -174,7 +174,7 @@ def test_python_means_the_same_afterwards():
 
 
 def shape(code: str) -> str:
-    """All that a program does, but for what its strings say."""
+    """The syntax tree of a program without the content of its strings."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -183,8 +183,8 @@ def shape(code: str) -> str:
 
 
 @needs_data
-def test_clean_text_passes_unchanged():
-    """But for blanks where lines end, gaps of many lines, and line ends."""
+def test_clean_text_is_unchanged():
+    """Except trailing whitespace, runs of blank lines, and line endings."""
     texts = [part for novel in novels() for part in parts(novel, 20_000)] + [*web_pages(), *wikipedia()]
     texts += [part for guide in install_guides().values() for part in parts(guide, 20_000)]
     blanks = Clean(repair=False, controls=False, zero_width=False, bidirectional=False, soft_hyphens=False)
@@ -195,18 +195,18 @@ def test_clean_text_passes_unchanged():
 
 
 @needs_data
-def test_no_language_is_repaired_into_another():
-    """Of 389 texts three were broken: C1 controls, which are no letters, for apostrophes."""
+def test_no_language_is_mistaken_for_mojibake():
+    """Three of 389 texts are broken: they have C1 controls for apostrophes."""
     changed = {}
     for language, given in declarations().items():
         if given.strip():
-            cleaned = text(given, trailing_blanks=False, blank_lines=None, bidirectional=False)
+            cleaned = text(given, trailing_whitespace=False, max_blank_lines=None, bidirectional=False)
             if cleaned != given:
                 changed[language] = set(given) - set(cleaned), set(cleaned) - set(given)
     assert changed == {"kea": ({"\x92"}, {"’"}), "kng_AO": ({"\x92"}, {"’"}), "sco": ({"\x91"}, {"‘"})}
 
 
-def test_no_character_that_may_have_to_go_prints():
-    """So a text of which every line prints needs no closer look."""
+def test_no_removable_character_is_printable():
+    """So a text of printable lines needs no further search."""
     every = map(chr, range(sys.maxunicode + 1))
     assert not any(character.isprintable() for character in every if ANY.match(character))

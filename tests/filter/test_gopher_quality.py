@@ -1,4 +1,4 @@
-"""Each rule of Gopher's quality keeps what is at its threshold and drops what is one step beyond."""
+"""Each of Gopher's quality rules keeps a text at its threshold and drops one just beyond it."""
 
 import random
 
@@ -54,36 +54,36 @@ def test_a_text_at_the_threshold_is_kept_and_one_beyond_is_dropped(kept, dropped
     assert reason(dropped) == why
 
 
-def test_the_detail_says_what_was_found_and_what_was_asked():
+def test_the_detail_states_the_value_and_the_threshold():
     assert GopherQuality()(Document(text_of(31), "id")) == Dropped("too few words", "31 words, fewer than 50")
     found = GopherQuality(min_words=1)(Document(text_of(80) + " 1234" * 21, "id"))
     assert found == Dropped("words without a letter", "79.2% of words have one, fewer than 80%")
 
 
-def test_marks_are_words_only_where_asked():
+def test_punctuation_counts_as_words_only_on_request():
     dialogue = text_of(80) + " , ! -- ?" * 6
     assert reason(dialogue) is None
-    assert reason(dialogue, marks_are_words=True) == "words without a letter"
+    assert reason(dialogue, count_punctuation=True) == "words without a letter"
 
 
-def test_a_stop_word_counts_beside_a_mark_but_not_in_capitals():
+def test_a_stop_word_counts_beside_punctuation_but_not_in_capitals():
     filler = "cat " * 60
     assert reason(filler + "the, and.") is None
     assert reason(filler + "the The THE Thesis") == "too few stop words"
 
 
-def test_the_figures_and_the_stop_words_are_ones_own():
+def test_thresholds_and_stop_words_are_parameters():
     german = "der Hund und die Katze gehen mit uns " * 10
     assert reason(german) == "too few stop words"
     assert reason(german, stop_words=["der", "und", "die"]) is None
     assert reason(german, stop_words=["der", "und", "die"], min_words=81) == "too few words"
 
 
-def test_a_text_without_words_is_dropped_even_when_none_are_asked_for():
+def test_a_text_without_words_is_dropped_even_if_none_are_required():
     assert reason("! ? ...", min_words=0, min_stop_words=0) == "too few words"
 
 
-def test_figures_that_leave_no_text_are_refused():
+def test_contradictory_thresholds_are_refused():
     with pytest.raises(ValueError, match="min_words 9 is more than max_words 8: no text is left between them"):
         GopherQuality(min_words=9, max_words=8)
     with pytest.raises(ValueError, match="min_stop_words 2 is more than the 1 stop_words"):
@@ -92,12 +92,12 @@ def test_figures_that_leave_no_text_are_refused():
     assert reason(text_of(60), min_stop_words=1, stop_words=["cat"]) is None
 
 
-@pytest.mark.parametrize("marks_are_words", [False, True])
-def test_counts_of_words_are_those_of_looking_at_each(marks_are_words):
+@pytest.mark.parametrize("count_punctuation", [False, True])
+def test_vectorized_counts_equal_counts_word_by_word(count_punctuation):
     draw, reasons = random.Random(0), set()
     off = {"min_words": 0, "max_symbols_per_word": 9, "max_bullet_lines": 1, "max_ellipsis_lines": 1}
     limits = {"min_word_length": 2.5, "max_word_length": 4.0, "min_words_with_letter": 0.7, "min_stop_words": 2}
-    filter = GopherQuality(**off, **limits, marks_are_words=marks_are_words, stop_words=["the", "of", "42", "!"])
+    filter = GopherQuality(**off, **limits, count_punctuation=count_punctuation, stop_words=["the", "of", "42", "!"])
     for _ in range(500):
         pieces = draw.choices(
             ["the", "of", "42", "!", "_", "²", "1,000", "a", "déjà", "longest", "3rd"], k=draw.randrange(2, 9)
@@ -105,7 +105,7 @@ def test_counts_of_words_are_those_of_looking_at_each(marks_are_words):
         said = [piece for piece in pieces if any(map(str.isalnum, piece))]
         letters = sum(piece not in ("42", "!", "_", "1,000") for piece in pieces)
         length = sum(map(len, said)) / max(1, len(said))
-        share = letters / max(1, len(pieces if marks_are_words else said))
+        share = letters / max(1, len(pieces if count_punctuation else said))
         expected = (
             ("too few words" if not said else None)
             or ("words too short" if length < 2.5 else None)

@@ -1,4 +1,4 @@
-"""Languages are told apart, offline, and what is too short to tell is said to be."""
+"""Languages are identified offline; short texts are reported as too short."""
 
 import json
 import pickle
@@ -36,45 +36,45 @@ def test_a_document_gets_its_language():
     assert Language()(Document(ENGLISH.replace(" ", "\n"), "x")).language == "en"
 
 
-def test_only_the_languages_asked_for_are_kept():
+def test_only_listed_languages_are_kept():
     assert Language(languages=["en", "fr"])(Document(ENGLISH, "x")).language == "en"
     dropped = Language(languages=["en", "fr"])(Document(GERMAN, "x"))
     assert dropped.reason == "another language"
     assert dropped.detail.startswith("de ")
 
 
-def test_a_language_too_unlikely_is_unsure():
+def test_a_language_below_the_minimum_score_is_unsure():
     mixed = Document("lorem ipsum la casa the house dom huis maison 42 foo bar baz qux", "x")
-    assert Language(least_score=1)(mixed).reason == "language unsure"
-    assert Language(least_score=0)(mixed).language
+    assert Language(min_score=1)(mixed).reason == "language unsure"
+    assert Language(min_score=0)(mixed).language
 
 
-def test_what_is_too_short_to_tell_is_kept_or_dropped():
+def test_a_text_too_short_to_identify_is_kept_or_dropped():
     short = Document("42 km/h, 17 %", "x")
     assert Language(languages=["de"])(short) is short
     assert Language(too_short="drop")(short) == Dropped("too short to tell the language", "3 letters")
-    assert Language(too_short="drop", least_characters=2, least_score=0)(Document("der Hund", "x")).language
+    assert Language(too_short="drop", min_letters=2, min_score=0)(Document("der Hund", "x")).language
 
 
-def test_a_long_document_is_looked_at_in_three_places():
+def test_a_long_document_is_sampled_in_three_places():
     header = "Copyright notice: redistribution and use in source and binary forms are permitted. " * 3
     assert Language()(Document(header + GERMAN * 20, "x")).language == "de"
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"languages": []}, "filter.languages is empty"),
-        ({"languages": "en"}, "filter.languages is empty or no list"),
-        ({"languages": ["en", "DE"]}, "filter.languages 'DE' is none that the model knows: did you mean de?"),
-        ({"languages": ["klingon"]}, "filter.languages 'klingon' is none that the model knows: (did|give)"),
-        ({"least_score": 2}, "filter.least_score 2 is no probability: give"),
+        ({"languages": []}, "filter.languages must be a list of codes"),
+        ({"languages": "en"}, "filter.languages must be a list of codes"),
+        ({"languages": ["en", "DE"]}, "filter.languages 'DE' is not a language of the model: did you mean de?"),
+        ({"languages": ["klingon"]}, "filter.languages 'klingon' is not a language of the model: (did|give)"),
+        ({"min_score": 2}, "filter.min_score 2 is not a probability: give"),
         ({"characters": 0}, "filter.characters .*: give"),
-        ({"too_short": "cut"}, "filter.too_short 'cut' is neither: give keep or drop"),
+        ({"too_short": "cut"}, "filter.too_short 'cut' is unknown: give keep or drop"),
     ],
 )
-def test_a_bad_parameter_is_refused(options, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_bad_parameter_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         Language(**options)
 
 
@@ -94,7 +94,7 @@ print(json.dumps([kept.language, touched]))
 
 
 def test_it_opens_no_socket_and_writes_no_file(tmp_path):
-    """Not even where the home and the temporary folder cannot be written."""
+    """Even if the home and the temporary directory are read-only."""
     nowhere = str(tmp_path / "none")
     environment = {"HOME": nowhere, "TMPDIR": nowhere, "PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": ""}
     done = subprocess.run(
@@ -104,14 +104,14 @@ def test_it_opens_no_socket_and_writes_no_file(tmp_path):
     assert json.loads(done.stdout) == ["en", []]
 
 
-def test_a_filter_that_has_worked_can_be_sent():
+def test_a_used_filter_can_be_pickled():
     language = Language(languages=["de"])
     assert pickle.loads(pickle.dumps(language))(Document(GERMAN, "x")) == language(Document(GERMAN, "x"))
 
 
 @needs_data
-def test_eight_sentences_tell_sixty_languages():
-    language = Language(least_score=0)
+def test_eight_sentences_identify_sixty_languages():
+    language = Language(min_score=0)
     right, counted = dict.fromkeys(SURE, 0), dict.fromkeys(SURE, 0)
     with tarfile.open(DATA / "tatoeba112" / "tatoeba_v1.tar.gz") as archive:
         for member in archive:
@@ -126,8 +126,8 @@ def test_eight_sentences_tell_sixty_languages():
 
 
 @needs_data
-def test_a_book_is_in_its_language_where_it_is_translated():
-    """The guides hold untranslated passages: English, and nothing else, may be found in them besides their own."""
+def test_translated_parts_of_a_book_are_in_its_language():
+    """The guides have untranslated passages, so English may be found as well, and nothing else."""
     for code, guide in install_guides().items():
         kept = [Language()(document) for document in documents(parts(guide, 2000))]
         found = [document.language for document in kept if isinstance(document, Document)]

@@ -1,4 +1,4 @@
-"""Quality is learned from examples: the same each time, and told by what was not learned from."""
+"""Quality is learned from examples, deterministically, and measured on held-out ones."""
 
 import pickle
 import random
@@ -12,7 +12,7 @@ from lm.config.composition import Composition
 from lm.config.outline import config_directory
 from lm.corpus import Document, Dropped
 from lm.filter import LearnedQuality
-from lm.filter.text.hashed import BITS, hashed_words
+from lm.filter.text.hashes import FEATURE_BITS, word_features
 from lm.sources import JsonlSource, TextSource
 from support.shared_texts import DATA, needs_data, novels, parts, web_pages, wikipedia, wikitext
 
@@ -32,7 +32,7 @@ def drawn(words, count, seed):
 
 
 def area(good, poor):
-    """The share of pairs in which the good text scores higher."""
+    """Area under the ROC curve: the share of pairs in which the good text scores higher."""
     return float(np.mean([[one > other for other in poor] for one in good]))
 
 
@@ -45,8 +45,8 @@ def sources(tmp_path):
     return {"good": good, "random": poor}
 
 
-def test_it_keeps_what_is_like_the_good_examples(sources):
-    quality = LearnedQuality(**sources, least=0.5)
+def test_documents_like_the_good_examples_are_kept(sources):
+    quality = LearnedQuality(**sources, min_score=0.5)
     good, poor = Document(drawn(GOOD, 1, 3)[0], "x"), Document(drawn(POOR, 1, 4)[0], "x")
     assert quality(good) is good
     dropped = quality(poor)
@@ -54,7 +54,7 @@ def test_it_keeps_what_is_like_the_good_examples(sources):
     assert quality.accuracy == 1.0
 
 
-def test_the_quantile_is_of_the_random_side(sources):
+def test_the_quantile_is_of_the_random_examples(sources):
     texts = drawn(POOR, 1000, 5)
     for quantile in (0.1, 0.5, 0.9):
         quality = LearnedQuality(**sources, quantile=quantile)
@@ -63,33 +63,33 @@ def test_the_quantile_is_of_the_random_side(sources):
 
 
 def test_the_same_examples_give_the_same_weights_bit_for_bit(sources, tmp_path):
-    first, second = (LearnedQuality(**sources, least=0.5).classifier for _ in range(2))
+    first, second = (LearnedQuality(**sources, min_score=0.5).classifier for _ in range(2))
     turned = {
         "good": written(tmp_path / "turned.txt", drawn(GOOD, 200, 1)[::-1]),
         "random": written(tmp_path / "others.txt", drawn(POOR, 300, 2)[::-1]),
     }
-    third = LearnedQuality(**turned, least=0.5).classifier
+    third = LearnedQuality(**turned, min_score=0.5).classifier
     for other in (second, third):
         assert other.weights.tobytes() == first.weights.tobytes()
         assert other.bias == first.bias
-    fewer = LearnedQuality(**sources, least=0.5, documents=150).classifier
+    fewer = LearnedQuality(**sources, min_score=0.5, documents=150).classifier
     assert fewer.weights.tobytes() != first.weights.tobytes()
 
 
-def test_only_the_beginning_of_a_document_is_looked_at(sources):
-    quality, text = LearnedQuality(**sources, least=0.5, characters=100), drawn(GOOD, 1, 3)[0][:100]
+def test_only_the_beginning_of_a_document_counts(sources):
+    quality, text = LearnedQuality(**sources, min_score=0.5, characters=100), drawn(GOOD, 1, 3)[0][:100]
     assert quality.score(text + " buy now cheap") == quality.score(text)
 
 
-def test_what_cannot_be_told_apart_has_an_accuracy_of_chance(tmp_path):
+def test_indistinguishable_examples_give_an_accuracy_of_chance(tmp_path):
     same = {
         "good": written(tmp_path / "a", drawn(GOOD, 400, 1)),
         "random": written(tmp_path / "b", drawn(GOOD, 400, 2)),
     }
-    assert abs(LearnedQuality(**same, least=0.5).accuracy - 0.5) < 0.12
+    assert abs(LearnedQuality(**same, min_score=0.5).accuracy - 0.5) < 0.12
 
 
-def test_it_can_be_sent_before_and_after_it_has_learned(sources):
+def test_the_filter_can_be_pickled_before_and_after_training(sources):
     quality, text = LearnedQuality(**sources, quantile=0.5), "the river and birds"
     before = pickle.loads(pickle.dumps(quality))
     assert before.score(text) == quality.score(text)
@@ -98,53 +98,53 @@ def test_it_can_be_sent_before_and_after_it_has_learned(sources):
 
 
 def test_bad_parameters_are_refused(sources, tmp_path):
-    for options, told in (
-        ({}, "filter.least and filter.quantile: give one"),
-        ({"least": 0.5, "quantile": 0.5}, "filter.least and filter.quantile: give one"),
-        ({"least": 2}, "filter.least 2 is out of range: give"),
+    for options, message in (
+        ({}, "filter.min_score and filter.quantile: give one"),
+        ({"min_score": 0.5, "quantile": 0.5}, "filter.min_score and filter.quantile: give one"),
+        ({"min_score": 2}, "filter.min_score 2 is out of range: give"),
         ({"quantile": -1}, "filter.quantile -1 is out of range: give"),
-        ({"least": 0.5, "documents": 0}, "filter.documents .*: give 5000"),
+        ({"min_score": 0.5, "documents": 0}, "filter.documents .*: give 1 or more"),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             LearnedQuality(**sources, **options)
-    few = LearnedQuality(good=written(tmp_path / "few.txt", ["a b", "c d"]), random=sources["random"], least=0.5)
+    few = LearnedQuality(good=written(tmp_path / "few.txt", ["a b", "c d"]), random=sources["random"], min_score=0.5)
     with pytest.raises(ValueError, match=r"filter.good has 2 documents with words, too few .*: give a hundred"):
         few.accuracy  # noqa: B018
 
 
-def test_its_config_takes_text_or_json_lines(tmp_path):
+def test_the_config_accepts_text_or_json_lines(tmp_path):
     (tmp_path / "good.txt").write_text("a\n\nb")
     (tmp_path / "any.jsonl").write_text('{"text": "c"}\n')
     overrides = [
         "+filter@filter=learned", f"filter.good.path={tmp_path}/good.txt", "corpus@filter.random=jsonl",
-        f"filter.random.path={tmp_path}/any.jsonl", "filter.least=0.5", "filter.quantile=null",
+        f"filter.random.path={tmp_path}/any.jsonl", "filter.min_score=0.5", "filter.quantile=null",
     ]  # fmt: skip
     quality = build(plain(Composition("corpus", directory=config_directory()).compose(overrides))["filter"])
     assert isinstance(quality.good, TextSource)
     assert isinstance(quality.random, JsonlSource)
 
 
-def test_words_have_the_same_number_wherever_they_stand():
-    single = {word: hashed_words(word)[0] for word in ("tree", "trees", "été", "x", ",", "日", "本")}
+def test_a_word_has_the_same_feature_at_every_offset():
+    single = {word: word_features(word)[0] for word in ("tree", "trees", "été", "x", ",", "日", "本")}
     assert len(set(single.values())) == len(single)
     text = "A  tree, été\n日本 trees x"
-    words = hashed_words(text)
+    words = word_features(text)
     order = ["tree", ",", "été", "日", "本", "trees", "x"]
     assert [*words[1:8]] == [single[word] for word in order]
     assert len(words) == 8 + 7  # and pairs of neighbours
-    assert hashed_words("tree x")[-1] == hashed_words("x. tree x")[-1]
-    assert hashed_words("tree x")[-1] != hashed_words("x tree")[-1]
-    assert [*hashed_words("In 1984")] == [*hashed_words("in 2001")]
-    assert not len(hashed_words(" \n"))
-    assert not len(hashed_words(""))
-    assert len(set(hashed_words(" ".join(map(chr, range(0x4E00, 0x9000))))[:16384])) > 0.96 * 16384
-    assert hashed_words(wide := "long " * 30000)[0] == hashed_words("long")[0] == hashed_words(wide)[29999]
-    assert 0 <= words.min() <= words.max() < 1 << BITS
+    assert word_features("tree x")[-1] == word_features("x. tree x")[-1]
+    assert word_features("tree x")[-1] != word_features("x tree")[-1]
+    assert [*word_features("In 1984")] == [*word_features("in 2001")]
+    assert not len(word_features(" \n"))
+    assert not len(word_features(""))
+    assert len(set(word_features(" ".join(map(chr, range(0x4E00, 0x9000))))[:16384])) > 0.96 * 16384
+    assert word_features(wide := "long " * 30000)[0] == word_features("long")[0] == word_features(wide)[29999]
+    assert 0 <= words.min() <= words.max() < 1 << FEATURE_BITS
 
 
 @needs_data
-def test_an_encyclopedia_is_told_from_the_web(tmp_path):
-    """By articles and pages that it has not learned from."""
+def test_an_encyclopedia_is_distinguished_from_web_pages(tmp_path):
+    """On held-out articles and pages."""
     pages, articles = web_pages(), wikipedia()
     learned = [piece for text in (wikitext(), *articles[::2]) for piece in parts(text, 3000)]
     quality = LearnedQuality(
@@ -158,7 +158,7 @@ def test_an_encyclopedia_is_told_from_the_web(tmp_path):
 
 
 @needs_data
-def test_novels_are_told_from_their_words_in_disorder(tmp_path):
+def test_novels_are_distinguished_from_their_shuffled_words(tmp_path):
     draw = random.Random(0)
     books = novels()
     pieces = [piece for book in books[:20] for piece in parts(book, 3000)][::3]
@@ -166,7 +166,7 @@ def test_novels_are_told_from_their_words_in_disorder(tmp_path):
     quality = LearnedQuality(
         good=written(tmp_path / "good.txt", pieces[::2]),
         random=written(tmp_path / "poor.txt", spoiled[1::2]),
-        least=0.5,
+        min_score=0.5,
     )
     unseen = [piece for book in books[20:] for piece in parts(book, 3000)][::10]
     broken = [" ".join(draw.sample(words := piece.split(" "), len(words))) for piece in unseen]

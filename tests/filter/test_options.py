@@ -1,4 +1,4 @@
-"""Each filter of the published rules is an option of `filter`, with the published figures."""
+"""Each published rule is an option of `filter`, with the published thresholds."""
 
 import inspect
 import pickle
@@ -20,7 +20,7 @@ OPTIONS = {
     "fineweb": FineWebQuality,
     "code": CodeQuality,
 }
-# With no limit that a hostile text meets early, so that all of it is looked at.
+# Without a limit that a hostile text exceeds early, so that all of it is read.
 LAX = [
     C4Quality(max_word_length=10**9),
     CodeQuality(max_line_length=10**9, max_mean_line_length=inf, max_in_long_lines=1, min_alphanumeric=0),
@@ -31,8 +31,8 @@ LAX = [
         max_duplicate_line_characters=1,
         max_duplicate_paragraphs=1,
         max_duplicate_paragraph_characters=1,
-        max_top={10: inf},
-        max_duplicate={10: inf},
+        max_top_ngram={10: inf},
+        max_duplicate_ngrams={10: inf},
     ),
 ]
 CONF = Path(__file__).parents[2] / "conf" / "filter"
@@ -72,14 +72,14 @@ def test_the_option_builds_a_filter_equal_to_the_default_one_and_its_pickled_cop
         ("code", "min_alphanumeric", -0.1),
     ],
 )
-def test_a_figure_out_of_bounds_is_a_fault_of_the_config(name, key, value):
+def test_a_value_out_of_bounds_is_a_fault_of_the_config(name, key, value):
     assert check(option(name)) == []
     assert [fault.key for fault in check({**option(name), key: value})] == [key]
 
 
 @pytest.mark.parametrize("filter_class", OPTIONS.values())
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "\x1c\u2028", ".", "…", "\x00", "a", "\ud800", "{", "\u200b\n"])
-def test_texts_of_nothing_are_dropped_without_an_error(filter_class, text):
+def test_empty_texts_are_dropped_without_an_error(filter_class, text):
     document = Document(text, "id")
     found = filter_class()(document)
     assert found is document or found.reason
@@ -88,7 +88,7 @@ def test_texts_of_nothing_are_dropped_without_an_error(filter_class, text):
 
 
 @pytest.mark.parametrize("lax", LAX, ids=lambda lax: type(lax).__name__)
-def test_no_text_takes_time_by_the_square_of_its_length(lax):
+def test_no_text_takes_quadratic_time(lax):
     began = process_time()
     for piece in ("!", '!"', ". ", ".", "-", "@-", "a'", "4f ", " ", "0x4f", "A", "[1", "\n", "a b ", "\\x4f", ". ("):
         lax(Document(f"a b c {piece * (100_000 // len(piece))}-.", "id"))

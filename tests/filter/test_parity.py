@@ -1,5 +1,7 @@
-"""Rule by rule, our filters decide as datatrove's do; where they differ, it is that words or sentences were split
-otherwise: datatrove's English goes through spaCy's blank pipeline, which needs no download, ours through patterns."""
+"""Rule by rule, our filters decide as datatrove's do, except where words or sentences are split differently.
+
+datatrove splits English with spaCy's blank pipeline, which needs no download; ours splits by regular expressions.
+"""
 
 import importlib
 from functools import cache
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.skipif(not (DATA / "novels").is_dir(), reason="needs sh
 QUALITY_OFF = {
     "min_words": 0, "max_words": 10**9, "min_word_length": 0, "max_word_length": inf, "max_symbols_per_word": inf,
     "max_bullet_lines": 1, "max_ellipsis_lines": 1, "min_words_with_letter": 0, "min_stop_words": 0,
-    "marks_are_words": True,
+    "count_punctuation": True,
 }  # fmt: skip
 THEIR_QUALITY_OFF = dict.fromkeys((
     "min_doc_words", "max_doc_words", "min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio",
@@ -31,14 +33,14 @@ THEIR_QUALITY_OFF = dict.fromkeys((
 ))  # fmt: skip
 REPETITION_OFF = {
     "max_duplicate_paragraphs": 1, "max_duplicate_paragraph_characters": 1, "max_duplicate_lines": 1,
-    "max_duplicate_line_characters": 1, "max_top": {}, "max_duplicate": {},
+    "max_duplicate_line_characters": 1, "max_top_ngram": {}, "max_duplicate_ngrams": {},
 }  # fmt: skip
 THEIR_REPETITION_OFF = {
     "dup_line_frac": None, "dup_para_frac": None, "dup_line_char_frac": None, "dup_para_char_frac": None,
     "top_n_grams": (), "dup_n_grams": (),
 }  # fmt: skip
 FINEWEB_OFF = {
-    "min_punctuated_lines": 0, "max_short_lines": 1, "max_duplicate_line_characters": 1, "max_line_ends_per_word": inf
+    "min_punctuated_lines": 0, "max_short_lines": 1, "max_duplicate_line_characters": 1, "max_newlines_per_word": inf
 }  # fmt: skip
 THEIR_FINEWEB_OFF = {"line_punct_thr": 0, "short_line_thr": 1, "char_duplicates_ratio": 1, "new_line_ratio": inf}
 C4_OFF = {
@@ -73,12 +75,15 @@ RULES = [
     ("GopherRepetition", {"max_duplicate_line_characters": 0.2}, {"dup_line_char_frac": 0.2}),
     ("GopherRepetition", {"max_duplicate_paragraphs": 0.3}, {"dup_para_frac": 0.3}),
     ("GopherRepetition", {"max_duplicate_paragraph_characters": 0.2}, {"dup_para_char_frac": 0.2}),
-    *(("GopherRepetition", {"max_top": {n: most}}, {"top_n_grams": ((n, most),)}) for n, most in TOP),
-    *(("GopherRepetition", {"max_duplicate": {n: most}}, {"dup_n_grams": ((n, most),)}) for n, most in DUPLICATE),
+    *(("GopherRepetition", {"max_top_ngram": {n: most}}, {"top_n_grams": ((n, most),)}) for n, most in TOP),
+    *(
+        ("GopherRepetition", {"max_duplicate_ngrams": {n: most}}, {"dup_n_grams": ((n, most),)})
+        for n, most in DUPLICATE
+    ),
     ("FineWebQuality", {"min_punctuated_lines": 0.12}, {"line_punct_thr": 0.12}),
     ("FineWebQuality", {"max_short_lines": 0.67}, {"short_line_thr": 0.67}),
     ("FineWebQuality", {"max_duplicate_line_characters": 0.01}, {"char_duplicates_ratio": 0.01}),
-    ("FineWebQuality", {"max_line_ends_per_word": 0.3}, {"new_line_ratio": 0.3}),
+    ("FineWebQuality", {"max_newlines_per_word": 0.3}, {"new_line_ratio": 0.3}),
     ("C4Quality", {"terminal_punctuation": True}, {"filter_no_terminal_punct": True}),
     ("C4Quality", {"min_line_words": 3}, {"min_words_per_line": 3}),
     ("C4Quality", {"min_sentences": 5}, {"min_num_sentences": 5}),
@@ -93,13 +98,13 @@ RULES = [
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    whole = originals(ORIGINALS, longest=LONGEST)
+    whole = originals(ORIGINALS, max_characters=LONGEST)
     return whole + spoiled(whole, ways=WAYS)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def split_once():
-    """datatrove splits each text into words once for all rules, which changes nothing but the time."""
+    """Let datatrove split each text once for all rules, which only saves time."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("gopher_quality", "gopher_repetition", "fineweb_quality"):
             module = importlib.import_module(f"datatrove.pipeline.filters.{name}_filter")
@@ -124,7 +129,7 @@ def their_sentences(text: str, language: str = "eng") -> list[str]:
 
 
 def their_decision(theirs, text: str) -> str | None:
-    """The text that is left, or None where it is dropped or, as without a least number of sentences, nothing is."""
+    """The text that is left, None if it is dropped or empty."""
     from datatrove.data import Document as TheirDocument
 
     document = TheirDocument(text=text, id="")
@@ -145,7 +150,7 @@ def pair(kind: str, given: dict, theirs: dict):
 
 @cache
 def without_rules(kind: str, text: str) -> str | None:
-    """What datatrove leaves of a text when no rule is on: C4's lines lose the blanks around them."""
+    """What datatrove leaves of a text without rules: C4 strips lines."""
     return their_decision(pair(kind, {}, {})[1], text)
 
 
@@ -171,14 +176,14 @@ def test_each_rule_alone_decides_as_datatroves(kind, given, theirs, texts):
 def test_all_rules_at_once_with_the_published_figures_decide_as_datatroves(kind, texts):
     ours, their_filter = published(kind)
     if kind == "GopherQuality":
-        ours = GopherQuality(marks_are_words=True)
+        ours = GopherQuality(count_punctuation=True)
     same = sum(our_decision(ours, text) == their_decision(their_filter, text) for text in texts)
     print(f"{kind}: {same} of {len(texts)} = {same / len(texts):.2%}")
     assert same / len(texts) >= ENOUGH
 
 
-def test_given_the_same_words_no_text_is_decided_otherwise(texts, monkeypatch):
-    """All that differs above is the split: with ours in place of spaCy's, datatrove decides as we do on every text."""
+def test_with_the_same_words_every_decision_is_equal(texts, monkeypatch):
+    """The differences above come from the split: with our words, datatrove decides as we do on every text."""
     split = cache(lambda text, language: list(words(text)))
     for name in ("gopher_repetition", "fineweb_quality"):
         module = importlib.import_module(f"datatrove.pipeline.filters.{name}_filter")

@@ -1,4 +1,4 @@
-"""What people wrote is kept, and planted rubbish goes for its own reason."""
+"""Prose is kept, and planted rubbish is dropped for its own reason."""
 
 import random
 from collections import Counter
@@ -10,7 +10,7 @@ from lm.config.check import plain
 from lm.config.composition import Composition
 from lm.config.outline import config_directory
 from lm.corpus import Document, Dropped
-from lm.filtering import FilteredSource, follow
+from lm.filtering import FilteredSource, as_filter, trace_document
 from support.given import Given
 from support.shared_texts import needs_data, novels, web_pages, wikipedia, wikitext
 
@@ -42,7 +42,7 @@ def test_clean_text_is_kept(tmp_path):
 
 
 def rubbish() -> dict[str, tuple[str, str]]:
-    """A text of each kind of rubbish, and the step that has to drop it."""
+    """A text of each kind of rubbish, and the filter that must drop it."""
     draw = random.Random(0)
     sentences = [page for page in web_pages() if 2000 < len(page) < 6000]
     page = sentences[0]
@@ -71,17 +71,17 @@ def rubbish() -> dict[str, tuple[str, str]]:
     "minified javascript", "a list of spam", "a paragraph again and again", "one phrase again and again",
     "another language", "words without sentences", "numbers", "binary", "too short", "lorem ipsum",
 ])  # fmt: skip
-def test_rubbish_is_dropped_by_the_step_that_is_for_it(name):
+def test_each_kind_of_rubbish_is_dropped_by_its_filter(name):
     text, expected = rubbish()[name]
     filters = steps("duplicates", "near_duplicates")
     filters["language"] = type(filters["language"])(languages=["en"])
-    fate = follow(Document(text, name), filters)
-    assert isinstance(fate.dropped, Dropped), "it was kept"
-    assert list(filters)[len(fate.texts) - 1] == expected, fate.dropped
+    trace = trace_document(Document(text, name), {name: as_filter(step) for name, step in filters.items()})
+    assert isinstance(trace.dropped, Dropped), "it was kept"
+    assert list(filters)[len(trace.texts) - 1] == expected, trace.dropped
 
 
 @needs_data
-def test_mojibake_is_mended_rather_than_dropped():
+def test_mojibake_is_repaired_rather_than_dropped():
     page = next(page for page in web_pages() if "’" in page and len(page) > 1000)
     spoiled = page.encode().decode("cp1252", "ignore")
     mended = steps()["clean"](Document(spoiled, "x")).text

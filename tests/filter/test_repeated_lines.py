@@ -1,4 +1,4 @@
-"""Lines that many documents share are taken out of all but the first, and no other line is."""
+"""Lines that many documents share are removed from all but the first; other lines stay."""
 
 import pickle
 from dataclasses import replace
@@ -28,7 +28,7 @@ def texts(filter: RepeatedLines, documents: list[Document]) -> list[str]:
 
 @pytest.mark.parametrize("most", [1, 5, 9, 10])
 def test_a_line_stays_in_the_first_documents_that_have_it(most):
-    filter = RepeatedLines(source=Given(PAGES), most=most)
+    filter = RepeatedLines(source=Given(PAGES), max_documents=most)
     found = [filter(document) for document in PAGES]
     assert [each is document for each, document in zip(found, PAGES, strict=True)] == [n < most for n in range(10)]
     expected = [document.text.replace(f"{MENU}\n", "") for document in PAGES[most:]]
@@ -36,16 +36,16 @@ def test_a_line_stays_in_the_first_documents_that_have_it(most):
     assert filter.repeated == (most < 10)
 
 
-def test_a_source_without_lines_takes_nothing_out():
+def test_a_source_without_long_lines_removes_nothing():
     assert texts(RepeatedLines(source=Given([])), PAGES) == [page.text for page in PAGES]
     assert RepeatedLines(source=Given([Document("short", "x")])).repeated == 0
 
 
-def test_case_and_white_space_make_no_difference_and_short_lines_stay():
+def test_case_and_white_space_are_ignored_and_short_lines_stay():
     documents = [page(n, f"\t{MENU.upper()}  " if n % 2 else MENU.replace(" ", "\u00a0 "), "short") for n in range(10)]
-    found = texts(RepeatedLines(source=Given(documents), most=2), documents)
+    found = texts(RepeatedLines(source=Given(documents), max_documents=2), documents)
     assert found[2:] == [f"This is what page {n} says.\nshort" for n in range(2, 10)]
-    exactly, longer = (RepeatedLines(source=Given(documents), least_characters=len(MENU) + more) for more in (0, 1))
+    exactly, longer = (RepeatedLines(source=Given(documents), min_characters=len(MENU) + more) for more in (0, 1))
     assert (exactly.repeated, longer.repeated) == (1, 0)
 
 
@@ -54,46 +54,48 @@ def test_documents_of_two_files_may_have_the_same_id():
     assert texts(RepeatedLines(source=Given(documents)), documents) == texts(RepeatedLines(source=Given(PAGES)), PAGES)
 
 
-def test_a_line_often_in_one_document_is_in_one_document():
+def test_a_line_counts_once_per_document():
     documents = [page(0, *[MENU] * 50), page(1, MENU)]
-    assert texts(RepeatedLines(source=Given(documents), most=2), documents) == [each.text for each in documents]
+    assert texts(RepeatedLines(source=Given(documents), max_documents=2), documents) == [
+        each.text for each in documents
+    ]
 
 
-def test_a_document_of_nothing_else_is_dropped():
+def test_a_document_without_other_lines_is_dropped():
     documents = [*PAGES, Document(f"\n{MENU}\n{MENU}\n", "menu")]
     assert RepeatedLines(source=Given(documents))(documents[-1]) == Dropped(
         "repeated lines", f"all of its 2 lines, as {MENU!r}"
     )
 
 
-def test_paragraphs_are_taken_whole_and_their_lines_stay():
+def test_paragraphs_are_removed_whole_and_their_lines_stay_elsewhere():
     menu = "A menu of the site\nwith a second line of it"
     documents = [Document(f"{menu}\n\nPage {n}.\nwith a second line of it", f"p{n}") for n in range(10)]
-    step = RepeatedLines(source=Given(documents), unit="paragraph", most=1)
+    step = RepeatedLines(source=Given(documents), unit="paragraph", max_documents=1)
     assert texts(step, documents) == [
         documents[0].text,
         *(f"Page {n}.\nwith a second line of it" for n in range(1, 10)),
     ]
     assert step(Document(menu, "x")).reason == "repeated paragraphs"
-    with pytest.raises(ValueError, match=r"filter.unit 'word' is no unit: give line or paragraph"):
+    with pytest.raises(ValueError, match=r"filter.unit 'word' is unknown: give line or paragraph"):
         RepeatedLines(source=Given([]), unit="word")
 
 
-def test_of_many_copies_one_remains_after_duplicates(tmp_path):
+def test_one_of_many_copies_is_left_after_duplicates(tmp_path):
     copies = [Document("This is a line of the copy.\nAnd this is another line of it.", f"c{n}") for n in range(20)]
     filters = {"lines": RepeatedLines(source=Given(copies)), "unique": Duplicates()}
     assert list(FilteredSource({"given": Given(copies)}, filters=filters, directory=str(tmp_path))) == copies[:1]
 
 
 @pytest.mark.parametrize("block", [1, 7, 10**9])
-def test_what_is_learned_does_not_depend_on_the_size_of_blocks(block, monkeypatch):
-    expected = RepeatedLines(source=Given(PAGES), most=3)._learned
+def test_the_counts_do_not_depend_on_the_block_size(block, monkeypatch):
+    expected = RepeatedLines(source=Given(PAGES), max_documents=3)._counted
     assert (len(expected[0]), len(expected[1])) == (1, 3)
     monkeypatch.setattr(repeated_lines, "BLOCK", block)
-    assert RepeatedLines(source=Given(PAGES), most=3)._learned == expected
+    assert RepeatedLines(source=Given(PAGES), max_documents=3)._counted == expected
 
 
-def test_a_copy_sent_elsewhere_has_learned():
+def test_a_pickled_copy_has_the_counts():
     filter = RepeatedLines(source=Given(PAGES))
     copy = pickle.loads(pickle.dumps(filter))
     again = pickle.loads(pickle.dumps(copy))
@@ -102,7 +104,7 @@ def test_a_copy_sent_elsewhere_has_learned():
     assert [each.source.readings for each in (filter, copy, again)] == [1, 1, 1]
 
 
-def test_a_funnel_gives_the_same_on_any_number_of_processes(tmp_path):
+def test_a_funnel_gives_the_same_result_on_any_number_of_processes(tmp_path):
     documents = [page(number, MENU, f"This is line {number % 300} of them.") for number in range(3000)]
 
     def kept(workers: int) -> list[Document]:
@@ -121,7 +123,7 @@ def test_a_funnel_gives_the_same_on_any_number_of_processes(tmp_path):
     assert sum(MENU in document.text for document in kept(1)) == 5
 
 
-def test_it_is_known_by_its_source(tmp_path):
+def test_the_fingerprint_contains_the_source(tmp_path):
     def fingerprint(documents: list[Document]) -> str:
         filters = {"lines": RepeatedLines(source=Given(documents))}
         return FilteredSource({"given": Given(PAGES)}, filters=filters, directory=str(tmp_path)).fingerprint()
@@ -130,13 +132,13 @@ def test_it_is_known_by_its_source(tmp_path):
 
 
 def test_bad_parameters_are_refused():
-    for options in ({"most": 0}, {"least_characters": 0}):
+    for options in ({"max_documents": 0}, {"min_characters": 0}):
         with pytest.raises(ValueError, match=rf"filter\.{next(iter(options))} 0 is out of range: give 1 or more"):
             RepeatedLines(source=Given(PAGES), **options)
 
 
 @needs_data
-def test_a_licence_in_every_page_of_novels_goes_and_nothing_else():
+def test_a_licence_on_every_page_is_removed_and_nothing_else():
     licence = ["Redistribution and use in source and binary forms are permitted,", "  provided that this notice stays."]
     pages = [text for novel in novels() for text in parts(novel, 5000)][:1000]
     places = np.random.default_rng(0).integers(0, 5000, len(pages))

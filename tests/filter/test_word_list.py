@@ -1,4 +1,4 @@
-"""Listed words are found whole, in any case and script, and nothing else is."""
+"""Listed words match whole, in any case and script, and nothing else does."""
 
 import pickle
 
@@ -6,7 +6,7 @@ import pytest
 
 from lm.corpus import Document, Dropped
 from lm.filter import WordList
-from lm.filter.text.occurrences import Occurrences
+from lm.filter.word_list import WordMatcher
 from support.shared_texts import DATA, documents, needs_data, novels, wikipedia
 
 LISTED = [
@@ -37,18 +37,18 @@ def listed(tmp_path):
 
 @pytest.mark.parametrize(("text", "word"), FOUND.items())
 def test_listed_words_are_found_in_every_script(text, word):
-    assert list(Occurrences(LISTED).find(text)[0]) == [word]
+    assert list(WordMatcher(LISTED).count(text)[0]) == [word]
 
 
 @pytest.mark.parametrize("text", NOT_FOUND)
-def test_parts_of_words_are_no_words(text):
-    assert not Occurrences(LISTED).find(text)[0]
+def test_parts_of_words_do_not_match(text):
+    assert not WordMatcher(LISTED).count(text)[0]
 
 
-def test_each_time_is_counted():
-    found, words = Occurrences(["spam", "hot dog", "坏词"]).find("spam, spam and hot dog; hot dog 坏词坏词")
+def test_every_occurrence_is_counted():
+    found, words = WordMatcher(["spam", "hot dog", "坏词"]).count("spam, spam and hot dog; hot dog 坏词坏词")
     assert found == {"spam": 2, "hot dog": 2, "坏词": 2}
-    assert Occurrences(["hot dog"]).find("hot dog, shot dog, hot doggy")[0] == {"hot dog": 1}
+    assert WordMatcher(["hot dog"]).count("hot dog, shot dog, hot doggy")[0] == {"hot dog": 1}
     assert words == 8 + 2  # the run of four characters, which is one and counts as two more
 
 
@@ -61,22 +61,22 @@ def test_a_document_is_dropped_for_listed_words(listed):
     )
 
 
-def test_it_acts_only_from_the_least_on(listed):
+def test_both_minimums_must_be_reached(listed):
     text = Document("spam " + "egg " * 98 + "spam", "x")
-    assert isinstance(WordList(path=listed, least_per_thousand=20)(text), Dropped)
-    assert WordList(path=listed, least_per_thousand=20.1)(text) is text
-    assert WordList(path=listed, least_different=2)(text) is text
-    assert isinstance(WordList(path=listed, least_different=2)(Document("spam c++", "x")), Dropped)
+    assert isinstance(WordList(path=listed, min_per_thousand=20)(text), Dropped)
+    assert WordList(path=listed, min_per_thousand=20.1)(text) is text
+    assert WordList(path=listed, min_distinct=2)(text) is text
+    assert isinstance(WordList(path=listed, min_distinct=2)(Document("spam c++", "x")), Dropped)
 
 
-def test_a_tag_marks_the_document_once_and_keeps_it(listed):
+def test_a_tag_is_added_once_and_the_document_kept(listed):
     filter = WordList(path=listed, tag="rude")
     once = filter(Document("spam", "x", tags=("long",)))
     assert once == Document("spam", "x", tags=("long", "rude"))
     assert filter(once) is once
 
 
-def test_it_can_be_sent(listed):
+def test_the_filter_can_be_pickled(listed):
     filter = WordList(path=listed)
     for text in FOUND:
         assert pickle.loads(pickle.dumps(filter))(Document(text, "x")) == filter(Document(text, "x"))
@@ -85,16 +85,16 @@ def test_it_can_be_sent(listed):
 def test_bad_parameters_are_refused(listed, tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
     (tmp_path / "latin.txt").write_bytes("größe".encode("latin-1"))
-    for options, told in (
+    for options, message in (
         ({"path": []}, "filter.path is empty: name"),
         ({"path": str(tmp_path / "none.txt")}, "filter.path .* does not exist"),
         ({"path": str(tmp_path / "empty.txt")}, "filter.path .* has no words: give"),
         ({"path": str(tmp_path / "latin.txt")}, "filter.path .* is not UTF-8 .*: save it as"),
-        ({"path": listed, "least_different": 0}, "filter.least_different 0 .*: give"),
-        ({"path": listed, "least_per_thousand": -1}, "filter.least_per_thousand -1 .*: give"),
+        ({"path": listed, "min_distinct": 0}, "filter.min_distinct 0 .*: give"),
+        ({"path": listed, "min_per_thousand": -1}, "filter.min_per_thousand -1 .*: give"),
         ({"path": listed, "tag": ""}, "filter.tag is empty: give"),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             WordList(**options)
 
 
@@ -108,8 +108,8 @@ def test_every_word_of_a_list_in_28_languages_is_found_by_itself():
 
 
 @needs_data
-def test_of_encyclopedias_and_novels_one_is_dropped_whose_hero_is_called_dick():
-    filter = WordList(path=str(DATA / "ldnoobw" / "en"), least_different=2, least_per_thousand=2)
+def test_of_encyclopedias_and_novels_only_one_with_a_hero_called_dick_is_dropped():
+    filter = WordList(path=str(DATA / "ldnoobw" / "en"), min_distinct=2, min_per_thousand=2)
     given = documents([*wikipedia(), *novels()])
     [dropped] = [filter(document) for document in given if filter(document) is not document]
     assert "words: dick, " in dropped.detail

@@ -1,4 +1,4 @@
-"""A funnel gives what its filters let pass, accounts for every document, and goes on where it was ended."""
+"""A funnel gives the documents that pass its filters, accounts for every document, and resumes where it ended."""
 
 import importlib
 from dataclasses import replace
@@ -10,8 +10,7 @@ import pytest
 
 from lm.corpus import Document
 from lm.filter import Duplicates
-from lm.filtering import FilteredSource, LocalExecutor, clusters, pieces
-from lm.filtering import stages as course
+from lm.filtering import FilteredSource, LocalExecutor, clusters, pieces, stages
 from lm.sources import TextSource
 from support.given import Given
 from support.toy_filters import BothLetters, Letter, Letters, Shout
@@ -22,14 +21,16 @@ DOCUMENTS = [
 
 
 def of(root: Path, documents=DOCUMENTS, *, filters=None, workers=1, **more) -> FilteredSource:
-    filters = {"letters": Letters(least=12), "shout": Shout(), "unique": Duplicates()} if filters is None else filters
+    filters = (
+        {"letters": Letters(min_letters=12), "shout": Shout(), "unique": Duplicates()} if filters is None else filters
+    )
     executor = LocalExecutor(workers=workers)
     return FilteredSource({"given": Given(documents)}, filters=filters, directory=str(root), executor=executor, **more)
 
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(course, "PIECE", 500)
+    monkeypatch.setattr(stages, "PIECE", 500)
 
 
 def by_hand() -> list[Document]:
@@ -43,7 +44,7 @@ def by_hand() -> list[Document]:
     return kept
 
 
-def test_it_gives_what_its_filters_let_pass_in_order(tmp_path, small):
+def test_it_gives_the_documents_that_pass_in_order(tmp_path, small):
     made = of(tmp_path)
     assert 0 < len(by_hand()) < len(DOCUMENTS)
     assert list(made) == by_hand()
@@ -83,17 +84,17 @@ def test_every_document_and_byte_is_accounted_for(tmp_path, small):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(course, "PIECE", 500)
+        patch.setattr(stages, "PIECE", 500)
         made = of(tmp_path_factory.mktemp("whole"), filters=DEDUPLICATED)
         documents = list(made)
         return made, documents
 
 
-DEDUPLICATED = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
+DEDUPLICATED = {"letters": Letters(min_letters=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
 
 
 @pytest.mark.parametrize("stop", [1, 2, 17, 60, 75, 111, 130, 148, 149, 160, 175])
-def test_ended_at_any_file_it_goes_on_to_the_same_files(stop, unbroken, tmp_path, small, monkeypatch):
+def test_interrupted_at_any_file_it_resumes_to_the_same_files(stop, unbroken, tmp_path, small, monkeypatch):
     whole, expected = unbroken
     calls = []
 
@@ -114,12 +115,12 @@ def test_ended_at_any_file_it_goes_on_to_the_same_files(stop, unbroken, tmp_path
 
 
 def files(made: FilteredSource) -> dict[str, bytes]:
-    """What a funnel leaves on disk."""
+    """The files of a funnel."""
     found = (path for path in made.directory.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(made.directory)): path.read_bytes() for path in found}
 
 
-def test_what_is_done_is_not_done_again(tmp_path):
+def test_a_finished_funnel_does_not_run_again(tmp_path):
     first, again = of(tmp_path), of(tmp_path)
     list(first)
     list(again)
@@ -130,18 +131,18 @@ def test_what_is_done_is_not_done_again(tmp_path):
 @pytest.mark.parametrize(
     "filters",
     [
-        {"letters": Letters(least=13), "shout": Shout(), "unique": Duplicates()},
-        {"shout": Shout(), "letters": Letters(least=12), "unique": Duplicates()},
-        {"letters": Letters(least=12), "shout": Shout()},
-        {"letters": Letters(least=12), "shout": Shout(), "unique": Duplicates(exactly=True)},
+        {"letters": Letters(min_letters=13), "shout": Shout(), "unique": Duplicates()},
+        {"shout": Shout(), "letters": Letters(min_letters=12), "unique": Duplicates()},
+        {"letters": Letters(min_letters=12), "shout": Shout()},
+        {"letters": Letters(min_letters=12), "shout": Shout(), "unique": Duplicates(exact=True)},
     ],
 )
-def test_other_filters_are_another_corpus(filters, tmp_path):
+def test_other_filters_have_another_fingerprint(filters, tmp_path):
     assert of(tmp_path, filters=filters).fingerprint() != of(tmp_path).fingerprint() == of(tmp_path).fingerprint()
     assert of(tmp_path, DOCUMENTS[1:]).fingerprint() != of(tmp_path).fingerprint()
 
 
-def test_names_count_as_the_account_says_them(tmp_path):
+def test_names_of_sources_and_filters_are_part_of_the_fingerprint(tmp_path):
     before = of(tmp_path)
     steps = {f"my_{name}": step for name, step in before.filters.items()}
     assert of(tmp_path, filters=steps).fingerprint() != before.fingerprint()
@@ -150,7 +151,7 @@ def test_names_count_as_the_account_says_them(tmp_path):
     assert [step["step"] for step in before.ledger.steps] == ["letters", "shout", "unique"]
 
 
-def test_a_filter_whose_code_is_changed_is_another(tmp_path, monkeypatch):
+def test_a_change_of_its_code_changes_the_fingerprint_of_a_filter(tmp_path, monkeypatch):
     file = tmp_path / "my_filter.py"
     file.write_text("class Mine:\n    def __call__(self, document):\n        return document\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -160,20 +161,20 @@ def test_a_filter_whose_code_is_changed_is_another(tmp_path, monkeypatch):
     assert of(tmp_path, filters={"mine": step}).fingerprint() != before
 
 
-def test_pieces_of_another_size_are_other_files(tmp_path, small, monkeypatch):
-    """Or a reading that was interrupted would go on between the pieces of before."""
+def test_the_size_of_pieces_is_part_of_the_fingerprint(tmp_path, small, monkeypatch):
+    """Otherwise an interrupted reading would resume between pieces of another size."""
     before = of(tmp_path).fingerprint()
-    monkeypatch.setattr(course, "PIECE", 501)
+    monkeypatch.setattr(stages, "PIECE", 501)
     assert of(tmp_path).fingerprint() != before
 
 
-def test_only_what_depends_on_a_change_is_done_again(tmp_path, small, monkeypatch):
-    steps = {"letters": Letters(least=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
+def test_only_steps_that_depend_on_a_change_run_again(tmp_path, small, monkeypatch):
+    steps = {"letters": Letters(min_letters=12), "unique": Duplicates(), "shout": Shout(), "last": Letter(place=-3)}
     list(of(tmp_path, filters=steps))
     before = files(of(tmp_path, filters=steps))
 
     def made(**changes) -> set[str]:
-        """The steps that something new was made by."""
+        """The steps that wrote new files."""
         list(of(tmp_path, filters={**steps, **changes}))
         after = files(of(tmp_path))
         assert before.items() <= after.items()
@@ -183,11 +184,11 @@ def test_only_what_depends_on_a_change_is_done_again(tmp_path, small, monkeypatc
     assert made(last=Letter(place=0)) == {"last.keys", "last.clusters", "last", "kept"}
     assert made(shout=Shout(path="x")) == {"shout", "last.keys", "last.clusters", "last", "kept"}
     everything = {"letters", "unique.keys", "unique.clusters", "unique", "shout", "last.keys", "last.clusters", "last"}
-    assert made(letters=Letters(least=13)) == everything | {"kept"}
+    assert made(letters=Letters(min_letters=13)) == everything | {"kept"}
 
 
-def test_another_source_leaves_alone_what_filters_made_of_the_first(tmp_path, small):
-    filters = {"letters": Letters(least=12), "unique": Duplicates()}
+def test_another_source_keeps_the_outcomes_of_the_first(tmp_path, small):
+    filters = {"letters": Letters(min_letters=12), "unique": Duplicates()}
     list(of(tmp_path, filters=filters))
     before = files(of(tmp_path))
     more = Given([replace(document, text=f"more {document.text}") for document in DOCUMENTS])
@@ -199,11 +200,11 @@ def test_another_source_leaves_alone_what_filters_made_of_the_first(tmp_path, sm
     }  # fmt: skip
 
 
-def test_another_byte_in_one_of_several_files_leaves_alone_what_was_made_of_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(course, "PART", 1)
+def test_a_changed_file_keeps_the_outcomes_of_the_other_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "PART", 1)
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text(f"this is the file {name} of many words")
-    filters = {"letters": Letters(least=12), "unique": Duplicates()}
+    filters = {"letters": Letters(min_letters=12), "unique": Duplicates()}
 
     def run() -> FilteredSource:
         source = TextSource(str(tmp_path / "*.txt"))
@@ -212,7 +213,7 @@ def test_another_byte_in_one_of_several_files_leaves_alone_what_was_made_of_the_
         return made
 
     def new(made: FilteredSource, before: dict[str, bytes]) -> list[str]:
-        """Of which steps there are files that were not there before."""
+        """The step of each new file."""
         names = (name for name in files(made).keys() - before.keys() if not name.startswith(("kept", "unique-")))
         return sorted(name.split("-")[0] for name in names)
 
@@ -224,24 +225,24 @@ def test_another_byte_in_one_of_several_files_leaves_alone_what_was_made_of_the_
     assert new(run(), before) == ["letters", "read", "read", "unique.clusters", *["unique.keys"] * 3]
 
 
-def test_what_was_removed_is_made_again_where_it_is_needed(tmp_path, small):
+def test_removed_files_are_rebuilt_where_they_are_needed(tmp_path, small):
     first = of(tmp_path)
-    told = [(trace.document, trace.texts, trace.dropped) for trace in first.traces()]
+    expected = [(trace.document, trace.texts, trace.dropped) for trace in first.traces()]
     for directory in tmp_path.iterdir():
         if directory.name.split("-")[0] in ("read", "shout", "unique"):
             rmtree(directory)
     again = of(tmp_path)
     assert list(again) == by_hand()
     assert again.sources["given"].readings == 0
-    assert [(trace.document, trace.texts, trace.dropped) for trace in again.traces()] == told
+    assert [(trace.document, trace.texts, trace.dropped) for trace in again.traces()] == expected
 
 
-def test_files_without_content_as_a_power_cut_leaves_them_are_made_again(tmp_path, small):
+def test_files_without_content_as_a_power_cut_leaves_them_are_rebuilt(tmp_path, small):
     list(of(tmp_path / "whole"))
     cut = of(tmp_path / "cut")
     list(cut)
     whole = files(of(tmp_path / "whole"))
-    (cut.course.result / "account.json").unlink()
+    (cut.store.result / "account.json").unlink()
     for name in sorted(whole)[::3]:
         if not name.endswith((".json", ".npy", ".documents.zst")):  # those are synced
             (tmp_path / "cut" / name).write_bytes(b"")
@@ -249,7 +250,7 @@ def test_files_without_content_as_a_power_cut_leaves_them_are_made_again(tmp_pat
     assert files(of(tmp_path / "cut")) == whole
 
 
-def test_of_documents_that_are_alike_that_of_most_worth_is_kept(tmp_path, small):
+def test_of_duplicates_the_one_of_highest_priority_is_kept(tmp_path, small):
     texts = ["a", "aaa", "b", "aa", "bbb", "c", "bbbb", "aaa!"]
     made = of(tmp_path, [Document(text, f"{n}") for n, text in enumerate(texts)], filters={"one": Letter(place=0)})
     assert [document.text for document in made] == ["c", "bbbb", "aaa!"]
@@ -259,7 +260,7 @@ def test_of_documents_that_are_alike_that_of_most_worth_is_kept(tmp_path, small)
 @pytest.mark.parametrize("shares", [1, 2, 5])
 def test_clusters_are_those_of_a_naive_search(shares, tmp_path, small, monkeypatch):
     draw = Random(shares)
-    monkeypatch.setattr(clusters, "AT_ONCE", 200 // shares)
+    monkeypatch.setattr(clusters, "KEYS_IN_MEMORY", 200 // shares)
     letters = [chr(0x4E00 + n) for n in range(220)]
     texts = ["".join(draw.choices(letters, k=2)) + "x" * draw.randrange(9) for _ in range(200)]
     documents = [Document(text, f"{n}") for n, text in enumerate(texts)]
@@ -267,7 +268,7 @@ def test_clusters_are_those_of_a_naive_search(shares, tmp_path, small, monkeypat
     step = BothLetters(earlier=Given(earlier))
     made = [document.text for document in of(tmp_path, documents, filters={"both": step})]
 
-    groups: list[set[int]] = []  # of numbers, merged as long as two have a letter in common at a place
+    groups: list[set[int]] = []  # of numbers, merged while two have a letter in common at a position
     everyone = [*texts, *(document.text for document in earlier)]
     for number, text in enumerate(everyone):
         alike = [g for g in groups if any(text[0] == everyone[n][0] or text[1] == everyone[n][1] for n in g)]
@@ -277,7 +278,7 @@ def test_clusters_are_those_of_a_naive_search(shares, tmp_path, small, monkeypat
     assert 40 < len(made) < 120
 
 
-def test_a_full_disk_ends_it_without_a_piece_half_written(tmp_path, small, monkeypatch):
+def test_a_full_disk_leaves_no_piece_half_written(tmp_path, small, monkeypatch):
     calls = []
 
     def full(self, data, write=Path.write_bytes):
@@ -291,21 +292,21 @@ def test_a_full_disk_ends_it_without_a_piece_half_written(tmp_path, small, monke
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="No space left"):
             list(of(tmp_path))
-    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"], "nothing is left of what was begun"
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"], "no temporary file is left"
     assert list(of(tmp_path)) == by_hand()
 
 
-def test_a_file_that_a_filter_goes_by_counts_with_its_content(tmp_path):
+def test_a_file_that_a_filter_reads_is_hashed_by_its_content(tmp_path):
     (tmp_path / "words").write_text("a")
     before = of(tmp_path, filters={"x": Shout(path=str(tmp_path / "words"))}).fingerprint()
     (tmp_path / "words").write_text("b")
     assert of(tmp_path, filters={"x": Shout(path=str(tmp_path / "words"))}).fingerprint() != before
 
 
-def test_a_damaged_piece_is_told_by_its_file(tmp_path):
+def test_a_damaged_piece_is_reported_with_its_file(tmp_path):
     made = of(tmp_path)
     list(made)
-    piece = made.course.result / "00000-00000.documents.zst"
+    piece = made.store.result / "00000-00000.documents.zst"
     piece.write_bytes(piece.read_bytes()[:-9])
     with pytest.raises(ValueError, match=r"00000-00000\.documents\.zst is damaged .*remove the directory"):
         list(of(tmp_path))
@@ -313,16 +314,16 @@ def test_a_damaged_piece_is_told_by_its_file(tmp_path):
 
 def test_a_document_at_which_a_filter_fails_is_named(tmp_path):
     with pytest.raises(ZeroDivisionError) as caught:
-        list(of(tmp_path, filters={"bad": Letters(least=12, fails_at="d9")}))
+        list(of(tmp_path, filters={"bad": Letters(min_letters=12, fails_at="d9")}))
     assert "at document 'd9', in the filter bad" in caught.value.__notes__[0]
 
 
-def test_a_funnel_that_lets_nothing_pass_says_where_all_went(tmp_path):
-    told = "the filters let none of 300 documents pass; most went at letters: too few letters"
+def test_a_funnel_that_drops_everything_names_the_filter_that_drops_most(tmp_path):
+    message = "no document of 300 passes the filters; letters drops most, 300, by 'too few letters'"
     for _ in range(2):
-        with pytest.raises(ValueError, match=told + r" \(300\): look at them with show=3"):
-            list(of(tmp_path, filters={"shout": Shout(), "letters": Letters(least=10_000)}))
-    with pytest.raises(ValueError, match="the corpus is empty: its sources give no document"):
+        with pytest.raises(ValueError, match=message):
+            list(of(tmp_path, filters={"shout": Shout(), "letters": Letters(min_letters=10_000)}))
+    with pytest.raises(ValueError, match="the corpus is empty: its sources have no document with text"):
         list(of(tmp_path, []))
 
 
@@ -339,7 +340,7 @@ def test_a_funnel_without_a_source_is_refused(tmp_path):
         FilteredSource({}, directory=str(tmp_path))
 
 
-def test_what_an_earlier_step_drops_is_unknown_to_a_later_one(tmp_path):
+def test_documents_that_a_step_drops_are_not_compared_by_later_steps(tmp_path):
     texts = [Document(text, text) for text in ("ab", "ac", "zc", "yb")]
     made = of(tmp_path, texts, filters={"first": Letter(place=0), "last": Letter(place=-1)})
     assert [document.id for document in made] == ["ab", "zc"]
@@ -347,10 +348,10 @@ def test_what_an_earlier_step_drops_is_unknown_to_a_later_one(tmp_path):
 
 
 def test_a_later_step_does_not_hide_an_earlier_duplicate(tmp_path):
-    """What came first counts as first, whatever a later step makes of it."""
+    """The first document is kept as the first, whatever a later step does to it."""
     twice = [Document("same words here, many", "a"), Document("Same words here: MANY!", "b"), Document("other", "c")]
-    made = of(tmp_path, twice, filters={"unique": Duplicates(), "letters": Letters(least=100)})
-    with pytest.raises(ValueError, match="most went at letters: too few letters"):
+    made = of(tmp_path, twice, filters={"unique": Duplicates(), "letters": Letters(min_letters=100)})
+    with pytest.raises(ValueError, match="letters drops most, 2, by 'too few letters'"):
         list(made)
     assert made.ledger.steps[0]["dropped"]["duplicate"]["documents"] == 1
     assert made.ledger.steps[1]["dropped"]["too few letters"]["documents"] == 2

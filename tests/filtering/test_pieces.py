@@ -1,4 +1,4 @@
-"""Pieces of a corpus come back from disk as they were kept, whatever stands in them."""
+"""Pieces are read from disk as they were written, whatever their texts contain."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ import pytest
 from lm.corpus import Document, Dropped
 from lm.filtering.pieces import (
     read_documents,
+    read_json,
     read_outcome,
-    read_plain,
     write_documents,
+    write_json,
     write_outcome,
-    write_plain,
 )
 from lm.filtering.traces import Outcome
 
@@ -23,14 +23,14 @@ DOCUMENTS = [
 ]
 
 
-def test_documents_come_back_as_they_were_kept(tmp_path):
+def test_documents_are_read_as_they_were_written(tmp_path):
     write_documents(tmp_path / "kept", DOCUMENTS)
     assert read_documents(tmp_path / "kept") == DOCUMENTS
     write_documents(tmp_path / "none", [])
     assert read_documents(tmp_path / "none") == []
 
 
-def test_so_does_what_a_step_made_of_them(tmp_path):
+def test_outcomes_are_read_as_they_were_written(tmp_path):
     changed = {
         3: replace(DOCUMENTS[3], text="é\n", tags=("z",)),
         0: replace(DOCUMENTS[0], language="en"),
@@ -39,10 +39,10 @@ def test_so_does_what_a_step_made_of_them(tmp_path):
     outcome = Outcome({1: Dropped("empty", "no\ntext")}, changed)
     write_outcome(tmp_path / "kept", outcome, DOCUMENTS)
     assert read_outcome(tmp_path / "kept", DOCUMENTS) == outcome
-    assert read_outcome(tmp_path / "kept", DOCUMENTS).after(DOCUMENTS) == outcome.after(DOCUMENTS)
+    assert read_outcome(tmp_path / "kept", DOCUMENTS).apply(DOCUMENTS) == outcome.apply(DOCUMENTS)
 
 
 @pytest.mark.parametrize("data", [{"text": 5}, {"text": "five"}, [{"text": "é\n"}], [], "\ud800", None])
-def test_so_does_plain_data(tmp_path, data):
-    write_plain(tmp_path / "kept", data)
-    assert read_plain(tmp_path / "kept") == data
+def test_plain_data_is_read_as_it_was_written(tmp_path, data):
+    write_json(tmp_path / "kept", data)
+    assert read_json(tmp_path / "kept") == data

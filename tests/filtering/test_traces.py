@@ -1,44 +1,44 @@
-"""What becomes of documents on their way through filters."""
+"""Filters are applied in batches, and each outcome has the index of its document."""
 
 from collections.abc import Sequence
 
 import pytest
 
 from lm.corpus import Document, Dropped
-from lm.filtering import Batched, Deduplicator
+from lm.filtering import Deduplicator, Filter, as_filter
 from lm.filtering import traces as trace
-from lm.filtering.traces import judge, keys_of
+from lm.filtering.traces import apply_filters, compute_keys
 
 
-class Looking(Batched):
-    """Drops what begins with a letter, and notes what it was shown before each."""
+class LooksAhead(Filter):
+    """Drops texts that begin with a letter, and records the batches it looked at."""
 
     def __init__(self, letter: str):
-        self.letter, self.shown, self.ahead = letter, [], []
+        self.letter, self.batches, self.batch = letter, [], []
 
     def look_ahead(self, documents: Sequence[Document]) -> None:
-        self.ahead = [document.text for document in documents]
-        self.shown.append(self.ahead)
+        self.batch = [document.text for document in documents]
+        self.batches.append(self.batch)
 
     def __call__(self, document: Document) -> Document | Dropped:
-        assert document.text in self.ahead
+        assert document.text in self.batch
         return Dropped("begins so") if document.text.startswith(self.letter) else document
 
 
-def test_a_filter_may_look_at_the_documents_that_it_judges_next(monkeypatch: pytest.MonkeyPatch):
+def test_a_filter_looks_ahead_at_the_batch_that_it_judges_next(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(trace, "BATCH", 10)
     documents = [Document(text, id=text) for text in ("a1234", "b1234", "c1234", "a5678", "b5678")]
-    steps = {"a": Looking("a"), "plain": lambda document: document, "b": Looking("b")}
-    outcomes = judge(steps, documents)
+    steps = {"a": LooksAhead("a"), "plain": as_filter(lambda document: document), "b": LooksAhead("b")}
+    outcomes = apply_filters(steps, documents)
     assert [sorted(outcome.dropped) for outcome in outcomes] == [[0, 3], [], [0, 2]]
-    assert steps["a"].shown == [["a1234", "b1234"], ["c1234", "a5678"], ["b5678"]]
-    assert steps["b"].shown == [["b1234"], ["c1234"], ["b5678"]]
+    assert steps["a"].batches == [["a1234", "b1234"], ["c1234", "a5678"], ["b5678"]]
+    assert steps["b"].batches == [["b1234"], ["c1234"], ["b5678"]]
 
 
-class Known(Deduplicator):
-    """Knows each document by its letters, and notes how many it was given together."""
+class ByLetters(Deduplicator):
+    """The keys of a document are its letters; records the size of each batch."""
 
-    reason, earlier, told = "known", None, ""
+    reason = "known"
 
     def __init__(self):
         self.given: list[int] = []
@@ -47,13 +47,13 @@ class Known(Deduplicator):
         self.given.append(len(documents))
         return [[letter.encode() for letter in document.text] for document in documents]
 
-    def worth(self, document: Document) -> float:
+    def priority(self, document: Document) -> float:
         return 0.0
 
 
-def test_keys_are_found_in_batches_each_with_the_place_of_its_document(monkeypatch: pytest.MonkeyPatch):
+def test_keys_are_computed_in_batches_each_with_the_index_of_its_document(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(trace, "BATCH", 4)
-    step, texts = Known(), ["", "ab", "", "cd", "ef", ""]
-    found = keys_of(step, (Document(text, id="") for text in texts))
+    step, texts = ByLetters(), ["", "ab", "", "cd", "ef", ""]
+    found = compute_keys(step, (Document(text, id="") for text in texts))
     assert list(found) == [(1, [b"a", b"b"]), (3, [b"c", b"d"]), (4, [b"e", b"f"])]
     assert step.given == [4, 2]

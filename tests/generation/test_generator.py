@@ -1,4 +1,4 @@
-"""A generator writes the same text however it is asked."""
+"""A generator writes the same text streamed, alone or in a batch."""
 
 import codecs
 from functools import partial
@@ -18,7 +18,7 @@ PROMPTS = [list(b"hello"), list(b"a"), list(b"the quick brown fox"), [], list(b"
 
 
 class ByteTokenizer:
-    """A token a byte, and one that ends a document."""
+    """One token per byte, and one that ends a document."""
 
     vocab_size = 257
     end_of_document = END
@@ -31,7 +31,7 @@ class ByteTokenizer:
 
 
 class Babbler:
-    """A tokenizer whose tokens are given strings, so that text can be cut anywhere."""
+    """A tokenizer of a few fixed strings, so that text can be cut anywhere."""
 
     vocab_size = 4
     end_of_document = 0
@@ -64,41 +64,41 @@ def generator() -> Generator:
 
 
 def naive_greedy(model: Transformer, prompt: list[int], count: int) -> list[int]:
-    """No cache, no batch: the last `context` tokens read anew for each token, halved when outgrown."""
-    window, said = (prompt or [END])[-CONTEXT:], []
+    """No cache, no batch: the last `context` tokens read again for each token, halved when they exceed it."""
+    window, generated = (prompt or [END])[-CONTEXT:], []
     for _ in range(count):
         if len(window) > CONTEXT:
             window = window[-(CONTEXT // 2) :]
         with torch.no_grad():
             token = int(model(torch.tensor([window]))[0, -1].argmax())
-        window, said = [*window, token], [*said, token]
-    return said
+        window, generated = [*window, token], [*generated, token]
+    return generated
 
 
-@pytest.mark.filterwarnings("ignore:prompt .* was left out")
-def test_greedy_batched_equals_greedy_alone_equals_reading_everything_anew(generator):
+@pytest.mark.filterwarnings("ignore:prompt .* was dropped")
+def test_greedy_in_a_batch_equals_greedy_alone_equals_no_cache(generator):
     """Prompts of every length, one beyond the context, written far past it."""
-    asked = {"sampling": GREEDY, "max_tokens": 70, "stop_tokens": []}
-    together = generator.generate(PROMPTS, **asked)
+    options = {"sampling": GREEDY, "max_tokens": 70, "stop_tokens": []}
+    together = generator.generate(PROMPTS, **options)
     for prompt, completion in zip(PROMPTS, together, strict=True):
-        assert generator.generate([prompt], **asked) == [completion]
+        assert generator.generate([prompt], **options) == [completion]
         assert completion.tokens == naive_greedy(generator.model, prompt, 70)
         assert completion.reason == "length"
 
 
-@pytest.mark.filterwarnings("ignore:prompt .* was left out")
+@pytest.mark.filterwarnings("ignore:prompt .* was dropped")
 @pytest.mark.parametrize("sampling", [GREEDY, LIVELY])
-def test_a_row_owes_nothing_to_its_neighbours(generator, sampling):
-    asked = {"sampling": sampling, "max_tokens": 40, "seed": 7, "stop_tokens": [END, *range(0, 256, 9)]}
-    together = generator.generate(PROMPTS, **asked)
+def test_a_row_does_not_depend_on_its_neighbours(generator, sampling):
+    options = {"sampling": sampling, "max_tokens": 40, "seed": 7, "stop_tokens": [END, *range(0, 256, 9)]}
+    together = generator.generate(PROMPTS, **options)
     others = [PROMPTS[0], PROMPTS[2], PROMPTS[1], PROMPTS[3][:5], PROMPTS[4]]
-    apart = generator.generate(others, **asked)
+    apart = generator.generate(others, **options)
     assert (apart[0], apart[3], apart[4]) == (together[0], together[3], together[4])
-    assert generator.generate(PROMPTS[:1], **asked) == together[:1]
+    assert generator.generate(PROMPTS[:1], **options) == together[:1]
     assert len({len(completion.tokens) for completion in together}) > 1  # some rows left early
 
 
-def test_the_same_seed_gives_the_same_text_and_another_another(generator):
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(generator):
     def write(seed: int) -> list[str]:
         rows = generator.generate([PROMPTS[0]] * 3, sampling=LIVELY, max_tokens=20, seed=seed)
         return [row.text for row in rows]
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_text_and_another_another(generator):
     assert len(set(texts)) == 9  # rows of one batch differ as well
 
 
-def test_seeds_do_not_touch_the_global_randomness(generator):
+def test_seeds_do_not_touch_the_global_generator(generator):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -116,13 +116,13 @@ def test_seeds_do_not_touch_the_global_randomness(generator):
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.filterwarnings("ignore:prompt .* was left out")
+@pytest.mark.filterwarnings("ignore:prompt .* was dropped")
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("sampling", [GREEDY, LIVELY])
 def test_streamed_pieces_join_to_the_generated_text(generator, prompt, sampling):
-    asked = {"sampling": sampling, "max_tokens": 60, "seed": 3}
-    pieces = list(generator.stream(prompt, **asked))
-    assert "".join(pieces) == generator.generate([prompt], **asked)[0].text
+    options = {"sampling": sampling, "max_tokens": 60, "seed": 3}
+    pieces = list(generator.stream(prompt, **options))
+    assert "".join(pieces) == generator.generate([prompt], **options)[0].text
     assert all(pieces)
 
 
@@ -131,19 +131,19 @@ def test_stop_strings_end_the_text_even_across_tokens():
     model = build(vocab_size=4)
     generator = Generator(model, Babbler())
     model.hidden = lambda tokens, documents, cache: _advance(cache, tokens)
-    asked = {"sampling": GREEDY, "max_tokens": 9, "stop_tokens": []}
-    (free,) = generator.generate([[2]], **asked)
+    options = {"sampling": GREEDY, "max_tokens": 9, "stop_tokens": []}
+    (free,) = generator.generate([[2]], **options)
     assert free.text == "abca" * 4 + "ab"
-    (stopped,) = generator.generate([[2]], **asked, stop=["bcaa", "zz"])
+    (stopped,) = generator.generate([[2]], **options, stop=["bcaa", "zz"])
     assert (stopped.text, stopped.reason, stopped.tokens) == ("a", "stop_string", [1, 2, 1])
-    assert list(generator.stream([2], **asked, stop=["bcaa", "zz"])) == ["a"]
+    assert list(generator.stream([2], **options, stop=["bcaa", "zz"])) == ["a"]
 
 
 def _advance(cache, tokens):
     """Features that make "ab" (1) follow "ca" (2) and the other way round."""
     cache.advance(tokens.shape[1])
-    wanted = torch.where(tokens == 2, 1, 2)
-    return 100 * torch.nn.functional.one_hot(wanted, 4).float() @ torch.linalg.pinv(_weight().T)
+    following = torch.where(tokens == 2, 1, 2)
+    return 100 * torch.nn.functional.one_hot(following, 4).float() @ torch.linalg.pinv(_weight().T)
 
 
 def _weight() -> torch.Tensor:
@@ -156,7 +156,7 @@ def test_a_stop_token_ends_the_text_and_is_not_in_it(generator):
     (stopped,) = generator.generate([PROMPTS[0]], sampling=GREEDY, max_tokens=12, stop_tokens=[last])
     assert stopped.reason == "stop_token"
     assert stopped.tokens == free.tokens[: free.tokens.index(last) + 1]
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # half a character at the end is not said
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # half a character at the end is dropped
     assert stopped.text == decoder.decode(bytes(stopped.tokens[:-1]))
 
 
@@ -166,17 +166,17 @@ def test_a_repetition_penalty_makes_tokens_rarer(generator):
         (row,) = generator.generate([PROMPTS[0]], sampling=sampling, max_tokens=60, stop_tokens=[])
         return len(set(row.tokens))
 
-    assert distinct(1e6) == 60  # a token seen is as good as forbidden, those before the slide as well
+    assert distinct(1e6) == 60  # seen tokens never repeat, those before the window slid included
     assert distinct(1.0) < 60
 
 
-def test_a_repetition_penalty_spares_what_ends_a_text():
-    """A conversation holds the mark that ends a turn; made rarer, the model would talk on and on."""
+def test_a_repetition_penalty_exempts_stop_tokens():
+    """A conversation contains the end of turn; made less likely, the model would never stop."""
     seen = _seen([SimpleNamespace(seen={1, 5, 7}, stop_tokens=frozenset({7}))], torch.zeros(1, 256))
     assert seen.nonzero()[:, 1].tolist() == [1, 5]
 
 
-def test_no_dropout_no_gradient_and_the_mode_is_given_back():
+def test_no_dropout_no_gradient_and_the_mode_is_restored():
     model = build(dropout=0.5).train()
     generator = Generator(model, ByteTokenizer())
     first = generator.generate([PROMPTS[0]], sampling=GREEDY, max_tokens=10)
@@ -192,19 +192,19 @@ def test_no_dropout_no_gradient_and_the_mode_is_given_back():
     assert not model.training
 
 
-def test_nothing_asked_nothing_written(generator):
+def test_no_prompts_and_no_tokens_give_no_text(generator):
     assert generator.generate([], sampling=GREEDY, max_tokens=5) == []
     assert list(generator.stream([1], sampling=GREEDY, max_tokens=0)) == []
     (row,) = generator.generate([[1]], sampling=GREEDY, max_tokens=0)
     assert (row.text, row.tokens, row.reason) == ("", [], "length")
 
 
-def test_an_overlong_prompt_is_cut_and_said_so(generator):
+def test_an_overlong_prompt_loses_its_beginning_with_a_warning(generator):
     with pytest.warns(UserWarning, match="prompt 0 is 30 tokens long, the model's context 24"):
         (cut,) = generator.generate([PROMPTS[4]], sampling=GREEDY, max_tokens=9)
     assert [cut] == generator.generate([PROMPTS[4][-CONTEXT:]], sampling=GREEDY, max_tokens=9)
 
 
 def test_a_foreign_token_is_refused(generator):
-    with pytest.raises(ValueError, match=r"prompt 1 holds token 999.*vocabulary has 257"):
+    with pytest.raises(ValueError, match=r"prompt 1 contains token 999.*vocabulary has 257"):
         generator.generate([[1], [999]], sampling=GREEDY, max_tokens=5)

@@ -1,4 +1,4 @@
-"""What may be sampled, against the naive reading of each option.
+"""Sampled tokens follow each option, against a naive implementation.
 
 Legend: B batch  V vocabulary
 """
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lm.generation import Sampling
-from lm.generation.sampling import choose, distribution, penalise
+from lm.generation.sampling import penalize_repetition, sample_tokens, truncated_distribution
 
 VOCAB = 50
 
@@ -18,12 +18,12 @@ def some_logits(rows: int = 4) -> torch.Tensor:
     return 3 * torch.randn(rows, VOCAB, generator=torch.Generator().manual_seed(0))
 
 
-def some_random(count: int, seed: int = 0) -> list[torch.Generator]:
+def some_generators(count: int, seed: int = 0) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed + row) for row in range(count)]
 
 
-def naive_chances(logits: list[float], sampling: Sampling) -> list[float]:
-    """What each token's chance should be, in plain Python."""
+def naive_probabilities(logits: list[float], sampling: Sampling) -> list[float]:
+    """The probability of each token, in plain Python."""
     weights = [math.exp(value / sampling.temperature) for value in logits]
     order = sorted(range(VOCAB), key=lambda token: -weights[token])
     order = order[: sampling.top_k]
@@ -52,58 +52,60 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("sampling", OPTIONS)
-def test_chances_equal_the_naive_ones(sampling):
+def test_probabilities_equal_the_naive_ones(sampling):
     logits = some_logits()
-    chances, tokens = distribution(logits, sampling=sampling)
-    chances = torch.zeros_like(logits).scatter(-1, tokens, chances / chances.sum(-1, keepdim=True))
-    expected = torch.tensor([naive_chances(row, sampling) for row in logits.tolist()])
-    assert torch.equal(chances > 0, expected > 0)
-    torch.testing.assert_close(chances, expected, atol=1e-6, rtol=1e-4)
+    probabilities, tokens = truncated_distribution(logits, sampling=sampling)
+    probabilities = torch.zeros_like(logits).scatter(-1, tokens, probabilities / probabilities.sum(-1, keepdim=True))
+    expected = torch.tensor([naive_probabilities(row, sampling) for row in logits.tolist()])
+    assert torch.equal(probabilities > 0, expected > 0)
+    torch.testing.assert_close(probabilities, expected, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("sampling", OPTIONS)
-def test_drawn_tokens_follow_the_chances(sampling):
+def test_drawn_tokens_follow_the_probabilities(sampling):
     draws, row = 4000, some_logits(1)
-    random = [torch.Generator().manual_seed(3)] * draws
-    picked = choose(row.expand(draws, -1), sampling=sampling, random=random)
+    generators = [torch.Generator().manual_seed(3)] * draws
+    picked = sample_tokens(row.expand(draws, -1), sampling=sampling, generators=generators)
     share = torch.bincount(picked, minlength=VOCAB) / draws
-    expected = torch.tensor(naive_chances(row[0].tolist(), sampling))
+    expected = torch.tensor(naive_probabilities(row[0].tolist(), sampling))
     assert not share[expected == 0].any()
     assert (share - expected).abs().max() < 0.03
 
 
-def test_temperature_zero_takes_the_likeliest_and_draws_nothing():
-    logits, random = some_logits(), some_random(4)
-    before = [generator.get_state() for generator in random]
-    assert torch.equal(choose(logits, sampling=Sampling(temperature=0, top_k=3), random=random), logits.argmax(-1))
-    assert all(torch.equal(generator.get_state(), state) for generator, state in zip(random, before, strict=True))
+def test_temperature_zero_takes_the_most_likely_token_and_draws_nothing():
+    logits, generators = some_logits(), some_generators(4)
+    before = [generator.get_state() for generator in generators]
+    assert torch.equal(
+        sample_tokens(logits, sampling=Sampling(temperature=0, top_k=3), generators=generators), logits.argmax(-1)
+    )
+    assert all(torch.equal(generator.get_state(), state) for generator, state in zip(generators, before, strict=True))
 
 
 def test_a_temperature_near_zero_is_greedy_and_never_overflows():
     logits = some_logits() * 100
-    picked = choose(logits, sampling=Sampling(temperature=1e-4), random=some_random(4))
+    picked = sample_tokens(logits, sampling=Sampling(temperature=1e-4), generators=some_generators(4))
     assert torch.equal(picked, logits.argmax(-1))
 
 
-def test_a_row_draws_the_same_whoever_its_neighbours_are():
+def test_the_draws_of_a_row_do_not_depend_on_its_neighbours():
     logits, sampling = some_logits(), Sampling(temperature=1.3, top_p=0.9)
-    together = choose(logits, sampling=sampling, random=some_random(4))
+    together = sample_tokens(logits, sampling=sampling, generators=some_generators(4))
     for row in range(4):
-        alone = choose(logits[row : row + 1], sampling=sampling, random=some_random(1, seed=row))
+        alone = sample_tokens(logits[row : row + 1], sampling=sampling, generators=some_generators(1, seed=row))
         assert alone.item() == together[row]
 
 
 def test_repetition_penalty_lowers_seen_tokens_only_whatever_their_sign():
     logits = torch.tensor([[2.0, -2.0, 3.0, -3.0]])
     seen = torch.tensor([[True, True, False, False]])
-    assert penalise(logits, seen=seen, penalty=2.0).tolist() == [[1.0, -4.0, 3.0, -3.0]]
-    assert penalise(logits, seen=seen, penalty=0.5).tolist() == [[4.0, -1.0, 3.0, -3.0]]
+    assert penalize_repetition(logits, seen=seen, penalty=2.0).tolist() == [[1.0, -4.0, 3.0, -3.0]]
+    assert penalize_repetition(logits, seen=seen, penalty=0.5).tolist() == [[4.0, -1.0, 3.0, -3.0]]
 
 
 def test_repetition_penalty_reaches_greedy_choice():
     logits, seen = torch.tensor([[2.0, 1.9]]), torch.tensor([[True, False]])
     sampling = Sampling(temperature=0, repetition_penalty=1.2)
-    assert choose(logits, sampling=sampling, random=some_random(1), seen=seen).item() == 1
+    assert sample_tokens(logits, sampling=sampling, generators=some_generators(1), seen=seen).item() == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`auto` picks what is fastest and right on the machine at hand."""
+"""`auto` picks what is fastest on this machine and trains correctly."""
 
 import os
 
@@ -40,40 +40,42 @@ def machine(monkeypatch):
         ("cuda", 2_000_000, False, "32-true"),
     ],
 )
-def test_bfloat16_is_picked_where_the_hardware_has_it_and_it_pays(machine, accelerator, parameters, bfloat16, expected):
+def test_bfloat16_is_picked_if_the_hardware_has_it_and_the_model_gains(
+    machine, accelerator, parameters, bfloat16, expected
+):
     machine(bfloat16=bfloat16)
     assert Compute().resolve_precision(accelerator, parameters) == expected
 
 
-def test_half_of_apples_gpus_is_not_trusted():
+def test_auto_avoids_half_precision_on_apple_gpus():
     assert Compute().resolve_precision("mps", 10**9) == "32-true"
 
 
-def test_a_precision_that_was_asked_for_is_kept():
+def test_a_given_precision_is_kept():
     assert Compute(precision="64-true").resolve_precision("cuda", 10**9) == "64-true"
 
 
 @pytest.mark.parametrize(("cores", "ranks", "expected"), [(8, 1, 8), (8, 2, 4), (8, 3, 2), (2, 4, 1)])
-def test_ranks_share_the_cores_that_the_process_may_use(machine, cores, ranks, expected):
+def test_ranks_divide_the_available_cores(machine, cores, ranks, expected):
     machine(cores=cores)
     assert Compute().resolve_threads(ranks) == expected
     assert torch.get_num_threads() == expected
 
 
-def test_a_number_of_threads_that_was_asked_for_is_set(machine):
+def test_a_given_number_of_threads_is_set(machine):
     machine(cores=8)
     assert Compute(threads=3).resolve_threads(2) == 3
     assert torch.get_num_threads() == 3
 
 
 @pytest.mark.parametrize(("gpus", "expected"), [(0, "cpu"), (2, "cuda")])
-def test_auto_is_a_gpu_where_there_is_one(machine, gpus, expected):
+def test_auto_is_a_gpu_if_there_is_one(machine, gpus, expected):
     machine(gpus=gpus)
     assert accelerator_name("auto") == expected
     assert accelerator_name("cpu") == "cpu"
 
 
-def test_a_gpu_that_is_not_there_is_refused_in_words(machine):
+def test_a_missing_gpu_is_refused(machine):
     machine(gpus=0)
     with pytest.raises(ValueError, match=r"trainer\.accelerator=gpu: no GPU is visible here; use trainer=cpu"):
         accelerator_name("gpu")

@@ -1,4 +1,4 @@
-"""A chat goes on whatever is typed and however long it gets."""
+"""A chat continues whatever is typed and however long it gets."""
 
 import io
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ NUCLEUS = Sampling(temperature=0.7, top_k=26)
 
 
 class ByteTokenizer:
-    """A token a byte, and marks for documents and turns."""
+    """One token per byte, and special tokens for the ends of documents and turns."""
 
     vocab_size = 260
     end_of_document = 256
@@ -34,7 +34,7 @@ class ByteTokenizer:
 
 
 class Letters(Template):
-    """A letter for the role, the words, the end of the turn."""
+    """The first letter of the role, the content, the end of the turn."""
 
     def encode(self, conversation, tokenizer):
         raise NotImplementedError
@@ -58,16 +58,16 @@ class Letters(Template):
 
 
 class Recorder(Generator):
-    """Remembers the prompts it was given."""
+    """Records its prompts."""
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
         self.prompts: list[str] = []
 
-    def stream(self, prompt, **asked) -> Iterator[str]:
+    def stream(self, prompt, **options) -> Iterator[str]:
         self.prompts.append(self.tokenizer.decode(prompt))
         assert len(prompt) <= self.model.context
-        return super().stream(prompt, **asked)
+        return super().stream(prompt, **options)
 
 
 def build(vocab_size: int = 260) -> Transformer:
@@ -120,13 +120,13 @@ def test_the_conversation_is_remembered_until_reset(capsys, monkeypatch):
         "s:be kindu:againa:",
     ]
     reset = printed(capsys, monkeypatch, "hello\n/reset\nhello\n")
-    assert "(forgotten)" in reset
+    assert "(new conversation)" in reset
 
 
-def test_exit_leaves_and_help_and_strangers_explain(capsys, monkeypatch):
+def test_exit_quits_and_help_and_unknown_commands_explain(capsys, monkeypatch):
     assert printed(capsys, monkeypatch, "/exit\nhello\n") == ""
     assert "/reset" in printed(capsys, monkeypatch, "/help\n")
-    assert "there is no /helo" in printed(capsys, monkeypatch, "/helo there\n")
+    assert "unknown command /helo" in printed(capsys, monkeypatch, "/helo there\n")
 
 
 def test_a_long_conversation_drops_its_oldest_turns_and_keeps_the_system(capsys, monkeypatch):
@@ -147,11 +147,11 @@ def test_a_long_conversation_drops_its_oldest_turns_and_keeps_the_system(capsys,
 @pytest.mark.parametrize("system", [None, "be kind", "s" * 70])
 @pytest.mark.parametrize("words", ["x" * 500 + "END", "é" * 300 + "END", "🙂" * 50 + "END"])
 @pytest.mark.filterwarnings("error")
-def test_words_longer_than_the_context_are_cut_and_said_so(system, words):
+def test_a_message_longer_than_the_context_is_shortened_with_a_note(system, words):
     talk = conversation(system=system)
     "".join(talk.reply("hello"))
     "".join(talk.reply(words))
-    assert "the beginning of what you said does not fit" in talk.note
+    assert "the beginning of your message does not fit" in talk.note
     prompt = talk.generator.prompts[-1]
     assert prompt.startswith(f"s:{system}u:" if system else "u:")
     assert "\N{REPLACEMENT CHARACTER}" not in prompt
@@ -160,17 +160,17 @@ def test_words_longer_than_the_context_are_cut_and_said_so(system, words):
     assert talk.turns[-2] == Message("user", "ok")
 
 
-def test_a_system_turn_without_room_for_more_is_refused_in_words():
-    with pytest.raises(ValueError, match=r"system and .* take \d+ tokens.*context of 96.*88: shorten it"):
+def test_a_system_turn_that_leaves_no_room_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"system and its special tokens take \d+ .*context of 96.*88: shorten it"):
         conversation(system="s" * 90)
 
 
-def test_a_reply_broken_off_is_kept_as_said():
+def test_an_interrupted_reply_is_kept():
     talk = conversation()
     reply = talk.reply("hello")
-    said = next(reply)
+    piece = next(reply)
     reply.close()
-    assert talk.turns == [Message("user", "hello"), Message("assistant", said)]
+    assert talk.turns == [Message("user", "hello"), Message("assistant", piece)]
 
 
 def test_an_interrupt_stops_the_reply_and_not_the_chat(capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""The job's shards hold the corpus once, its held-out part apart."""
+"""The shards of the corpus job contain every document once, in training or held out."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def contents(run: Run, split: str, tokenizer) -> set[str]:
     return {tokenizer.decode(stream.document(i)) for stream in streams for i in range(stream.documents)}
 
 
-def test_every_document_is_in_one_split_and_stays_there_when_others_come(tmp_path, tokenizer):
+def test_every_document_is_in_one_split_and_stays_there_when_the_corpus_grows(tmp_path, tokenizer):
     held, trained = {}, {}
     for count in (200, 400):
         folder = tmp_path / str(count)
@@ -57,7 +57,7 @@ def test_every_document_is_in_one_split_and_stays_there_when_others_come(tmp_pat
     assert trained[200] < trained[400]
 
 
-def test_the_job_prints_one_line_and_then_has_nothing_to_do(tmp_path, tokenizer, capsys):
+def test_the_job_prints_one_line_and_a_repetition_does_nothing(tmp_path, tokenizer, capsys):
     path = written(tmp_path, [f"text number {i}" for i in range(100)])
     for _ in range(2):
         run = opened(tmp_path)
@@ -81,14 +81,14 @@ def test_every_kind_of_a_tiny_corpus_has_a_held_out_document(tmp_path, tokenizer
     assert {kind: count["documents"] for kind, count in counts.items()} == {"code": 1, "prose": 1}
 
 
-def test_what_a_source_changed_is_told(tmp_path, tokenizer, capsys):
+def test_notes_of_a_source_are_printed(tmp_path, tokenizer, capsys):
     (tmp_path / "t.txt").write_bytes(b"a few w\xffrds\nmore text\n" * 200)
     source = TextSource(str(tmp_path / "t.txt"), part_size=100)
     prepare_corpus(opened(tmp_path), source, lambda: tokenizer, Split(0.1))
-    assert "no UTF-8" in capsys.readouterr().out
+    assert "invalid UTF-8 byte sequences" in capsys.readouterr().out
 
 
-def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
+def test_bytes_that_decoding_does_not_restore_are_reported(tmp_path, capsys):
     path = written(tmp_path, ["ﬁne and plain number 7", *(f"text {i}" for i in range(20)), "ﬁ"])
     tokenizer = train_bpe(["text"] * 9, vocab_size=280, normalizer=normalizers.NFKC())
     run = opened(tmp_path)
@@ -96,20 +96,20 @@ def test_what_a_tokenizer_does_not_give_back_is_told(tmp_path, capsys):
     counts = [count for split in ("train", "validation") for count in Shards(run.directory, split).counts.values()]
     size = 24 + 3 + sum(len(f"text {i}") for i in range(20))
     assert sum(count["bytes"] for count in counts) == size - 2, "of what is read: fi has a byte less than the ligature"
-    assert f"{6 / size:.2%} of the bytes do not come back from this tokenizer" in capsys.readouterr().out
+    assert f"decoding does not restore {6 / size:.2%} of the bytes" in capsys.readouterr().out
 
 
 def funnel_of(folder: Path, **more) -> FilteredSource:
     source = JsonlSource(written(folder, [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]))
-    filters = {"letters": Letters(least=5), "unique": Duplicates()}
+    filters = {"letters": Letters(min_letters=5), "unique": Duplicates()}
     return FilteredSource({"lines": source}, filters=filters, directory=str(folder / "documents"))
 
 
-def test_a_funnels_account_is_printed_and_kept(tmp_path, tokenizer, capsys):
+def test_the_account_of_a_filtered_corpus_is_printed_and_saved(tmp_path, tokenizer, capsys):
     run = opened(tmp_path)
     prepare_corpus(run, funnel_of(tmp_path), lambda: tokenizer, Split(0.2))
-    told = capsys.readouterr().out
-    assert re.search(r"letters +42 .*\n +too few letters +-1 .*\nunique +41 .*\n +duplicate +-1 .*\nkept +40 ", told)
+    printed = capsys.readouterr().out
+    assert re.search(r"letters +42 .*\n +too few letters +-1 .*\nunique +41 .*\n +duplicate +-1 .*\nkept +40 ", printed)
     account = json.loads((run.directory / "funnel.json").read_text())
     assert [step["step"] for step in account["steps"]] == ["letters", "unique"]
     kept = [kinds["documents"] for split in account["shards"].values() for kinds in split.values()]
@@ -119,17 +119,17 @@ def test_a_funnels_account_is_printed_and_kept(tmp_path, tokenizer, capsys):
     }
 
 
-def test_looking_makes_nothing_and_needs_no_tokenizer(tmp_path, capsys):
+def test_show_and_explain_write_nothing_and_need_no_tokenizer(tmp_path, capsys):
     prepare_corpus(opened(tmp_path), funnel_of(tmp_path), None, Split(0.2), show=1)
     assert "letters: too few letters (3 letters) corpus.jsonl:41\nfew" in capsys.readouterr().out
     prepare_corpus(opened(tmp_path), funnel_of(tmp_path), None, Split(0.2), explain="corpus.jsonl:41")
     assert "dropped: too few letters (3 letters)" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
-    with pytest.raises(ValueError, match="show and explain are for what filters do: corpus=funnel has them"):
+    with pytest.raises(ValueError, match=r"show and explain print what filters do.*corpus=funnel"):
         prepare_corpus(opened(tmp_path), TextSource(str(tmp_path / "corpus.jsonl")), None, Split(0.2), show=1)
 
 
-def test_a_bad_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer):
+def test_an_unreadable_line_stops_the_job_before_anything_is_written(tmp_path, tokenizer):
     path = written(tmp_path, [f"text number {i}" for i in range(100)])
     with open(path, "a") as file:
         file.write('\n{"text": "cut off')
@@ -150,7 +150,7 @@ def test_real_stories_become_shards_without_loss(tmp_path, tokenizer):
 
 def test_tokens_are_accounted_for_by_step_and_reason(tmp_path, tokenizer):
     texts = [*(f"text {i} of the line" for i in range(40)), "few", "Text 7, of the line"]
-    filters = {"letters": Letters(least=5), "shout": Shout(), "unique": Duplicates()}
+    filters = {"letters": Letters(min_letters=5), "shout": Shout(), "unique": Duplicates()}
     source = JsonlSource(written(tmp_path, texts), kind_field="kind")
     funnel = FilteredSource({"lines": source}, filters=filters, directory=str(tmp_path / "documents"))
     run = opened(tmp_path)
@@ -174,7 +174,7 @@ def contents_of(run: Run, tokenizer) -> list[str]:
     return [text for split in ("train", "validation") for text in contents(run, split, tokenizer)]
 
 
-def test_which_evaluation_items_were_found_where_is_reported(tmp_path, tokenizer, capsys):
+def test_matches_with_evaluation_items_are_saved_and_counted(tmp_path, tokenizer, capsys):
     questions = [f"how many {word} are there in the old {word} store at the end of the road" for word in "abc"]
     (tmp_path / "asked.jsonl").write_text("".join(json.dumps({"question": each}) + "\n" for each in questions))
     texts = [
@@ -192,4 +192,4 @@ def test_which_evaluation_items_were_found_where_is_reported(tmp_path, tokenizer
         ("corpus.jsonl:41", 3), ("corpus.jsonl:42", 1), ("corpus.jsonl:42", 3)
     ]  # fmt: skip
     assert all(each["file"].endswith("asked.jsonl") and each["run"] in texts[40] + texts[41] for each in found)
-    assert "asked: 3 records of what was found where → " in capsys.readouterr().out
+    assert "asked: 3 matches → " in capsys.readouterr().out

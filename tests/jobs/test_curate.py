@@ -1,4 +1,4 @@
-"""What `lm curate` chooses can be learned from, every conversation has a outcome, and chance is told from gain."""
+"""`lm curate` writes conversations to train on, an outcome for each, and tells a gain from chance."""
 
 import json
 
@@ -6,10 +6,9 @@ import pytest
 
 from lm.cli.call import call_job
 from lm.conversation import Conversation, Message
-from lm.conversation.sources.conversation_files import MessageFiles
-from lm.conversation.sources.detected import DetectedFiles
+from lm.conversation.sources import DetectedLayout, MessageLists
 from lm.corpus import Split
-from lm.report import curation_table, curation_verdict
+from lm.report import confidence_interval, curation_table, curation_verdict
 from support.training_runs import composed, make_corpus, pretraining, run
 
 SPLIT = Split(0.2)
@@ -52,21 +51,21 @@ def lines(path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_every_conversation_has_a_fate_that_adds_up(place, chosen):
+def test_every_conversation_has_one_outcome_and_the_counts_add_up(place, chosen):
     outcomes = [each | {"place": each["place"].removeprefix(f"{place}/")} for each in lines(chosen / "outcomes.jsonl")]
     assert [each["place"] for each in outcomes] == [f"talks.jsonl:{number}" for number in range(1, 61)]
-    told = {each["place"]: each for each in outcomes}
+    by_place = {each["place"]: each for each in outcomes}
     held_out = {
         f"talks.jsonl:{number}"
         for number, each in enumerate(records(60), start=1)
         if SPLIT.held_out(Conversation((Message("user", each["instruction"]), Message("assistant", each["output"]))))
     }
-    held_out.discard("talks.jsonl:10")  # of which nothing can be learned is not measured on either
-    assert {place for place, each in told.items() if each["outcome"] == "held out"} == held_out
+    held_out.discard("talks.jsonl:10")  # an invalid conversation is not held out either
+    assert {place for place, each in by_place.items() if each["outcome"] == "held out"} == held_out
     planted = {"talks.jsonl:3": "boilerplate", "talks.jsonl:6": "duplicates", "talks.jsonl:10": "faulty"}
     for where, outcome in planted.items():
-        assert told[where]["outcome"] == outcome
-    assert {place for place, each in told.items() if "reason" in each} == planted.keys()
+        assert by_place[where]["outcome"] == outcome
+    assert {place for place, each in by_place.items() if "reason" in each} == planted.keys()
     assert sum(each["outcome"] == "chosen" for each in outcomes) == 10
     by_task = [each["task"] for each in outcomes if each["outcome"] == "chosen"]
     assert by_task.count("sums") == by_task.count("words") == 5
@@ -77,8 +76,8 @@ def test_every_conversation_has_a_fate_that_adds_up(place, chosen):
     assert "talks.jsonl:3: as an ai" in curation_table(result)
 
 
-def test_what_is_written_is_what_was_said_and_splits_as_it_did(chosen):
-    read = list(DetectedFiles(str(chosen / "conversations.jsonl"), task_field="task"))
+def test_written_conversations_are_unchanged_and_split_as_before(chosen):
+    read = list(DetectedLayout(str(chosen / "conversations.jsonl"), task_field="task"))
     original = {each["instruction"]: each for each in records(60)}
     for each in read:
         question, answer = (turn.content for turn in each.messages)
@@ -90,19 +89,19 @@ def test_what_is_written_is_what_was_said_and_splits_as_it_did(chosen):
     assert "held out" in outcomes
 
 
-def test_what_is_held_out_together_stays_so_when_it_is_learned_from(place):
+def test_groups_are_held_out_together_in_training_too(place):
     write(place / "pairs.jsonl", [each | {"text": number // 2} for number, each in enumerate(records(60))])
     grouped = [f"conversations.path={place}/pairs.jsonl", "conversations.group_field=text"]
     made = config(place, "pairs", "data/conversations@conversations=alpaca", "keep=10", *grouped)
     call_job(made)
     written = place / "curate" / "pairs" / "conversations.jsonl"
-    read = MessageFiles(str(written), group_field=made["instruct"]["data"]["conversations"]["group_field"])
+    read = MessageLists(str(written), group_field=made["instruct"]["data"]["conversations"]["group_field"])
     outcomes = [each["outcome"] for each in lines(written)]
     assert [SPLIT.held_out(each) for each in read] == [outcome == "held out" for outcome in outcomes]
     assert "held out" in outcomes
 
 
-def test_again_there_is_nothing_to_do_and_another_rule_is_another_run(place, chosen, capsys):
+def test_a_finished_run_does_nothing_and_another_config_needs_another_run(place, chosen, capsys):
     call_job(config(place, "few", "keep=10", "per_task=equal"))
     assert "nothing to do" in capsys.readouterr().out
     with pytest.raises(ValueError, match="exists with another config"):
@@ -125,19 +124,24 @@ def test_rules_are_added_and_removed_by_name(place):
     assert [each["reason"] for each in outcomes if each["outcome"] == "more"] == ["answer too long"]
 
 
-def test_nothing_left_is_said_in_words(place):
-    with pytest.raises(ValueError, match="the rules leave no conversation to choose from"):
+def test_rules_that_no_conversation_passes_are_reported(place):
+    with pytest.raises(ValueError, match="no conversation passes the rules"):
         call_job(config(place, "none", "rules.lengths.max_answer=1"))
 
 
-def test_chosen_and_random_are_learned_from_alike_and_the_difference_is_told(place, capsys):
+def test_training_on_chosen_and_on_random_ones_is_compared(place, capsys):
     corpus = make_corpus(place / "corpus")
     assert run(pretraining(corpus, place, "base", "model.context=128")) == 0
     model = place / "pretrain" / "base"
     tiny = ["instruct.budget.batch_tokens=128", "instruct.budget.epochs=1", "instruct.compute.threads=1"]
     tiny += [f"instruct.model.path={model}", "instruct.validations=1"]
     tiny += ["instruct.trainer.accelerator=cpu", "instruct.trainer.devices=1"]
-    difficult = ["difficulty=by_model", f"difficulty.model.path={model}", "difficulty.most=null", "selection.pool=0.5"]
+    difficult = [
+        "difficulty=ifd",
+        f"difficulty.model.path={model}",
+        "difficulty.max_difficulty=null",
+        "selection.pool=0.5",
+    ]
     long = [
         {"instruction": f"Say {word}.", "output": f"{word} " * 100, "kind": "words"}
         for word in ("one", "two", "three", "four")
@@ -159,26 +163,26 @@ def test_chosen_and_random_are_learned_from_alike_and_the_difference_is_told(pla
     assert drawn[0] == drawn[1]
     assert drawn[2] != drawn[3]
     assert all(len(each) == 8 and not each & held_out[0] for each in drawn)
-    told = capsys.readouterr().out
-    assert "chosen − random" in told
-    assert "longer than 128 tokens" not in told, "what does not fit is not chosen, drawn or held out"
-    assert told.index("longer than the context") < told.index("held out   ")
+    output = capsys.readouterr().out
+    assert "chosen − random" in output
+    assert "longer than 128 tokens" not in output, (
+        "conversations that do not fit are neither chosen, drawn nor held out"
+    )
+    assert output.index("longer than the context") < output.index("held out   ")
     outcomes = lines(place / "curate" / "learned" / "outcomes.jsonl")
     assert all("difficulty" in each for each in outcomes if each["outcome"] in ("chosen", "not chosen"))
 
 
 @pytest.mark.parametrize(
-    ("differences", "told"),
+    ("differences", "verdict"),
     [
-        ([-0.1, -0.11, -0.09], "the chosen teach more"),
+        ([-0.1, -0.11, -0.09], "the selection teaches more"),
         ([0.1, 0.11, 0.09], "LESS"),
         ([-0.1, 0.1, 0.0], "within chance"),
         ([-0.1], "one seed"),
     ],
 )
-def test_the_verdict_goes_by_the_interval(differences, told):
-    from lm.training.learning import interval
-
-    arm = interval([1.0] * len(differences)) | {"tokens": [5] * len(differences)}
-    assert told in curation_verdict({"chosen": arm, "random": arm, "difference": interval(differences)})
+def test_the_verdict_goes_by_the_interval(differences, verdict):
+    arm = confidence_interval([1.0] * len(differences)) | {"tokens": [5] * len(differences)}
+    assert verdict in curation_verdict({"chosen": arm, "random": arm, "difference": confidence_interval(differences)})
     assert curation_verdict(None) == ""

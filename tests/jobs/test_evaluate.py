@@ -1,4 +1,4 @@
-"""Evaluating measures once, keeps what it found, and shows it every time it is asked."""
+"""`lm evaluate` measures once, records the results, and prints them at every call."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ def evaluation(model, corpus, root, *overrides: str) -> dict:
     )
 
 
-def test_results_are_kept_shown_and_not_measured_again(pretrained, corpus, tmp_path, capsys, monkeypatch):
+def test_results_are_recorded_and_printed_and_not_measured_again(pretrained, corpus, tmp_path, capsys, monkeypatch):
     results = call_job(evaluation(pretrained, corpus, tmp_path))
     directory = tmp_path / "evaluate" / "default"
     first = capsys.readouterr().out
@@ -48,7 +48,7 @@ def test_results_are_kept_shown_and_not_measured_again(pretrained, corpus, tmp_p
     assert read_manifest(directory)["inputs"]["model"] == Run.fingerprint(pretrained)
 
 
-def test_what_is_measured_is_the_best_of_the_run(pretrained, corpus, tmp_path, capsys):
+def test_the_best_checkpoint_of_the_run_is_measured(pretrained, corpus, tmp_path, capsys):
     results = call_job(evaluation(pretrained, corpus, tmp_path))
     tokenizer = load_tokenizer(str(pretrained))
     model = load_model(str(pretrained), which="best")
@@ -56,15 +56,15 @@ def test_what_is_measured_is_the_best_of_the_run(pretrained, corpus, tmp_path, c
         assert results["bits"][kind] == pytest.approx(found, rel=1e-6)
 
 
-def test_a_run_that_is_not_finished_is_not_evaluated(corpus, tmp_path):
+def test_an_unfinished_run_is_refused(corpus, tmp_path):
     killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 20}"
     assert run(pretraining(corpus, tmp_path, "run", killer)) == -signal.SIGKILL
-    with pytest.raises(ValueError, match=r"run .* is not finished: the command that began it goes on with it"):
+    with pytest.raises(ValueError, match=r"run .* is not finished: run the command that started it again to resume it"):
         call_job(evaluation(tmp_path / "pretrain" / "run", corpus, tmp_path))
 
 
-def test_a_path_without_a_model_is_refused_with_what_to_give(corpus, tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere: .* the directory of a run .*, as outputs/pretrain/default"):
+def test_a_path_without_a_model_is_refused_with_the_remedy(corpus, tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere: .* the directory of a run .*, such as outputs/pretrain/default"):
         call_job(evaluation(tmp_path / "nowhere", corpus, tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""The generate job prints prompts and what becomes of them."""
+"""`lm generate` prints prompts with their continuations."""
 
 import re
 from functools import partial
@@ -14,7 +14,7 @@ END = 256
 
 
 class ByteTokenizer:
-    """A token a byte, and one that ends a document."""
+    """One token per byte, and one that ends a document."""
 
     vocab_size = 257
     end_of_document = END
@@ -66,12 +66,12 @@ def test_every_sample_of_every_prompt_is_printed(capsys):
     assert text.count("one") == text.count("two") == 2
 
 
-def test_the_first_of_many_is_what_one_alone_would_be(capsys):
+def test_the_first_of_several_samples_equals_a_single_one(capsys):
     alone = printed(capsys, "one")
     assert alone in printed(capsys, "one", samples=3)
 
 
-def test_an_empty_prompt_starts_a_document(capsys):
+def test_an_empty_prompt_begins_a_document(capsys):
     assert len(printed(capsys, "")) > 1
 
 
@@ -82,6 +82,6 @@ def test_a_stop_string_is_not_printed(capsys):
 
 
 @pytest.mark.parametrize(("changes", "message"), [({"samples": 0}, "samples 0"), ({"prompt": []}, "prompt is")])
-def test_nothing_to_do_is_refused_in_words(capsys, changes, message):
+def test_no_samples_and_no_prompts_are_refused(capsys, changes, message):
     with pytest.raises(ValueError, match=message):
         printed(capsys, **({"prompt": "x"} | changes))

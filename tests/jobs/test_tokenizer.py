@@ -1,4 +1,4 @@
-"""The job learns from training documents only, once."""
+"""The job trains on training documents only, once."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from lm.tokenizer import existing_tokenizer, load_tokenizer, train_bpe
 
 
 class Words(Source):
-    """Documents that say a word of their own, so that a vocabulary tells what it was shown."""
+    """Documents with a word of their own, so that a vocabulary shows which documents it was trained on."""
 
     def __init__(self, count: int = 60):
         self.count = count
@@ -31,7 +31,7 @@ def opened(root, name="default") -> Run:
     return run
 
 
-def test_held_out_documents_are_never_shown_to_the_tokenizer(tmp_path):
+def test_the_tokenizer_never_sees_held_out_documents(tmp_path):
     train_tokenizer(opened(tmp_path), Words(), partial(train_bpe, vocab_size=5000), Split(0.2))
     tokenizer = load_tokenizer(tmp_path / "tokenizer" / "default")
     split = Split(0.2)
@@ -41,31 +41,31 @@ def test_held_out_documents_are_never_shown_to_the_tokenizer(tmp_path):
     assert all(count > 1 for document, count in counts.items() if split.held_out(document))
 
 
-def test_the_one_document_that_a_tiny_corpus_holds_out_is_not_shown_either(tmp_path):
+def test_the_tokenizer_does_not_see_the_single_held_out_document_of_a_tiny_corpus(tmp_path):
     train_tokenizer(opened(tmp_path), Words(), partial(train_bpe, vocab_size=5000), Split(1e-6))
     tokenizer = load_tokenizer(tmp_path / "tokenizer" / "default")
     counts = [len(tokenizer.encode(" " + document.text.split()[0])) for document in Words()]
     assert sum(count > 1 for count in counts) == 2, "one of each kind"
 
 
-def test_the_job_prints_one_line_and_then_has_nothing_to_do(tmp_path, capsys):
+def test_the_job_prints_one_line_and_does_nothing_the_second_time(tmp_path, capsys):
     for _ in range(2):
         run = opened(tmp_path)
         train_tokenizer(run, Words(), partial(train_bpe, vocab_size=300), Split(0.2))
         run.close()
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("tokenizer   300 tokens, ")
-    assert "bytes a token, from 0.0 MB in" in first
+    assert "bytes per token, trained on 0.0 MB in" in first
     assert second.startswith("tokenizer   nothing to do")
     assert run.result["vocab_size"] == 300
     assert run.result["bytes_per_token"] > 1
 
 
-def test_a_vocabulary_that_could_not_be_filled_is_told(tmp_path, capsys):
+def test_a_vocabulary_that_the_text_cannot_fill_is_reported(tmp_path, capsys):
     train_tokenizer(opened(tmp_path), Words(), partial(train_bpe, vocab_size=5000), Split(0.2))
     note, line = capsys.readouterr().out.splitlines()
     count = load_tokenizer(tmp_path / "tokenizer" / "default").vocab_size
-    assert note.startswith(f"tokenizer   no more than {count} of 5000 tokens")
+    assert note.startswith(f"tokenizer   only {count} of 5000 tokens")
     assert line.startswith(f"tokenizer   {count} tokens")
 
 
@@ -82,14 +82,14 @@ def test_a_sample_reads_about_its_share(tmp_path):
     train_tokenizer(whole, Words(600), partial(train_bpe, vocab_size=300), Split(0.1))
     train_tokenizer(part, Words(600), partial(train_bpe, vocab_size=300), Split(0.1), sample=0.5)
     assert 0.4 < part.result["bytes"] / whole.result["bytes"] < 0.6
-    with pytest.raises(ValueError, match="sample 0"):
+    with pytest.raises(ValueError, match="sample=0 is not a share"):
         train_tokenizer(opened(tmp_path, "none"), Words(), partial(train_bpe), Split(0.1), sample=0)
 
 
-def test_an_existing_tokenizer_is_taken_over(tmp_path, capsys):
+def test_an_existing_tokenizer_is_copied(tmp_path, capsys):
     trained = train_bpe(["some text"], vocab_size=262)
     trained.save(tmp_path / "tokenizer.json")
     factory = partial(existing_tokenizer, path=str(tmp_path / "tokenizer.json"))
     train_tokenizer(opened(tmp_path), Words(), factory, Split(0.1))
     assert load_tokenizer(tmp_path / "tokenizer" / "default").fingerprint == trained.fingerprint
-    assert "as it was" in capsys.readouterr().out
+    assert "not trained" in capsys.readouterr().out

@@ -75,7 +75,7 @@ def weights(directory) -> dict[str, torch.Tensor]:
     return torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_a_tiny_corpus_is_learned_by_heart(tmp_path):
+def test_a_tiny_corpus_is_memorised(tmp_path):
     draw = random.Random(0)
     texts = [Document(" ".join(draw.choices(WORDS, k=60)) + ".\n", f"{n}", kind="prose") for n in range(9)]
     tokenizer = train_bpe((text.text for text in texts), vocab_size=300)
@@ -91,7 +91,7 @@ def test_a_tiny_corpus_is_learned_by_heart(tmp_path):
     assert max(losses[-5:]) < 0.1
 
 
-def test_a_finished_run_has_nothing_to_do_and_gives_its_result(pretrained, capsys):
+def test_a_finished_run_has_nothing_to_do_and_returns_its_result(pretrained, capsys):
     directory, _, config = pretrained
     before = (directory / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     result = call_job(config)
@@ -114,7 +114,7 @@ def test_another_corpus_at_the_same_place_is_refused(tmp_path, capsys):
         call_job(config)
 
 
-def test_the_result_is_the_validation_of_the_end(pretrained):
+def test_the_result_is_the_last_validation(pretrained):
     directory, _, _ = pretrained
     last = metrics(directory)[-1]
     assert last.pop("step") == 12
@@ -135,12 +135,12 @@ STAGES = (
 )
 
 
-def test_a_mixture_is_told_before_the_run_and_accounted_for_in_its_manifest(corpus, tmp_path, capsys):
+def test_a_mixture_is_printed_before_the_run_and_summarized_in_its_manifest(corpus, tmp_path, capsys):
     call_job(pretraining(corpus, tmp_path, "run", *STAGES, "validations=0"))
-    told = capsys.readouterr().out.splitlines()
-    assert [re.sub(r"[\d.]+ ×", "… ×", line) for line in told[1:3]] == [
-        "pretrain    early, 48 rows: 8.3% code (… ×), 91.7% prose (… ×)",
-        "pretrain    late, 48 rows: 50.0% code (… ×), 50.0% prose (… ×)",
+    printed = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"[\d.]+ epochs", "… epochs", line) for line in printed[1:3]] == [
+        "pretrain    early, 48 rows: 8.3% code (… epochs), 91.7% prose (… epochs)",
+        "pretrain    late, 48 rows: 50.0% code (… epochs), 50.0% prose (… epochs)",
     ]
     result = read_manifest(tmp_path / "pretrain" / "run")["result"]
     assert result.keys() >= {"sources", "stages"}
@@ -159,7 +159,7 @@ def test_show_prints_rows_and_trains_nothing(corpus, tmp_path, capsys):
     assert not (tmp_path / "pretrain" / "run" / "checkpoints").exists()
 
 
-def test_instruction_tuning_goes_on_from_a_run_and_names_it(pretrained, tmp_path, capsys):
+def test_instruction_tuning_starts_from_a_run_and_records_it(pretrained, tmp_path, capsys):
     directory, _, _ = pretrained
     config = instruction(directory, tmp_path, "tuned")
     call_job(config)
@@ -173,19 +173,19 @@ def test_instruction_tuning_goes_on_from_a_run_and_names_it(pretrained, tmp_path
     assert "nothing to do" in capsys.readouterr().out
 
 
-def test_what_a_model_was_trained_on_is_not_asked_of_it(pretrained, tmp_path):
+def test_training_conversations_are_refused_as_evaluation_questions(pretrained, tmp_path):
     call_job(instruction(pretrained[0], tmp_path, "tuned", "data.split.share=0.3"))
     tuned, file = tmp_path / "instruct" / "tuned", tmp_path / "conversations.jsonl"
     answers = "evaluations.answers"
     options = ["evaluation@evaluations=answers", f"data/conversations@{answers}.conversations=messages"]
     keys = [f"{answers}.conversations.path={file}", f"{answers}.max_tokens=2", f"run.root={tmp_path}"]
     asked = ["evaluate", f"model.path={tuned}", *options, *keys]
-    with pytest.raises(ValueError, match=r"answers\.split\.share=0\.5 asks what .*tuned was trained on.*share=0\.3"):
+    with pytest.raises(ValueError, match=r"answers\.split\.share=0\.5 includes data that .*tuned was trained.*=0\.3"):
         call_job(composed(*asked, f"{answers}.split.share=0.5"))
     assert call_job(composed(*asked, f"{answers}.split.share=0.3"))["answers"]["all"]["questions"]
 
 
-def test_tuning_the_same_run_on_after_the_model_changed_is_refused(corpus, tmp_path):
+def test_resuming_a_tuning_after_its_model_changed_is_refused(corpus, tmp_path):
     first = pretraining(corpus, tmp_path, "model", "budget.steps=1", "validations=0")
     call_job(first)
     tuning = instruction(tmp_path / "pretrain" / "model", tmp_path, "tuned", "budget.steps=1", "validations=0")
@@ -195,10 +195,10 @@ def test_tuning_the_same_run_on_after_the_model_changed_is_refused(corpus, tmp_p
         call_job(tuning)
 
 
-def test_a_model_whose_training_is_not_finished_is_no_start(corpus, tmp_path):
+def test_an_unfinished_run_cannot_be_tuned(corpus, tmp_path):
     killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 20}"
     assert run(pretraining(corpus, tmp_path, "run", killer)) == -signal.SIGKILL
-    with pytest.raises(ValueError, match=r"run .* is not finished: the command that began it goes on with it"):
+    with pytest.raises(ValueError, match=r"run .* is not finished: run the command that started it again to resume it"):
         call_job(instruction(tmp_path / "pretrain" / "run", tmp_path, "tuned"))
 
 
@@ -207,10 +207,10 @@ def test_a_logger_without_its_package_names_the_extra(corpus, tmp_path, capsys, 
         monkeypatch.setattr(tensorboard, name, False)
     with pytest.raises(SystemExit, match="2"):
         main(["pretrain", *of_seconds(corpus, tmp_path, "run", "logger=tensorboard")])
-    told = capsys.readouterr().err
-    assert told.startswith("error: ")
-    assert told.endswith("; pip install 'lm[tensorboard]'\n")
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert printed.endswith("; pip install 'lm[tensorboard]'\n")
+    assert len(printed.splitlines()) == 1
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +236,10 @@ def test_a_sweep_on_several_ranks_gives_each_run_its_own_seed(swept):
     assert not any(torch.equal(one[name], other[name]) for name in one if one[name].ndim == 2)
 
 
-def test_only_one_rank_speaks(swept):
+def test_only_one_rank_prints(swept):
     _, done = swept
-    told, summary = done.stdout.split("\n\n", 1)
-    lines = told.splitlines()
+    printed, summary = done.stdout.split("\n\n", 1)
+    lines = printed.splitlines()
     assert [line.split()[0] for line in lines] == ["sweep", "pretrain", "pretrain"] * 2
     assert summary.count("value  job") == summary.count("sweep       2 jobs") == 1
     assert ["2 × cpu" in line for line in lines] == [False, True, False] * 2
@@ -277,9 +277,9 @@ def test_a_signal_while_the_other_rank_is_being_started_saves_too(corpus, tmp_pa
     """Lightning kills a job one of whose ranks has died, and a rank that still imports torch knows no handler."""
     process, _ = launching(corpus, tmp_path)
     os.killpg(process.pid, signal.SIGTERM)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGTERM, told
-    assert "saved at step 1 of 12; the same command goes on" in told
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, printed
+    assert "saved at step 1 of 12; run the same command again to resume" in printed
 
 
 @pytest.mark.parametrize("seconds", [0, 4])
@@ -295,9 +295,9 @@ def test_a_rank_does_not_outlive_the_killed_process_that_launched_it(seconds, co
     pytest.fail("it goes on alone")
 
 
-def test_a_run_goes_on_with_another_number_of_ranks_as_if_nothing_had_happened(grown, one_process):
+def test_a_run_resumes_with_another_number_of_ranks_bit_for_bit(grown, one_process):
     directory, done = grown
-    assert f"going on from {directory}/checkpoints/last.ckpt" in done.stdout
+    assert f"resuming from {directory}/checkpoints/last.ckpt" in done.stdout
     assert_close(directory, one_process)
     for name, value in weights(one_process).items():
         torch.testing.assert_close(weights(directory)[name], value, rtol=1e-9, atol=1e-9)

@@ -36,12 +36,12 @@ def rows(directory) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_signals_are_handled_afterwards_as_they_were_before(trained):
+def test_signal_handlers_are_restored(trained):
     _, before, after = trained
     assert after == before
 
 
-def test_the_logged_learning_rate_is_that_of_the_step(trained):
+def test_the_logged_learning_rate_is_the_one_of_its_step(trained):
     logged = {int(row["step"]): float(row["train/learning_rate"]) for row in rows(trained[0]) if row["train/loss"]}
     expected = {
         step + 1: RATE * warmup_stable_decay(step, STEPS, warmup=0.02, decay=0.4, minimum=0.0) for step in range(STEPS)
@@ -56,7 +56,7 @@ def test_bits_per_byte_are_the_nats_of_all_targets_over_the_bytes_of_the_text(tr
         assert result[f"validation/bits_per_byte/{kind}"] == pytest.approx(nats / counted["bytes"] / log(2))
 
 
-def test_without_the_checkpoints_callback_the_weights_kept_are_the_last(corpus, tmp_path):
+def test_without_the_checkpoints_callback_the_last_weights_are_saved(corpus, tmp_path):
     signals = (
         f"+callbacks.killer={{_target_: support.killers.SignalAfterBatch, batches: 18, number: {int(signal.SIGTERM)}}}"
     )
@@ -68,27 +68,27 @@ def test_without_the_checkpoints_callback_the_weights_kept_are_the_last(corpus, 
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "output"),
     [
-        ("+trainer.max_steps=3", r"trainer\.max_steps: the trainer says where and how"),
+        ("+trainer.max_steps=3", r"trainer\.max_steps: the trainer says where and how a run is executed"),
         ("+trainer.limit_train_batches=8", r"trainer\.limit_train_batches: .* set it there"),
         (
             "callbacks.checkpoints.monitor=validation/los",
-            r"monitor=validation/los is not measured; there is validation/loss",
+            r"monitor=validation/los is not a validation metric; choose one of: validation/loss",
         ),
     ],
 )
-def test_what_would_change_the_result_behind_its_back_is_refused(override, told, corpus, tmp_path):
-    with pytest.raises(ValueError, match=told):
+def test_trainer_settings_that_change_the_result_are_refused(override, output, corpus, tmp_path):
+    with pytest.raises(ValueError, match=output):
         call_job(pretraining(corpus, tmp_path, "run", override))
 
 
-def test_a_run_does_not_go_on_at_another_precision(corpus, tmp_path):
+def test_a_run_does_not_resume_at_another_precision(corpus, tmp_path):
     """As where `auto` picks another on another machine."""
     killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 27}"
     assert run(pretraining(corpus, tmp_path, "run", "compute.precision=auto", killer)) == -signal.SIGKILL
     config = pretraining(corpus, tmp_path, "run", "compute.precision=auto")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lm.hardware.Compute.resolve_precision", lambda *_: "64-true")
-        with pytest.raises(ValueError, match=r"began at 32-true and would go on at 64-true"):
+        with pytest.raises(ValueError, match=r"started at 32-true and would resume at 64-true"):
             call_job(config)

@@ -1,4 +1,4 @@
-"""Vocabularies are trained, measured on what they have not seen, compared in words and numbers, and kept."""
+"""Vocabularies are trained, measured on held-out text, compared in tables and a summary, and saved."""
 
 import json
 
@@ -23,22 +23,22 @@ def comparison(text, root, *overrides: str) -> dict:
 
 def test_each_family_is_made_at_each_size_and_measured_on_held_out_text(text, tmp_path, capsys):
     results = call_job(comparison(text, tmp_path, "+tokenizer@families.bytes=bytes"))
-    assert [found["name"] for found in results] == ["bpe-290", "bpe-305", "bytes"]
-    assert [found["vocab_size"] for found in results] == [290, 305, 262]
+    assert [result["name"] for result in results] == ["bpe-290", "bpe-305", "bytes"]
+    assert [result["vocab_size"] for result in results] == [290, 305, 262]
     directory = tmp_path / "vocabulary" / "default"
     assert json.loads((directory / "results.json").read_text()) == results
-    for found in results:
-        tokenizer = load_tokenizer(directory / "tokenizers" / f"{found['name']}.json")
-        assert tokenizer.vocab_size == found["vocab_size"]
-        assert found["bytes"] < 0.5 * text.stat().st_size, "only what is held out"
+    for result in results:
+        tokenizer = load_tokenizer(directory / "tokenizers" / f"{result['name']}.json")
+        assert tokenizer.vocab_size == result["vocab_size"]
+        assert result["bytes"] < 0.5 * text.stat().st_size, "only held-out text"
     assert results[0]["bytes_per_token"] < results[1]["bytes_per_token"]
-    told = capsys.readouterr().out
-    for found in results:
-        assert f"{found['bytes_per_token']:.2f}" in told
-    assert "Cheapest to train on a byte of this text: bpe-305" in told
+    output = capsys.readouterr().out
+    for result in results:
+        assert f"{result['bytes_per_token']:.2f}" in output
+    assert "Cheapest to train per byte of this text: bpe-305" in output
 
 
-def test_what_is_made_is_what_lm_tokenizer_makes(text, tmp_path):
+def test_the_tokenizers_equal_those_of_lm_tokenizer(text, tmp_path):
     call_job(comparison(text, tmp_path))
     options = ["corpus=text", f"corpus.path={text}", "corpus.separator='\\n\\n\\n'", "split.share=0.2"]
     call_job(composed("tokenizer", f"run.root={tmp_path}", *options, "tokenizer.vocab_size=305"))
@@ -46,12 +46,12 @@ def test_what_is_made_is_what_lm_tokenizer_makes(text, tmp_path):
     assert len({load_tokenizer(path).fingerprint for path in made}) == 1
 
 
-def test_an_ended_comparison_goes_on_with_what_is_missing(text, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_comparison_resumes_with_the_missing_tokenizers(text, tmp_path, monkeypatch, capsys):
     def fail(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lm.jobs.vocabulary.longest_tokens", fail)  # after the first is kept
+        patch.setattr("lm.jobs.vocabulary.longest_tokens", fail)  # after the first is saved
         with pytest.raises(KeyboardInterrupt):
             call_job(comparison(text, tmp_path))
     kept = tmp_path / "vocabulary" / "default" / "tokenizers" / "bpe-290.json"
@@ -62,7 +62,7 @@ def test_an_ended_comparison_goes_on_with_what_is_missing(text, tmp_path, monkey
     assert "nothing to do" in capsys.readouterr().out
 
 
-def test_a_damaged_tokenizer_of_the_run_is_made_anew(text, tmp_path):
+def test_a_damaged_tokenizer_of_the_run_is_trained_again(text, tmp_path):
     results = call_job(comparison(text, tmp_path))
     kept = tmp_path / "vocabulary" / "default" / "tokenizers" / "bpe-290.json"
     whole = kept.read_bytes()
@@ -71,22 +71,22 @@ def test_a_damaged_tokenizer_of_the_run_is_made_anew(text, tmp_path):
     assert kept.read_bytes() == whole
 
 
-def test_tokenizers_that_there_are_are_measured_as_they_are(text, tmp_path):
+def test_existing_tokenizers_are_measured_unchanged(text, tmp_path):
     for name in ("a", "b"):
         train_bpe([text.read_text()], vocab_size=310).save(tmp_path / name / "tokenizer.json")
     files = f"paths=[{tmp_path}/a,{tmp_path}/b/tokenizer.json]"
     results = call_job(comparison(text, tmp_path, files, "sizes=[]"))
-    assert [(found["name"], found["vocab_size"]) for found in results] == [("a", 310)]  # b is a again
+    assert [(result["name"], result["vocab_size"]) for result in results] == [("a", 310)]  # b equals a
 
 
-def test_none_takes_the_place_of_another_of_its_name(text, tmp_path):
+def test_two_tokenizers_of_one_name_are_refused(text, tmp_path):
     path = tmp_path / "bpe-290.json"
     train_bpe([text.read_text()], vocab_size=310).save(path)
-    with pytest.raises(ValueError, match="two of the tokenizers would be called bpe-290"):
+    with pytest.raises(ValueError, match="two of the tokenizers would be named bpe-290"):
         call_job(comparison(text, tmp_path, f"paths=[{path}]"))
 
 
-def test_a_changed_tokenizer_is_not_taken_for_the_one_measured(text, tmp_path):
+def test_a_changed_tokenizer_is_refused_under_the_same_name(text, tmp_path):
     path = tmp_path / "a" / "tokenizer.json"
     train_bpe([text.read_text()], vocab_size=310).save(path)
     call_job(comparison(text, tmp_path, f"paths=[{path}]"))
@@ -95,43 +95,42 @@ def test_a_changed_tokenizer_is_not_taken_for_the_one_measured(text, tmp_path):
         call_job(comparison(text, tmp_path, f"paths=[{path}]"))
 
 
-def test_a_tokenizer_that_does_not_give_back_all_bytes_is_told(text, tmp_path, capsys):
+def test_a_tokenizer_that_loses_bytes_is_reported(text, tmp_path, capsys):
     accents = tmp_path / "accents.txt"
     accents.write_text(text.read_text().replace("e", "e\u0301"))
     options = ["tokenizer/normalizer@families.bpe.normalizer=nfc", "+tokenizer@families.bytes=bytes"]
     results = call_job(comparison(accents, tmp_path, *options))
-    assert [found["lost"] > 0 for found in results] == [*[True] * (len(results) - 1), False]
-    told = capsys.readouterr().out
-    assert f"bpe-290 does not give back {results[0]['lost']:.2%} of the bytes" in told
-    assert "bytes does not give back" not in told
+    assert [result["lost"] > 0 for result in results] == [*[True] * (len(results) - 1), False]
+    output = capsys.readouterr().out
+    assert f"bpe-290 loses {results[0]['lost']:.2%} of the bytes" in output
+    assert "bytes loses" not in output
 
 
-def test_a_size_that_the_text_cannot_fill_is_not_told_twice(text, tmp_path, capsys):
+def test_two_sizes_that_the_text_cannot_fill_are_one_result(text, tmp_path, capsys):
     results = call_job(comparison(text, tmp_path, "sizes=[5000,6000]"))
-    assert [found["name"] for found in results] == ["bpe-5000"]
+    assert [result["name"] for result in results] == ["bpe-5000"]
     assert results[0]["vocab_size"] < 5000
-    assert "bpe-6000 is bpe-5000 again" in capsys.readouterr().out
+    assert "bpe-6000 equals bpe-5000" in capsys.readouterr().out
 
 
-def test_with_aligned_texts_it_says_what_each_language_pays(text, tmp_path, capsys):
-    for language, said in {"en": "alpha beta gamma", "fr": "alpha bêta gamma", "el": "άλφα βήτα γάμμα"}.items():
-        (tmp_path / f"book.{language}.txt").write_text(said)
+def test_aligned_texts_give_the_premium_of_each_language(text, tmp_path, capsys):
+    for language, content in {"en": "alpha beta gamma", "fr": "alpha bêta gamma", "el": "άλφα βήτα γάμμα"}.items():
+        (tmp_path / f"book.{language}.txt").write_text(content)
     options = ["aligned=editions", f"aligned.path='{tmp_path}/book.{{language}}.txt'"]
     results = call_job(comparison(text, tmp_path, *options, "+tokenizer@families.bytes=bytes"))
-    paid = {found["name"]: found["languages"] for found in results}
+    paid = {result["name"]: result["languages"] for result in results}
     assert set(paid["bytes"]) == {"fr", "el"}
     assert paid["bytes"]["el"]["tokens"] == paid["bytes"]["el"]["bytes"] == 28 / 16
     assert paid["bpe-305"]["el"]["tokens"] > paid["bpe-305"]["fr"]["tokens"] > 1
-    told = capsys.readouterr().out
-    assert f"el {paid['bpe-305']['el']['tokens']:.2f}×" in told
+    assert f"el {paid['bpe-305']['el']['tokens']:.2f}×" in capsys.readouterr().out
     page = (tmp_path / "vocabulary" / "default" / "report.html").read_text()
-    assert "<td>el</td><td>1.75</td>" in page
+    assert "<td class='text'>el</td><td>1.75</td>" in page
     (tmp_path / "book.el.txt").write_text("άλφα")
     with pytest.raises(ValueError, match="was made from other inputs: aligned"):
         call_job(comparison(text, tmp_path, *options, "+tokenizer@families.bytes=bytes"))
 
 
-def test_the_page_stands_alone(text, tmp_path):
+def test_the_page_loads_nothing_else(text, tmp_path):
     call_job(comparison(text, tmp_path, "+tokenizer@families.bytes=bytes"))
     page = (tmp_path / "vocabulary" / "default" / "report.html").read_text()
     assert page.count("<svg") == 1
@@ -149,15 +148,15 @@ def test_the_same_numbers_give_the_same_page(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("sizes=[]", "there is nothing to compare"),
         ("split.share=0", "holds nothing out to measure"),
-        ("sample=0", "sample 0 is not a share"),
+        ("sample=0", "sample=0 is not a share"),
         ("sizes=[100]", "families and sizes, bpe-100: tokenizer.vocab_size 100 is too small"),
         ("paths=[nowhere]", "there is no tokenizer at nowhere"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_words(override, told, text, tmp_path):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_comparisons_are_refused(override, message, text, tmp_path):
+    with pytest.raises(ValueError, match=message):
         call_job(comparison(text, tmp_path, override))

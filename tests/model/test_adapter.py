@@ -1,4 +1,4 @@
-"""An adapter changes nothing at first, trains alone, and merged does what it did beside the matrix."""
+"""An adapter changes nothing at the start, trains alone, and computes the same when merged."""
 
 import math
 from functools import partial
@@ -22,8 +22,8 @@ SETTINGS = {"rank": 4, "alpha": 6.0, "targets": ALL}
 ADAPTERS = {"lora": lora, "dora": dora, "rslora": partial(lora, rank_stabilised=True)}
 
 
-def stirred(model: nn.Module, *, by: float = 0.1) -> nn.Module:
-    """With what trains moved away from where it began."""
+def perturbed(model: nn.Module, *, by: float = 0.1) -> nn.Module:
+    """Return the model with its trained weights changed at random."""
     torch.manual_seed(2)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -53,13 +53,13 @@ def test_merged_and_unmerged_logits_agree(adapter, bias, quantise):
         if quantise:
             quantise(model)
         ADAPTERS[adapter](model, **SETTINGS, dropout=0.5)
-        unmerged = stirred(model).eval()(tokens)
+        unmerged = perturbed(model).eval()(tokens)
         assert (unmerged - before).abs().max() > 0.1, "the test wants a change to agree on"
         merge(model)
         torch.testing.assert_close(model(tokens), unmerged, atol=close, rtol=close)
 
 
-def test_a_merged_model_is_a_plain_one_that_trains_whole():
+def test_a_merged_model_is_a_plain_one_whose_weights_all_train():
     model = transformer(bias=True)
     names = [name for name, _ in model.named_parameters()]
     nf4(model)
@@ -76,25 +76,25 @@ def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
-def test_only_the_adapters_and_what_is_named_whole_train(adapter):
+def test_only_adapters_and_weights_named_in_whole_train(adapter):
     model = transformer(bias=True)
     ADAPTERS[adapter](model, **SETTINGS | {"targets": ["query", "blocks.1.feedforward.*"]}, whole=["*norm.weight"])
     changes = {f"blocks.{layer}.attention.query.change" for layer in (0, 1)}
     changes |= {f"blocks.1.feedforward.{matrix}.change" for matrix in ("gate", "up", "down")}
-    wanted = {f"{change}.{part}" for change in changes for part in ("up", "down")}
-    wanted |= {f"blocks.{layer}.{part}_norm.weight" for layer in (0, 1) for part in ("attention", "feedforward")}
-    wanted |= {"norm.weight"}
+    expected = {f"{change}.{part}" for change in changes for part in ("up", "down")}
+    expected |= {f"blocks.{layer}.{part}_norm.weight" for layer in (0, 1) for part in ("attention", "feedforward")}
+    expected |= {"norm.weight"}
     if adapter == "dora":
-        wanted |= {f"{change.removesuffix('change')}magnitude" for change in changes}
-    assert {name for name, value in model.named_parameters() if value.requires_grad} == wanted
-    assert gradients(stirred(model)).keys() == wanted
+        expected |= {f"{change.removesuffix('change')}magnitude" for change in changes}
+    assert {name for name, value in model.named_parameters() if value.requires_grad} == expected
+    assert gradients(perturbed(model)).keys() == expected
 
 
 def layer_of(adapter: str, *, bias: bool = True) -> tuple[nn.Module, torch.Tensor]:
-    """An adapted layer that is stirred, and inputs for it."""
+    """Return an adapted layer with changed weights, and inputs for it."""
     model = transformer(bias=bias).double()
     ADAPTERS[adapter](model, **SETTINGS)
-    return stirred(model).blocks[0].feedforward.up, torch.randn(3, 5, 32, dtype=torch.float64)
+    return perturbed(model).blocks[0].feedforward.up, torch.randn(3, 5, 32, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -109,13 +109,13 @@ def test_outputs_are_those_of_the_papers_formulas(adapter):
 
 @pytest.mark.parametrize("adapter", [lora, dora])
 @pytest.mark.parametrize(("stabilised", "scale"), [(False, 6.0 / 4), (True, 6.0 / 2)])
-def test_a_change_counts_alpha_over_rank_or_over_its_root(stabilised, scale, adapter):
+def test_a_change_is_scaled_by_alpha_over_rank_or_over_its_root(stabilised, scale, adapter):
     model = transformer()
     adapter(model, **SETTINGS, rank_stabilised=stabilised)
     assert {layer.scale for layer in model.modules() if isinstance(layer, LowRank)} == {scale}
 
 
-def test_a_new_change_begins_as_a_linear_layer_does():
+def test_a_new_change_is_initialized_like_a_linear_layer():
     torch.manual_seed(0)
     down = LowRank(nn.Linear(400, 8), rank=8, scale=1.0, dropout=0.0).down
     assert 0.99 / 20 < down.abs().max() <= 1 / 20
@@ -128,7 +128,7 @@ def test_an_output_without_weights_stays_finite_under_dora():
     assert model(some_tokens(2, 20)).isfinite().all()
 
 
-def test_dora_takes_the_length_for_a_constant_in_its_gradient():
+def test_dora_treats_the_norm_as_constant_in_its_gradient():
     layer, inputs = layer_of("dora")
     layer(inputs).square().sum().backward()
     up = layer.change.up.detach().clone().requires_grad_()
@@ -144,7 +144,7 @@ def test_peft_computes_the_same_logits_and_gradients(adapter):
     peft = pytest.importorskip("peft")
     ours = transformer(bias=True).double()
     ADAPTERS[adapter](ours, **SETTINGS)
-    stirred(ours)
+    perturbed(ours)
     names = ["query", "key", "value", "attention.output", "gate", "up", "down"]
     options = {"use_dora": adapter == "dora", "use_rslora": adapter == "rslora", "target_modules": names}
     theirs = peft.inject_adapter_in_model(
@@ -164,13 +164,13 @@ def test_peft_computes_the_same_logits_and_gradients(adapter):
             parameter.copy_(values[translated(name)])
     tokens = some_tokens(2, 20)
     torch.testing.assert_close(ours(tokens), theirs(tokens), atol=1e-10, rtol=1e-10)
-    found, wanted = gradients(ours), {translated(name): value for name, value in gradients(theirs).items()}
-    assert found.keys() == wanted.keys()
-    for name, value in wanted.items():
+    found, expected = gradients(ours), {translated(name): value for name, value in gradients(theirs).items()}
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
         torch.testing.assert_close(found[name], value, atol=1e-9, rtol=1e-9)
 
 
-def test_dropout_falls_on_the_change_alone_and_only_in_training():
+def test_dropout_acts_on_the_change_alone_and_only_in_training():
     torch.manual_seed(0)
     base = nn.Linear(64, 8)
     change = LowRank(base, rank=2, scale=1.0, dropout=0.5)
@@ -181,7 +181,7 @@ def test_dropout_falls_on_the_change_alone_and_only_in_training():
 
 
 @pytest.mark.parametrize(
-    ("targets", "told"),
+    ("targets", "message"),
     [
         (
             ["atention.*"],
@@ -192,33 +192,33 @@ def test_dropout_falls_on_the_change_alone_and_only_in_training():
         ([], r"adapter\.targets names no layer"),
     ],
 )
-def test_targets_that_are_not_there_are_refused(targets, told):
-    with pytest.raises(ValueError, match=told):
+def test_targets_that_name_nothing_are_refused(targets, message):
+    with pytest.raises(ValueError, match=message):
         lora(transformer(), **SETTINGS | {"targets": targets})
     with pytest.raises(ValueError, match=r"adapter\.whole: embeding names nothing in this model; there is embedding"):
         lora(transformer(), **SETTINGS, whole=["embeding"])
 
 
 @pytest.mark.parametrize("quantise", [int8, nf4])
-def test_what_is_quantised_cannot_be_trained_whole(quantise):
+def test_quantised_weights_cannot_be_trained_whole(quantise):
     model = transformer()
     quantise(model)
     with pytest.raises(ValueError, match=r"adapter\.whole: blocks\.0\.attention\.query names nothing (?!.*stored)"):
         lora(model, **SETTINGS, whole=["blocks.0.attention.query"])
 
 
-def test_under_autocast_lengths_are_those_without():
+def test_autocast_does_not_change_norms():
     model = transformer()
     dora(model, **SETTINGS)
-    layer = stirred(model).blocks[0].attention.query
+    layer = perturbed(model).blocks[0].attention.query
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = layer._stretch()
-    assert torch.equal(inside, layer._stretch())
+        inside = layer._factor()
+    assert torch.equal(inside, layer._factor())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_under_autocast_a_small_stretch_is_not_rounded_away(dtype):
-    """1.003 is 1 in bf16."""
+def test_under_autocast_a_factor_near_1_is_not_rounded_away(dtype):
+    """bf16 rounds 1.003 to 1."""
     model = transformer()
     dora(model, **SETTINGS)
     layer, inputs = model.blocks[0].attention.query, torch.randn(4, 32)

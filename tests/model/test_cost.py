@@ -1,4 +1,4 @@
-"""What a model costs is what building and running it shows."""
+"""The counted cost of a model equals what building and running it shows."""
 
 from functools import partial
 
@@ -28,24 +28,24 @@ def test_parameters_and_arithmetic_are_those_of_the_model(tied):
         model(torch.zeros(1, SIZES["context"], dtype=torch.long))
     counts = counter.get_flop_counts()["Global"]
     attended = counts[torch.ops.aten.bmm]
-    assert attended, "the test wants to tell attention apart"
-    forward = sum(counts.values()) - attended / 2  # a causal mask leaves half of it to do
+    assert attended, "the test needs attention in the counts"
+    forward = sum(counts.values()) - attended / 2  # a causal mask halves it
     assert cost["flops_per_byte"] == pytest.approx(3 * forward / SIZES["context"] / 2.5)
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_step_of_training_takes_the_flops_that_are_told(tied):
+def test_a_training_step_takes_the_counted_flops(tied):
     model = factory(tied)(vocab_size=100)
     cost, tokens = model_cost(model), torch.zeros(2, SIZES["context"], dtype=torch.long)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.output_weight, tokens.flatten()).backward()
-    unmasked = cost.flops_per_token + cost.attention_flops  # what the counter's kernel does
+    unmasked = cost.flops_per_token + cost.attention_flops  # the counter assumes no mask
     assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
 
 
 @pytest.mark.parametrize("quantise", [None, int8])
-def test_an_adapted_model_is_told_with_what_it_saves(quantise):
-    """With the embedding trained, so that gradients go all the way down."""
+def test_an_adapted_model_costs_less_by_its_frozen_weights(quantise):
+    """The embedding trains too, so that gradients pass through all layers."""
     model = factory(False)(vocab_size=100)
     size = sum(weight.numel() for weight in model.parameters())
     if quantise:
@@ -60,13 +60,13 @@ def test_an_adapted_model_is_told_with_what_it_saves(quantise):
     assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
 
 
-def test_weights_that_do_not_train_are_told_apart():
+def test_frozen_weights_are_counted_separately():
     model = factory(True)(vocab_size=100)
     model.embedding.weight.requires_grad_(False)
     assert model_cost(model).parameters - model_cost(model).trained == 100 * 32
 
 
-def test_what_fits_and_what_logits_take_go_with_the_context():
+def test_context_bytes_and_logits_bytes_grow_with_the_context():
     cost = vocabulary_cost(factory(True), vocab_size=1000, bytes_per_token=4.0)
     assert cost["context_bytes"] == 24 * 4
     assert cost["logits_bytes"] == 24 * 1000 * 4

@@ -1,4 +1,4 @@
-"""What a pattern names does not train, and everything else does."""
+"""Weights that a pattern names do not train, and all others do."""
 
 import pytest
 
@@ -23,24 +23,24 @@ def block(number: int) -> set[str]:
         (["blocks.*.attention"], {name for name in block(0) | block(1) if ".attention." in name}),
         (["blocks.[1-9].*norm"], {name for name in block(1) if "norm" in name}),
         (["blocks.1.attention.query.weight"], {"blocks.1.attention.query.weight"}),
-        (["output"], {"output.weight"}),  # and not those of attention
+        (["output"], {"output.weight"}),  # the outputs of attention train
     ],
 )
-def test_what_is_named_does_not_train(patterns, frozen):
+def test_named_weights_do_not_train(patterns, frozen):
     model = build(tie_embeddings=False)
     freeze(model, patterns)
     model(some_tokens(2, 20)).square().sum().backward()
     assert {name for name, parameter in model.named_parameters() if parameter.grad is None} == frozen
 
 
-def test_a_frozen_embedding_that_is_tied_is_a_frozen_output():
+def test_freezing_a_tied_embedding_freezes_the_output():
     model = build(tie_embeddings=True)
     freeze(model, ["embedding"])
     assert not model.output_weight.requires_grad
 
 
 @pytest.mark.parametrize(
-    ("patterns", "told"),
+    ("patterns", "message"),
     [
         (
             ["norm", "embeding"],
@@ -52,6 +52,6 @@ def test_a_frozen_embedding_that_is_tied_is_a_frozen_output():
         (["embedding", "blocks", "norm"], r"model\.freeze: embedding, blocks, norm leaves nothing to train"),
     ],
 )
-def test_what_is_not_there_or_all_there_is_is_refused(patterns, told):
-    with pytest.raises(ValueError, match=told):
+def test_patterns_that_name_nothing_or_everything_are_refused(patterns, message):
+    with pytest.raises(ValueError, match=message):
         freeze(build(), patterns)

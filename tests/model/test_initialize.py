@@ -39,7 +39,7 @@ def test_every_weight_starts_as_the_table_says(feedforward, embedding_std, resid
     model = build(feedforward=partial(feedforward, bias=True), initialize=init)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.fill_(7)  # nothing may be left of what the parts themselves started with
+            parameter.fill_(7)  # overwrites what the constructors of the parts set
     initialize(model, embedding_std=embedding_std, residual_scale=residual_scale)
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2:
@@ -47,16 +47,16 @@ def test_every_weight_starts_as_the_table_says(feedforward, embedding_std, resid
             assert parameter.std().item() == pytest.approx(std, rel=0.03), name
             assert abs(parameter.mean().item()) < 0.05 * std + 1e-9, name
         else:
-            wanted = 0.0 if name.endswith("bias") else 1.0
-            assert torch.equal(parameter, torch.full_like(parameter, wanted)), name
+            expected = 0.0 if name.endswith("bias") else 1.0
+            assert torch.equal(parameter, torch.full_like(parameter, expected)), name
 
 
-def test_an_untrained_model_guesses_evenly():
+def test_an_untrained_model_predicts_uniformly():
     model, tokens = build(), torch.randint(0, 500, (4, 16), generator=torch.Generator().manual_seed(0))
     loss = torch.nn.functional.cross_entropy(model(tokens).flatten(0, 1), tokens.roll(-1, 1).flatten())
     assert loss.item() == pytest.approx(torch.tensor(500.0).log().item(), abs=0.3)
 
 
-def test_the_same_seed_starts_the_same_model():
+def test_the_same_seed_gives_the_same_model():
     one, other = build().state_dict(), build().state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -1,4 +1,4 @@
-"""Our weights under other libraries' names give their logits, and a model trained elsewhere talks here."""
+"""Weights under the names of other libraries give their logits, and a model trained elsewhere generates its text."""
 
 import json
 import struct
@@ -37,7 +37,7 @@ IN_BLOCK = {
 
 
 def hugging_face_name(name: str) -> str:
-    """The name `transformers` gives to a weight of ours."""
+    """Return the name of a weight in `transformers`."""
     if name.startswith("blocks."):
         _, layer, rest = name.split(".", 2)
         part, kind = rest.rsplit(".", 1)
@@ -74,7 +74,7 @@ def in_transformers(model: Transformer, config: str, architecture: str, **change
 def build(
     *, key_value_heads: int = 2, query_key_norm: bool = False, bias: bool = False, tie_embeddings: bool = True
 ) -> Transformer:
-    """A small model with weights far enough from their start for every option to show in the logits."""
+    """A small model with weights far enough from their initial values for every option to change the logits."""
     torch.manual_seed(0)
     heads = {"heads": 4, "key_value_heads": key_value_heads, "query_key_norm": query_key_norm}
     model = Transformer(
@@ -133,7 +133,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 class StoriesTokenizer:
-    """As much of a tokenizer as a generator asks for, over this model's own tokenizer.json."""
+    """The part of the tokenizer interface that a generator uses, over the model's own tokenizer.json."""
 
     def __init__(self, path: Path) -> None:
         pieces = json.loads(path.read_text())["model"]["vocab"]
@@ -153,7 +153,7 @@ class StoriesTokenizer:
 
 
 @pytest.mark.skipif(not STORIES.exists(), reason="the trained model stories260K is not on this machine")
-def test_a_real_trained_llama_tells_its_story_word_for_word():
+def test_a_trained_llama_generates_its_reference_text():
     config = json.loads((STORIES / "config.json").read_text())
     model = Transformer(
         vocab_size=config["vocab_size"],
@@ -172,5 +172,5 @@ def test_a_real_trained_llama_tells_its_story_word_for_word():
     model.load_state_dict({name: weights[hugging_face_name(name)] for name in model.state_dict()})
     generator = Generator(model, StoriesTokenizer(STORIES / "tokenizer.json"))
     expected = (STORIES / "greedy.txt").read_text().strip()
-    (told,) = generator.generate([[1]], sampling=Sampling(temperature=0), max_tokens=256, stop_tokens=[1, 2])
-    assert told.text.strip()[: len(expected)] == expected
+    (completion,) = generator.generate([[1]], sampling=Sampling(temperature=0), max_tokens=256, stop_tokens=[1, 2])
+    assert completion.text.strip()[: len(expected)] == expected

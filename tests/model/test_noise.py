@@ -1,9 +1,9 @@
-"""NEFTune's noise: as long for a short document as for a long one, wherever it lies in a row; none when measuring."""
+"""NEFTune's noise has the same norm for documents of any length and position in a row; none in evaluation."""
 
 import torch
 
 from lm.batch import Batch
-from lm.model.noise import noisy
+from lm.model.noise import add_noise
 from lm.objective import CausalLM
 from test_logits import build, some_tokens
 
@@ -11,17 +11,17 @@ from test_logits import build, some_tokens
 def test_a_feature_moves_by_at_most_alpha_over_the_root_of_length_times_dim():
     torch.manual_seed(0)
     embedded = torch.randn(1, 50, 64)
-    moved = noisy(embedded, None, alpha=5.0) - embedded
+    moved = add_noise(embedded, None, alpha=5.0) - embedded
     reach = 5.0 / (50 * 64) ** 0.5
     assert 0.99 * reach < moved.abs().max() <= reach * 1.001
     assert abs(moved.abs().mean() / reach - 0.5) < 0.02
     assert abs(moved.mean() / reach) < 0.05, "as often up as down"
 
 
-def test_documents_of_a_row_get_the_noise_they_would_get_alone():
+def test_packed_documents_get_noise_of_their_own_length():
     torch.manual_seed(0)
-    starts = torch.tensor([[0] * 4 + [4] * 36 + [40] * 10])  # as of three documents
-    moved = (noisy(torch.zeros(1, 50, 256), starts, alpha=5.0)).abs()
+    starts = torch.tensor([[0] * 4 + [4] * 36 + [40] * 10])  # three documents
+    moved = (add_noise(torch.zeros(1, 50, 256), starts, alpha=5.0)).abs()
     for begin, end in ((0, 4), (4, 40), (40, 50)):
         reach = 5.0 / ((end - begin) * 256) ** 0.5
         assert 0.98 * reach < moved[:, begin:end].max() <= reach * 1.001

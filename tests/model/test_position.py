@@ -1,4 +1,4 @@
-"""Rotary positions tell distances and nothing else."""
+"""Rotary positions encode distances and nothing else."""
 
 import pytest
 import torch
@@ -24,22 +24,22 @@ def test_scores_depend_on_the_distance_only():
     assert abs((at(query, 8) * at(key, 4)).sum() - near) > 1e-2
 
 
-def test_position_zero_turns_nothing_and_no_position_changes_a_length():
+def test_position_zero_rotates_nothing_and_no_position_changes_a_norm():
     features = some_features(2)
     torch.testing.assert_close(at(features, 0), features)
     torch.testing.assert_close(at(features, 9).norm(), features.norm(), atol=1e-6, rtol=0)
 
 
-def test_each_pair_turns_by_its_own_angle():
+def test_each_pair_rotates_by_its_own_angle():
     features = torch.zeros(1, 1, 1, HEAD_DIM)
-    features[..., 1] = 1  # its pair is feature 1 + 4; its frequency theta ** (-2 / 8)
+    features[..., 1] = 1  # paired with feature 1 + 4, frequency theta ** (-2 / 8)
     turned, angle = at(features, 3).flatten(), torch.tensor(3 * 10_000 ** (-2 / 8))
     expected = torch.zeros(HEAD_DIM)
     expected[1], expected[5] = angle.cos(), angle.sin()
     torch.testing.assert_close(turned, expected)
 
 
-def test_casting_a_model_does_not_blur_positions():
+def test_casting_a_model_keeps_positions_exact():
     exact = Rotary(HEAD_DIM)(torch.tensor([[1001]]))
     cast = Rotary(HEAD_DIM).to(torch.bfloat16)(torch.tensor([[1001]]))
     assert all(torch.equal(one, other) for one, other in zip(exact, cast, strict=True))

@@ -1,4 +1,4 @@
-"""A quantised layer multiplies with what it says it stores, is near the original, and keeps nothing larger."""
+"""A quantised layer multiplies by the weight that it stores, is close to the original, and saves nothing larger."""
 
 import pytest
 import torch
@@ -39,13 +39,13 @@ def test_nf4_is_the_nearest_of_16_levels_of_each_block():
     nearest = levels[(blocks[..., None] / largest[..., None] - levels).abs().argmin(-1)] * largest
     found = NF4(linear()).weight.reshape(-1, 64)
     torch.testing.assert_close(NF4.encode(weight)[-1], levels, atol=1e-6, rtol=0)
-    off = (largest - largest.mean()).abs().max() / 127 / 2  # of a scale, which has 8 bits itself
+    off = (largest - largest.mean()).abs().max() / 127 / 2  # error of a scale, which has 8 bits
     assert ((found - nearest).abs() <= off * 1.001).all()
     assert ((found - blocks).abs() <= 0.16 * largest + off).all(), "half of the widest gap between levels"
 
 
-@pytest.mark.parametrize("rows", [96, 600])  # of which the second makes several groups, the last one not full
-def test_bits_are_those_that_are_told(rows):
+@pytest.mark.parametrize("rows", [96, 600])  # 600 rows make several groups, the last one incomplete
+def test_bits_per_weight_are_those_in_the_docstring(rows):
     bits = {kind: sum(8 * part.nbytes for part in KINDS[kind](linear(outputs=rows)).stored) for kind in KINDS}
     assert bits["int8"] / (128 * rows) == pytest.approx(8 + 32 / 128)
     assert bits["nf4"] / (128 * rows) == pytest.approx(4.13, abs=0.06)
@@ -54,19 +54,19 @@ def test_bits_are_those_that_are_told(rows):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_multiplies_with_its_weight_and_hands_its_gradient_on(kind, bias):
+def test_it_multiplies_by_its_weight_and_passes_the_gradient_on(kind, bias):
     layer = KINDS[kind](linear(bias=bias).double())
     inputs = torch.randn(2, 5, 128, dtype=torch.float64, requires_grad=True)
     dense = F.linear(inputs, layer.weight, layer.bias)
     torch.testing.assert_close(layer(inputs), dense, atol=1e-12, rtol=0)
-    (wanted,) = torch.autograd.grad(dense.square().sum(), inputs)
+    (expected,) = torch.autograd.grad(dense.square().sum(), inputs)
     (found,) = torch.autograd.grad(layer(inputs).square().sum(), inputs)
-    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
     assert not any(parameter.requires_grad for parameter in layer.parameters())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_autograd_keeps_no_matrix_of_floats(kind):
+def test_autograd_saves_no_decoded_matrix(kind):
     layer, kept = KINDS[kind](linear(outputs=512)), []
     inputs = torch.randn(1, 128, requires_grad=True)
     with saved_tensors_hooks(lambda tensor: kept.append(tensor.nbytes) or tensor, lambda tensor: tensor):
@@ -91,12 +91,12 @@ def test_zeros_stay_zeros(kind):
     nn.init.zeros_(layer.weight)
     assert (KINDS[kind](layer).weight == 0).all()
     layer = linear()
-    nn.init.zeros_(layer.weight[3])  # beside rows that are none, of which one is large
+    nn.init.zeros_(layer.weight[3])  # beside other rows, one of them large
     nn.init.constant_(layer.weight[5], 10.0)
     assert (KINDS[kind](layer).weight[3] == 0).all()
 
 
-def test_what_cannot_be_cut_into_blocks_is_refused_before_anything_is_changed():
+def test_a_matrix_that_blocks_do_not_divide_is_refused_before_any_change():
     model = build()
     model.blocks[1].attention.query = nn.Linear(32, 33)
     with pytest.raises(ValueError, match=r"model\.quantise: 1\.attention\.query has 33 × 32 weights.*quantise=int8"):

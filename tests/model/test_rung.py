@@ -20,10 +20,10 @@ def test_a_rung_is_the_model_with_as_many_layers_weight_for_weight():
         assert torch.equal(weight, other), name
 
 
-def test_its_blocks_weigh_what_the_rules_reckon_with():
-    """12 × depth × dim², but for a feed-forward rounded up to whole 64s, and norms."""
+def test_its_blocks_have_about_as_many_weights_as_the_rules_assume():
+    """12 × depth × dim², apart from a feedforward rounded up to a multiple of 64, and norms."""
     for depth, over in [(2, 1.1), (12, 1.01)]:
         node = composed("pretrain", "model=ladder", f"model.depth={depth}")["model"]
         with torch.device("meta"):
             cost = model_cost(build(node)(vocab_size=1000))
-        assert 1.0 <= (cost.parameters - cost.tables) / (12 * depth * node["dim"] ** 2) < over
+        assert 1.0 <= (cost.parameters - cost.embeddings) / (12 * depth * node["dim"] ** 2) < over

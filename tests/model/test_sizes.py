@@ -12,7 +12,7 @@ from lm.config.composition import Composition
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())
-TUNING = {"adapter", "quantise"}  # parts that a trained model is given
+TUNING = {"adapter", "quantise"}  # groups for trained models
 GROUPS = sorted(
     (group.name, option.stem)
     for group in MODELS.iterdir()
@@ -28,14 +28,14 @@ def made(*overrides: str):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_first_line_tells_the_parameters_at_a_vocabulary_of_4096(size):
+def test_the_first_line_states_the_parameters_at_a_vocabulary_of_4096(size):
     said = re.match(r"# ([\d.]+) M parameters", (MODELS / f"{size}.yaml").read_text())
     parameters = sum(parameter.numel() for parameter in made(f"model={size}").parameters())
     assert float(said[1]) == pytest.approx(parameters / 1e6, rel=0.05, abs=0.05)
 
 
 @pytest.mark.parametrize(("group", "option"), GROUPS)
-def test_every_part_fits_a_model_and_shows_in_it(group, option):
+def test_every_part_fits_a_model(group, option):
     model = made("model=nano", f"model/{group}={option}")
     logits = model(torch.zeros(1, 3, dtype=torch.int64, device="meta"))
     assert logits.shape == (1, 3, 4096)

@@ -1,4 +1,4 @@
-"""The whole model: its shapes, its refusals, and what it is put together from."""
+"""The whole model: shapes, refusals and names of weights."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ def build(**changes) -> Transformer:
         "layers": 2,
         "attention": partial(Attention, heads=4, key_value_heads=2),
         "feedforward": SwiGLU,
-        "initialize": partial(initialize, residual_scale=1.0),  # at 0 no block would show
+        "initialize": partial(initialize, residual_scale=1.0),  # at 0 blocks would add nothing
     }
     torch.manual_seed(0)
     return Transformer(**(settings | changes))
@@ -43,7 +43,7 @@ def test_a_later_token_changes_nothing_before_it():
 
 
 def test_position_matters():
-    """The same tokens in another order before the same last one give another answer."""
+    """The same tokens in another order before the same last token give other logits."""
     model = build(initialize=lambda model: [nn.init.normal_(p, std=0.5) for p in model.parameters()])
     first, second = model(torch.tensor([[1, 2, 3, 4], [2, 1, 3, 4]]))[:, -1]
     assert not torch.isclose(first, second).all()
@@ -68,7 +68,7 @@ def test_every_parameter_learns():
     assert idle == []
 
 
-def test_weights_have_the_names_an_export_maps():
+def test_weights_have_the_names_that_an_export_maps():
     model = build(attention=partial(Attention, heads=4, query_key_norm=True), tie_embeddings=False, layers=1)
     assert sorted(model.state_dict()) == [
         "blocks.0.attention.key.weight",
@@ -102,7 +102,7 @@ def test_weights_have_the_names_an_export_maps():
         ({"feedforward": partial(ReLUSquared, hidden=-4)}, "feedforward.hidden -4"),
     ],
 )
-def test_impossible_sizes_are_refused_in_words(changes, message):
+def test_impossible_sizes_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         build(**changes)
 

@@ -26,27 +26,29 @@ def test_chunked_loss_and_gradients_equal_plain_cross_entropy(chunk):
 
 
 @pytest.mark.parametrize("chunk", [7, 1000])
-def test_shares_weigh_each_target(chunk):
+def test_loss_weights_weigh_each_target(chunk):
     hidden, weight, targets = parts()
-    shares = torch.rand(len(targets)) * (torch.rand(len(targets)) < 0.7)
-    plain = (F.cross_entropy(hidden @ weight.T, targets, reduction="none") * shares).sum()
+    loss_weights = torch.rand(len(targets)) * (torch.rand(len(targets)) < 0.7)
+    plain = (F.cross_entropy(hidden @ weight.T, targets, reduction="none") * loss_weights).sum()
     expected = torch.autograd.grad(plain * 0.37, (hidden, weight))
-    chunked = summed_cross_entropy(hidden, weight, targets, shares=shares, chunk=chunk)
+    chunked = summed_cross_entropy(hidden, weight, targets, loss_weights=loss_weights, chunk=chunk)
     torch.testing.assert_close(chunked, plain, rtol=1e-12, atol=0)
     for one, other in zip(torch.autograd.grad(chunked * 0.37, (hidden, weight)), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_shares_of_one_are_no_shares():
+def test_loss_weights_of_one_change_nothing():
     hidden, weight, targets = parts(dtype=torch.float32)
-    found = [summed_cross_entropy(hidden, weight, targets, shares=each) for each in (None, torch.ones(len(targets)))]
+    found = [
+        summed_cross_entropy(hidden, weight, targets, loss_weights=each) for each in (None, torch.ones(len(targets)))
+    ]
     assert torch.equal(*found)
     gradients = [torch.autograd.grad(each, (hidden, weight)) for each in found]
     assert all(map(torch.equal, *gradients))
 
 
 @pytest.mark.parametrize("frozen", ["hidden", "weight"])
-def test_what_is_frozen_costs_no_gradient_and_changes_none(frozen):
+def test_frozen_weights_cost_no_gradient_and_change_none(frozen):
     hidden, weight, targets = parts()
     both = torch.autograd.grad(summed_cross_entropy(hidden, weight, targets), (hidden, weight))
     wanted = dict(zip(("hidden", "weight"), both, strict=True))

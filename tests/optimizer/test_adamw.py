@@ -23,7 +23,7 @@ def build(**changes) -> Transformer:
 
 
 def groups(model, **settings) -> dict[float, list[str]]:
-    """Names by weight decay."""
+    """Return the names of weights by weight decay."""
     optimizer = adamw(model, learning_rate=1e-3, weight_decay=0.1, **settings)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     assert len({group["weight_decay"] for group in optimizer.param_groups}) == len(optimizer.param_groups)
@@ -50,14 +50,14 @@ def test_every_parameter_is_in_one_group_once(tie_embeddings):
     assert len({id(parameter) for parameter in model.parameters()}) == len(together)
 
 
-def test_frozen_weights_are_left_out_and_an_empty_group_is_none():
+def test_frozen_weights_and_empty_groups_are_left_out():
     model = build()
     for parameter in model.parameters():
         parameter.requires_grad = parameter.ndim == 1
     assert list(groups(model)) == [0.0]
 
 
-def test_state_is_of_what_trains_only():
+def test_only_trained_weights_have_state():
     model = build()
     dora(model, rank=2, alpha=4, targets=["attention.*"])
     optimizer = adamw(model, learning_rate=1e-3)

@@ -7,7 +7,7 @@ def plan(budget, *, context=256, devices=1, rows=1000, parameters=10_000):
     return budget.plan(context=context, devices=devices, rows=rows, parameters=parameters)
 
 
-def test_every_way_to_say_the_length_gives_steps():
+def test_every_length_gives_steps():
     assert plan(Budget(batch_tokens=4096, steps=7)).steps == 7
     assert plan(Budget(batch_tokens=4096, tokens=40_960)).steps == 10
     assert plan(Budget(batch_tokens=4096, epochs=2)).steps == 125
@@ -15,19 +15,19 @@ def test_every_way_to_say_the_length_gives_steps():
 
 
 @pytest.mark.parametrize(("devices", "rows_per_device", "accumulate"), [(1, 4, 8), (2, 4, 4), (4, 8, 1), (1, 32, 1)])
-def test_accumulation_makes_up_the_batch(devices, rows_per_device, accumulate):
+def test_accumulation_completes_the_batch(devices, rows_per_device, accumulate):
     found = plan(Budget(batch_tokens=8192, steps=1, rows_per_device=rows_per_device), devices=devices)
     assert found.accumulate == accumulate
     assert found.accumulate * found.devices * found.rows_per_device == found.rows_per_step == 32
 
 
-def test_auto_takes_the_most_rows_that_divide():
+def test_auto_takes_the_largest_number_of_rows_that_divides():
     assert plan(Budget(batch_tokens=8192, steps=1)).rows_per_device == 16
     assert plan(Budget(batch_tokens=256 * 34, steps=1)).rows_per_device == 2
     assert plan(Budget(batch_tokens=256 * 6, steps=1), devices=2).rows_per_device == 3
 
 
-def test_what_does_not_divide_is_refused_with_the_nearest_that_does():
+def test_a_batch_that_does_not_divide_is_refused_with_the_nearest_that_does():
     with pytest.raises(ValueError, match=r"batch_tokens=30000 .* 2 devices × 8 rows × 256 context: try 28672 or 32768"):
         plan(Budget(batch_tokens=30_000, steps=1, rows_per_device=8), devices=2)
     with pytest.raises(ValueError, match=r"try 256$"):
@@ -43,6 +43,6 @@ def test_what_does_not_divide_is_refused_with_the_nearest_that_does():
         ({"steps": 1, "rows_per_device": 0}, "rows_per_device=0"),
     ],
 )
-def test_a_budget_without_one_clear_length_is_refused(settings, words):
+def test_a_budget_without_exactly_one_length_is_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         Budget(batch_tokens=256, **settings)

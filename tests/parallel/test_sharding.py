@@ -1,4 +1,4 @@
-"""A model that is shared out over ranks computes what it computes in one process."""
+"""A model that is sharded over ranks computes what it computes in one process."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ PAIRS = [(mesh, model) for mesh in MESHES for model in MODELS if (mesh, model) !
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    """What four ranks found, of every model on every mesh."""
+    """Directory with the results of four ranks, for every model on every mesh."""
     directory = tmp_path_factory.mktemp("steps")
     assert as_ranks(4, save_steps, directory) == [0] * 4
     return directory
@@ -28,7 +28,7 @@ def test_losses_and_gradients_are_those_of_one_process(mesh, model, directory):
 
 
 @pytest.mark.parametrize(("mesh", "model"), PAIRS)
-def test_a_rank_holds_its_share_and_no_more(mesh, model, directory):
+def test_a_rank_holds_its_shard_and_no_more(mesh, model, directory):
     held = int(torch.load(directory / f"{mesh}-{model}.pt", weights_only=True)["held"])
     network = made(model)
     weights = sum(weight.numel() for weight in network.parameters())
@@ -48,20 +48,20 @@ def network(*, heads: int = 4, key_value_heads: int = 4, hidden: int = 24, vocab
 
 
 @pytest.mark.parametrize(
-    ("sizes", "ranks", "told"),
+    ("sizes", "ranks", "message"),
     [
-        ({"heads": 2, "key_value_heads": 2}, 4, "here=4: model.attention.heads 2 cannot be shared out over 4 ranks"),
+        ({"heads": 2, "key_value_heads": 2}, 4, "here=4: model.attention.heads 2 cannot be split over 4 ranks"),
         ({"key_value_heads": 2}, 4, "model.attention.key_value_heads 2 .* make it a multiple of 4, or set here to 2"),
         ({"key_value_heads": 1}, 2, "model.attention.key_value_heads 1 .* or set here to 1"),
         ({"hidden": 30}, 4, "model.feedforward.hidden 30 .* or set here to 2"),
-        ({"vocab_size": 5}, 4, "here=4: a vocabulary of 5 leaves ranks with nothing"),
+        ({"vocab_size": 5}, 4, "here=4: a vocabulary of 5 leaves ranks without a part"),
     ],
 )
-def test_what_cannot_be_shared_out_is_refused_in_words(sizes, ranks, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_model_that_cannot_be_split_is_refused(sizes, ranks, message):
+    with pytest.raises(ValueError, match=message):
         check_tensor_parallel(network(**sizes), ranks, key="here")
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_what_can_be_is_not(ranks):
+def test_a_model_that_can_be_split_is_accepted(ranks):
     check_tensor_parallel(network(), ranks, key="here")

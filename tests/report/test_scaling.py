@@ -1,10 +1,10 @@
-"""What a scaling study says in words is what its numbers are."""
+"""The report of a scaling study states its numbers."""
 
 import sys
 
 import pytest
 
-from lm.jobs.scaling import fitted
+from lm.jobs.scaling import fit_laws
 from lm.report import scaling_page, scaling_table, scaling_verdict
 
 
@@ -24,36 +24,36 @@ def study(bits: list[float], half_width: float | None = None) -> dict:
         for n, each in enumerate(bits)
     ]
     higher = {"depth": 6, "parameters": 2.5e6, "tokens": 5e7, "flops": 7.5e14, "bits_per_byte": 1.234}
-    return {"rungs": rungs, **fitted(rungs), "ahead": [higher]}
+    return {"rungs": rungs, **fit_laws(rungs), "ahead": [higher]}
 
 
 FALLING = [4 * 10 ** (-0.1 * n) for n in range(4)]
 
 
-def test_a_line_a_rung():
+def test_the_table_has_one_line_per_rung():
     heads, first, *rest = scaling_table(study(FALLING, half_width=0.01)).splitlines()
     assert heads.split() == ["depth", "parameters", "tokens", "FLOPs", "nats/token", "bits/byte", "seconds"]
     assert first.split() == ["1", "10.0", "k", "1.00", "M", "1.00e+12", "8.000", "4.000", "±", "0.010", "3"]
     assert len(rest) == 3
 
 
-def test_the_law_is_told_with_its_interval_and_what_it_foretells():
-    told = scaling_verdict(study(FALLING))
-    assert "C^−0.050 (95 % interval of the exponent: 0.050 to 0.050)" in told
-    assert "ten times as many take off 10.9%" in told
-    assert "A floor that no compute takes away cannot be told from 4 rungs" in told
-    assert f"Depth 4 foretold from the others: {FALLING[-1]:.3f}; measured: {FALLING[-1]:.3f} (+0.0%)" in told
-    assert "Depth 6 (2.50 M parameters, 50.0 M tokens, 7.50e+14 FLOPs) would reach about 1.234" in told
-    assert "With one seed" in told
+def test_the_summary_states_the_law_its_interval_and_its_predictions():
+    verdict = scaling_verdict(study(FALLING))
+    assert "C^−0.050 (95 % interval of the exponent: 0.050 to 0.050)" in verdict
+    assert "ten times C saves 10.9%" in verdict
+    assert "4 rungs do not determine a floor" in verdict
+    assert f"Depth 4 predicted from the others: {FALLING[-1]:.3f}; measured: {FALLING[-1]:.3f} (+0.0%)" in verdict
+    assert "Depth 6 (2.50 M parameters, 50.0 M tokens, 7.50e+14 FLOPs) would reach about 1.234" in verdict
+    assert "With one seed" in verdict
 
 
-def test_a_floor_is_told_where_rungs_tell_it():
-    told = scaling_verdict(study([1.2 + 3 * 10 ** (-0.3 * n) for n in range(6)], half_width=0.01))
-    assert "With a floor, which 6 rungs tell: 1.20" in told
-    assert "With one seed" not in told
+def test_a_floor_is_reported_if_the_rungs_determine_it():
+    verdict = scaling_verdict(study([1.2 + 3 * 10 ** (-0.3 * n) for n in range(6)], half_width=0.01))
+    assert "With a floor, fitted to 6 rungs: 1.20" in verdict
+    assert "With one seed" not in verdict
 
 
-def test_a_family_that_learns_nothing_is_told_so():
+def test_a_ladder_whose_loss_does_not_fall_is_reported():
     assert "do not fall" in scaling_verdict(study([2.0, 2.1, 2.2]))
     assert "do not fall" in scaling_verdict(study([2.0, 2.0, 2.0]))
 
@@ -62,16 +62,16 @@ def test_the_page_has_a_plot_and_all_numbers():
     page = scaling_page(study(FALLING, half_width=0.02))
     assert "<svg" in page
     assert "±" in page
-    assert page == scaling_page(study(FALLING, half_width=0.02)), "the same numbers give the same page"
+    assert page == scaling_page(study(FALLING, half_width=0.02)), "equal numbers give an equal page"
 
 
-def test_without_matplotlib_the_page_says_how_to_have_a_plot(monkeypatch: pytest.MonkeyPatch):
+def test_without_matplotlib_the_page_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install 'lm[plot]'" in scaling_page(study(FALLING))
 
 
-def test_an_interval_is_told_from_its_lower_to_its_upper_end():
-    found = study([4.0, 3.0, 2.8, 2.0])
-    line = found["line"]
+def test_an_interval_is_written_from_its_lower_to_its_upper_end():
+    uneven = study([4.0, 3.0, 2.8, 2.0])
+    line = uneven["line"]
     assert line["low"] < line["exponent"] < line["high"]
-    assert f"exponent: {line['low']:.3f} to {line['high']:.3f})" in scaling_verdict(found)
+    assert f"exponent: {line['low']:.3f} to {line['high']:.3f})" in scaling_verdict(uneven)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lm.run import Run
-from lm.run.manifest import differences
+from lm.run.manifest import config_changes
 
 CONFIG = {
     "_target_": "toy.train",
@@ -54,7 +54,7 @@ def test_a_finished_run_has_nothing_to_do_and_remembers_its_result(tmp_path: Pat
     assert run.result == {"loss": 0.5}
 
 
-def test_a_started_run_goes_on_under_the_same_config(tmp_path: Path) -> None:
+def test_a_started_run_resumes_under_the_same_config(tmp_path: Path) -> None:
     begun(tmp_path)
     run = opened(tmp_path)
     assert not run.finished({})
@@ -78,22 +78,34 @@ def test_a_run_that_was_refused_at_once_does_not_hold_its_name(tmp_path: Path) -
     assert json.loads((tmp_path / "train/a/manifest.json").read_text())["config"]["seed"] == 2
 
 
-def test_another_config_is_refused_with_each_differing_key_and_the_way_out(tmp_path: Path) -> None:
+def test_another_config_is_refused_with_each_differing_key_and_the_remedy(tmp_path: Path) -> None:
     begun(tmp_path)
     other = {**CONFIG, "seed": 2, "model": {"dim": 16, "bias": True}}
     with pytest.raises(ValueError, match="exists with another config") as refusal:
         opened(tmp_path, other).finished({})
-    told = str(refusal.value)
-    assert "seed: 1 → 2" in told
-    assert "model.dim: 8 → 16" in told
-    assert "model.bias: (absent) → true" in told
-    assert "run.name" in told
-    assert "run.restart=true" in told
+    message = str(refusal.value)
+    assert "seed: 1 → 2" in message
+    assert "model.dim: 8 → 16" in message
+    assert "model.bias: (absent) → true" in message
+    assert "run.name" in message
+    assert "run.restart=true" in message
     manifest = json.loads((tmp_path / "train/a/manifest.json").read_text())
     assert manifest["config"]["seed"] == 1
 
 
-def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
+def test_a_run_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> None:
+    run = opened(tmp_path, {**CONFIG, "data": {"_target_": "lm.gone.Data", "most": 5}, "plan": False})
+    assert not run.finished({})
+    (run.directory / "half").touch()
+    run.close()
+    now = {**CONFIG, "data": {"_target_": "lm.run.Run", "max_rows": 5}}
+    with pytest.raises(ValueError, match=r"was made by an earlier version of lm(?s:.*)run\.restart=true"):
+        opened(tmp_path, now).finished({})
+    with pytest.raises(ValueError, match="exists with another config"):
+        opened(tmp_path, {**now, "seed": 2}).finished({})
+
+
+def test_how_a_run_is_executed_may_change(tmp_path: Path) -> None:
     begun(tmp_path)
     how = {**CONFIG, "trainer": {"devices": 2}, "budget": {"batch_tokens": 64, "rows_per_device": 1}}
     run = opened(tmp_path, {**how, "run": {"name": "a", "restart": False}, "logger": {"x": 1}})
@@ -101,27 +113,27 @@ def test_how_a_run_is_carried_out_may_change(tmp_path: Path) -> None:
     assert json.loads((run.directory / "config.json").read_text())["trainer"] == {"devices": 2}
 
 
-def test_a_free_key_of_a_part_that_is_no_job_is_not_free() -> None:
-    assert differences({"run": {}, "model": {"trainer": 1}}, {"run": {}, "model": {"trainer": 2}})
-    assert differences({"run": {}, "model": {"run": "a"}}, {"run": {}, "model": {"run": "b"}})
+def test_an_execution_key_of_a_part_that_is_not_a_job_decides() -> None:
+    assert config_changes({"run": {}, "model": {"trainer": 1}}, {"run": {}, "model": {"trainer": 2}})
+    assert config_changes({"run": {}, "model": {"run": "a"}}, {"run": {}, "model": {"run": "b"}})
 
 
-def test_in_a_stage_of_a_pipeline_too_only_what_counts() -> None:
+def test_execution_keys_of_a_stage_of_a_pipeline_may_change_too() -> None:
     def config(**changed: object) -> dict:
         return {"run": {}, "pretrain": {"run": {"name": "x"}, "trainer": 1, "seed": 1, **changed}}
 
-    assert not differences(config(), config(trainer=2, run={"name": "y"}))
-    assert differences(config(), config(seed=2)) == ["pretrain.seed: 1 → 2"]
+    assert not config_changes(config(), config(trainer=2, run={"name": "y"}))
+    assert config_changes(config(), config(seed=2)) == {"pretrain.seed": ("1", "2")}
 
 
-def test_restart_removes_what_was_there(tmp_path: Path) -> None:
+def test_restart_empties_the_directory(tmp_path: Path) -> None:
     completed(tmp_path)
     run = opened(tmp_path, {**CONFIG, "seed": 2}, restart=True)
     assert not run.finished({})
     assert not (run.directory / "out").exists()
 
 
-def test_nothing_is_touched_before_all_that_is_read_was_found(tmp_path: Path) -> None:
+def test_nothing_is_touched_before_all_inputs_are_found(tmp_path: Path) -> None:
     completed(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     opened(tmp_path, {**CONFIG, "seed": 2}, restart=True).close()
@@ -138,15 +150,15 @@ def test_restart_spares_the_runs_of_a_sweep_below(tmp_path: Path) -> None:
     assert (below.directory / "manifest.json").exists()
 
 
-def test_restart_does_not_empty_what_is_no_run(tmp_path: Path) -> None:
+def test_restart_does_not_empty_a_directory_that_is_not_a_run(tmp_path: Path) -> None:
     (tmp_path / "train" / "a").mkdir(parents=True)
     (tmp_path / "train" / "a" / "thesis.tex").write_text("dear")
-    with pytest.raises(ValueError, match="no run"):
+    with pytest.raises(ValueError, match="not a run"):
         opened(tmp_path, restart=True).finished({})
     assert (tmp_path / "train" / "a" / "thesis.tex").exists()
 
 
-def test_what_lost_its_manifest_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_without_its_manifest_is_refused(tmp_path: Path) -> None:
     run = completed(tmp_path)
     (run.directory / "manifest.json").unlink()
     with pytest.raises(ValueError, match=r"holds out but no manifest\.json.*move it away"):
@@ -160,7 +172,7 @@ def test_changed_inputs_are_refused_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("res")])
-def test_a_lost_or_cut_output_means_there_is_something_to_do(tmp_path: Path, damage) -> None:
+def test_a_missing_or_truncated_output_makes_a_run_incomplete(tmp_path: Path, damage) -> None:
     run = completed(tmp_path)
     damage(run.directory / "out" / "a.txt")
     assert not opened(tmp_path).finished({})
@@ -177,7 +189,7 @@ def test_a_fingerprint_follows_the_outputs_only(tmp_path: Path) -> None:
 
 
 def test_only_a_finished_run_has_a_fingerprint(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no run"):
+    with pytest.raises(FileNotFoundError, match="is not a run"):
         Run.fingerprint(tmp_path)
     begun(tmp_path)
     with pytest.raises(ValueError, match="not finished"):
@@ -185,7 +197,7 @@ def test_only_a_finished_run_has_a_fingerprint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"state": "comp', "", "[]", "{}"])
-def test_a_torn_manifest_is_told_and_can_be_restarted(tmp_path: Path, content: str) -> None:
+def test_a_torn_manifest_is_refused_and_can_be_restarted(tmp_path: Path, content: str) -> None:
     run = completed(tmp_path)
     (run.directory / "manifest.json").write_text(content)
     with pytest.raises(ValueError, match=r"manifest\.json.*run\.restart=true"):
@@ -247,8 +259,8 @@ def test_other_ranks_neither_lock_nor_write(tmp_path: Path) -> None:
     assert (run.directory / "manifest.json").read_text() == before
 
 
-def test_other_ranks_leave_it_to_the_first_to_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What they read may differ from what the first has noted a moment ago, and is told to all by who compares."""
+def test_only_the_first_rank_compares_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other ranks may read a manifest that the first has just changed; RankConsistency compares their inputs."""
     run = opened(tmp_path)
     assert not run.finished({"data": "abc"})
     (run.directory / "tokenizer.json").touch()

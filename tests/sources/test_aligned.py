@@ -1,4 +1,4 @@
-"""Texts that say the same are read side by side, or it is said what is missing."""
+"""Parallel texts are read in pairs, or the error names what is missing."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ def packed(sides: dict[str, str], path: Path) -> Path:
     return path
 
 
-def test_pairs_are_read_from_files_and_archives_whichever_side_the_reference_is(tmp_path):
+def test_pairs_are_read_from_files_and_archives_with_the_reference_on_either_side(tmp_path):
     for name, text in SIDES.items():
         (tmp_path / name).write_text(text)
     assert list(SentencePairs(f"{tmp_path}/x.*")) == EXPECTED
@@ -47,40 +47,40 @@ def test_sides_that_do_not_match_are_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"x\.deu-eng has 2 lines of deu and 1 of eng"):
         list(SentencePairs(str(packed(uneven, tmp_path / "a.tar.gz"))))
     alone = {name: text for name, text in SIDES.items() if name != "x.eng-fra.fra"}
-    with pytest.raises(ValueError, match=r"x\.eng-fra\.fra is missing beside its other side"):
+    with pytest.raises(ValueError, match=r"x\.eng-fra\.fra is missing: a pair needs both"):
         list(SentencePairs(str(packed(alone, tmp_path / "b.tar.gz"))))
-    with pytest.raises(ValueError, match=r"no file is named like x\.deu-jpn\.deu"):
+    with pytest.raises(ValueError, match=r"no file name has the form x\.deu-jpn\.deu"):
         list(SentencePairs(str(packed(SIDES, tmp_path / "c.tar.gz")), reference="jpn"))
 
 
-def test_lines_end_where_the_file_ends_them(tmp_path):
+def test_lines_end_at_lf_and_crlf_only(tmp_path):
     sides = {"x.deu-eng.deu": "eins\r\nzwei\r\n", "x.deu-eng.eng": "one\ntwo\u2028three"}
     assert list(SentencePairs(str(packed(sides, tmp_path / "a.tar.gz")))) == [
         ("deu", ["eins", "zwei"], ["one", "two\u2028three"])
     ]
 
 
-def test_a_side_without_text_is_told_by_its_language(tmp_path):
+def test_a_side_without_text_is_refused_by_its_language(tmp_path):
     sides = {**SIDES, "x.eng-fra.fra": "\n"}
-    with pytest.raises(ValueError, match="of fra-eng, fra has no text in it"):
+    with pytest.raises(ValueError, match="the fra side of fra-eng has no text"):
         list(SentencePairs(str(packed(sides, tmp_path / "a.tar.gz"))))
     (tmp_path / "b.en.txt").write_text("one")
     (tmp_path / "b.de.txt").write_text("")
-    with pytest.raises(ValueError, match=r"b\.de\.txt has no text in it"):
+    with pytest.raises(ValueError, match=r"b\.de\.txt has no text"):
         list(Editions(f"{tmp_path}/b.{{language}}.txt"))
 
 
-def test_editions_are_told_apart_by_the_name_of_the_file(tmp_path):
+def test_the_file_name_tells_the_language_of_an_edition(tmp_path):
     for language, text in {"en": "one", "de": "eins", "zh_CN": "一"}.items():
         (tmp_path / f"book.{language}.txt.gz").write_bytes(gzip.compress(text.encode()))
     (tmp_path / "other.en.txt.gz").write_bytes(gzip.compress(b"no"))
     found = list(Editions(f"{tmp_path}/book.{{language}}.txt.gz"))
     assert found == [("de", ["eins"], ["one"]), ("zh_CN", ["一"], ["one"])]
     with pytest.raises(
-        ValueError, match=r"aligned\.reference=fr: there is no .*book\.fr\.txt\.gz; there is de, en, zh_CN"
+        ValueError, match=r"aligned\.reference=fr: .*book\.fr\.txt\.gz does not exist; the languages are de, en, zh_CN"
     ):
         Editions(f"{tmp_path}/book.{{language}}.txt.gz", reference="fr")
-    with pytest.raises(ValueError, match=r"write \{language\} where"):
+    with pytest.raises(ValueError, match=r"write \{language\} once"):
         Editions(f"{tmp_path}/book.en.txt.gz")
 
 
@@ -100,7 +100,7 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path):
 
 
 @pytest.mark.skipif(not (DATA / "tatoeba112").is_dir(), reason="needs shared/data/tatoeba112")
-def test_gpt4os_vocabulary_charges_other_languages_less_than_gpt4s():
+def test_gpt4os_vocabulary_needs_fewer_tokens_for_other_languages_than_gpt4s():
     """As its makers announced it, for a real set of sentences."""
     pattern = r"\p{L}+|\s?[^\s\p{L}]+|\s+"
     files = {name: f"{DATA}/tokenizers/{name}_base.tiktoken.gz" for name in ("cl100k", "o200k")}

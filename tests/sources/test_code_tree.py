@@ -1,4 +1,4 @@
-"""Of a tree of source files, what somebody wrote is read, and nothing else."""
+"""A code tree yields the source files that somebody wrote, and nothing else."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def names(folder: str, **options: object) -> list[str]:
     return [document.id for document in CodeTree(folder, **options)]
 
 
-def test_files_are_named_by_their_path_and_come_in_the_order_of_names(tmp_path):
+def test_documents_are_named_by_path_and_sorted_by_it(tmp_path):
     path = plant(
         tmp_path, zDOTpy="z\n", a__bDOTrs="b\r\n", aDOTpy=b"\xef\xbb\xbfa\n", Makefile="all:\n", dataDOTjson="{}"
     )
@@ -38,7 +38,7 @@ def test_files_are_named_by_their_path_and_come_in_the_order_of_names(tmp_path):
     assert names(path, extensions=[".json", "Makefile"]) == ["Makefile", "data.json"]
 
 
-def test_gitignore_of_every_folder_is_followed_with_the_nearest_deciding(tmp_path):
+def test_the_nearest_gitignore_decides(tmp_path):
     path = plant(
         tmp_path,
         DOTgitignore="build/\n*.gen.py\n/only_here.py\n# a comment\nsecret*\n!secret_not.py\n",
@@ -63,7 +63,7 @@ def test_gitignore_of_every_folder_is_followed_with_the_nearest_deciding(tmp_pat
         assert sorted(run(command, check=True, capture_output=True, text=True).stdout.split()) == names(path)
 
 
-def test_version_control_packages_binaries_and_large_files_are_left_out_and_counted(tmp_path):
+def test_version_control_packages_binaries_and_large_files_are_skipped_and_counted(tmp_path):
     path = plant(
         tmp_path,
         aDOTpy="print()\n",
@@ -74,18 +74,18 @@ def test_version_control_packages_binaries_and_large_files_are_left_out_and_coun
         largeDOTpy="x" * 101,
         latinDOTpy=b"gr\xfcn",
     )
-    source = CodeTree(path, largest=100)
+    source = CodeTree(path, max_file_bytes=100)
     assert [(d.id, d.text) for d in source] == [("a.py", "print()\n"), ("latin.py", "gr\ufffdn")]
     assert source.notes == (
-        "1 file over 100 bytes was left out",
-        "1 file with a NUL byte, so binary, was left out",
-        "1 file without any text was left out",
-        "1 run of bytes was no UTF-8 and became �",
+        "1 binary file (with a NUL byte) was skipped",
+        "1 file over 100 bytes was skipped",
+        "1 file without text was skipped",
+        "1 invalid UTF-8 byte sequence was replaced by �",
     )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need rights on Windows")
-def test_symbolic_links_lead_nowhere(tmp_path):
+def test_symbolic_links_are_not_followed(tmp_path):
     outside = plant(tmp_path / "outside", secretDOTpy="1")
     path = plant(tmp_path / "tree", aDOTpy="1", sub__bDOTpy="1")
     (tmp_path / "tree" / "out").symlink_to(outside)
@@ -104,7 +104,7 @@ def test_the_fingerprint_is_of_names_content_and_options(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ending", "text", "left"),
+    ("extension", "text", "left"),
     [
         (".py", "# Copyright 2020 Me\n# SPDX-License-Identifier: MIT\n\nx = 1\n", "x = 1\n"),
         (".py", "#!/bin/python\n# coding: utf-8\n# (c) 2020\nx\n", "#!/bin/python\n# coding: utf-8\nx\n"),
@@ -124,11 +124,11 @@ def test_the_fingerprint_is_of_names_content_and_options(tmp_path):
         (".unknown", "# Licence\n", None),
     ],
 )
-def test_a_licence_is_cut_where_it_is_the_first_comment(ending, text, left):
-    assert cut_licence(text, ending=ending) == (text if left is None else left)
+def test_a_licence_is_cut_where_it_is_the_first_comment(extension, text, left):
+    assert cut_licence(text, extension=extension) == (text if left is None else left)
 
 
-def test_licences_stay_unless_they_are_to_be_cut(tmp_path):
+def test_licences_stay_by_default(tmp_path):
     path = plant(tmp_path, aDOTpy="# Copyright\nx\n", bDOTpy="# Copyright\n")
     assert [d.text for d in CodeTree(path)] == ["# Copyright\nx\n", "# Copyright\n"]
     assert [d.text for d in CodeTree(path, licence_headers="cut")] == ["x\n"]
@@ -136,13 +136,13 @@ def test_licences_stay_unless_they_are_to_be_cut(tmp_path):
 
 def test_bad_inputs_are_refused_by_name(tmp_path):
     path = plant(tmp_path, aDOTpy="1")
-    with pytest.raises(ValueError, match=r"corpus\.path .*none does not exist: name a folder"):
+    with pytest.raises(ValueError, match=r"corpus\.path .*none does not exist .*: name a folder"):
         CodeTree(str(tmp_path / "none"))
-    with pytest.raises(ValueError, match=r"corpus\.path .*a\.py is a file: name a folder"):
+    with pytest.raises(ValueError, match=r"corpus\.path .*a\.py is a file .*: name a folder"):
         CodeTree(str(tmp_path / "a.py"))
     with pytest.raises(ValueError, match=r"corpus\.extensions is empty"):
         CodeTree(path, extensions=[])
-    with pytest.raises(ValueError, match=r"corpus\.largest 0 is no size"):
-        CodeTree(path, largest=0)
-    with pytest.raises(ValueError, match=r"no file of corpus\.extensions \(py, …\).*begin with a dot"):
+    with pytest.raises(ValueError, match=r"corpus\.max_file_bytes 0 is below 1"):
+        CodeTree(path, max_file_bytes=0)
+    with pytest.raises(ValueError, match=r"no file with one of corpus\.extensions \(py, …\).*begin with a dot"):
         list(CodeTree(path, extensions=["py"]))

@@ -1,4 +1,4 @@
-"""Text in any encoding becomes the same documents as its UTF-8, and says so."""
+"""Text in any encoding yields the same documents as its UTF-8, and notes say which."""
 
 import gzip
 from pathlib import Path
@@ -18,19 +18,19 @@ def documents(path: Path, coding: str, separator: str | None = None) -> list[str
 
 @pytest.mark.parametrize("coding", ["windows-1252", "latin-1", "utf-16", "utf-16-be", "utf-32", "utf-7", "utf-8-sig"])
 @pytest.mark.parametrize("chunk", [5, 64, 1 << 20])
-def test_a_named_encoding_gives_what_utf8_gives(tmp_path, monkeypatch, coding, chunk):
+def test_a_named_encoding_yields_the_same_text_as_utf8(tmp_path, monkeypatch, coding, chunk):
     (tmp_path / "a.txt").write_bytes((GERMAN + "§§" + GERMAN).encode(coding))
     monkeypatch.setattr(text, "CHUNK", chunk)
     plain = GERMAN.replace("\r\n", "\n").strip("\n")
     assert documents(tmp_path / "a.txt", coding, "§§") == [plain, plain]
 
 
-def test_a_byte_order_mark_of_an_explicit_byte_order_is_dropped(tmp_path):
+def test_a_byte_order_mark_of_an_explicit_byte_order_is_removed(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffé".encode("utf-16-le"))
     assert documents(tmp_path / "a.txt", "utf-16-le") == ["é"]
 
 
-def test_utf8_by_any_of_its_names_is_the_default_and_has_its_fingerprint(tmp_path):
+def test_every_name_of_utf8_has_the_fingerprint_of_the_default(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"gr\xfcn")
     default = TextSource(str(tmp_path / "a.txt"))
     assert [d.text for d in default] == documents(tmp_path / "a.txt", "UTF8") == ["gr\ufffdn"]
@@ -40,16 +40,16 @@ def test_utf8_by_any_of_its_names_is_the_default_and_has_its_fingerprint(tmp_pat
     assert other.fingerprint() != default.fingerprint()
 
 
-def test_the_default_fingerprint_is_the_one_of_corpora_that_exist(tmp_path):
+def test_the_default_fingerprint_is_that_of_existing_corpora(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"eins\nzwei\n")
     assert TextSource(str(tmp_path / "a.txt")).fingerprint() == "10e29beb6cc7c5dc8484afaea6cedcac"
 
 
-def test_bytes_outside_the_encoding_are_counted(tmp_path):
+def test_invalid_bytes_are_counted(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"a\x81b\x8dc")
     source = TextSource(str(tmp_path / "a.txt"), encoding="cp1252")
     assert [d.text for d in source] == ["a\ufffdb\ufffdc"]
-    assert source.notes == ("2 characters were no windows-1252 and became �",)
+    assert source.notes == ("2 characters were not valid windows-1252 and were replaced by �",)
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-32", "gb18030"])
@@ -62,7 +62,7 @@ def test_a_replacement_character_of_the_text_itself_is_not_counted(tmp_path, cod
 
 @pytest.mark.parametrize("coding", ["shift_jis", "euc-kr", "gb18030", "utf-16-le", "utf-7", "iso2022_jp"])
 @pytest.mark.parametrize("chunk", [1, 3, 1 << 20])
-def test_wrong_bytes_are_replaced_alike_wherever_a_read_ends(tmp_path, monkeypatch, coding, chunk):
+def test_invalid_bytes_are_replaced_alike_wherever_a_read_ends(tmp_path, monkeypatch, coding, chunk):
     good = "中文".encode(coding) if coding != "euc-kr" else "한국어".encode(coding)
     data = good + b"\xff" + good + b"\xff\xff" + good[:-1]
     (tmp_path / "a.txt").write_bytes(data)
@@ -70,7 +70,7 @@ def test_wrong_bytes_are_replaced_alike_wherever_a_read_ends(tmp_path, monkeypat
     assert documents(tmp_path / "a.txt", coding) == [data.decode(coding, errors="replace")]
 
 
-def test_each_file_is_read_as_what_it_is_detected_to_be(tmp_path):
+def test_each_file_is_decoded_by_its_detected_encoding(tmp_path):
     pytest.importorskip("charset_normalizer")
     (tmp_path / "a.txt").write_text("plain ü", encoding="utf-8")
     (tmp_path / "b.txt").write_text("sixteen ü", encoding="utf-16")
@@ -79,15 +79,15 @@ def test_each_file_is_read_as_what_it_is_detected_to_be(tmp_path):
     source = TextSource(str(tmp_path / "*"), encoding="detect")
     assert [d.text for d in source] == ["plain ü", "sixteen ü", "thirty-two ü", RUSSIAN * 20]
     assert source.notes == (
-        "1 file read as utf-16",
-        "1 file read as utf-32",
-        "1 file read as utf-8",
-        "1 file read as windows-1251",
+        "1 file was read as utf-16",
+        "1 file was read as utf-32",
+        "1 file was read as utf-8",
+        "1 file was read as windows-1251",
     )
 
 
 @pytest.mark.parametrize(
-    ("words", "coding", "spoken"),
+    ("words", "coding", "name"),
     [
         (GERMAN, "cp1252", "windows-1252"),
         ("El niño comió piña mañana en España. ", "cp1252", "windows-1252"),  # as good as Slavic windows-1250
@@ -98,15 +98,15 @@ def test_each_file_is_read_as_what_it_is_detected_to_be(tmp_path):
         ("从前有一个老人，他住在山上的一座小房子里。", "gb18030", "gb18030"),
     ],
 )
-def test_the_common_encodings_are_detected(tmp_path, words, coding, spoken):
+def test_the_common_encodings_are_detected(tmp_path, words, coding, name):
     pytest.importorskip("charset_normalizer")
     (tmp_path / "a.txt").write_bytes((words * 20).encode(coding))
     source = TextSource(str(tmp_path / "a.txt"), encoding="detect")
     assert [d.text for d in source] == [(words * 20).replace("\r\n", "\n")]
-    assert source.notes == (f"1 file read as {spoken}",)
+    assert source.notes == (f"1 file was read as {name}",)
 
 
-def test_a_character_at_the_edge_of_what_is_looked_at_is_still_utf8(tmp_path, monkeypatch):
+def test_a_character_cut_by_the_end_of_the_sample_is_still_utf8(tmp_path, monkeypatch):
     pytest.importorskip("charset_normalizer")
     monkeypatch.setattr(encoding, "HEAD", 4)
     (tmp_path / "a.txt").write_text("abcüdef", encoding="utf-8")
@@ -116,10 +116,10 @@ def test_a_character_at_the_edge_of_what_is_looked_at_is_still_utf8(tmp_path, mo
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("windows-125", r"corpus.encoding 'windows-125' is no encoding .*did you mean windows_125\d"),
-        ("base64", "corpus.encoding 'base64' is no encoding"),
+        ("windows-125", r"corpus.encoding 'windows-125' is not an encoding .*did you mean windows_125\d"),
+        ("base64", "corpus.encoding 'base64' is not an encoding"),
         ("klingon", "try utf-8, utf-16, windows-1252"),
-        ("a\0b", "is no encoding"),
+        ("a\0b", "is not an encoding"),
     ],
 )
 def test_an_unknown_encoding_is_refused_with_a_remedy(tmp_path, name, message):
@@ -128,10 +128,10 @@ def test_an_unknown_encoding_is_refused_with_a_remedy(tmp_path, name, message):
         TextSource(str(tmp_path / "a.txt"), encoding=name)
 
 
-def test_what_is_no_text_is_refused_by_detection_with_the_file(tmp_path):
+def test_detection_refuses_a_binary_file_by_name(tmp_path):
     pytest.importorskip("charset_normalizer")
     (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 8)
-    with pytest.raises(ValueError, match=r"a\.txt is in no encoding that corpus.encoding=detect finds"):
+    with pytest.raises(ValueError, match=r"a\.txt: corpus.encoding=detect finds no encoding for it"):
         documents(tmp_path / "a.txt", "detect")
 
 
@@ -141,4 +141,4 @@ def test_a_real_book_in_koi8_is_read():
     source = TextSource(str(DATA / "debian_install_guide" / "install.ru.txt.gz"), encoding="detect")
     [book] = source
     assert "Настройка аппаратного обеспечения" in book.text
-    assert source.notes == ("1 file read as koi8-r",)
+    assert source.notes == ("1 file was read as koi8-r",)

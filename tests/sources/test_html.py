@@ -1,4 +1,4 @@
-"""The main text of a page is its document, and what is around it is not."""
+"""The document of a page is its main text."""
 
 import gzip
 import socket
@@ -30,7 +30,7 @@ def write(path: Path, content: str, encoding: str = "utf-8") -> str:
     return str(path)
 
 
-def test_menus_and_footers_are_no_part_of_the_text(tmp_path):
+def test_menus_and_footers_are_not_in_the_text(tmp_path):
     path = write(tmp_path / "a.html", page())
     [document] = HtmlSource(path, kind="web")
     assert (document.id, document.kind, document.source) == ("a.html", "web", path)
@@ -39,7 +39,7 @@ def test_menus_and_footers_are_no_part_of_the_text(tmp_path):
     assert not any(word in document.text for word in ("Startseite", "Angebote", "Impressum", "<p>", "Dank"))
 
 
-def test_comments_and_tables_are_there_as_one_wishes(tmp_path):
+def test_comments_and_tables_are_included_on_request(tmp_path):
     path = write(tmp_path / "a.html", page())
     [with_comments] = HtmlSource(path, comments=True)
     assert "vielen Dank" in with_comments.text
@@ -49,20 +49,20 @@ def test_comments_and_tables_are_there_as_one_wishes(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "windows-1252", "utf-16"])
-def test_a_page_is_read_as_it_says_it_is_encoded(tmp_path, encoding):
+def test_a_page_is_decoded_by_its_declared_charset(tmp_path, encoding):
     meta = {"windows-1252": '<meta charset="windows-1252">'}.get(encoding, "")
     [document] = HtmlSource(write(tmp_path / "a.html", page(meta), encoding))
     assert "Gärten der Stadt waren im Frühling für alle geöffnet" in document.text
 
 
-def test_a_charset_that_is_wrong_is_not_believed(tmp_path):
+def test_a_wrong_charset_declaration_is_ignored(tmp_path):
     [document] = HtmlSource(write(tmp_path / "a.html", page('<meta charset="latin-17">'), "cp1252"))
     assert "Frühling" in document.text
     [document] = HtmlSource(write(tmp_path / "a.html", page('<meta charset="iso-8859-1">'), "utf-8"))
     assert "Frühling" in document.text
 
 
-def test_a_wrong_byte_does_not_make_another_encoding_of_a_page_that_says_what_it_is(tmp_path):
+def test_an_invalid_byte_does_not_change_a_declared_encoding(tmp_path):
     (tmp_path / "a.html").write_bytes(page('<meta charset="utf-8">').encode().replace(b"Taler", b"Tal\xfcr"))
     [document] = HtmlSource(str(tmp_path / "a.html"))
     assert "Frühling" in document.text
@@ -74,11 +74,11 @@ def test_pages_without_main_text_are_counted_and_nothing_is_logged(tmp_path, cap
         write(tmp_path / f"{name}.html", content)
     source = HtmlSource(str(tmp_path / "*.html"))
     assert [document.id for document in source] == ["a.html"]
-    assert source.notes == ("2 pages had no main text and were left out",)
+    assert source.notes == ("2 pages had no main text and were skipped",)
     assert caplog.records == []
 
 
-def test_packed_pages_read_like_plain_ones(tmp_path):
+def test_compressed_pages_read_like_plain_ones(tmp_path):
     (tmp_path / "a.html.gz").write_bytes(gzip.compress(page().encode()))
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("site/a.html", page())
@@ -87,7 +87,7 @@ def test_packed_pages_read_like_plain_ones(tmp_path):
     one, two = source
     assert one.text == two.text
     assert two.id == "b.zip/site/a.html"
-    assert source.notes == ("1 file in archives was no pages and was left out",)
+    assert source.notes == ("1 archive member without a page's extension was skipped",)
 
 
 def test_reading_is_the_same_each_time_and_opens_no_connection(tmp_path, monkeypatch):

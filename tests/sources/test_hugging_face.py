@@ -1,4 +1,4 @@
-"""A dataset in a folder is read as on the hub, and one on the hub only as the commit that was named."""
+"""A folder is read like a dataset on the hub; a hub dataset is read at a named commit only."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_a_split_of_a_folder_is_read_without_a_connection(tmp_path):
     path = plant(tmp_path, train=ROWS, validation=[{"text": "drei", "key": 5}])
     source = HuggingFaceSource(path, id_field="key", kind="mine")
     assert list(source) == [Document("eins", "1", "mine", source=path), Document("zwei", "4", "mine", source=path)]
-    assert source.notes == ("2 documents without any text were left out",)
+    assert source.notes == ("2 documents without text were skipped",)
     assert [(d.id, d.text) for d in HuggingFaceSource(path, split="validation")] == [(f"{path}:1", "drei")]
 
 
@@ -52,7 +52,7 @@ def test_language_and_metadata_are_taken_by_name(tmp_path):
     assert [(d.language, d.metadata) for d in documents] == [("de", {"url": "u"}), ("", {"url": "v"})]
 
 
-def test_parquet_and_folders_within_are_read_too(tmp_path):
+def test_parquet_and_subfolders_are_read_too(tmp_path):
     pyarrow = pytest.importorskip("pyarrow.parquet")
     import pyarrow as arrow
 
@@ -63,17 +63,17 @@ def test_parquet_and_folders_within_are_read_too(tmp_path):
     assert [d.text for d in source] == ["fn main() {}"]
 
 
-def test_no_more_than_the_limit_is_read(tmp_path):
+def test_at_most_limit_documents_are_read(tmp_path):
     path = plant(tmp_path, train=[ROWS[0], ROWS[1], ROWS[3], ROWS[0]])
     assert [d.text for d in HuggingFaceSource(path, limit=2)] == ["eins", "zwei"]
 
 
-def test_what_is_no_text_is_refused_by_its_row(tmp_path):
+def test_a_value_that_is_not_text_is_refused_by_its_row(tmp_path):
     with pytest.raises(ValueError, match=r":1: field 'key' is int, not text"):
         list(HuggingFaceSource(plant(tmp_path, train=ROWS), text_field="key"))
 
 
-def test_a_folder_is_known_by_its_content_and_not_by_its_place(tmp_path):
+def test_the_fingerprint_of_a_folder_is_of_its_content_and_not_its_path(tmp_path):
     one, two = plant(tmp_path / "one", train=ROWS), plant(tmp_path / "two", train=ROWS)
     assert HuggingFaceSource(one).fingerprint() == HuggingFaceSource(two, revision=COMMIT).fingerprint()
     assert HuggingFaceSource(one).fingerprint() != HuggingFaceSource(one, limit=1).fingerprint()
@@ -81,7 +81,7 @@ def test_a_folder_is_known_by_its_content_and_not_by_its_place(tmp_path):
     assert HuggingFaceSource(one).fingerprint() != HuggingFaceSource(two).fingerprint()
 
 
-def test_a_hub_id_is_known_by_its_commit_without_a_connection():
+def test_the_fingerprint_of_a_hub_id_is_of_its_commit_and_needs_no_connection():
     one = HuggingFaceSource("some/data", revision=COMMIT).fingerprint()
     assert one == HuggingFaceSource("some/data", revision=COMMIT).fingerprint()
     assert one != HuggingFaceSource("some/data", revision=COMMIT[::-1]).fingerprint()
@@ -89,16 +89,19 @@ def test_a_hub_id_is_known_by_its_commit_without_a_connection():
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:12]])
-def test_a_hub_id_without_a_whole_commit_is_refused_with_where_to_find_one(revision):
-    with pytest.raises(ValueError, match=rf"corpus\.revision {revision} of some/data.*datasets/some/data/commits"):
+def test_a_hub_id_without_a_full_commit_is_refused_with_the_page_that_lists_commits(revision):
+    with pytest.raises(
+        ValueError,
+        match=rf"corpus\.revision {revision} is not a commit of 40 digits.*datasets/some/data/commits",
+    ):
         HuggingFaceSource("some/data", revision=revision)
 
 
 def test_bad_inputs_are_refused_by_name(tmp_path):
     path = plant(tmp_path, train=ROWS)
-    with pytest.raises(ValueError, match=r"corpus\.path /none is neither a folder here .*nor an id"):
+    with pytest.raises(ValueError, match=r"corpus\.path /none is neither a local folder .*nor an id"):
         HuggingFaceSource("/none", revision=COMMIT)
-    with pytest.raises(ValueError, match=r"corpus\.limit 0 is no number"):
+    with pytest.raises(ValueError, match=r"corpus\.limit 0 is below 1"):
         HuggingFaceSource(path, limit=0)
     with pytest.raises(ValueError, match=r"no field 'txt' \(corpus\.text_field\): did you mean 'text'"):
         list(HuggingFaceSource(path, text_field="txt"))
@@ -108,7 +111,7 @@ def test_bad_inputs_are_refused_by_name(tmp_path):
         list(HuggingFaceSource(path, name="en"))
 
 
-def test_a_hub_that_is_out_of_reach_is_told_in_a_line():
+def test_an_unreachable_hub_is_reported_in_one_line():
     with pytest.raises(ValueError, match=r"corpus\.path some/data \(split train\) cannot be read: .*reaches the hub"):
         list(HuggingFaceSource("some/data", revision=COMMIT))
 
@@ -116,7 +119,7 @@ def test_a_hub_that_is_out_of_reach_is_told_in_a_line():
 @pytest.mark.parametrize(
     "file", [f for f in sorted((config_directory() / "corpus").glob("*.yaml")) if "[hugging_face" in f.read_text()]
 )
-def test_every_dataset_that_comes_ready_names_a_commit_and_its_licence(file):
+def test_every_dataset_in_conf_names_a_commit_and_its_licence(file):
     found = OmegaConf.load(file)
     HuggingFaceSource(found.path, revision=found.revision)
     first = file.read_text().splitlines()[0]

@@ -1,4 +1,4 @@
-"""Every line is a document, or the reading says which is not."""
+"""Every line is a document, or is reported as unreadable."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ def test_fields_are_taken_by_name(tmp_path):
     assert [d.id for d in JsonlSource(path, text_field="body", kind="web")] == ["a.jsonl:1", "a.jsonl:3"]
 
 
-def test_a_packed_file_reads_the_same(tmp_path):
+def test_a_compressed_file_reads_the_same(tmp_path):
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'\xef\xbb\xbf{"text": "a"}\r\n{"text": "b\\r\\n"}'))
     assert [d.text for d in JsonlSource(str(tmp_path / "*.gz"))] == ["a", "b\r\n"]
 
@@ -68,38 +68,38 @@ def mixed(tmp_path: Path, good: int = 20) -> str:
     return str(tmp_path / "*.jsonl")
 
 
-def test_bad_lines_are_left_out_and_the_first_is_told_as_long_as_they_are_few(tmp_path):
+def test_unreadable_lines_are_skipped_and_the_first_is_noted_up_to_bad_lines(tmp_path):
     for limit in (len(BAD), 100):
         source = JsonlSource(mixed(tmp_path), bad_lines=limit)
         assert [d.text for d in source] == [*(f"good {number}" for number in range(20)), "fine"]
         (note,) = source.notes
-        assert note.startswith(f"{len(BAD)} lines could not be read and were left out, the first: {tmp_path}")
+        assert note.startswith(f"{len(BAD)} lines could not be read and were skipped, the first: {tmp_path}")
         assert "a.jsonl:3 is not JSON: " in note
     assert JsonlSource(mixed(tmp_path), bad_lines=3).fingerprint() == source.fingerprint()
 
 
 @pytest.mark.parametrize("limit", range(len(BAD)))
-def test_the_bad_line_beyond_the_limit_ends_the_reading_by_its_file_and_number(tmp_path, limit):
+def test_one_unreadable_line_beyond_bad_lines_is_an_error_with_file_and_number(tmp_path, limit):
     path = mixed(tmp_path)
     place = f"a.jsonl:{3 + 2 * limit}" if limit < 5 else f"b.jsonl:{limit - 3}"
     skipped = rf" \(skipped before it: {limit}\)" if limit else ""
-    with pytest.raises(ValueError, match=rf"{place}\b.*{skipped}: mend or remove it, .*corpus\.bad_lines=\d+"):
+    with pytest.raises(ValueError, match=rf"{place}\b.*{skipped}: repair or remove it, .*corpus\.bad_lines=\d+"):
         list(JsonlSource(path, bad_lines=limit))
 
 
-def test_parts_that_are_each_within_the_limit_are_refused_when_they_are_not_so_together(tmp_path):
+def test_parts_that_exceed_bad_lines_only_together_are_refused(tmp_path):
     source = JsonlSource(mixed(tmp_path), bad_lines=6)
     total = Tally()
     for part in source.parts(1):
         assert list(part)
-        total.add(part.tally)
+        total.merge(part.tally)
     assert total.bad == len(BAD)
     with pytest.raises(ValueError, match=r"b\.jsonl:5 .*\(skipped before it: 8\): .*corpus\.bad_lines=90"):
-        source.tell(total)
-    JsonlSource(mixed(tmp_path), bad_lines=len(BAD)).tell(total)
+        source.record_tally(total)
+    JsonlSource(mixed(tmp_path), bad_lines=len(BAD)).record_tally(total)
 
 
-def test_a_field_that_the_first_object_of_a_file_lacks_is_no_bad_line(tmp_path):
+def test_a_field_missing_from_the_first_object_is_an_error_rather_than_a_bad_line(tmp_path):
     path = written(tmp_path / "a.jsonl", "no object", '{"txt": "a"}', '{"text": "b"}')
     with pytest.raises(
         ValueError, match=r"a\.jsonl:2 has no field 'text' \(corpus\.text_field\): did you mean 'txt'\?$"
@@ -107,13 +107,13 @@ def test_a_field_that_the_first_object_of_a_file_lacks_is_no_bad_line(tmp_path):
         list(JsonlSource(path))
 
 
-def test_a_file_without_a_good_line_is_refused(tmp_path):
+def test_a_file_without_a_readable_line_is_refused(tmp_path):
     path = written(tmp_path / "a.jsonl", "[", '{"text": "a"},', "]")
     with pytest.raises(ValueError, match=r"a\.jsonl:3 is not JSON.*no line of .*a\.jsonl can be read"):
         list(JsonlSource(path))
 
 
-def test_a_line_nested_too_deeply_is_bad(tmp_path):
+def test_a_line_nested_too_deeply_is_unreadable(tmp_path):
     path = written(tmp_path / "a.jsonl", '{"text": "a"}', '{"text": ' + "[" * 200_000)
     assert [d.text for d in JsonlSource(path)] == ["a"]
 
@@ -136,7 +136,7 @@ def test_language_and_metadata_are_taken_by_name(tmp_path):
         list(JsonlSource(path, metadata_fields=["scor"]))
 
 
-def test_halves_of_characters_and_empty_texts_are_counted(tmp_path):
+def test_lone_surrogates_and_empty_texts_are_counted(tmp_path):
     path = written(tmp_path / "a.jsonl", r'{"text": "a\ud83db"}', r'{"text": "\ud83d\ude42"}', '{"text": " \\n"}')
     source = JsonlSource(path)
     assert [d.text for d in source] == ["a\ufffdb", "🙂"]

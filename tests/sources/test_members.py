@@ -1,4 +1,4 @@
-"""A file that cannot be unpacked is told by name, whatever it is packed in."""
+"""A file that cannot be decompressed is named, whatever its format."""
 
 import gzip
 import io
@@ -41,11 +41,11 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("ending", ["gz", "zst", "zip", "tar.gz"])
-def test_whole_files_are_unpacked_and_damaged_ones_told(ending, reader, tmp_path):
+def test_intact_files_are_decompressed_and_damaged_ones_named(ending, reader, tmp_path):
     path = tmp_path / f"a.{ending}"
     path.write_bytes(packed(ending))
     assert len(READERS[reader](path)) in (1, 2000)
     for damaged in (b"no such thing", packed(ending)[: len(packed(ending)) // 2]):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=rf"a\.{ending} is damaged .*: fetch or pack it again, or leave it out"):
+        with pytest.raises(ValueError, match=rf"a\.{ending} is damaged .*: download or pack it again"):
             READERS[reader](path)

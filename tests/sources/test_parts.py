@@ -1,4 +1,4 @@
-"""A source that is read in parts gives what it gives when it is read as a whole."""
+"""A source read in parts yields what it yields as a whole."""
 
 import gzip
 import json
@@ -46,7 +46,7 @@ def source_of(ending: str, path: str) -> Source:
             pytest.importorskip("trafilatura")
             return HtmlSource(path)
         case _:
-            return CodeTree(str(Path(path).parent), extensions=[".py"], largest=350)
+            return CodeTree(str(Path(path).parent), extensions=[".py"], max_file_bytes=350)
 
 
 ENDINGS = ["txt", "jsonl", "csv", "html", "py"]
@@ -69,7 +69,7 @@ def planted(folder: Path, ending: str) -> str:
 
 @pytest.mark.parametrize("size", [1, 30, 250, 1000, 10**9])
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_parts_one_after_another_are_the_whole_and_their_notes_add_up(tmp_path, ending, size):
+def test_parts_in_order_are_the_whole_and_their_notes_add_up(tmp_path, ending, size):
     source = source_of(ending, planted(tmp_path, ending))
     whole = list(source)
     assert whole
@@ -79,19 +79,19 @@ def test_parts_one_after_another_are_the_whole_and_their_notes_add_up(tmp_path, 
     documents, total = [], Tally()
     for part in pickle.loads(pickle.dumps(parts)):  # as another process has them
         documents += list(part)
-        total.add(Tally(**json.loads(json.dumps(asdict(part.tally)))))
+        total.merge(Tally(**json.loads(json.dumps(asdict(part.tally)))))
     assert documents == whole
     assert total.notes() == source.notes
     again = source_of(ending, str(tmp_path / "*"))
-    again.tell(total)
+    again.record_tally(total)
     assert (again.notes, again.tally) == (source.notes, source.tally)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_every_part_but_the_last_has_the_size_and_no_more_files_than_that_takes(tmp_path, ending):
+def test_every_part_but_the_last_has_at_least_the_size_and_no_needless_file(tmp_path, ending):
     source = source_of(ending, planted(tmp_path, ending))
     for size in (1, 100, 500):
-        groups = [part._share if isinstance(part, CodeTree) else part.files for part in source.parts(size)]
+        groups = [part.files for part in source.parts(size)]
         sizes = [[file.stat().st_size for file in group] for group in groups]
         assert all(sum(group) >= size for group in sizes[:-1])
         assert all(sum(group[:-1]) < size for group in sizes)
@@ -106,12 +106,12 @@ def test_one_file_is_one_part(tmp_path, ending):
     assert part.notes == source.notes
 
 
-def test_a_source_that_cannot_be_read_in_parts_is_the_only_one():
+def test_a_source_that_cannot_be_split_is_its_only_part():
     source = PythonSource()
     assert source.parts(1) == [source]
 
 
-def test_parts_leave_the_source_as_it_was(tmp_path):
+def test_parts_do_not_change_the_source(tmp_path):
     source = source_of("txt", planted(tmp_path, "txt"))
     whole, name = list(source), source.fingerprint()
     for part in source.parts(1):

@@ -9,9 +9,8 @@ import pytest
 
 from lm.corpus import Split
 from lm.sources import PythonSource
-from lm.sources.python_library import LibraryFile, group_of, library_files
-from lm.sources.python_prose import compiled_modules, compiled_page, page
-from lm.sources.python_topics import help_topics
+from lm.sources.python_library import LibraryFile, group_of, help_topics, library_files
+from lm.sources.python_prose import compiled_modules, compiled_page, source_page
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def documents(library):
     return list(library)
 
 
-def test_the_library_is_there_without_tests_and_packages(documents):
+def test_the_library_is_read_without_tests_and_packages(documents):
     code = {document.id: document for document in documents if document.kind == "code"}
     assert {"os.py", "json/decoder.py", "asyncio/tasks.py"} < code.keys()
     assert not [name for name in code if {"test", "tests", "idle_test", "__pycache__"} & set(name.split("/"))]
@@ -87,7 +86,7 @@ def test_a_page_shows_docstrings_under_their_signatures(tmp_path):
             '''
         )
     )
-    assert page(LibraryFile("m", tmp_path / "m.py", "m.py")) == textwrap.dedent(
+    assert source_page(LibraryFile("m", tmp_path / "m.py", "m.py")) == textwrap.dedent(
         """\
         m
 
@@ -108,7 +107,7 @@ def test_a_page_shows_docstrings_under_their_signatures(tmp_path):
     )
 
 
-def test_pages_of_compiled_modules_hold_nothing_of_this_process():
+def test_pages_of_compiled_modules_contain_nothing_of_this_process():
     assert {"math", "builtins", "itertools", "_io"} <= set(compiled_modules())
     assert "def acos(x, /)\n    Return the arc cosine" in compiled_page("math")
     assert compiled_page("no_such_module") == ""
@@ -117,11 +116,11 @@ def test_pages_of_compiled_modules_hold_nothing_of_this_process():
     assert str(Path.home()) not in pages
 
 
-def test_copies_are_left_out_and_counted(library, documents):
+def test_duplicates_are_dropped_and_counted(library, documents):
     assert len({d.text for d in documents}) == len(documents)
     assert len({d.id for d in documents}) == len(documents)
     assert list(library) == documents
-    assert all("left out as copies of others" in note for note in library.notes)
+    assert all(note.endswith("dropped") and "exact duplicate" in note for note in library.notes)
 
 
 def test_packages_add_their_descriptions_and_change_nothing_else(library, documents):

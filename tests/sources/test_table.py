@@ -1,4 +1,4 @@
-"""Every row of a table is a document, or the reading says which is not."""
+"""Every row is a document, or is reported as unreadable."""
 
 import csv
 import gzip
@@ -54,13 +54,13 @@ def table(request, tmp_path: Path) -> str:
     return str(path)
 
 
-def test_fields_are_taken_by_name_whatever_the_form(table):
+def test_fields_are_taken_by_name_in_every_format(table):
     source = TableSource(table, id_field="key", kind_field="type")
     assert list(source) == [
         Document(ROWS[0]["text"], "a", "web", source=table),
         Document(ROWS[1]["text"], "b", "book", source=table),
     ]
-    assert source.notes == ("1 document without any text was left out",)
+    assert source.notes == ("1 document without text was skipped",)
 
 
 def test_several_fields_are_joined_without_the_empty_ones(table):
@@ -76,13 +76,13 @@ def test_byte_order_mark_crlf_and_large_fields_are_read(tmp_path):
     assert [d.text for d in TableSource(str(tmp_path / "a.csv"))] == ['a "quoted"\r\nline', large]
 
 
-def test_a_table_without_header_has_the_columns_that_are_given(tmp_path):
+def test_a_table_without_header_takes_its_columns_from_the_config(tmp_path):
     (tmp_path / "a.tsv").write_text('"one" is\t1\ntwo\t2\n')
     source = TableSource(str(tmp_path / "a.tsv"), columns=["text", "number"], quoted=False)
     assert [d.text for d in source] == ['"one" is', "two"]
 
 
-def test_another_delimiter_is_taken_if_it_is_one_character(tmp_path):
+def test_a_delimiter_is_one_character(tmp_path):
     path = write_csv(tmp_path / "a.csv", ROWS, ";")
     assert [d.text for d in TableSource(path, delimiter=";")] == [row["text"] for row in ROWS[:2]]
     with pytest.raises(ValueError, match=r"corpus.delimiter ';;' is not one character"):
@@ -95,7 +95,7 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
         archive.writestr("README", "text\n")
     source = TableSource(str(tmp_path / "a.zip"))
     assert [(d.id, d.text) for d in source] == [("a.zip/x/a.csv:1", "in a zip")]
-    assert source.notes == ("1 file in archives was no .csv or .tsv and was left out",)
+    assert source.notes == ("1 archive member without the extension .csv or .tsv was skipped",)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
         (b"text,b\nfine,1\ntoo,many,cells\n", r"row 2 \(line 3\) has 3 fields, and the header 2"),
         (b'text,b\n"two\nlines",1\n"open,2\n', r"row 2 \(line 4\) cannot be read: .*corpus\.quoted=false"),
         (b'text,b\n"a"b,2\n', r"row 1 \(line 2\) cannot be read"),
-        (b"text,b\nfine,1\ngr\xfcn,2\n", r"a\.csv row 2 \(line 3\) is no UTF-8 \(byte fc\): convert the file"),
+        (b"text,b\nfine,1\ngr\xfcn,2\n", r"a\.csv row 2 \(line 3\) is not valid UTF-8 \(byte fc\): convert the file"),
         (b"txt,b\nfine,1\n", r"a\.csv has no field 'text' \(corpus\.text_field\): did you mean 'txt'\?"),
         (b"x,y\nfine,1\n", r"a\.csv has no field 'text' \(corpus\.text_field\): it has 'x', 'y'"),
         (b"text,text\nfine,1\n", r"a\.csv has 2 fields 'text'"),
@@ -117,7 +117,7 @@ def test_a_bad_row_is_refused_by_file_row_and_line(tmp_path, content, message):
         list(TableSource(str(tmp_path / "a.csv"), bad_lines=0))
 
 
-def test_rows_of_another_length_are_left_out_and_told_as_long_as_they_are_few(tmp_path):
+def test_rows_of_the_wrong_length_are_skipped_and_noted_up_to_bad_lines(tmp_path):
     (tmp_path / "a.csv").write_text('text,b\none,1\ncut\n"two\nlines",2\n"too\nmany",1,2\nthree,3\n')
     (tmp_path / "b.csv").write_text("text,b\nfour,4\n,,\n")
     source = TableSource(str(tmp_path / "*.csv"), bad_lines=3)
@@ -128,7 +128,7 @@ def test_rows_of_another_length_are_left_out_and_told_as_long_as_they_are_few(tm
         ("b.csv:1", "four"),
     ]
     (note,) = source.notes
-    assert note.startswith("3 lines could not be read and were left out, the first: ")
+    assert note.startswith("3 lines could not be read and were skipped, the first: ")
     assert "a.csv row 2 (line 3) has 1 fields, and the header 2" in note
     with pytest.raises(ValueError, match=r"b\.csv row 2 \(line 3\) .*\(skipped before it: 2\): .*corpus\.bad_lines="):
         list(TableSource(str(tmp_path / "*.csv"), bad_lines=2))
@@ -138,17 +138,17 @@ def test_rows_of_another_length_are_left_out_and_told_as_long_as_they_are_few(tm
 
 def test_a_table_without_a_good_row_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("text\none,1\ntwo,2\n")
-    with pytest.raises(ValueError, match=r"no row of .*a\.csv can be read: is its header right\?"):
+    with pytest.raises(ValueError, match=r"no row of .*a\.csv can be read: check its header"):
         list(TableSource(str(tmp_path / "a.csv")))
 
 
-def test_an_open_quote_is_no_bad_row_since_it_swallows_the_rest(tmp_path):
+def test_an_unclosed_quote_is_an_error_rather_than_a_bad_row(tmp_path):
     (tmp_path / "a.csv").write_text('text,b\none,1\n"open,2\nthree,3\n')
     with pytest.raises(ValueError, match=r"row 2 .* cannot be read"):
         list(TableSource(str(tmp_path / "a.csv")))
 
 
-def test_language_and_metadata_are_taken_by_name_and_made_plain(tmp_path, table):
+def test_language_and_metadata_are_taken_by_name_as_plain_data(tmp_path, table):
     documents = list(TableSource(table, language_field="type", metadata_fields=["key", "title"]))
     assert [d.language for d in documents] == ["web", "book"]
     assert [d.metadata.get("title") or None for d in documents] == ["One", None]
@@ -160,47 +160,47 @@ def test_language_and_metadata_are_taken_by_name_and_made_plain(tmp_path, table)
         list(TableSource(table, metadata_fields=["tit"]))
 
 
-def test_fields_for_names_and_kinds_are_looked_for_too(table):
+def test_fields_for_ids_and_kinds_must_exist_too(table):
     with pytest.raises(ValueError, match=r"no field 'kez' \(corpus\.id_field\): did you mean 'key'"):
         list(TableSource(table, id_field="kez"))
     with pytest.raises(ValueError, match=r"no field 'typ' \(corpus\.kind_field\): did you mean 'type'"):
         list(TableSource(table, kind_field="typ"))
 
 
-def test_files_that_are_no_tables_are_refused_at_the_door(tmp_path):
+def test_files_that_are_not_tables_are_refused_at_once(tmp_path):
     (tmp_path / "a.txt").write_text("text\n")
-    with pytest.raises(ValueError, match=r"corpus\.path .*a\.txt is no \.csv, \.tsv"):
+    with pytest.raises(ValueError, match=r"corpus\.path .*a\.txt is not a \.csv, \.tsv"):
         TableSource(str(tmp_path / "a.txt"))
     with pytest.raises(ValueError, match=r"corpus\.text_field is empty"):
         TableSource(str(tmp_path / "a.txt"), text_field=[])
 
 
-def test_what_is_no_text_in_parquet_is_refused_by_file_and_row(tmp_path):
+def test_a_parquet_value_that_is_not_text_is_refused_by_file_and_row(tmp_path):
     path = write_parquet(tmp_path / "a.parquet", {"text": [1, 2]})
     with pytest.raises(ValueError, match=r"a\.parquet:1: field 'text' is int, not text"):
         list(TableSource(path))
     path = write_parquet(tmp_path / "b.parquet", {"text": [b"fine", b"gr\xfcn"]})
-    with pytest.raises(ValueError, match=r"b\.parquet:2: field 'text' is no UTF-8"):
+    with pytest.raises(ValueError, match=r"b\.parquet:2: field 'text' is not valid UTF-8"):
         list(TableSource(path))
 
 
-def test_a_parquet_string_that_is_no_utf8_is_refused_by_its_row(tmp_path):
+def test_a_parquet_string_that_is_not_utf8_is_refused_by_its_row(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lm[parquet]'")
     texts = pyarrow.array([b"fine", b"gr\xfcn"])
     texts = pyarrow.StringArray.from_buffers(2, *texts.buffers()[1:])
     path = write_parquet(tmp_path / "a.parquet", {"text": texts})
-    with pytest.raises(ValueError, match=r"a\.parquet:2: field 'text' is no UTF-8"):
+    with pytest.raises(ValueError, match=r"a\.parquet:2: field 'text' is not valid UTF-8"):
         list(TableSource(path))
 
 
 def test_a_damaged_parquet_file_is_refused_by_name(tmp_path):
     path = Path(write_parquet(tmp_path / "a.parquet", {"text": ["a" * 1000]}))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"a\.parquet is damaged .*fetch it again"):
+    with pytest.raises(ValueError, match=r"a\.parquet is damaged .*download it again"):
         list(TableSource(str(path)))
 
 
-def test_a_parquet_file_of_one_large_row_group_is_read_in_little_memory(tmp_path):
+def test_a_large_row_group_of_parquet_is_read_in_little_memory(tmp_path):
     texts = [f"{number} " + "word " * 2000 for number in range(4000)]  # 40 MB
     path = write_parquet(tmp_path / "a.parquet", {"text": texts, "other": texts})
     import pyarrow

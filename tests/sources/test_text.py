@@ -1,4 +1,4 @@
-"""Plain text of every wrapping becomes the documents it holds."""
+"""Plain text, compressed or not, yields its documents."""
 
 import gzip
 import tarfile
@@ -30,7 +30,7 @@ def test_a_file_is_a_document(tmp_path):
     assert texts(TextSource([path, str(tmp_path / "a.txt")])) == ["eins\n", "zwei\n"], "none twice"
 
 
-def test_packed_files_read_like_plain_ones(tmp_path):
+def test_compressed_files_read_like_plain_ones(tmp_path):
     content = "eins|zwei ü".encode()
     (tmp_path / "t.txt").write_bytes(content)
     (tmp_path / "t.txt.gz").write_bytes(gzip.compress(content))
@@ -55,7 +55,7 @@ def test_a_separator_is_found_across_chunks(tmp_path, monkeypatch, chunk, separa
 
 
 @pytest.mark.parametrize("chunk", [4, 5, 7, 1 << 20])
-def test_byte_order_mark_and_crlf_become_plain_unless_kept(tmp_path, monkeypatch, chunk):
+def test_the_byte_order_mark_is_removed_and_crlf_becomes_lf_unless_kept(tmp_path, monkeypatch, chunk):
     (tmp_path / "t.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\rc\r\r\nd\r")
     monkeypatch.setattr(text, "CHUNK", chunk)
     assert texts(TextSource(str(tmp_path / "t.txt"))) == ["a\nb\rc\r\nd\r"]
@@ -66,14 +66,14 @@ def test_a_separator_may_be_typed_with_backslashes(tmp_path):
     (tmp_path / "t.txt").write_text("a\n\nb\n\n\n\n\nc\n")
     source = TextSource(str(tmp_path / "t.txt"), separator=r"\n\n")
     assert texts(source) == ["a", "b", "c"]
-    assert source.notes == ("1 document without any text was left out",)
+    assert source.notes == ("1 document without text was skipped",)
 
 
-def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path):
+def test_invalid_utf8_is_replaced_and_counted(tmp_path):
     (tmp_path / "t.txt").write_bytes(b"ok\xff\xfe, \xef\xbf\xbd was there; gr\xfcn")
     source = TextSource(str(tmp_path / "t.txt"))
     assert texts(source) == ["ok\ufffd\ufffd, \ufffd was there; gr\ufffdn"]
-    assert source.notes == ("3 runs of bytes were no UTF-8 and became �",)
+    assert source.notes == ("3 invalid UTF-8 byte sequences were replaced by �",)
 
 
 def test_parts_end_at_line_ends_and_lose_nothing(tmp_path):
@@ -99,7 +99,7 @@ def test_bad_inputs_are_refused_by_name(tmp_path):
         TextSource(str(tmp_path / "none*.txt"))
     with pytest.raises(ValueError, match=r"corpus.path .*none\.txt does not exist"):
         TextSource([str(tmp_path / "none.txt")])
-    with pytest.raises(ValueError, match=r"is a folder: say which files, for example .*\*\*/\*\.txt"):
+    with pytest.raises(ValueError, match=r"is a folder: name the files, for example .*\*\*/\*\.txt"):
         TextSource(str(tmp_path))
     (tmp_path / "t.txt").write_text("a")
     with pytest.raises(ValueError, match="separator is empty"):

@@ -1,4 +1,4 @@
-"""Three steps of a small model in a fresh process, and the memory that they took."""
+"""Train three steps of a small model in a fresh process, and print the memory that they took."""
 
 import sys
 from functools import partial
@@ -29,7 +29,7 @@ def objective(model: Transformer) -> CausalLM:
 def real_step(
     dim: int, layers: int, vocabulary: int, *, context: int, rows: int, accumulate: int, precision: str, steps: int = 2
 ) -> None:
-    """With two, the optimizer's state is there when most is held."""
+    """Train; with two steps, the optimizer state exists at the peak of memory."""
     before = torch.get_default_dtype()
     torch.set_default_dtype({"64-true": torch.float64}.get(precision, before))
     try:
@@ -50,14 +50,16 @@ def real_step(
         torch.set_default_dtype(before)
 
 
-def most() -> int:
+def peak() -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 if __name__ == "__main__":
     sizes = CHOSEN[sys.argv[1]]
-    real_step(32, 1, 64, context=8, rows=1, accumulate=1, precision="32-true")  # what libraries take at first use
-    before = most()
+    real_step(
+        32, 1, 64, context=8, rows=1, accumulate=1, precision="32-true"
+    )  # memory that libraries take at first use
+    before = peak()
     real_step(*sizes[:3], context=sizes[3], rows=sizes[4], accumulate=sizes[5], precision="32-true", steps=3)
-    print(most() - before)
+    print(peak() - before)

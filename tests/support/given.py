@@ -1,4 +1,4 @@
-"""A source of given documents, each of which can be read alone."""
+"""A source of a fixed list of documents, which can be read in parts."""
 
 from lm.corpus import Document, Source
 from lm.corpus.tally import Tally
@@ -15,7 +15,7 @@ class Given(Source):
         for document in self.documents:
             tally.count("documents were given")
             yield document
-        self.tell(tally)
+        self.record_tally(tally)
 
     def parts(self, size: int) -> list["Given"]:
         groups: list[list[Document]] = []

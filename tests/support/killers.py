@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from lightning import Callback
 
-from lm.data.batches import TrainingBatches
 from lm.files import hash_bytes
 
 
@@ -140,10 +139,10 @@ class Trail(Callback):
         self.file, self.ahead = Path(file), ahead
 
     def on_train_start(self, trainer, pl_module) -> None:
-        data = trainer.datamodule
-        longer = replace(data.plan, steps=data.plan.steps + self.ahead)
-        batches = TrainingBatches(list(data.sources.values()), data.order, longer, rank=0)
-        start = trainer.global_step * data.plan.accumulate
+        data_plan = trainer.datamodule.data_plan
+        plan = data_plan.plan
+        batches = replace(data_plan, plan=replace(plan, steps=plan.steps + self.ahead)).training_batches(rank=0)
+        start = trainer.global_step * plan.accumulate
         self._note({"start": start, "planned": [_ids(batches[start + number]) for number in range(self.ahead)]})
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:

@@ -1,4 +1,4 @@
-"""One rank of a gradient in fp64 of a model that is shared out, for the tests of `lm.parallel.sharding`."""
+"""One rank that computes fp64 gradients of a sharded model, for the tests of `lm.parallel.sharding`."""
 
 import os
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def step(network: Transformer, rows: slice, *, factor: float) -> dict[str, torch.Tensor]:
-    """Losses of `rows`, gradients of their sum times `factor` in two micro-batches, and what is held here of each."""
+    """Return losses of `rows`, and gradients of their sum times `factor` over two micro-batches."""
     tokens, targets, documents = (each[rows] for each in batch())
     with torch.no_grad():
         hidden = network.hidden(tokens, documents=documents)
@@ -68,7 +68,7 @@ def step(network: Transformer, rows: slice, *, factor: float) -> dict[str, torch
 
 
 def save_steps(directory: Path, environment: Mapping[str, str]) -> None:
-    """As one rank of a group: every model on every mesh."""
+    """Run as one rank of a group: every model on every mesh."""
     os.environ.update(environment)
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
@@ -79,11 +79,11 @@ def save_steps(directory: Path, environment: Mapping[str, str]) -> None:
         each = ROWS // data
         for model in MODELS:
             if tensor > 2 and model == "tied":
-                continue  # two key/value heads
+                continue  # has two key/value heads
             network = made(model)
-            for _ in range(2):  # the second time changes nothing
+            for _ in range(2):  # the second call changes nothing
                 parallelize(network, mesh, reshard_after_forward=name != "data", cpu_offload=False, parameters_in=None)
-            # gathered, all ranks' weights are what one process has
+            # The gathered weights equal those of one process.
             whole = {k: v.full_tensor() if isinstance(v, DTensor) else v for k, v in network.state_dict().items()}
             assert all(torch.equal(whole[k], v) for k, v in made(model).state_dict().items())
             held = sum(w.to_local().numel() if isinstance(w, DTensor) else w.numel() for w in network.parameters())

@@ -4,15 +4,15 @@ With plain gradient descent at rate 1 and no clipping, the change of the weights
 """
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from lightning import Trainer
 
-from lm.data.batches import Row
-from lm.data.module import RowDataModule
-from lm.data.packing import best_fit, cut
+from lm.data import Row, RowDataModule, Rows, RowSource
+from lm.data.packing import Packing, best_fit, cut
 from lm.model import Attention, SwiGLU, Transformer
 from lm.objective import CausalLM
 from lm.optimizer import Plan
@@ -21,11 +21,9 @@ VOCABULARY, CONTEXT = 31, 12
 
 
 def alone(lengths: np.ndarray, context: int):
-    """A row for each document: the packing that hardly is one."""
-    from lm.data.packing import Rows
-
+    """One row per document: no packing at all."""
     rows = np.arange(len(lengths))
-    return Rows(context, np.arange(len(lengths) + 1), rows.astype(np.int32), rows * 0, lengths.astype(np.int32))
+    return Packing(context, np.arange(len(lengths) + 1), rows.astype(np.int32), rows * 0, lengths.astype(np.int32))
 
 
 PACKINGS = {"best fit": best_fit, "cut": cut, "alone": alone}
@@ -42,26 +40,28 @@ def texts(seed: int = 0, count: int = 24) -> list[tuple[np.ndarray, np.ndarray]]
     return made
 
 
-class PackedTexts:
-    """A RowSource of documents held in memory; with a `prompt_weight` what is not supervised counts that much."""
+class PackedTexts(RowSource):
+    """Documents in memory; with a `prompt_weight`, targets that are not supervised have that loss weight."""
 
     def __init__(self, documents, packing, rows: int | None = None, *, prompt_weight: float = 0.0):
         self.documents, self.prompt_weight = documents, prompt_weight
-        self.plan = packing(np.array([len(tokens) - 1 for tokens, _ in documents]), CONTEXT)
-        self.size = max(rows or 0, len(self.plan))
-        self.counts = np.array([self.row(i).supervised.sum() for i in range(self.size)], dtype=np.int64)
-        self.weights = self.counts
-        if prompt_weight:
-            self.weights = np.array([self.row(i).shares.sum(dtype=np.float64) for i in range(self.size)])
+        self.packing = packing(np.array([len(tokens) - 1 for tokens, _ in documents]), CONTEXT)
+        size = max(rows or 0, len(self.packing))
+        self.counts = np.array([self.row(i).supervised.sum() for i in range(size)], dtype=np.int64)
 
-    def __len__(self) -> int:
-        return self.size
+    @cached_property
+    def loss_weights(self) -> np.ndarray:
+        if not self.prompt_weight:
+            return self.counts
+        return np.array([self.row(i).loss_weights.sum(dtype=np.float64) for i in range(len(self))])
 
     def row(self, index: int) -> Row:
         tokens, targets = np.zeros((2, CONTEXT), dtype=np.int64)
         supervised, documents = np.zeros(CONTEXT, dtype=bool), np.full(CONTEXT, -1, dtype=np.int64)
         place = 0
-        for number, (which, start, length) in enumerate(self.plan.segments(index) if index < len(self.plan) else ()):
+        for number, (which, start, length) in enumerate(
+            self.packing.segments(index) if index < len(self.packing) else ()
+        ):
             ids, mask = self.documents[which]
             here = slice(place, place + length)
             tokens[here], targets[here] = ids[start : start + length], ids[start + 1 : start + length + 1]
@@ -69,26 +69,10 @@ class PackedTexts:
             place += length
         row = Row(tokens, targets, supervised, documents)
         if self.prompt_weight:
-            row.shares = np.where(supervised, 1, np.where(documents < 0, 0, self.prompt_weight)).astype(np.float32)
+            row.loss_weights = np.where(supervised, 1, np.where(documents < 0, 0, self.prompt_weight)).astype(
+                np.float32
+            )
         return row
-
-
-class PackedData(RowDataModule):
-    def __init__(self, source):
-        super().__init__(mixture=None, max_epochs=None, excess="refuse", workers=0)
-        self.sources, self.validation, self.kinds = {"texts": source}, None, []
-
-    def open(self, *, tokenizer, context):
-        pass
-
-    def amounts(self, source):
-        return source.counts
-
-    def weights(self, source):
-        return source.weights
-
-    def fingerprint(self):
-        return ""
 
 
 def gradient(
@@ -113,8 +97,8 @@ def gradient(
         steps=1,
         gradient_clip=None,
     )
-    data = PackedData(PackedTexts(texts(), PACKINGS[packing], rows, prompt_weight=prompt_weight))
-    data.arrange(plan, seed=3)
+    source = PackedTexts(texts(), PACKINGS[packing], rows, prompt_weight=prompt_weight)
+    data_plan = Rows({"texts": source}, tokenizer=None).plan(plan, seed=3)
     trainer = Trainer(
         accelerator="cpu",
         devices=plan.devices,
@@ -131,7 +115,7 @@ def gradient(
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, datamodule=data)
+    trainer.fit(module, datamodule=RowDataModule(data_plan))
     return {name: before[name] - value.detach() for name, value in model.named_parameters()}
 
 

@@ -1,4 +1,4 @@
-"""Chat templates in Jinja that write what the formats are publicly known to be, said in our own words."""
+"""Jinja chat templates of the published formats, rewritten from their documentation."""
 
 ALTERNATE = """\
 {%- set turns = messages[1:] if messages[0].role == 'system' else messages -%}
@@ -40,7 +40,7 @@ PUBLISHED = {
 {%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}""",
 }  # fmt: skip
 
-BEGINS = {  # and ends
+BEGINS = {  # the tokens that begin and end a text
     "chatml": ("<s>", "<|im_end|>"),
     "llama3": ("<|begin_of_text|>", "<|eot_id|>"),
     "llama2": ("<s>", "</s>"),

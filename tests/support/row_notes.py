@@ -1,4 +1,4 @@
-"""A callback that writes down which rows each optimizer step read, for the tests of strategies."""
+"""A callback that records which rows each optimizer step reads, for the tests of strategies."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -10,7 +10,7 @@ from lm.process.ranks import data_share
 
 
 class NoteRows(Callback):
-    """Append `step rank row-hash` for each row that this rank reads, of ranks that read the same only the first."""
+    """Append `step row-hash` for each row that this rank reads; ranks that read the same rows append once."""
 
     def __init__(self, directory: str):
         self.directory = Path(directory)
@@ -25,10 +25,10 @@ class NoteRows(Callback):
 
 
 def noted(directory: Path) -> dict[int, list[str]]:
-    """The rows of every step, sorted."""
+    """The rows of each step, sorted."""
     rows = defaultdict(list)
     for file in directory.glob("rows-*.txt"):
         for line in file.read_text().splitlines():
             step, row = line.split()
             rows[int(step)].append(row)
-    return {step: sorted(found) for step, found in rows.items()}
+    return {step: sorted(hashes) for step, hashes in rows.items()}

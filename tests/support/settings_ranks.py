@@ -71,8 +71,8 @@ def drawn(draw: random.Random, corpora: Sequence[Path], root: Path, name: str) -
     return ranks, composed("pretrain", *overrides)
 
 
-def finish(configs: Sequence[Path], environment: dict[str, str], told: Path) -> None:
-    """As one rank of a group: every run to its end, told in a file each, or the first error, and then no more."""
+def finish(configs: Sequence[Path], environment: dict[str, str], output: Path) -> None:
+    """As one rank of a group: run every config and write its end to a file, up to the first error."""
     import torch
 
     from lm.cli.call import call_job
@@ -91,7 +91,7 @@ def finish(configs: Sequence[Path], environment: dict[str, str], told: Path) -> 
                     end = f"refused: {error}"
                 config.with_suffix(f".{environment.get('RANK', 0)}.end").write_text(end)
     except BaseException:
-        told.write_text(f"{configs}: {traceback.format_exc()}")
+        output.write_text(f"{configs}: {traceback.format_exc()}")
         os._exit(1)
 
 
@@ -107,12 +107,12 @@ def start_ranks(configs: Sequence[Sequence[Path]], directory: Path) -> list[mult
     started = []
     for rank in range(ranks):
         environment = group | {"LOCAL_RANK": str(rank), "RANK": str(rank)} if ranks > 1 else {}
-        told = directory / f"failed-{ranks}-{rank}.txt"
-        started.append(processes.Process(target=finish, args=(configs[rank], environment, told)))
+        output = directory / f"failed-{ranks}-{rank}.txt"
+        started.append(processes.Process(target=finish, args=(configs[rank], environment, output)))
         started[-1].start()
     return started
 
 
 def failures(directory: Path) -> str:
-    """What the ranks of a group that failed have told, for a test that says why."""
+    """Errors of the ranks of a group that failed."""
     return "\n".join(file.read_text() for file in sorted(directory.glob("failed-*.txt")))

@@ -1,4 +1,4 @@
-"""Real texts to try filters on, where they are there."""
+"""Real texts for tests of filters, if the shared data is present."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ import pytest
 from lm.corpus import Document
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared texts are not there")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the shared data")
 
 
 @cache
@@ -41,7 +41,7 @@ def wikitext() -> str:
 
 @cache
 def declarations() -> dict[str, str]:
-    """The declaration of human rights in nearly 400 languages, by code."""
+    """The Universal Declaration of Human Rights in nearly 400 languages, by code."""
     with zipfile.ZipFile(DATA / "nltk" / "udhr2.zip") as archive:
         names = [name for name in archive.namelist() if name.endswith(".txt")]
         return {Path(name).stem: archive.read(name).decode() for name in names}
@@ -49,7 +49,7 @@ def declarations() -> dict[str, str]:
 
 @cache
 def install_guides() -> dict[str, str]:
-    """One book in 18 languages; the Russian is no UTF-8."""
+    """One book in 18 languages; the Russian one is not UTF-8."""
     files = sorted((DATA / "debian_install_guide").glob("*.gz"))
     read = {file.name.split(".")[1]: gzip.decompress(file.read_bytes()) for file in files}
     return {language: content.decode() for language, content in read.items() if language != "ru"}
@@ -60,5 +60,5 @@ def documents(texts) -> list[Document]:
 
 
 def parts(text: str, size: int) -> list[str]:
-    """The text cut into parts of so many characters."""
+    """Cut a text into parts of `size` characters."""
     return [text[start : start + size] for start in range(0, len(text), size)]

@@ -1,4 +1,4 @@
-"""English texts of many kinds, whole and spoiled, so that every published rule has much to find."""
+"""English texts of many kinds, original and spoiled, so that every published rule drops some of them."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-PART = 2500  # characters of a novel that are one text
+PART = 2500  # characters of a text from a novel
 SPOILS: dict[str, Callable[[str, random.Random], str]] = {}
 
 
@@ -19,8 +19,8 @@ def spoil(rule: Callable[[str, random.Random], str]) -> Callable[[str, random.Ra
     return rule
 
 
-def originals(count: int, *, longest: int) -> list[str]:
-    """As many texts of each of the kinds that there are, cut at so many characters."""
+def originals(count: int, *, max_characters: int) -> list[str]:
+    """Draw `count` texts of each kind, cut to `max_characters`."""
     stories = gzip.decompress((DATA / "tinystories" / "tinystories_2MiB.txt.gz").read_bytes()).decode()
     kinds = [
         [json.loads(line)["text"] for line in (DATA / "web_samples" / "c4_300.jsonl").open(encoding="utf-8")],
@@ -31,16 +31,16 @@ def originals(count: int, *, longest: int) -> list[str]:
     ]
     draw = random.Random(0)
     chosen = [text.strip() for kind in kinds for text in draw.sample(kind, min(count, len(kind)))]
-    return [text[:longest] for text in chosen if text]
+    return [text[:max_characters] for text in chosen if text]
 
 
 def _novels() -> list[str]:
-    found = []
+    texts = []
     with tarfile.open(DATA / "novels" / "novels_lean.tar.gz") as archive:
         for member in archive.getmembers()[:12]:
             text = archive.extractfile(member).read().decode("utf-8-sig").replace("\r\n", "\n")
-            found += _parts(text[10_000:60_000])
-    return found
+            texts += _parts(text[10_000:60_000])
+    return texts
 
 
 def _parts(text: str) -> list[str]:
@@ -48,7 +48,7 @@ def _parts(text: str) -> list[str]:
 
 
 def spoiled(texts: list[str], *, ways: int) -> list[str]:
-    """Each text spoiled in so many of the ways, in turn, each time more or less."""
+    """Spoil each text in `ways` ways, in turn, to a random degree."""
     draw, turn = random.Random(0), cycle(SPOILS.values())
     return [next(turn)(text, draw) for text in texts for _ in range(ways)]
 

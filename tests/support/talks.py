@@ -1,4 +1,4 @@
-"""Conversations made at random, the templates of conf/conversation, and tokenizers to write them with."""
+"""Random conversations, the templates of conf/conversation, and tokenizers to encode them with."""
 
 import random
 from functools import cache
@@ -8,21 +8,22 @@ import tokenizers
 import yaml
 
 from lm.config.outline import config_directory
-from lm.conversation import Conversation, Message, RoleTokens, Template, Turns
+from lm.config.target import locate
+from lm.conversation import Conversation, Message, Template
 from lm.tokenizer import Tokenizer, gpt2_tokenizer, sentencepiece_tokenizer, train_bpe
-from lm.tokenizer.load import completed
+from lm.tokenizer.load import with_special_tokens
 from support.spaced import spaced_tokenizer
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
 TEXT = ["what does this do? it returns what it is given: def f(x):\n    return x\n"] * 4
-MARKS = [
+SPECIAL = [
     "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
     "<s>", "</s>", "<bos>", "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]",
 ]  # fmt: skip
 PIECES = [
     "what", " does", " do", "?", "\n", "  ", "é", "日本", "🙂", "<|user|>", "<|end_of_turn|>", "<|assistant|>",
     "<|end_of_document|>", "None", "\t", "def f():", "\r\n", "\u200b", "e\u0301", "\u0301", "\x00", "{}", "<|role|>",
-    "<<SYS>>", "<</SYS>>", "### Response:", *MARKS,
+    "<<SYS>>", "<</SYS>>", "### Response:", *SPECIAL,
 ]  # fmt: skip
 OPTIONS = ["roles", "chatml", "llama2", "llama3", "mistral", "mistral_v3", "gemma", "alpaca"]
 ALTERNATING = ("llama2", "mistral", "mistral_v3", "gemma")
@@ -34,11 +35,11 @@ def conversation_of(*turns, **more) -> Conversation:
 
 
 def random_conversation(draw: random.Random, option: str = "roles") -> Conversation:
-    """Turns that the option can write, of words that try to be marks."""
+    """Turns that the template can express, whose content imitates special tokens."""
 
     def words() -> str:
-        said = "".join(draw.choices(PIECES, k=draw.randint(1, 12)))
-        return said if said.strip() else said + "."
+        content = "".join(draw.choices(PIECES, k=draw.randint(1, 12)))
+        return content if content.strip() else content + "."
 
     turns = [("system", words())] if draw.random() < 0.3 else []
     for _ in range(draw.randint(1, 4)):
@@ -55,10 +56,9 @@ def random_conversation(draw: random.Random, option: str = "roles") -> Conversat
 
 
 def template_of(option: str) -> Template:
-    """What conf/conversation/OPTION.yaml makes."""
+    """Build the template of conf/conversation/OPTION.yaml."""
     described = _described(option)
-    made = {"lm.conversation.RoleTokens": RoleTokens, "lm.conversation.Turns": Turns}[described.pop("_target_")]
-    return made(**described)
+    return locate(described.pop("_target_"))[0](**described)
 
 
 def _described(option: str) -> dict:
@@ -72,13 +72,13 @@ def _described(option: str) -> dict:
 
 @cache
 def tokenizer_of(name: str) -> Tokenizer:
-    """One trained here, one that has every mark of every format, one of spaces before texts, or one of the samples."""
+    """One trained here, one with the special tokens of every format, one that adds spaces, or a published one."""
     if name == "ours":
         return train_bpe(TEXT, vocab_size=300)
     if name == "marked":
         backend = tokenizers.Tokenizer.from_str(train_bpe(TEXT, vocab_size=300).content)
-        backend.add_special_tokens([tokenizers.AddedToken(mark, special=True, normalized=False) for mark in MARKS])
-        return completed(backend.to_str())
+        backend.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+        return with_special_tokens(backend.to_str())
     if name == "spaced":
         return spaced_tokenizer()
     if name == "gpt2":
@@ -98,13 +98,13 @@ REAL = ["gpt2", *SENTENCEPIECE] if DATA.is_dir() else []
 
 
 def control_of(tokens: list[int], tokenizer: Tokenizer) -> list[str]:
-    """The names of the special tokens, in order."""
+    """The names of the special tokens in `tokens`, in order."""
     names = {token: name for name, token in tokenizer.special_tokens.items()}
     return [names[token] for token in tokens if token in names]
 
 
 def text_of(tokens: list[int], tokenizer: Tokenizer) -> str:
-    """The text with the special tokens by their names."""
+    """The text, special tokens spelled by their names."""
     names = {token: name.encode() for name, token in tokenizer.special_tokens.items()}
-    within = tokenizer.encode("x")[-1]  # so that spaces before texts are shown as well
+    within = tokenizer.encode("x")[-1]  # so that the space before a text is decoded as well
     return b"".join(names.get(token) or tokenizer.decode_bytes([token], after=within) for token in tokens).decode()

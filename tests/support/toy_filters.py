@@ -1,4 +1,4 @@
-"""Filters for tests, where another process can import them."""
+"""Filters for tests, in a module that worker processes can import."""
 
 import os
 import signal
@@ -10,10 +10,10 @@ from lm.filtering import Deduplicator
 
 
 class Letters:
-    """Drop what has few letters."""
+    """Drop documents with few letters; fail or die at a document."""
 
-    def __init__(self, *, least: int, fails_at: str = "", killed_at: str = ""):
-        self.least, self.fails_at, self.killed_at = least, fails_at, killed_at
+    def __init__(self, *, min_letters: int, fails_at: str = "", killed_at: str = ""):
+        self.min_letters, self.fails_at, self.killed_at = min_letters, fails_at, killed_at
 
     def __call__(self, document: Document) -> Document | Dropped:
         if document.id == self.fails_at:
@@ -21,11 +21,11 @@ class Letters:
         if document.id == self.killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
         count = sum(map(str.isalpha, document.text))
-        return document if count >= self.least else Dropped("too few letters", f"{count} letters")
+        return document if count >= self.min_letters else Dropped("too few letters", f"{count} letters")
 
 
 class Letter(Deduplicator):
-    """Keep the longest of documents with the same letter at a place."""
+    """Keep the longest of the documents with the same letter at a place."""
 
     reason = "the same letter"
 
@@ -35,16 +35,15 @@ class Letter(Deduplicator):
     def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
         return [[document.text[self.place].encode().rjust(8)] for document in documents]
 
-    @property
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"by {self.reason}"
 
-    def worth(self, document: Document) -> float:
+    def priority(self, document: Document) -> float:
         return len(document.text)
 
 
 class BothLetters(Deduplicator):
-    """Keep the longest of documents that share their first letter, or their second."""
+    """Keep the longest of the documents that share their first letter or their second."""
 
     reason = "a letter in common"
 
@@ -54,16 +53,15 @@ class BothLetters(Deduplicator):
     def keys(self, documents: Sequence[Document]) -> list[list[bytes]]:
         return [[letter.encode().rjust(16) for letter in document.text[:2]] for document in documents]
 
-    @property
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"by {self.reason}"
 
-    def worth(self, document: Document) -> float:
+    def priority(self, document: Document) -> float:
         return len(document.text)
 
 
 class Shout:
-    """Change every text."""
+    """Make every text upper case."""
 
     def __init__(self, *, path: str | None = None):
         self.path = path

@@ -6,13 +6,10 @@ from pathlib import Path
 import pytest
 
 from lm.sweep import Outcome
-from lm.sweep.comparison import Comparison, write_trials
-from lm.sweep.pruners import hyperband, median, patient, percentile, successive_halving
-from lm.sweep.reports import Report, read_reports, write_reports
-from lm.sweep.samplers import random, tpe
+from lm.sweep.comparison import Comparison, Report, read_reports, write_reports, write_trials
+from lm.sweep.optuna import hyperband, journal, median, patient, percentile, random, sqlite, successive_halving, tpe
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.space import interval
-from lm.sweep.storage import journal, sqlite
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
 
@@ -82,10 +79,10 @@ def searched(
     with opened(directory, search, storage=storage, config={}, restart=False) as study:
         jobs = kind(directory, study, pruner, dying=dying, sign=sign)
         search.run(study, jobs)
-        return told(study), jobs.started
+        return output(study), jobs.started
 
 
-def told(study) -> list[tuple]:
+def output(study) -> list[tuple]:
     return [(each.state.name, each.params, each.value, each.intermediate_values) for each in study.get_trials()]
 
 
@@ -106,7 +103,7 @@ def by_optuna(points: list[Point], pruner: Callable, *, sign: float = 1.0) -> li
     for point in points:
         study.enqueue_trial(point)
     study.optimize(objective, n_trials=len(points))
-    return told(study)
+    return output(study)
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -119,7 +116,7 @@ def test_a_search_prunes_what_optuna_would(name: str, direction: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", PRUNERS)
-def test_a_search_broken_off_anywhere_prunes_the_same(name: str, tmp_path: Path) -> None:
+def test_a_search_interrupted_anywhere_prunes_the_same(name: str, tmp_path: Path) -> None:
     whole, _ = searched(tmp_path / "whole", PRUNERS[name], trials=7)
     reports = sum(len(values) for *_, values in whole)
     for dying in range(4, reports, 7):
@@ -130,7 +127,7 @@ def test_a_search_broken_off_anywhere_prunes_the_same(name: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("storage", [sqlite, journal])
-def test_more_trials_prune_as_if_they_had_been_asked_for_at_once(storage, tmp_path: Path) -> None:
+def test_an_extended_search_prunes_as_one_of_full_length(storage, tmp_path: Path) -> None:
     def soon(space, seed):
         return tpe(space, seed, startup=3)
 
@@ -142,7 +139,7 @@ def test_more_trials_prune_as_if_they_had_been_asked_for_at_once(storage, tmp_pa
 
 
 @pytest.mark.parametrize("name", PRUNERS)
-def test_what_a_job_is_compared_with_does_not_depend_on_those_beside_it(name: str, tmp_path: Path) -> None:
+def test_a_comparison_does_not_depend_on_jobs_that_run_at_the_same_time(name: str, tmp_path: Path) -> None:
     class Backwards(Jobs):
         def __call__(self, points: dict[int, Point]) -> list[Outcome]:
             return super().__call__(dict(reversed(points.items())))[::-1]
@@ -163,13 +160,13 @@ def test_a_trial_is_compared_with_none_that_failed_or_is_not_done(tmp_path: Path
     assert not comparison.unpromising({1: 9.0})
 
 
-def test_a_trial_is_judged_by_its_last_validation_and_what_its_process_knows_of_it(tmp_path: Path) -> None:
+def test_a_trial_is_compared_at_its_last_validation(tmp_path: Path) -> None:
     study = optuna.create_study()
     for values in ([2.0, 1.0], [9.0]):
         trial = study.ask()
         for validation, value in enumerate(values, 1):
             trial.report(value, validation)
-    study.tell(0, 1.0)  # the other one was cut when the study had been told its first value
+    study.tell(0, 1.0)  # the other one was cut when the study knew its first value
     write_trials(study, tmp_path / "trials.json")
 
     def judged(values: dict[int, float]) -> bool:

@@ -3,7 +3,7 @@ import pytest
 from lm.sweep import Outcome, sweep_name
 
 
-def test_a_name_is_what_was_typed_without_what_says_where_the_run_is() -> None:
+def test_a_name_has_all_overrides_but_those_of_the_run() -> None:
     assert sweep_name(["seed=1", "run.name=a", "+model=big"]) == "seed=1,+model=big"
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lm.config.build import build
-from lm.sweep.pruners import hyperband, median, patient, percentile, successive_halving
+from lm.sweep.optuna import hyperband, median, patient, percentile, successive_halving
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
 
@@ -43,12 +43,12 @@ def ends_at(pruner, values: list[float], complete: list[list[float]] = COMPLETE)
         (patient(patience=0, pruner=lambda: median(startup=4)), [7.0, 8.0, 8.0, 8.0], 2),
     ],
 )
-def test_a_trial_ends_where_the_rule_says(pruner, values: list[float], end: int | None) -> None:
+def test_a_trial_ends_where_the_pruner_decides(pruner, values: list[float], end: int | None) -> None:
     assert ends_at(pruner, values) == end
 
 
 @pytest.mark.parametrize(("first", "end"), [(1, 1), (2, 2), (3, 3)])
-def test_halving_begins_at_its_first_validation(first: int, end: int) -> None:
+def test_halving_starts_at_its_first_validation(first: int, end: int) -> None:
     study = optuna.create_study(pruner=successive_halving(first=first, factor=2))
     ends = []
     for value in (1.0, 2.0):
@@ -70,6 +70,6 @@ def test_hyperband_makes_groups_by_the_validations_there_are(factor: int, groups
 
 
 def test_a_patient_pruner_is_made_of_another_by_its_config() -> None:
-    inner = {"_target_": "lm.sweep.pruners.median", "_partial_": True, "startup": 4}
-    made = build({"_target_": "lm.sweep.pruners.patient", "_partial_": True, "pruner": inner, "patience": 0})
+    inner = {"_target_": "lm.sweep.optuna.median", "_partial_": True, "startup": 4}
+    made = build({"_target_": "lm.sweep.optuna.patient", "_partial_": True, "pruner": inner, "patience": 0})
     assert ends_at(made(), [7.0, 8.0, 8.0, 8.0]) == 2

@@ -14,8 +14,8 @@ from lm.cli.call import call_job
 from lm.run import Interrupted
 from lm.run.manifest import read_manifest
 from lm.sweep import Pruned
+from lm.sweep.comparison import Report, read_reports
 from lm.sweep.pruning import Pruning
-from lm.sweep.reports import Report, read_reports
 from support.ranks_here import as_ranks
 from support.training_runs import make_corpus, pretraining, run
 
@@ -42,7 +42,7 @@ def pruning(corpus: Path, root: Path, *more: str, warmup: int = 0, best: float =
     first = {"state": "COMPLETE", "value": best, "values": {1: best, 2: best, 3: best}}
     trials = {"direction": "minimize", "trials": [first, {"state": "RUNNING", "value": None, "values": {}}]}
     (root / "trials.json").write_text(json.dumps(trials))
-    rule = f"{{_target_: lm.sweep.pruners.median, _partial_: true, startup: 1, warmup: {warmup}}}"
+    rule = f"{{_target_: lm.sweep.optuna.median, _partial_: true, startup: 1, warmup: {warmup}}}"
     node = f"{{_target_: lm.sweep.pruning.Pruning, pruner: {rule}, trials: '{root}/trials.json', trial: 1}}"
     return pretraining(corpus, root, "run", f"+callbacks.pruning={node}", *more)
 
@@ -70,7 +70,7 @@ def found(directory: Path) -> list[tuple[int, float]]:
 
 
 @pytest.mark.parametrize(("warmup", "step", "more"), [(0, 4, ()), (2, 8, ()), (2, 8, ("~callbacks.checkpoints",))])
-def test_a_pruned_run_is_not_complete_and_goes_on_by_hand_as_if_it_had_never_stopped(
+def test_a_pruned_run_is_not_complete_and_resumes_by_hand_as_if_it_had_never_stopped(
     warmup: int, step: int, more: tuple[str, ...], corpus: Path, unbroken: Path, tmp_path: Path
 ) -> None:
     directory = tmp_path / "pretrain/run"
@@ -106,8 +106,8 @@ def test_after_its_last_validation_a_run_is_done_whatever_it_found(corpus: Path,
 
 def test_validations_are_counted_where_they_do_not_divide_the_steps(corpus: Path, tmp_path: Path) -> None:
     call_job(pruning(corpus, tmp_path, "budget.steps=7", best=99.0))
-    told = [(each.validation, each.step) for each in read_reports(tmp_path / "pretrain/run")]
-    assert told == [(1, 3), (2, 6), (3, 7)]
+    output = [(each.validation, each.step) for each in read_reports(tmp_path / "pretrain/run")]
+    assert output == [(1, 3), (2, 6), (3, 7)]
 
 
 # saved: step 2, best and last at 4, 6, best and last at 8
@@ -130,7 +130,7 @@ def test_a_run_killed_on_its_way_is_pruned_where_an_unbroken_one_is(
     assert measured(tmp_path / "pretrain/run")[-1]["step"] == str(step)
 
 
-def test_a_signal_in_the_validation_that_prunes_is_heeded_and_the_run_pruned_when_it_goes_on(
+def test_a_signal_in_the_validation_that_prunes_saves_and_the_run_is_pruned_on_resume(
     corpus: Path, tmp_path: Path
 ) -> None:
     sender = f"+callbacks.send={{_target_: support.killers.SignalInValidation, step: 4, number: {int(signal.SIGTERM)}}}"
@@ -166,25 +166,25 @@ def test_all_ranks_leave_at_the_same_step_as_the_first_decides(corpus: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "output"),
     [(("validations=1",), "validates only at its end"), (("validations=3", "budget.steps=1"), "only at its end")],
 )
 def test_a_run_that_validates_only_at_its_end_is_refused(
-    more: tuple[str, ...], told: str, corpus: Path, tmp_path: Path
+    more: tuple[str, ...], output: str, corpus: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=output):
         call_job(pruning(corpus, tmp_path, *more))
 
 
-def test_a_run_without_anything_held_out_is_refused(tmp_path: Path) -> None:
+def test_a_run_without_held_out_data_is_refused(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "corpus", share=0.0)
     with pytest.raises(ValueError, match="validates never"):
         call_job(pruning(corpus, tmp_path))
 
 
-def test_another_metric_than_what_the_job_returns_is_not_taken_for_it() -> None:
+def test_another_metric_does_not_replace_that_of_the_job() -> None:
     callback = Pruning(pruner=lambda: None, trials="nowhere.json", trial=0)
-    with pytest.raises(ValueError, match="validation/bits_per_byte, which a search goes by, is not measured"):
+    with pytest.raises(ValueError, match="validation/bits_per_byte, which a search compares, is not among"):
         callback.on_validation_end(SimpleNamespace(global_step=1), SimpleNamespace(validation={"validation/loss": 1.0}))
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from lm.sweep import Outcome
-from lm.sweep.samplers import cma_es, grid, random, tpe
+from lm.sweep.optuna import cma_es, grid, journal, random, sqlite, tpe
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.space import choice, interval, stepped
-from lm.sweep.storage import journal, sqlite
 
 optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
 
@@ -24,13 +23,13 @@ def valley(point: Point) -> float:
     return sum(float(value) ** 2 if isinstance(value, int | float) else len(value) for value in point.values())
 
 
-def outcome(point: Point, **told: object) -> Outcome:
+def outcome(point: Point, **output: object) -> Outcome:
     name = ",".join(f"{key}={value}" for key, value in point.items())
-    return Outcome(name, [*name.split(",")], f"runs/{name}", **{"value": valley(point), **told})
+    return Outcome(name, [*name.split(",")], f"runs/{name}", **{"value": valley(point), **output})
 
 
 class Jobs:
-    """Runs jobs, and notes them; breaks off within the `dying`-th batch, or fails where it is told to."""
+    """Runs jobs, and notes them; breaks off within the `dying`-th batch, or fails where `fails` says."""
 
     def __init__(self, *, dying: int = 0, failing: Callable[[Point], bool] = lambda point: False):
         self.points: list[list[Point]] = []
@@ -61,7 +60,7 @@ def soon(space, seed):
 
 @pytest.mark.parametrize("at_once", [1, 3])
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_search_broken_off_anywhere_ends_as_an_unbroken_one(name: str, at_once: int, tmp_path: Path) -> None:
+def test_a_search_interrupted_anywhere_ends_as_an_uninterrupted_one(name: str, at_once: int, tmp_path: Path) -> None:
     sampler, space = (soon if name == "tpe" else SAMPLERS[name]), COUNTED if name == "grid" else NUMBERS
     settings = {"sampler": sampler, "space": space, "trials": 7, "at_once": at_once}
     whole = search(tmp_path / "whole", Jobs(), **settings)
@@ -77,7 +76,7 @@ def test_a_search_broken_off_anywhere_ends_as_an_unbroken_one(name: str, at_once
 
 
 @pytest.mark.parametrize("storage", [sqlite, journal])
-def test_more_trials_go_on_as_if_they_had_been_asked_for_at_once(storage, tmp_path: Path) -> None:
+def test_an_extended_search_ends_as_one_of_full_length(storage, tmp_path: Path) -> None:
     search(tmp_path / "extended", Jobs(), soon, storage=storage, trials=4)
     jobs = Jobs()
     extended = search(tmp_path / "extended", jobs, soon, storage=storage, trials=7)
@@ -109,12 +108,12 @@ def test_a_grid_has_each_combination_once_and_then_ends(tmp_path: Path) -> None:
     assert len(found) == 6
 
 
-def test_a_grid_refuses_what_cannot_be_counted(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="rate: a grid wants each value named"):
+def test_a_grid_refuses_an_interval(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rate: a grid needs countable values"):
         search(tmp_path, Jobs(), grid, {"kind": choice(["a"]), "rate": NUMBERS["rate"]})
 
 
-def test_the_largest_is_best_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_the_largest_value_is_best_when_maximizing(tmp_path: Path) -> None:
     space = {"x": interval(0.0, 4.0, log=False)}
     means = []
     for direction in ("minimize", "maximize"):
@@ -139,7 +138,7 @@ def test_a_job_that_failed_counts_as_a_trial_and_is_run_once_more_by_the_same_co
     assert [each.code for each in found] == [0] * 8
 
 
-def test_what_was_pruned_is_done_and_told_as_it_was_by_the_same_command(tmp_path: Path) -> None:
+def test_a_pruned_trial_is_done_and_listed_again_by_the_same_command(tmp_path: Path) -> None:
     pruned = search(tmp_path, lambda points: [outcome(each, value=2.5, pruned_at=30) for each in points.values()])
     assert [(each.value, each.pruned_at) for each in pruned] == [(2.5, 30)] * 8
     jobs = Jobs()
@@ -157,7 +156,7 @@ def test_a_job_that_failed_and_then_was_pruned_is_done(tmp_path: Path) -> None:
     assert (len(pruned), again.points) == (2, [])
 
 
-def test_a_point_that_is_asked_for_twice_at_once_is_run_once(tmp_path: Path) -> None:
+def test_a_point_suggested_twice_in_a_batch_runs_once(tmp_path: Path) -> None:
     def stubborn(space, seed):
         return random(space, 0)
 
@@ -167,12 +166,12 @@ def test_a_point_that_is_asked_for_twice_at_once_is_run_once(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("number", [None, True, {"bits": 1.0}])
-def test_what_returns_no_number_is_refused(number: object, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no number that a search could compare"):
+def test_a_job_that_returns_no_number_is_refused(number: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a number that a search can compare"):
         search(tmp_path, lambda points: [outcome(each, value=number) for each in points.values()])
 
 
-def test_what_is_not_a_number_is_told_to_no_sampler(tmp_path: Path) -> None:
+def test_nan_is_reported_to_no_sampler(tmp_path: Path) -> None:
     found = search(tmp_path, lambda points: [outcome(each, value=float("nan")) for each in points.values()], trials=2)
     assert len(found) == 2
 
@@ -185,11 +184,11 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize(("changed", "told"), OTHERS.values(), ids=OTHERS)
-def test_a_search_of_something_else_is_refused_unless_it_begins_anew(changed: dict, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("changed", "output"), OTHERS.values(), ids=OTHERS)
+def test_a_search_of_another_config_is_refused_unless_it_restarts(changed: dict, output: str, tmp_path: Path) -> None:
     settings = {"space": COUNTED, "config": {"steps": 1}, "trials": 2, "sampler": random}
     search(tmp_path, Jobs(), **settings)
-    with pytest.raises(ValueError, match=f"(?s){told}.*run.restart=true"):
+    with pytest.raises(ValueError, match=f"(?s){output}.*run.restart=true"):
         search(tmp_path, Jobs(), **settings | changed)
     jobs = Jobs()
     search(tmp_path, jobs, **settings | changed, restart=True)

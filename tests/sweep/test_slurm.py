@@ -26,7 +26,7 @@ Sweep = Callable[..., int]
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{slurm_here(tmp_path / 'slurm')}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(slurm, "LATE", 0)
+    monkeypatch.setattr(slurm, "FILE_DELAY", 0)
     monkeypatch.setattr(slurm, "POLL", 0.05)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(toy.CONF.parent), str(Path(__file__).parents[2])]))
     job = ("train", "data.path=x", "--config-dir", str(config_directory()), "-m", "hydra/launcher=slurm")
@@ -38,7 +38,7 @@ def values() -> dict[str, float]:
     return {record["name"]: record["error"] or record["value"] for record in records}
 
 
-def test_a_sweep_is_one_array_with_what_was_asked_for_and_the_first_rank_reports(sweep: Sweep) -> None:
+def test_a_sweep_is_one_array_with_its_settings_and_the_first_rank_writes_outcomes(sweep: Sweep) -> None:
     chosen = ("tasks=2", "gpus=8", "minutes=90", "partition=long", "at_once=1", "setup=['export X=1']")
     assert sweep("seed=1,2", "behave=well,bug", *(f"hydra.launcher.{each}" for each in chosen)) == 1
     script = Path("slurm/script.sh").read_text().splitlines()
@@ -48,12 +48,12 @@ def test_a_sweep_is_one_array_with_what_was_asked_for_and_the_first_rank_reports
     ):  # fmt: skip
         assert f"#SBATCH {line}" in script
     assert "export X=1" in script
-    told = values()
-    assert [told[f"seed={seed},behave=well"] for seed in (1, 2)] == pytest.approx([0.016, 0.024])
-    assert [told[f"seed={seed},behave=bug"] for seed in (1, 2)] == ["RuntimeError: a bug of ours"] * 2
+    output = values()
+    assert [output[f"seed={seed},behave=well"] for seed in (1, 2)] == pytest.approx([0.016, 0.024])
+    assert [output[f"seed={seed},behave=bug"] for seed in (1, 2)] == ["RuntimeError: a bug of ours"] * 2
 
 
-def test_ranks_are_asked_for_as_the_trainer_has_them(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ranks_follow_the_trainer(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
     def asked(*trainer: str) -> dict[str, int | None]:
         overrides = ["hydra/launcher=slurm", "data.path=x", *trainer]
         composed = Composition("pretrain", directory=config_directory()).compose(overrides).hydra.launcher
@@ -62,30 +62,30 @@ def test_ranks_are_asked_for_as_the_trainer_has_them(sweep: Sweep, capsys: pytes
     assert asked("trainer=ddp", "trainer.devices=8", "trainer.num_nodes=2") == {"nodes": 2, "tasks": 8, "gpus": 8}
     assert asked("trainer=cpu", "hydra.launcher.gpus=null") == {"nodes": 1, "tasks": 1, "gpus": None}
     assert main(["pretrain", "-m", "hydra/launcher=slurm", "data.path=x", "seed=1,2", "trainer=auto"]) == 2
-    told = (
+    output = (
         "hydra.launcher.tasks: expected int, at least 1, got 'auto' (unless set, it is ${oc.select:trainer.devices,1})"
     )
-    assert told in capsys.readouterr().err
+    assert output in capsys.readouterr().err
 
 
-def test_a_job_that_dies_without_a_word_is_told_with_its_state(sweep: Sweep) -> None:
+def test_a_job_that_dies_without_an_outcome_is_reported_with_its_state(sweep: Sweep) -> None:
     assert sweep("behave=killed,well") == 1
     assert values()["behave=killed"].startswith("Slurm job 7_0 ended as COMPLETED: ")
     assert values()["behave=well"] == pytest.approx(0.008)
 
 
-def test_a_job_whose_time_is_up_saves_queues_again_and_goes_on(sweep: Sweep) -> None:
+def test_a_job_at_its_time_limit_saves_is_queued_again_and_resumes(sweep: Sweep) -> None:
     assert sweep("behave=time_is_up,well") == 0
     assert values()["behave=time_is_up"] == pytest.approx(0.008)
     assert Path("asked").read_text() == "again"
 
 
-def test_a_machine_without_slurm_is_told_so(
+def test_a_machine_without_slurm_is_refused(
     sweep: Sweep, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
     assert sweep("seed=1,2") == 2
-    assert capsys.readouterr().err.startswith("error: hydra/launcher=slurm: there is no sbatch here")
+    assert capsys.readouterr().err.startswith("error: hydra/launcher=slurm: sbatch was not found")
 
 
 def test_without_submitit_the_extra_that_brings_it_is_named(

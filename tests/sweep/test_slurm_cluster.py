@@ -75,7 +75,7 @@ def steps(directory: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(("trainer", "precision", "error"), [("ddp", "64-true", 1e-9), ("fsdp", "32-true", 1e-5)])
-def test_jobs_of_two_ranks_find_what_one_process_does(
+def test_jobs_of_two_ranks_return_what_one_process_does(
     trainer: str, precision: str, error: float, corpus: Path, tmp_path: Path
 ) -> None:
     exact = ("model.dropout=0.0", f"compute.precision={precision}")
@@ -97,9 +97,7 @@ def test_jobs_of_two_ranks_find_what_one_process_does(
         "srun --partition=urgent --ntasks=2 true",
     ],
 )
-def test_a_job_that_is_queued_again_goes_on_with_its_run_and_its_curve(
-    command: str, corpus: Path, tmp_path: Path
-) -> None:
+def test_a_job_that_is_queued_again_resumes_its_run_and_its_curve(command: str, corpus: Path, tmp_path: Path) -> None:
     process = sweep(corpus, tmp_path, *TWO, "logger=wandb", "seed=0,0", SLOW)  # one job, typed twice
     directory = tmp_path / "pretrain/tune/seed=0"
     until(lambda: (directory / "metrics.csv").exists() and len(steps(directory)) >= 3)
@@ -109,18 +107,18 @@ def test_a_job_that_is_queued_again_goes_on_with_its_run_and_its_curve(
     assert process.returncode == 0, said
     assert steps(directory) == [*range(1, 13)]
     [log] = (tmp_path / "pretrain/tune/.jobs/slurm").glob("*_0_log.out")
-    assert log.read_text().count("going on from") == 1
+    assert log.read_text().count("resuming from") == 1
     assert len({file.name for file in directory.glob("wandb/offline-run-*/*.wandb")}) == 1
     assert len(list(directory.glob("wandb/offline-run-*"))) == 2
 
 
-def test_of_a_sweep_that_is_typed_again_only_the_job_that_was_cancelled_goes_on(corpus: Path, tmp_path: Path) -> None:
+def test_a_sweep_run_again_resumes_only_the_cancelled_job(corpus: Path, tmp_path: Path) -> None:
     directory = tmp_path / "pretrain/tune"
     process = sweep(corpus, tmp_path, "seed=0,1,2", SLOW)
     until(lambda: (directory / "seed=1/metrics.csv").exists() and len(steps(directory / "seed=1")) >= 3)
     subprocess.run(["scancel", f"{job_of(directory)}_1"], check=True)
-    _, told = process.communicate(timeout=500)
-    assert process.returncode == 1, told
+    _, output = process.communicate(timeout=500)
+    assert process.returncode == 1, output
     status = {each["name"]: each["status"] for each in json.loads((directory / "summary.json").read_text())}
     assert status == {"seed=0": "complete", "seed=1": "failed", "seed=2": "complete"}
     before = (directory / "seed=0/checkpoints/last.ckpt").stat().st_mtime_ns
@@ -130,7 +128,7 @@ def test_of_a_sweep_that_is_typed_again_only_the_job_that_was_cancelled_goes_on(
     assert process.returncode == 0
     logs = [directory / f".jobs/slurm/{job_of(directory)}_{number}_0_log.out" for number in range(3)]
     assert first < job_of(directory)
-    assert [("nothing to do" in log.read_text(), "going on from" in log.read_text()) for log in logs] == [
+    assert [("nothing to do" in log.read_text(), "resuming from" in log.read_text()) for log in logs] == [
         (True, False),
         (False, True),
         (True, False),
@@ -169,19 +167,19 @@ def test_srun_by_hand_starts_the_ranks(corpus: Path, tmp_path: Path) -> None:
     assert one["validation/bits_per_byte"] == pytest.approx(other["validation/bits_per_byte"], rel=1e-9)
     again = by_hand(["srun", "--ntasks=2"], corpus, tmp_path, *TWO, *EXACT, "run.restart=true")
     assert again.returncode == 0, again.stderr
-    assert "going on from" not in again.stdout
+    assert "resuming from" not in again.stdout
 
 
 @pytest.mark.parametrize(
-    ("tasks", "trainer", "told"),
+    ("tasks", "trainer", "output"),
     [
         (1, TWO, "1 ranks were started, and trainer.devices × trainer.num_nodes is 2"),
         (2, (), "several processes were started"),
     ],
 )
 def test_another_number_of_tasks_than_ranks_is_refused(
-    tasks: int, trainer: tuple[str, ...], told: str, corpus: Path, tmp_path: Path
+    tasks: int, trainer: tuple[str, ...], output: str, corpus: Path, tmp_path: Path
 ) -> None:
     done = by_hand(["srun", "--kill-on-bad-exit", f"--ntasks={tasks}"], corpus, tmp_path, *trainer, SLOW)
     assert done.returncode != 0
-    assert told in done.stderr
+    assert output in done.stderr

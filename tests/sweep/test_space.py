@@ -5,7 +5,7 @@ from lm.sweep.space import choice, interval, points, size, stepped
 distributions = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'").distributions
 
 
-def test_whole_bounds_mean_whole_numbers_and_log_is_kept() -> None:
+def test_integer_bounds_give_integers_and_keep_log() -> None:
     assert interval(1, 64, log=True) == distributions.IntDistribution(1, 64, log=True)
     assert interval(1e-4, 1, log=True) == distributions.FloatDistribution(1e-4, 1, log=True)
 

@@ -23,14 +23,12 @@ OUTCOMES = [
 @pytest.mark.parametrize(
     ("largest", "first"), [(False, ["x=4", "x=1", "x=7", "x=6"]), (True, ["x=1", "x=4", "x=6", "x=7"])]
 )
-def test_the_best_come_first_then_what_is_no_number_then_what_was_pruned_and_last_what_failed(
-    largest: bool, first: list[str]
-) -> None:
+def test_the_best_come_first_then_no_numbers_then_pruned_and_last_failed_ones(largest: bool, first: list[str]) -> None:
     names = [each.name for each in best_first(OUTCOMES, largest=largest)]
     assert names == [*first[:2], "x=3", "x=5", *first[2:], "x=2,y=b"]
 
 
-def test_the_table_has_a_line_a_job_and_says_in_it_why_a_job_failed_or_when_it_was_pruned() -> None:
+def test_the_table_has_one_line_per_job_with_the_error_or_the_step_of_pruning() -> None:
     assert summary_table(OUTCOMES).splitlines() == [
         " value  job",
         "  1.25  runs/x=4",

@@ -41,13 +41,13 @@ def values(directory: str | Path) -> dict[str, float]:
 
 def test_a_sweep_ends_with_a_table_best_first(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("-m", "run.name=tune", "seed=2,0,1") == 0
-    *_, first, second, third, _, told = capsys.readouterr().out.splitlines()
+    *_, first, second, third, _, output = capsys.readouterr().out.splitlines()
     assert [line.split() for line in (first, second, third)] == [
         ["0.008", "outputs/train/tune/seed=0"],
         ["0.016", "outputs/train/tune/seed=1"],
         ["0.024", "outputs/train/tune/seed=2"],
     ]
-    assert told == "sweep       3 jobs → outputs/train/tune/summary.csv"
+    assert output == "sweep       3 jobs → outputs/train/tune/summary.csv"
     with open("outputs/train/tune/summary.csv", newline="") as file:
         assert [row["seed"] for row in csv.DictReader(file)] == ["0", "1", "2"]
 
@@ -65,11 +65,11 @@ def test_no_option_is_one_of_the_values_of_a_sweep(train: Train) -> None:
 def test_a_job_that_failed_is_last_with_its_reason_and_run_again_by_the_same_command(train: Train) -> None:
     command = ("-m", "run.name=tune", "behave=no file,well", "seed=2,0")
     assert train(*command) == 1
-    told = summary("outputs/train/tune")
-    assert [record["status"] for record in told] == ["complete", "complete", "failed", "failed"]
-    assert told[2]["error"] == "FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.txt'"
-    assert told[2]["overrides"][1] == "seed=2"
-    assert Path(told[2]["directory"]).is_dir()
+    output = summary("outputs/train/tune")
+    assert [record["status"] for record in output] == ["complete", "complete", "failed", "failed"]
+    assert output[2]["error"] == "FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.txt'"
+    assert output[2]["overrides"][1] == "seed=2"
+    assert Path(output[2]["directory"]).is_dir()
     Path("nowhere.txt").touch()
     assert train(*command) == 0
     assert [record["status"] for record in summary("outputs/train/tune")] == ["complete"] * 4
@@ -94,12 +94,12 @@ def test_values_that_differ_in_a_slash_are_two_runs(train: Train) -> None:
     }
 
 
-def test_a_fault_of_two_values_together_is_told_before_the_first_job_runs(
+def test_a_fault_of_two_values_together_is_reported_before_the_first_job_runs(
     train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("-m", "model=small,big", "data.path=x,${model.norm._target_}") == 2  # big has no norm
-    told, last = capsys.readouterr().err.splitlines()
-    assert told.startswith("error: data.path: ${model.norm._target_} cannot be resolved")
+    output, last = capsys.readouterr().err.splitlines()
+    assert output.startswith("error: data.path: ${model.norm._target_} cannot be resolved")
     assert last == "nothing was run"
     assert not Path("outputs").exists()
 
@@ -118,7 +118,7 @@ def test_a_job_without_a_number_is_in_the_table(tmp_path: Path, monkeypatch: pyt
 
 
 def lm(*arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-m", "lm", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
@@ -128,11 +128,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_corpus(tmp_path_factory.mktemp("corpus"))
 
 
-def test_a_sweep_killed_in_its_second_job_goes_on_there_and_ends_as_an_unbroken_one(
+def test_a_sweep_killed_in_its_second_job_resumes_there_and_ends_as_an_uninterrupted_one(
     corpus: Path, tmp_path: Path
 ) -> None:
     seeds = "seed=1000,20"  # of 48 micro-batches; the killer strikes after as many as the seed says
-    killer = ("+callbacks.kill._target_=killers.KillAfterBatch", "+callbacks.kill.batches=${seed}")
+    killer = ("+callbacks.kill._target_=support.killers.KillAfterBatch", "+callbacks.kill.batches=${seed}")
     broken = of_seconds(corpus, tmp_path / "broken", "tune", "-m", seeds)
     assert lm("pretrain", *broken, *killer).returncode == -9
     sweep, other = tmp_path / "broken/pretrain/tune", tmp_path / "unbroken/pretrain/tune"
@@ -140,7 +140,7 @@ def test_a_sweep_killed_in_its_second_job_goes_on_there_and_ends_as_an_unbroken_
     assert not (sweep / "summary.json").exists()
     said = lm("pretrain", *broken)
     assert said.returncode == 0, said.stderr
-    assert (said.stdout.count("nothing to do"), said.stdout.count("going on from")) == (1, 1)
+    assert (said.stdout.count("nothing to do"), said.stdout.count("resuming from")) == (1, 1)
     assert before == {path: path.stat().st_mtime_ns for path in (sweep / "seed=1000/checkpoints").iterdir()}
     assert lm("pretrain", *of_seconds(corpus, tmp_path / "unbroken", "tune", "-m", seeds)).returncode == 0
     assert values(sweep) == values(other)
@@ -204,8 +204,8 @@ def test_each_sampler_and_storage_is_an_option(sampler: str, search: Train) -> N
     chosen = ("hydra/sweeper/storage=journal", "hydra.sweeper.trials=3", "hydra.sweeper.direction=maximize")
     assert search(f"hydra/sweeper/sampler={sampler}", "seed=range(0,4)", *chosen) == 0
     assert Path("outputs/train/found/study.journal").exists()
-    told = [record["value"] for record in summary("outputs/train/found")]
-    assert told == sorted(told, reverse=True)
+    output = [record["value"] for record in summary("outputs/train/found")]
+    assert output == sorted(output, reverse=True)
 
 
 def test_a_search_that_restarts_forgets_all_trials(search: Train, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,22 +222,22 @@ REFUSED = {
     "seed=range(0,4) hydra/sweeper=optima": "hydra/sweeper=optima: no such option; did you mean optuna?",
     "learning_rte=interval(0,1)": "learning_rte: unknown key of toy.train; did you mean learning_rate?",
     "seed=1": "hydra/sweeper=optuna has nothing to search",
-    "learning_rate=interval(0,1) hydra/sweeper/sampler=grid": "learning_rate: a grid wants each value named",
+    "learning_rate=interval(0,1) hydra/sweeper/sampler=grid": "learning_rate: a grid needs countable values",
     "seed=range(0,4) hydra/sweeper/pruner=medain": "hydra/sweeper/pruner=medain: no such option; did you mean median?",
     "seed=range(0,4) hydra/sweeper/pruner=median hydra.sweeper.pruner.start=1": "hydra.sweeper.pruner.start=1: Could",
-    "seed=range(0,4) hydra/sweeper/pruner=median": "hydra/sweeper/pruner: this job reports nothing on its way",
+    "seed=range(0,4) hydra/sweeper/pruner=median": "hydra/sweeper/pruner: this job reports nothing before its end",
     "seed=range(0,4) hydra/sweeper/pruner=median hydra.sweeper.pruner.startup=-1": "hydra.sweeper.pruner.startup: exp",
     "seed=range(0,4) hydra/sweeper/pruner=hyperband hydra.sweeper.pruner.factor=1": "hydra.sweeper.pruner.factor: exp",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "told"), REFUSED.items(), ids=REFUSED)
-def test_a_mistake_in_a_search_is_told_in_a_line_before_any_job_runs(
-    line: str, told: str, search: Train, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("line", "output"), REFUSED.items(), ids=REFUSED)
+def test_a_mistake_in_a_search_is_reported_in_one_line_before_any_job_runs(
+    line: str, output: str, search: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert search(*line.split()) == 2
     said = capsys.readouterr()
-    assert said.err.startswith(f"error: {told}")
+    assert said.err.startswith(f"error: {output}")
     assert "10 steps" not in said.out
 
 
@@ -245,14 +245,14 @@ SETTLED = ["hydra/sweeper=optuna", "hydra/sweeper/pruner=median", "hydra.sweeper
 
 
 @pytest.mark.parametrize("chosen", [SETTLED, SETTLED[::-1]], ids=["sweeper first", "sweeper last"])
-def test_of_a_mistake_beside_options_of_a_search_nothing_else_is_told(
+def test_a_mistake_beside_options_of_a_search_is_the_only_one_reported(
     chosen: list[str], train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
     others = ("hydra.sweeper.trials=5", "hydra/sweeper/sampler=gird", "seed=range(0,4)")
     assert train("--config-dir", str(config_directory()), "-m", *chosen, *others) == 2
-    told = ["error: hydra/sweeper/sampler=gird: no such option; did you mean grid?", "nothing was run"]
-    assert capsys.readouterr().err.splitlines() == told
+    output = ["error: hydra/sweeper/sampler=gird: no such option; did you mean grid?", "nothing was run"]
+    assert capsys.readouterr().err.splitlines() == output
 
 
 def test_without_optuna_the_extra_that_brings_it_is_named(
@@ -294,19 +294,17 @@ def pruned(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "pretrain/found"
 
 
-def test_a_search_that_prunes_finds_what_a_whole_one_does_in_fewer_steps(
-    pruned: Path, corpus: Path, tmp_path: Path
-) -> None:
+def test_a_search_that_prunes_finds_the_same_best_in_fewer_steps(pruned: Path, corpus: Path, tmp_path: Path) -> None:
     assert main(searching(corpus, tmp_path)) == 0
-    whole, told = summary(tmp_path / "pretrain/found"), summary(pruned)
-    assert {each["name"] for each in whole} == {each["name"] for each in told}
-    assert (told[0]["name"], told[0]["value"]) == (whole[0]["name"], whole[0]["value"])
-    ended = [each for each in told if each["status"] == "pruned"]
+    whole, output = summary(tmp_path / "pretrain/found"), summary(pruned)
+    assert {each["name"] for each in whole} == {each["name"] for each in output}
+    assert (output[0]["name"], output[0]["value"]) == (whole[0]["name"], whole[0]["value"])
+    ended = [each for each in output if each["status"] == "pruned"]
     assert len(ended) >= 2
-    assert told[-len(ended) :] == ended
+    assert output[-len(ended) :] == ended
     assert {each["pruned_at"] for each in ended} <= {3, 6, 9}
     whole_values = values(tmp_path / "pretrain/found")
-    for each in told:
+    for each in output:
         with open(Path(each["directory"]) / "metrics.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         assert int(rows[-1]["step"]) == (each["pruned_at"] or 12)
@@ -317,31 +315,31 @@ def test_a_search_that_prunes_finds_what_a_whole_one_does_in_fewer_steps(
         rate = each["overrides"][0].partition("=")[2]
         assert each["name"] == f"optimizer.learning_rate={rate}"
     worst = max(float(each["overrides"][0].partition("=")[2]) for each in ended)
-    assert worst < float(told[0]["overrides"][0].partition("=")[2]), "the small rates are the bad ones"
+    assert worst < float(output[0]["overrides"][0].partition("=")[2]), "the small rates are the bad ones"
 
 
-def test_a_study_keeps_what_each_validation_found(pruned: Path) -> None:
+def test_a_study_records_each_validation(pruned: Path) -> None:
     by_name = {each["name"]: each for each in summary(pruned)}
     for state, params, value, found in studied(pruned):
-        told = by_name[f"optimizer.learning_rate={params['optimizer.learning_rate']}"]
-        assert (state.lower(), value) == (told["status"], told["value"])
-        assert [*found] == [*range(1, (told["pruned_at"] or 12) // 3 + 1)]
+        output = by_name[f"optimizer.learning_rate={params['optimizer.learning_rate']}"]
+        assert (state.lower(), value) == (output["status"], output["value"])
+        assert [*found] == [*range(1, (output["pruned_at"] or 12) // 3 + 1)]
         assert [*found.values()][-1] == value
 
 
-def test_what_was_pruned_is_not_run_again_by_the_same_command(
+def test_a_pruned_trial_is_not_run_again_by_the_same_command(
     pruned: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before, told = studied(pruned), summary(pruned)
+    before, output = studied(pruned), summary(pruned)
     files = {path: path.stat().st_mtime_ns for path in pruned.glob("*/checkpoints/*")}
     assert main(searching(corpus, pruned.parents[1], *MEDIAN)) == 0
     assert "steps of" not in capsys.readouterr().out
-    assert (studied(pruned), summary(pruned)) == (before, told)
+    assert (studied(pruned), summary(pruned)) == (before, output)
     assert files == {path: path.stat().st_mtime_ns for path in pruned.glob("*/checkpoints/*")}
 
 
 @pytest.mark.slow
-def test_a_search_killed_in_a_trial_goes_on_and_knows_the_same(pruned: Path, corpus: Path, tmp_path: Path) -> None:
+def test_a_search_killed_in_a_trial_resumes_with_the_same_results(pruned: Path, corpus: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "pretrain/found"
     assert main(searching(corpus, tmp_path, *MEDIAN, "hydra.sweeper.trials=3")) == 0
     killer = "+callbacks.kill={_target_: support.killers.KillAfterBatch, batches: 26}"  # of 4 a step: past a validation
@@ -382,7 +380,7 @@ def processes(train: Train, monkeypatch: pytest.MonkeyPatch) -> Train:
     return lambda *arguments: train(*ours, *arguments)
 
 
-def test_jobs_in_processes_do_what_they_do_in_this_one(processes: Train, train: Train) -> None:
+def test_jobs_in_other_processes_return_the_same(processes: Train, train: Train) -> None:
     assert train("-m", "run.name=here", "seed=2,1", "model=small,big") == 0
     assert processes("seed=2,1", "model=small,big", "hydra.launcher.at_once=3") == 0
     assert values("outputs/train/tune") == values("outputs/train/here")
@@ -403,12 +401,12 @@ def test_a_process_that_fails_or_is_killed_does_not_keep_the_others_from_being_r
     at_once: int, processes: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert processes("behave=bug,killed,full_disk,well", f"hydra.launcher.at_once={at_once}") == 1
-    told = {record["name"]: record["error"] for record in summary("outputs/train/tune")}
-    assert told["behave=well"] == ""
-    assert told["behave=bug"] == "RuntimeError: a bug of ours"
-    assert told["behave=killed"] == "its process ended with 137, as if by a kill"
-    assert told["behave=full_disk"].startswith("No space left on device")
-    assert capsys.readouterr().err.endswith("error: 3 of 4 jobs of the sweep failed, as told above\n")
+    output = {record["name"]: record["error"] for record in summary("outputs/train/tune")}
+    assert output["behave=well"] == ""
+    assert output["behave=bug"] == "RuntimeError: a bug of ours"
+    assert output["behave=killed"] == "its process exited with 137, as if it was killed"
+    assert output["behave=full_disk"].startswith("No space left on device")
+    assert capsys.readouterr().err.endswith("error: 3 of 4 jobs of the sweep failed, see above\n")
 
 
 def test_a_job_that_is_typed_twice_is_run_once(processes: Train) -> None:
@@ -426,13 +424,11 @@ def test_a_search_may_have_several_jobs_at_once(processes: Train, train: Train) 
 
 def test_devices_are_named_for_each_of_the_jobs_at_once(processes: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert processes("seed=1,2", "hydra.launcher.at_once=2", "hydra.launcher.devices=['0']") == 2
-    assert "must name those of each of 2 jobs at once" in capsys.readouterr().err
+    assert "needs one entry for each of 2 jobs at once" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}.items())
-def test_who_ends_a_sweep_ends_the_jobs_it_has_started_and_starts_no_other(
-    number: int, code: int, tmp_path: Path
-) -> None:
+def test_ending_a_sweep_ends_its_jobs_and_starts_no_other(number: int, code: int, tmp_path: Path) -> None:
     arguments = ["train", "data.path=x", "--config-dir", str(config_directory()), "-m", "hydra/launcher=local"]
     script = "import sys, toy; from lm.cli.main import main; sys.exit(main(sys.argv[1:], directory=toy.CONF))"
     command = [sys.executable, "-c", script, *arguments, "behave=wait,well"]
@@ -444,7 +440,7 @@ def test_who_ends_a_sweep_ends_the_jobs_it_has_started_and_starts_no_other(
         sweep.send_signal(number)
         said = sweep.communicate(timeout=30)[1]
     assert sweep.returncode == code
-    assert ("the same command goes on: lm train data.path=x" in said) == (number != signal.SIGKILL)
+    assert ("run the same command again to resume: lm train data.path=x" in said) == (number != signal.SIGKILL)
     until(lambda: not Path(f"/proc/{job}").exists())
     assert not (tmp_path / "outputs/train/default/behave=well").exists()
 
@@ -458,12 +454,12 @@ def until(holds: Callable[[], object]) -> None:
 
 
 @pytest.mark.slow
-def test_four_jobs_of_two_ranks_are_four_runs_and_eight_processes_and_only_the_killed_one_goes_on(
+def test_four_jobs_of_two_ranks_are_four_runs_and_eight_processes_and_only_the_killed_one_resumes(
     corpus: Path, tmp_path: Path
 ) -> None:
     sweep = tmp_path / "pretrain/tune"
-    noted = ("+callbacks.note._target_=killers.NoteRank", f"+callbacks.note.directory={tmp_path}")
-    killer = ("+callbacks.kill._target_=killers.KillAfterBatch", "+callbacks.kill.batches=${seed}")
+    noted = ("+callbacks.note._target_=support.killers.NoteRank", f"+callbacks.note.directory={tmp_path}")
+    killer = ("+callbacks.kill._target_=support.killers.KillAfterBatch", "+callbacks.kill.batches=${seed}")
     command = of_seconds(corpus, tmp_path, "tune", "-m", "seed=1000,2000,9,3000", *SET_ON)
     said = lm("pretrain", *command, *noted, *killer)
     assert said.returncode == 137, said.stderr
@@ -478,5 +474,5 @@ def test_four_jobs_of_two_ranks_are_four_runs_and_eight_processes_and_only_the_k
     assert summary(sweep)[-1]["name"] == "seed=9"
     said = lm("pretrain", *command)
     assert said.returncode == 0, said.stderr
-    assert (said.stdout.count("nothing to do"), said.stdout.count("going on from")) == (3, 1)
+    assert (said.stdout.count("nothing to do"), said.stdout.count("resuming from")) == (3, 1)
     assert len(values(sweep)) == 4

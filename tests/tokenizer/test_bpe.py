@@ -1,4 +1,4 @@
-"""Training is deterministic, and refuses what it cannot do."""
+"""Training BPE is deterministic, equals the trainer of `tokenizers`, and refuses invalid settings."""
 
 import json
 import random
@@ -10,8 +10,8 @@ from tokenizers import models, pre_tokenizers, trainers
 from lm.config.composition import Composition
 from lm.config.outline import config_directory
 from lm.tokenizer import byte_tokenizer, train_bpe
-from lm.tokenizer.pattern import GPT4, byte_level
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
+from lm.tokenizer.words import GPT4, byte_level
 
 TEXTS = [f"the {word} of the {word}s is number {i}\n" for i in range(50) for word in ("tree", "river", "été")]
 
@@ -23,7 +23,7 @@ def test_the_same_texts_give_the_same_tokenizer():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_vocabulary_is_that_of_the_trainer_of_tokenizers_to_the_letter(seed):
+def test_the_vocabulary_equals_that_of_the_trainer_of_tokenizers(seed):
     draw = random.Random(seed)
     words = ["".join(draw.choices("abcdeé \n.=1", k=draw.randint(1, 12))) for _ in range(300)]
     texts = [" ".join(draw.choices(words, k=40)) + "=" * draw.randint(1, 40) for _ in range(40)]
@@ -63,7 +63,7 @@ def test_no_text_is_refused(texts):
 def test_a_broken_pattern_is_refused():
     with pytest.raises(ValueError, match=r"tokenizer.pattern '\(' is not a regular expression"):
         train_bpe(TEXTS, pattern="(")
-    with pytest.raises(ValueError, match=r"tokenizer.pattern '\[a-z\]\*' also matches nothing"):
+    with pytest.raises(ValueError, match=r"tokenizer.pattern '\[a-z\]\*' also matches the empty string"):
         train_bpe(TEXTS, pattern="[a-z]*")
 
 
@@ -73,7 +73,7 @@ def test_a_lone_surrogate_in_training_text_is_refused():
 
 
 TEXT = "def f(x1, y=12345):\n        return 'dont' + été  \n\n"
-CUTS = {
+SPLITS = {
     "gpt4": "def¦ f¦(x¦1¦,¦ y¦=¦123¦45¦):\n¦       ¦ return¦ '¦dont¦'¦ +¦ été¦  \n\n",
     "digits": "def¦ f¦(x¦1¦,¦ y¦=¦1¦2¦3¦4¦5¦):\n¦       ¦ return¦ '¦dont¦'¦ +¦ été¦  \n\n",
     "gpt2": "def¦ f¦(¦x¦1¦,¦ y¦=¦12345¦):¦\n       ¦ return¦ '¦dont¦'¦ +¦ été¦  \n\n",
@@ -86,19 +86,19 @@ def pattern(option: str) -> str:
     return config.tokenizer.pattern
 
 
-@pytest.mark.parametrize(("option", "pieces"), CUTS.items())
-def test_each_pattern_cuts_as_it_says(option, pieces):
-    cut = byte_level(pattern(option)).pre_tokenize_str(TEXT)
-    assert ["".join(TEXT[start:stop]) for _, (start, stop) in cut] == pieces.split("¦")
+@pytest.mark.parametrize(("option", "pieces"), SPLITS.items())
+def test_each_pattern_splits_as_its_option_says(option, pieces):
+    split = byte_level(pattern(option)).pre_tokenize_str(TEXT)
+    assert ["".join(TEXT[start:stop]) for _, (start, stop) in split] == pieces.split("¦")
     tokenizer = train_bpe(TEXTS, vocab_size=300, pattern=pattern(option))
     assert tokenizer.decode(tokenizer.encode(TEXT)) == TEXT
 
 
-def test_the_pattern_unless_chosen_is_that_of_gpt4():
+def test_the_default_pattern_is_that_of_gpt4():
     assert pattern("gpt4") == GPT4
 
 
-def test_the_bytes_tokenizer_has_every_byte_by_its_value():
+def test_the_bytes_tokenizer_encodes_every_byte_as_its_value():
     tokenizer = byte_tokenizer([])
     text = "été 🙂 <|user|>\x00\r\n"
     assert tokenizer.encode(text) == list(text.encode())

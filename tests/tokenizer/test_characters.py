@@ -1,9 +1,9 @@
-"""A character is a token, or its bytes where it is rare."""
+"""A frequent character is a token, a rare one is written in bytes."""
 
 import pytest
 
 from lm.tokenizer import load_tokenizer, train_characters
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 
 TEXTS = ["été, 日本語 日本 日", "naïve café\r\n", "🙂 once"]
 
@@ -17,7 +17,7 @@ def test_frequent_characters_are_tokens_and_rare_ones_bytes():
     assert tokenizer.token_bytes[tokenizer.encode(text)].sum() == len(text.encode())
 
 
-def test_the_commonest_fill_the_vocabulary_whatever_the_order_of_the_texts(tmp_path):
+def test_the_most_frequent_fill_the_vocabulary_in_any_order_of_the_texts(tmp_path):
     size = 256 + len(SPECIAL_TOKENS) + 1
     first, second = train_characters(TEXTS, vocab_size=size), train_characters(TEXTS[::-1], vocab_size=size)
     assert first.content == second.content
@@ -29,9 +29,9 @@ def test_the_commonest_fill_the_vocabulary_whatever_the_order_of_the_texts(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("texts", "size", "told"),
+    ("texts", "size", "message"),
     [(["a"], 261, "need 262"), ([], 1024, "no text"), (["", ""], 1024, "no text"), (["a\ud800"], 1024, "surrogate")],
 )
-def test_what_cannot_be_done_is_refused(texts, size, told):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_input_is_refused(texts, size, message):
+    with pytest.raises(ValueError, match=message):
         train_characters(texts, vocab_size=size)

@@ -1,4 +1,4 @@
-"""The faster engine gives the same ids or is not used."""
+"""The fast engine gives the same ids or is not used."""
 
 import json
 import random
@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from lm.tokenizer import byte_tokenizer, train_bpe, train_characters, train_unigram, train_wordpiece
-from lm.tokenizer.engine import _mixed, fast_engine
+from lm.tokenizer.engine import _mixed_texts, fast_engine
 
 fastokens = pytest.importorskip("fastokens", reason="needs the extra lm[fast]")
-TEXTS = _mixed(random.Random(7), 300)
+TEXTS = _mixed_texts(random.Random(7), 300)
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +21,13 @@ def merged():
 @pytest.mark.parametrize(
     "train", [train_bpe, train_characters, train_unigram, train_wordpiece, lambda t, **_: byte_tokenizer(t)]
 )
-def test_batches_are_encoded_as_texts_one_by_one(train):
+def test_batches_get_the_ids_of_single_texts(train):
     tokenizer = train(TEXTS, vocab_size=700)
-    texts = ["", "<|user|> <|end_of_turn|>", *_mixed(random.Random(8), 2000)]
+    texts = ["", "<|user|> <|end_of_turn|>", *_mixed_texts(random.Random(8), 2000)]
     assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == [tokenizer.encode(text) for text in texts]
 
 
-def test_what_it_knows_it_encodes(merged):
+def test_supported_tokenizers_use_it(merged):
     assert merged.engine == "fastokens"
     assert train_unigram(TEXTS, vocab_size=300).engine == "tokenizers"
 
@@ -38,13 +38,13 @@ def test_special_tokens_in_a_text_are_text(merged):
     assert merged.decode(ids) == "<|user|>"
 
 
-def test_one_that_differs_is_not_used(merged):
+def test_an_engine_that_differs_is_not_used(merged):
     description = json.loads(merged.content)
     description["model"]["merges"] = description["model"]["merges"][:100]
     assert fast_engine(json.dumps(description), like=merged._encode_batch) is None
     assert fast_engine(merged.content, like=merged._encode_batch) is not None
 
 
-def test_without_the_package_all_goes_on(merged, monkeypatch):
+def test_without_the_package_there_is_no_fast_engine(merged, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastokens._native", None)
     assert fast_engine(merged.content, like=merged._encode_batch) is None

@@ -1,4 +1,4 @@
-"""Other libraries' vocabularies give the ids that those libraries give."""
+"""Vocabularies of other libraries give the ids of those libraries."""
 
 import base64
 import gzip
@@ -14,11 +14,11 @@ from lm.config.check import plain
 from lm.config.composition import Composition
 from lm.config.outline import config_directory
 from lm.tokenizer import load_tokenizer
-from lm.tokenizer.byte_level import to_text
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.byte_alphabet import to_text
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 
 FILES = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
-needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabularies of others are not there")
+needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabulary files are not there")
 RANKS = {bytes([n]): n for n in range(256)} | {b"he": 256, b"ll": 257, b"hell": 258, b" w": 259, b"llo": 260}
 PIECES = [
     *"aeiou  \n\t.,;:'\"()[]{}0123456789ABCxyz", " the", "ing", "'s", "'LL", "don't", "  ", "\r\n", "\n\n", "    ",
@@ -34,7 +34,7 @@ def texts(count: int) -> list[str]:
 
 
 def option(name: str, **keys: str):
-    """What `tokenizer=NAME` builds from files."""
+    """Build `tokenizer=NAME` from its files."""
     overrides = [f"tokenizer={name}", *(f"tokenizer.{key}={value}" for key, value in keys.items())]
     config = plain(Composition("tokenizer", directory=config_directory()).compose(overrides))
     return build(config["tokenizer"])([])
@@ -55,7 +55,7 @@ def assert_equal_ids(tokenizer, original) -> None:
 
 @needs_files
 @pytest.mark.parametrize("name", ["cl100k", "o200k"])
-def test_tiktoken_files_give_tiktokens_ids(name, monkeypatch):
+def test_tiktoken_files_give_the_ids_of_tiktoken(name, monkeypatch):
     tiktoken = pytest.importorskip("tiktoken")
     from tiktoken_ext import openai_public
 
@@ -68,7 +68,7 @@ def test_tiktoken_files_give_tiktokens_ids(name, monkeypatch):
 
 
 @needs_files
-def test_gpt2s_files_give_gpt2s_ids(monkeypatch):
+def test_gpt2_files_give_the_ids_of_gpt2(monkeypatch):
     tiktoken = pytest.importorskip("tiktoken")
     from tiktoken.load import data_gym_to_mergeable_bpe_ranks
     from tiktoken_ext import openai_public
@@ -80,7 +80,7 @@ def test_gpt2s_files_give_gpt2s_ids(monkeypatch):
     assert_equal_ids(option("gpt2", vocabulary=str(vocabulary), merges=str(merges)), original)
 
 
-def test_a_small_tiktoken_file_gives_its_ids_and_ours_after(tmp_path):
+def test_special_tokens_follow_the_ids_of_a_tiktoken_file(tmp_path):
     tokenizer = option("cl100k", path=str(written(tmp_path / "own.tiktoken", RANKS)))
     assert tokenizer.encode("hello w") == [258, ord("o"), 259]
     assert tokenizer.end_of_document == 261
@@ -91,7 +91,7 @@ def test_a_small_tiktoken_file_gives_its_ids_and_ours_after(tmp_path):
     assert again.encode("hello w") == tokenizer.encode("hello w")
 
 
-def test_a_packed_file_is_read_as_the_plain_one(tmp_path):
+def test_a_compressed_file_equals_the_plain_one(tmp_path):
     plain_file = written(tmp_path / "own.tiktoken", RANKS)
     packed = tmp_path / "own.tiktoken.gz"
     packed.write_bytes(gzip.compress(plain_file.read_bytes()))
@@ -99,7 +99,7 @@ def test_a_packed_file_is_read_as_the_plain_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("aGVsbG8= 1\nnot a line at all\n", "own.tiktoken:2 is not a token in base64 and its rank"),
         ("aGVsbG8= one\n", "own.tiktoken:1 is not"),
@@ -107,13 +107,13 @@ def test_a_packed_file_is_read_as_the_plain_one(tmp_path):
         ("", "lacks 256 of the 256 single bytes"),
     ],
 )
-def test_a_file_that_is_no_vocabulary_is_refused_by_line(content, told, tmp_path):
+def test_a_file_that_is_no_vocabulary_is_refused_by_line(content, message, tmp_path):
     (tmp_path / "own.tiktoken").write_text(content)
-    with pytest.raises(ValueError, match=re.escape(told)):
+    with pytest.raises(ValueError, match=re.escape(message)):
         option("cl100k", path=str(tmp_path / "own.tiktoken"))
 
 
-def test_files_that_are_not_there_or_not_text_are_told(tmp_path):
+def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"there is no file .*nowhere"):
         option("o200k", path=str(tmp_path / "nowhere.tiktoken"))
     (tmp_path / "odd.tiktoken.gz").write_bytes(b"no gzip")

@@ -1,4 +1,4 @@
-"""All ways to write a word, counted at once, are those that writing them out one by one gives."""
+"""Counts over all segmentations at once equal those of enumerating them one by one."""
 
 import random
 from math import exp, log
@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from lm.tokenizer.lattice import Lattice
-from lm.tokenizer.unigram import _digamma, _pruned, _seeds
+from lm.tokenizer.unigram import _digamma, _prune, _seeds
 
 WORDS = [b"abab", b"a", b"babaab", b"cc", b"abcabcab", b"aaaaaaaaa"]
 TIMES = [3.0, 1.0, 2.0, 5.0, 1.0, 4.0]
 
 
-def laid_out(words: list[bytes], times: list[float], longest: int = 4):
-    """The lattice of words over every substring that occurs twice, its pieces, and chances for them."""
+def make_lattice(words: list[bytes], times: list[float], longest: int = 4):
+    """Build the lattice of words over every substring that occurs twice, its pieces, and scores for them."""
     lengths = np.array([len(word) for word in words])
     data, starts = np.frombuffer(b"".join(words), dtype=np.uint8), np.cumsum(lengths) - lengths
     table, first, size, counts = _seeds(
@@ -29,26 +29,26 @@ def laid_out(words: list[bytes], times: list[float], longest: int = 4):
     return Lattice(table, starts, lengths, np.array(times)), pieces, scores, counts
 
 
-def ways(word: bytes, known: dict[bytes, float]):
-    """Every way to write the word, with its log chance."""
+def segmentations(word: bytes, known: dict[bytes, float]):
+    """Yield every segmentation of the word with its log probability."""
     if not word:
         yield [], 0.0
-    for cut in range(1, len(word) + 1):
-        if word[:cut] in known:
-            for rest, score in ways(word[cut:], known):
-                yield [word[:cut], *rest], known[word[:cut]] + score
+    for end in range(1, len(word) + 1):
+        if word[:end] in known:
+            for rest, score in segmentations(word[end:], known):
+                yield [word[:end], *rest], known[word[:end]] + score
 
 
-def test_expected_counts_and_likelihood_are_sums_over_all_ways():
-    lattice, pieces, scores, _ = laid_out(WORDS, TIMES)
+def test_expected_counts_and_likelihood_are_sums_over_all_segmentations():
+    lattice, pieces, scores, _ = make_lattice(WORDS, TIMES)
     known, likelihood = dict(zip(pieces, scores.tolist(), strict=True)), 0.0
     expected = dict.fromkeys(pieces, 0.0)
     for word, times in zip(WORDS, TIMES, strict=True):
-        found = list(ways(word, known))
-        whole = sum(exp(score) for _, score in found)
+        paths = list(segmentations(word, known))
+        whole = sum(exp(score) for _, score in paths)
         likelihood += times * log(whole)
-        for way, score in found:
-            for piece in way:
+        for path, score in paths:
+            for piece in path:
                 expected[piece] += times * exp(score) / whole
     counts, total = lattice.expected(scores)
     assert total == pytest.approx(likelihood, rel=1e-12)
@@ -56,19 +56,19 @@ def test_expected_counts_and_likelihood_are_sums_over_all_ways():
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_the_best_way_is_the_likeliest_of_all(whole):
-    lattice, pieces, scores, _ = laid_out(WORDS, TIMES)
+def test_the_best_path_is_the_likeliest_segmentation(whole):
+    lattice, pieces, scores, _ = make_lattice(WORDS, TIMES)
     known = dict(zip(pieces, scores.tolist(), strict=True))
     for chosen, paths in lattice.best(scores, whole=whole):
         for number, path in zip(chosen, paths, strict=True):
             word = WORDS[number]
-            found = [(score, way) for way, score in ways(word, known) if whole or len(way) > 1]
+            scored = [(score, path) for path, score in segmentations(word, known) if whole or len(path) > 1]
             written = [pieces[piece] for piece in path[::-1] if piece >= 0]
-            assert written == (max(found)[1] if found else [])
+            assert written == (max(scored)[1] if scored else [])
 
 
-def test_work_in_chunks_changes_nothing(monkeypatch):
-    lattice, _, scores, _ = laid_out(WORDS, TIMES)
+def test_processing_in_chunks_changes_nothing(monkeypatch):
+    lattice, _, scores, _ = make_lattice(WORDS, TIMES)
     counts, used = lattice.expected(scores)[0], lattice.used(scores)
     monkeypatch.setattr("lm.tokenizer.lattice.CELLS", 1)
     np.testing.assert_allclose(lattice.expected(scores)[0], counts, rtol=1e-12)
@@ -76,7 +76,7 @@ def test_work_in_chunks_changes_nothing(monkeypatch):
 
 
 def test_seeds_are_the_substrings_that_are_not_always_followed_by_the_same_byte():
-    _, pieces, _, counts = laid_out(WORDS, TIMES, longest=3)
+    _, pieces, _, counts = make_lattice(WORDS, TIMES, longest=3)
     naive: dict[bytes, float] = {}
     for word, times in zip(WORDS, TIMES, strict=True):
         for begin in range(len(word)):
@@ -92,30 +92,30 @@ def test_seeds_are_the_substrings_that_are_not_always_followed_by_the_same_byte(
     assert saved == sorted(saved)
 
 
-def test_what_is_pruned_is_what_the_text_would_lose_least_by():
-    """By hand: each piece's own log chance against that of the best way to write it by others."""
-    lattice, pieces, scores, _ = laid_out(WORDS, TIMES)
+def test_pruning_removes_the_pieces_that_cost_the_least_likelihood():
+    """By hand: the log probability of each piece against that of its best segmentation into others."""
+    lattice, pieces, scores, _ = make_lattice(WORDS, TIMES)
     data = b"".join(WORDS)
     size = np.array([len(piece) for piece in pieces])
     first = np.array([number if len(piece) == 1 else data.index(piece) for number, piece in enumerate(pieces)])
     known = dict(zip(pieces, scores.tolist(), strict=True))
     used = dict.fromkeys(pieces, 0.0)
     for word, times in zip(WORDS, TIMES, strict=True):
-        for piece in max((score, way) for way, score in ways(word, known))[1]:
+        for piece in max((score, path) for path, score in segmentations(word, known))[1]:
             used[piece] += times
     total, lost = sum(used.values()), {}
     for piece in pieces[256:]:
-        mine = used[piece]
-        _, others = max((score, way) for way, score in ways(piece, known) if len(way) > 1)
-        instead = sum(log((used[other] + mine) / (total + mine * (len(others) - 1))) for other in others if mine)
-        lost[piece] = mine * (log(mine / total) - instead) if mine else -float("inf")
+        own = used[piece]
+        _, others = max((score, path) for path, score in segmentations(piece, known) if len(path) > 1)
+        instead = sum(log((used[other] + own) / (total + own * (len(others) - 1))) for other in others if own)
+        lost[piece] = own * (log(own / total) - instead) if own else -float("inf")
     ranked = sorted(lost, key=lambda piece: -lost[piece])
-    assert lost[ranked[2]] > lost[ranked[3]], "the test wants no tie at the cut"
-    left = _pruned(scores, lattice, lattice.pieces, first, size, keep=256 + 3)
+    assert lost[ranked[2]] > lost[ranked[3]], "the test needs a unique order at the limit"
+    left = _prune(scores, lattice, lattice.pieces, first, size, keep=256 + 3)
     assert {pieces[number] for number in np.flatnonzero(np.isfinite(left)) if number >= 256} == set(ranked[:3])
 
 
-def test_digamma_is_that_of_torch():
+def test_digamma_equals_that_of_torch():
     values = np.concatenate([np.geomspace(1e-3, 1e9, 200), [0.5, 1.0, 10.0]])
     np.testing.assert_allclose(
         _digamma(values), torch.digamma(torch.from_numpy(values)).numpy(), rtol=1e-11, atol=1e-11

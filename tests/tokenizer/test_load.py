@@ -1,4 +1,4 @@
-"""Foreign files get our special tokens; what would miscount bytes is refused."""
+"""Files of other libraries get our special tokens; files that would miscount bytes are refused."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ import tokenizers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from lm.tokenizer import existing_tokenizer, load_tokenizer, train_bpe
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def foreign(*, normalizer=None, prefix: bool = False, alphabet: bool = True) -> Tokenizer:
-    """A tokenizer as GPT-2's, with a mark of its own."""
+    """Make a tokenizer like GPT-2's, with a special token of its own."""
     backend = Tokenizer(models.BPE())
     backend.normalizer = normalizer
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
@@ -45,17 +45,17 @@ def test_a_foreign_file_gets_our_special_tokens_after_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"prefix": True}, "does not give back the text"),
+        ({"prefix": True}, "does not give texts back exactly"),
         ({"alphabet": False}, "lacks 2.. of the 256 single bytes"),
     ],
 )
-def test_what_would_miscount_bytes_is_refused(tmp_path, changes, message):
+def test_a_file_that_would_miscount_bytes_is_refused(tmp_path, changes, message):
     foreign(**changes).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(ValueError, match=message):
         load_tokenizer(tmp_path)
 
 
-def test_a_file_that_normalises_is_taken_and_says_what_it_reads(tmp_path):
+def test_a_file_with_a_normalizer_is_accepted_and_decodes_to_the_normalized_text(tmp_path):
     foreign(normalizer=normalizers.Lowercase()).save(str(tmp_path / "tokenizer.json"))
     tokenizer = load_tokenizer(tmp_path)
     assert tokenizer.decode(tokenizer.encode("Some ÉTÉ")) == tokenizer.normalize("Some ÉTÉ") == "some été"
@@ -69,14 +69,14 @@ def test_a_missing_or_broken_file_is_refused_by_name(tmp_path):
         load_tokenizer(tmp_path)
 
 
-def test_an_existing_tokenizer_stands_in_for_training(tmp_path):
+def test_an_existing_tokenizer_takes_the_place_of_training(tmp_path):
     trained = train_bpe(["a text"], vocab_size=262)
     trained.save(tmp_path / "tokenizer.json")
     assert existing_tokenizer(["other"], path=str(tmp_path)).fingerprint == trained.fingerprint
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
-def test_a_real_llamas_tokenizer_keeps_its_ids():
+def test_a_real_llama_tokenizer_keeps_its_ids():
     original = tokenizers.Tokenizer.from_file(str(DATA / "stories260K" / "hf" / "tokenizer.json"))
     tokenizer = load_tokenizer(DATA / "stories260K" / "hf")
     for text in ("Once upon a time, Tim had a ball.", " two  blanks\n", "é 日本 🙂", ""):

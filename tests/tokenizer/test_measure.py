@@ -1,4 +1,4 @@
-"""What is measured of a vocabulary is what counting by hand gives."""
+"""Measurements of a vocabulary equal counting by hand."""
 
 import random
 import re
@@ -25,7 +25,7 @@ def tokenizer(texts):
 
 
 def by_hand(tokenizer, texts) -> dict[str, float]:
-    """Slowly: for each word, the tokens whose bytes overlap its own."""
+    """Count slowly: for each word, the tokens whose bytes overlap it."""
     words = whole = pieces = tokens = 0
     for text in texts:
         ids, spans, at = tokenizer.encode(text), [], 0
@@ -34,8 +34,8 @@ def by_hand(tokenizer, texts) -> dict[str, float]:
             spans.append((at, at + size))
             at += size
         tokens += len(ids)
-        for found in re.finditer(r"\w+", text):
-            begin, end = (len(text[:place].encode()) for place in found.span())
+        for match in re.finditer(r"\w+", text):
+            begin, end = (len(text[:place].encode()) for place in match.span())
             overlapping = [span for span in spans if span[0] < end and begin < span[1]]
             words, pieces, whole = words + 1, pieces + len(overlapping), whole + (len(overlapping) == 1)
     size = sum(len(text.encode()) for text in texts)
@@ -43,26 +43,26 @@ def by_hand(tokenizer, texts) -> dict[str, float]:
 
 
 def test_shares_are_those_counted_by_hand(tokenizer, texts):
-    found = measure(tokenizer, texts)
+    result = measure(tokenizer, texts)
     for name, value in by_hand(tokenizer, texts).items():
-        assert found[name] == pytest.approx(value, rel=1e-12), name
-    assert 0 < found["words_whole"] < 1, "the test wants words of both sorts"
+        assert result[name] == pytest.approx(value, rel=1e-12), name
+    assert 0 < result["words_whole"] < 1, "the test needs whole and split words"
 
 
 def test_bytes_are_one_token_each(texts):
-    found = measure(byte_tokenizer([]), texts)
-    assert found["bytes_per_token"] == 1
-    assert found["digits_per_token"] == 1
-    assert found["tokens"] == found["bytes"] == sum(len(text.encode()) for text in texts)
+    result = measure(byte_tokenizer([]), texts)
+    assert result["bytes_per_token"] == 1
+    assert result["digits_per_token"] == 1
+    assert result["tokens"] == result["bytes"] == sum(len(text.encode()) for text in texts)
 
 
-def test_tokens_that_a_text_never_or_rarely_uses_are_shares_of_what_it_could_use():
-    found = measure(byte_tokenizer([]), ["aaaaaaaaaaab"], rare=5)
-    assert found["never_seen"] == 254 / 256
-    assert found["rarely_seen"] == 255 / 256
+def test_never_and_rarely_seen_are_shares_of_the_usable_tokens():
+    result = measure(byte_tokenizer([]), ["aaaaaaaaaaab"], rare=5)
+    assert result["never_seen"] == 254 / 256
+    assert result["rarely_seen"] == 255 / 256
 
 
-def test_an_even_use_is_of_efficiency_1_and_one_token_alone_of_0():
+def test_renyi_efficiency_is_1_for_uniform_use_and_0_for_a_single_token():
     assert renyi_efficiency(np.full(64, 7)) == pytest.approx(1)
     assert renyi_efficiency(np.eye(64)[0]) == pytest.approx(0)
     chances = np.array([0.5, 0.3, 0.2])
@@ -70,7 +70,7 @@ def test_an_even_use_is_of_efficiency_1_and_one_token_alone_of_0():
     assert renyi_efficiency(np.array([5, 3, 2])) == pytest.approx(expected)
 
 
-def test_a_language_pays_what_its_tokens_are_over_those_of_the_reference():
+def test_premium_is_the_ratio_of_tokens_to_those_of_the_reference():
     paid = premium(byte_tokenizer([]), ["日本", "語"], ["Japan", "ese"])
     assert paid == {"texts": 2, "tokens": 9 / 8, "bytes": 9 / 8}
     merged = train_bpe(["Japanese " * 50], vocab_size=280)
@@ -79,13 +79,13 @@ def test_a_language_pays_what_its_tokens_are_over_those_of_the_reference():
         premium(merged, ["a"], [""])
 
 
-def test_the_longest_are_told_as_text(tokenizer):
+def test_the_longest_tokens_are_returned_as_text(tokenizer):
     longest = longest_tokens(tokenizer, count=3)
     sizes = [len(text.encode()) for text in longest]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] == tokenizer.token_bytes.max()
 
 
-def test_without_text_there_is_nothing_to_measure(tokenizer):
+def test_measuring_without_text_is_refused(tokenizer):
     with pytest.raises(ValueError, match="there is no text to measure a tokenizer on"):
         measure(tokenizer, ["", ""])

@@ -1,4 +1,4 @@
-"""A tokenizer that changes text says what it reads, counts the bytes of that, and how much is lost."""
+"""A tokenizer with a normalizer decodes to the normalized text, counts its bytes, and reports lost bytes."""
 
 import pickle
 
@@ -18,7 +18,7 @@ TRAINERS = {"bpe": train_bpe, "wordpiece": train_wordpiece, "unigram": train_uni
 
 @pytest.mark.parametrize("family", TRAINERS)
 @pytest.mark.parametrize(("option", "read"), [("nfc", "café ﬁ ²"), ("nfkc", "café fi 2")])
-def test_what_is_read_is_what_comes_back(family, option, read, tmp_path):
+def test_decoding_returns_the_normalized_text(family, option, read, tmp_path):
     overrides = [f"tokenizer={family}", f"tokenizer/normalizer={option}", "tokenizer.vocab_size=600"]
     config = plain(Composition("tokenizer", directory=config_directory()).compose(overrides))
     tokenizer = build(config["tokenizer"])(TEXTS)
@@ -31,23 +31,23 @@ def test_what_is_read_is_what_comes_back(family, option, read, tmp_path):
     assert TRAINERS[family](TEXTS, vocab_size=600).normalize(text) == text
 
 
-def test_a_vocabulary_is_learned_from_what_is_read():
+def test_a_vocabulary_is_trained_on_normalized_text():
     tokenizer = train_bpe(TEXTS, vocab_size=600, normalizer=normalizers.NFC())
     assert len(tokenizer.encode("cafe\u0301")) == 1
     assert tokenizer.encode("cafe\u0301") == tokenizer.encode("caf\u00e9")
 
 
-def test_what_is_lost_is_counted_in_bytes():
+def test_lost_characters_are_counted_in_bytes():
     tokenizer = train_bpe(TEXTS, vocab_size=600, normalizer=normalizers.NFKC())
-    assert tokenizer.lost("plain text") == 0
-    assert tokenizer.lost("e\u0301") == 3  # e and its accent, in place of which é came
-    assert tokenizer.lost("ﬁ ²²") == 3 + 2 + 2
-    assert train_bpe(TEXTS, vocab_size=600).lost("e\u0301 ﬁ") == 0
-    assert spaced_tokenizer().lost("a▁b") == 3
+    assert tokenizer.lost_bytes("plain text") == 0
+    assert tokenizer.lost_bytes("e\u0301") == 3  # e and its accent, replaced by é
+    assert tokenizer.lost_bytes("ﬁ ²²") == 3 + 2 + 2
+    assert train_bpe(TEXTS, vocab_size=600).lost_bytes("e\u0301 ﬁ") == 0
+    assert spaced_tokenizer().lost_bytes("a▁b") == 3
     assert measure(tokenizer, ["ﬁ a", "b"])["lost"] == pytest.approx(3 / 6)
 
 
-def test_a_space_before_a_text_is_taken_away_again():
+def test_the_space_before_a_text_is_removed_again():
     tokenizer = spaced_tokenizer()
     for text in ("ab", " ab", "", "x  y", "\n", "é▁"):
         ids = tokenizer.encode(text)
@@ -58,14 +58,14 @@ def test_a_space_before_a_text_is_taken_away_again():
     assert tokenizer.decode_bytes(tokenizer.encode("ab"), after=tokenizer.encode("ab")[0]) == b" ab"
 
 
-def test_what_ends_a_text_takes_its_prefix_from_the_count():
+def test_tokens_that_end_a_text_subtract_its_prefix():
     tokenizer = spaced_tokenizer()
     ids = [*tokenizer.encode("ab c"), tokenizer.end_of_document, *tokenizer.encode(" b"), tokenizer.end_of_turn]
     assert tokenizer.token_bytes[ids].sum() == len("ab c") + len(" b")
 
 
-def test_bytes_a_token_are_of_the_text_and_words_where_they_stand():
-    found = measure(spaced_tokenizer(), ["ab ab", "ab"])
-    assert (found["tokens"], found["bytes"], found["words_whole"], found["tokens_per_word"]) == (3, 7, 1, 1)
-    assert found["lost"] == 0
+def test_measurements_ignore_the_prefix():
+    result = measure(spaced_tokenizer(), ["ab ab", "ab"])
+    assert (result["tokens"], result["bytes"], result["words_whole"], result["tokens_per_word"]) == (3, 7, 1, 1)
+    assert result["lost"] == 0
     assert measure(spaced_tokenizer(), ["abcb"])["tokens_per_word"] == 3

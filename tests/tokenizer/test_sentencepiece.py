@@ -1,4 +1,4 @@
-"""SentencePiece's models give SentencePiece's ids, and every byte of a text is still counted."""
+"""SentencePiece models give the ids of SentencePiece, and every byte of a text is counted."""
 
 import io
 import random
@@ -7,19 +7,24 @@ from pathlib import Path
 import pytest
 
 from lm.tokenizer import sentencepiece_tokenizer
-from lm.tokenizer.engine import _mixed
+from lm.tokenizer.engine import _mixed_texts
 
 FILES = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
 MODELS = ["llama2_tokenizer.model", "mistral_tokenizer.model.v1", "mistral_mistral_instruct_tokenizer_240323.model.v3"]
 PIECES = [*"abcdefgh ABC  \n\t=-_.,'\"0123 \r\x00éßж中🙂▁", "e\u0301", "<s>", "<0x0A>", "    ", "aaa", "\n\n", "[INST]"]
-RUNS = ["a", "aa", " ", "=", "ba", "--", "  "]  # where one piece can be made in several ways
-needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabularies of others are not there")
+RUNS = ["a", "aa", " ", "=", "ba", "--", "  "]  # several merges make the same piece
+needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabulary files are not there")
 
 
 def texts() -> list[str]:
     draw = random.Random(0)
     pieces = ["".join(draw.choices(PIECES, k=draw.randrange(60))) for _ in range(1500)]
-    return [*pieces, *("".join(draw.choices(RUNS, k=draw.randrange(60))) for _ in range(700)), *_mixed(draw, 700), ""]
+    return [
+        *pieces,
+        *("".join(draw.choices(RUNS, k=draw.randrange(60))) for _ in range(700)),
+        *_mixed_texts(draw, 700),
+        "",
+    ]
 
 
 def assert_the_same(tokenizer, original) -> None:
@@ -33,7 +38,7 @@ def assert_the_same(tokenizer, original) -> None:
 
 @needs_files
 @pytest.mark.parametrize("file", MODELS)
-def test_llamas_and_mistrals_ids_are_sentencepieces(file):
+def test_llama_and_mistral_keep_the_ids_of_sentencepiece(file):
     original = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=str(FILES / file))
     tokenizer = sentencepiece_tokenizer([], path=str(FILES / file))
     assert_the_same(tokenizer, original)
@@ -44,7 +49,7 @@ def test_llamas_and_mistrals_ids_are_sentencepieces(file):
 
 IDENTITY = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False}
 KINDS = {
-    "as Llama's": IDENTITY,
+    "like Llama": IDENTITY,
     "blanks squeezed": {"normalization_rule_name": "identity"},
     "no space before": {**IDENTITY, "add_dummy_prefix": False, "user_defined_symbols": ["<0x0A>x", "\n\n"]},
     "pieces of many words": {**IDENTITY, "split_by_whitespace": False},
@@ -62,7 +67,7 @@ def trained(path: Path, **options) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_models_of_every_kind_that_is_read_keep_their_ids(kind, tmp_path):
+def test_models_of_every_supported_kind_keep_their_ids(kind, tmp_path):
     path = trained(tmp_path / "x.model", **KINDS[kind])
     original = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=path)
     tokenizer = sentencepiece_tokenizer([], path=path)
@@ -71,20 +76,20 @@ def test_models_of_every_kind_that_is_read_keep_their_ids(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"model_type": "unigram"}, "of a kind whose ids could not be kept"),
-        ({"normalization_rule_name": "nmt_nfkc"}, "of a kind whose ids could not be kept"),
+        ({"model_type": "unigram"}, "whose ids could not be preserved"),
+        ({"normalization_rule_name": "nmt_nfkc"}, "whose ids could not be preserved"),
         ({**IDENTITY, "byte_fallback": False, "vocab_size": 100}, "has no byte pieces: .* lost as <unk>"),
     ],
 )
-def test_a_model_whose_ids_or_bytes_could_not_be_kept_is_refused(options, told, tmp_path):
-    with pytest.raises(ValueError, match=rf"x\.model .*{told}"):
+def test_a_model_whose_ids_or_bytes_could_not_be_preserved_is_refused(options, message, tmp_path):
+    with pytest.raises(ValueError, match=rf"x\.model .*{message}"):
         sentencepiece_tokenizer([], path=trained(tmp_path / "x.model", **options))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xff\xff", b"#version: 0.2\n", b"\x0a\x03"])
-def test_another_file_is_refused_by_name(content, tmp_path):
+def test_a_file_of_another_format_is_refused_by_name(content, tmp_path):
     (tmp_path / "x.model").write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.model is not a SentencePiece model"):
         sentencepiece_tokenizer([], path=str(tmp_path / "x.model"))

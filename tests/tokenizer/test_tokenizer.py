@@ -1,4 +1,4 @@
-"""Text goes to ids and back without loss, every byte counted, and never becomes a control token."""
+"""Text goes to ids and back without loss, every byte is counted, and text never becomes a special token."""
 
 import json
 import pickle
@@ -10,9 +10,9 @@ import regex
 import tokenizers
 
 from lm.tokenizer import Tokenizer, load_tokenizer, train_bpe
-from lm.tokenizer.byte_level import BYTE_OF
-from lm.tokenizer.pattern import GPT4
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.byte_alphabet import BYTE_OF
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
+from lm.tokenizer.words import GPT4
 
 LINES = [f"def method_{i}(self, value={i}):\n        return self.other['key'] + value  # don't\n" for i in range(200)]
 CHARACTERS = (
@@ -47,7 +47,7 @@ def tokenizer() -> Tokenizer:
     return train_bpe(LINES, vocab_size=400)
 
 
-def test_any_text_comes_back_and_every_byte_is_counted(tokenizer):
+def test_any_text_is_returned_and_every_byte_is_counted(tokenizer):
     for text in random_texts(2000):
         ids = tokenizer.encode(text)
         assert tokenizer.decode(ids) == text
@@ -92,15 +92,15 @@ def test_ids_cut_inside_a_character_decode_to_its_exact_bytes(tokenizer):
 
 
 @pytest.mark.parametrize("text", ["\ud800", "ab\udfffcd"])
-def test_a_lone_surrogate_is_refused_in_words(tokenizer, text):
+def test_a_lone_surrogate_is_refused(tokenizer, text):
     with pytest.raises(ValueError, match="lone surrogate"):
         tokenizer.encode(text)
     with pytest.raises(ValueError, match="text 1 has the lone surrogate"):
         tokenizer.encode_batch(["fine", text])
 
 
-def test_text_is_split_as_the_pattern_says(tokenizer):
-    """Against the `regex` module, which is another engine."""
+def test_text_is_split_by_the_pattern(tokenizer):
+    """Compared with the `regex` module, another engine."""
     split = tokenizers.Tokenizer.from_str(tokenizer.content).pre_tokenizer
     for text in random_texts(500, seed=2):
         expected = [piece.group() for piece in regex.finditer(GPT4, text)]
@@ -132,7 +132,7 @@ def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
 
 
-def test_tokenizers_and_transformers_open_the_file_as_it_is(tokenizer, tmp_path):
+def test_tokenizers_and_transformers_can_open_the_file(tokenizer, tmp_path):
     transformers = pytest.importorskip("transformers")
     tokenizer.save(tmp_path / "tokenizer.json")
     plain = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
@@ -145,7 +145,7 @@ def test_tokenizers_and_transformers_open_the_file_as_it_is(tokenizer, tmp_path)
     assert json.loads(tokenizer.content)["normalizer"] is None
 
 
-def test_of_special_tokens_that_begin_alike_the_longest_is_found():
+def test_of_special_tokens_with_a_common_start_the_longest_is_matched():
     backend = tokenizers.Tokenizer.from_str(train_bpe(["ab"], vocab_size=280).content)
     backend.add_special_tokens(["<t", "<t>", "<t>>"])
     made = Tokenizer(backend.to_str())

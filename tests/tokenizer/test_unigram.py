@@ -1,4 +1,4 @@
-"""Unigram keeps what the text would miss, writes it in the likeliest way, loses nothing, and is the same every time."""
+"""Unigram keeps useful pieces, encodes by the likeliest segmentation, loses nothing and is deterministic."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lm.tokenizer import load_tokenizer, measure, train_bpe, train_unigram
-from lm.tokenizer.byte_level import to_bytes
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.byte_alphabet import to_bytes
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 
 TEXTS = [f"the {word} of the {word}s is number {i} aaa aaaa\n" for i in range(50) for word in ("tree", "river", "été")]
 LEAST = 256 + len(SPECIAL_TOKENS)
@@ -25,21 +25,21 @@ def scores(tokenizer) -> dict[bytes, float]:
     return {to_bytes(piece): score for piece, score in json.loads(tokenizer.content)["model"]["vocab"]}
 
 
-def test_the_vocabulary_is_as_large_as_asked_and_holds_every_byte(tokenizer):
+def test_the_vocabulary_has_the_requested_size_and_every_byte(tokenizer):
     assert tokenizer.vocab_size == 300
     assert {bytes([byte]) for byte in range(256)} <= scores(tokenizer).keys()
 
 
-def test_what_the_text_is_made_of_is_kept(tokenizer):
+def test_frequent_words_are_single_tokens(tokenizer):
     for word in (" the", " tree", " number", " river"):
         assert len(tokenizer.encode(word)) == 1, word
 
 
-def test_chances_sum_to_nearly_one_since_digamma_takes_a_little_from_each(tokenizer):
+def test_probabilities_sum_to_nearly_one(tokenizer):
     assert 0.9 < np.exp([*scores(tokenizer).values()]).sum() <= 1.001
 
 
-def test_text_is_written_in_its_likeliest_way(tokenizer):
+def test_text_is_encoded_by_its_likeliest_segmentation(tokenizer):
     known = scores(tokenizer)
 
     def best(word: bytes) -> float:
@@ -60,7 +60,7 @@ def test_nothing_is_lost(tokenizer):
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_more_pieces_make_shorter_text_and_about_as_short_as_merges_do():
+def test_a_larger_vocabulary_gives_fewer_tokens_about_as_few_as_bpe():
     text = [" ".join(TEXTS)]
     sizes = [measure(train_unigram(TEXTS, vocab_size=size), text)["tokens"] for size in (270, 285, 300)]
     assert sizes[0] > sizes[1] > sizes[2]
@@ -88,13 +88,13 @@ def test_the_order_of_the_texts_changes_nothing(tokenizer):
     assert train_unigram(TEXTS[::-1], vocab_size=300).content == tokenizer.content
 
 
-def test_a_text_too_small_for_the_size_says_how_many_it_gave(capsys):
-    found = train_unigram(["ab ab ab cd"], vocab_size=400)
-    assert LEAST < found.vocab_size < 270
-    assert f"no more than {found.vocab_size} of 400 tokens" in capsys.readouterr().out
+def test_a_text_too_small_for_the_size_is_reported(capsys):
+    trained = train_unigram(["ab ab ab cd"], vocab_size=400)
+    assert LEAST < trained.vocab_size < 270
+    assert f"only {trained.vocab_size} of 400 tokens" in capsys.readouterr().out
 
 
-def test_what_cannot_be_trained_is_refused_in_words():
+def test_invalid_input_is_refused():
     with pytest.raises(ValueError, match=rf"vocab_size {LEAST - 1} is too small.* need {LEAST}"):
         train_unigram(TEXTS, vocab_size=LEAST - 1)
     with pytest.raises(ValueError, match="no text to train a tokenizer on"):

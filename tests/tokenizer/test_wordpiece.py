@@ -1,4 +1,4 @@
-"""WordPiece merges by likelihood, the same every time, and loses nothing."""
+"""WordPiece merges by likelihood, is deterministic and loses nothing."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from math import log
 import pytest
 
 from lm.tokenizer import load_tokenizer, train_wordpiece
-from lm.tokenizer.special import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 from lm.tokenizer.wordpiece import WITHIN, _merge
 from lm.tokenizer.words import count_words
 
@@ -18,12 +18,12 @@ TEXTS = [f"the {word} of the {word}s is number {i} aaa aaaa\n" for i in range(50
 LEAST = 2 * 256 + len(SPECIAL_TOKENS) + 1
 
 
-def naive(words: Counter[str], wanted: int, least: int) -> list[str]:
-    """Every count anew for every merge."""
+def naive(words: Counter[str], max_merges: int, min_frequency: int) -> list[str]:
+    """Merge with all counts computed anew for every merge."""
     split = {word: [word[0], *(WITHIN + letter for letter in word[1:])] for word in words}
     total = sum(len(split[word]) * count for word, count in words.items())
     made: list[str] = []
-    while len(made) < wanted:
+    while len(made) < max_merges:
         symbols, pairs = Counter(), Counter()
         for word, count in words.items():
             for symbol in split[word]:
@@ -33,7 +33,7 @@ def naive(words: Counter[str], wanted: int, least: int) -> list[str]:
         gains = {
             pair: count * log(count * total / (symbols[pair[0]] * symbols[pair[1]]))
             for pair, count in pairs.items()
-            if count >= least
+            if count >= min_frequency
         }
         if not gains:
             break
@@ -52,13 +52,13 @@ def naive(words: Counter[str], wanted: int, least: int) -> list[str]:
     return made
 
 
-def test_the_merges_are_those_that_counting_anew_gives():
-    words = count_words(TEXTS, r"\p{L}+| ?\S+|\s+", most=10_000)
-    assert [*_merge(words, wanted=60, min_frequency=2)] == naive(words, 60, 2)
-    assert [*_merge(words, wanted=10_000, min_frequency=30)] == naive(words, 10_000, 30)
+def test_the_merges_equal_those_of_counting_anew():
+    words = count_words(TEXTS, r"\p{L}+| ?\S+|\s+", max_words=10_000)
+    assert [*_merge(words, max_merges=60, min_frequency=2)] == naive(words, 60, 2)
+    assert [*_merge(words, max_merges=10_000, min_frequency=30)] == naive(words, 10_000, 30)
 
 
-def test_any_text_comes_back_and_no_text_looks_like_a_mark(tmp_path):
+def test_any_text_is_returned_and_no_text_looks_like_the_prefix_within_words(tmp_path):
     tokenizer = train_wordpiece(TEXTS, vocab_size=LEAST + 80)
     for text in (f"the {WITHIN}tree {WITHIN * 3}unknown{WITHIN}", "ßx 🙂\x00\r\n", "x" * 300, "", *SPECIAL_TOKENS):
         ids = tokenizer.encode(text)
@@ -78,14 +78,14 @@ def test_the_file_depends_neither_on_the_order_of_texts_nor_on_the_process():
     )
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.path.dirname(__file__)}
-        told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
-        assert told.stdout.split()[-1:] == [reference], told.stderr
+        process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+        assert process.stdout.split()[-1:] == [reference], process.stderr
 
 
 @pytest.mark.parametrize(
-    ("texts", "size", "told"),
+    ("texts", "size", "message"),
     [(["a"], LEAST - 1, f"need {LEAST}"), ([""], 4096, "no text"), (["a\ud800"], 4096, "lone")],
 )
-def test_what_cannot_be_done_is_refused(texts, size, told):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_input_is_refused(texts, size, message):
+    with pytest.raises(ValueError, match=message):
         train_wordpiece(texts, vocab_size=size)

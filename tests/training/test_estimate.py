@@ -1,4 +1,4 @@
-"""The price of a run is told before it is paid: nothing is read but what says how much there is, nothing is written."""
+"""A dry run estimates what a run would take, reads no tokens and writes nothing."""
 
 import json
 import re
@@ -12,11 +12,12 @@ from lm.cli.call import call_job
 from lm.cli.main import main
 from lm.data.packing import best_fit, cut
 from lm.data.pretraining import PretrainingData
-from lm.hardware.datasheets import DATASHEETS, measured
-from lm.objective import Footprint
+from lm.hardware.datasheets import DATASHEETS, measure_machine
 from lm.report import Line, aligned, scaled
 from lm.tokenizer import load_tokenizer
-from lm.training.estimate import Devices, _share, duration
+from lm.training import Footprint
+from lm.training.estimate import duration, per_device
+from lm.training.trainer import Devices
 from support.training_runs import composed, make_corpus, of_seconds, pretraining
 
 
@@ -34,7 +35,7 @@ def pretrained(corpus, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("lm.training.estimate.measured", partial(measured, seconds=0.01))
+    monkeypatch.setattr("lm.training.estimate.measure_machine", partial(measure_machine, seconds=0.01))
 
 
 def values(text: str) -> dict[str, str]:
@@ -42,20 +43,20 @@ def values(text: str) -> dict[str, str]:
     return {label.strip(): value for label, value in re.findall(r"^(.+?)  +([^ ]+(?: [^ ]+)?)(?:  |$)", text, re.M)}
 
 
-def test_a_plan_tells_everything_and_writes_nothing(corpus, tmp_path, capsys):
+def test_a_dry_run_prints_everything_and_writes_nothing(corpus, tmp_path, capsys):
     assert main(["pretrain", "dry_run=true", *of_seconds(corpus, tmp_path, "run")]) == 0
-    told = values(capsys.readouterr().out)
-    assert told["steps"] == "12"
-    assert told["tokens"] == scaled(12 * 256)
+    output = values(capsys.readouterr().out)
+    assert output["steps"] == "12"
+    assert output["tokens"] == scaled(12 * 256)
     parts = ("weights", "optimizer", "gradients", "activations", "logits")
-    assert {"parameters", "epochs of code", "epochs of prose", "FLOPs", "memory", *parts} <= told.keys()
-    assert [key for key in told if key.startswith("on ")] == [
+    assert {"parameters", "epochs of code", "epochs of prose", "FLOPs", "memory", *parts} <= output.keys()
+    assert [key for key in output if key.startswith("on ")] == [
         "on 1 × this machine", *(f"on 1 × {name}" for name in DATASHEETS)
     ]  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_plan_reads_no_tokens(corpus, tmp_path, capsys):
+def test_a_dry_run_reads_no_tokens(corpus, tmp_path, capsys):
     copied = tmp_path / "corpus"
     shutil.copytree(corpus, copied)
     for path in [*copied.glob("*.bin"), *copied.glob("*.npz")]:
@@ -67,13 +68,14 @@ def test_a_plan_reads_no_tokens(corpus, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("packing", "known"), [(cut, "counted"), (best_fit, "estimated: without the padding")])
-def test_rows_are_those_that_opening_finds(packing, known, corpus):
+def test_sketched_rows_equal_opened_rows(packing, known, corpus):
     data = PretrainingData(str(corpus), packing=partial(packing))
     tokenizer = load_tokenizer(str(corpus))
-    assert data.sketch(tokenizer=tokenizer, context=32).startswith(known)
-    counted = {name: (len(rows), rows.counts.sum()) for name, rows in data.sources.items()}
-    data.open(tokenizer=tokenizer, context=32)
-    found = {name: (len(rows), rows.counts.sum()) for name, rows in data.sources.items()}
+    sketched = data.sketch(tokenizer=tokenizer, context=32)
+    assert sketched.basis.startswith(known)
+    counted = {name: (len(rows), rows.counts.sum()) for name, rows in sketched.sources.items()}
+    opened = data.open(tokenizer=tokenizer, context=32)
+    found = {name: (len(rows), rows.counts.sum()) for name, rows in opened.sources.items()}
     assert counted.keys() == found.keys()
     for name in found:
         assert counted[name] == pytest.approx(found[name], rel=1e-9 if packing is cut else 0.1)
@@ -82,17 +84,17 @@ def test_rows_are_those_that_opening_finds(packing, known, corpus):
 @pytest.mark.parametrize(
     "fault", ["budget.batch_tokens=250", "data.max_epochs=0.1", "data.path=nowhere", "data.max_epochs={novels: 1}"]
 )
-def test_a_plan_is_refused_in_the_words_of_the_run(fault, corpus, tmp_path, capsys):
-    told = []
+def test_a_dry_run_is_refused_with_the_message_of_the_run(fault, corpus, tmp_path, capsys):
+    output = []
     for dry_run in ("true", "false"):
         with pytest.raises(SystemExit, match="2"):
             main(["pretrain", *of_seconds(corpus, tmp_path, "run", fault, f"dry_run={dry_run}")])
-        told.append(capsys.readouterr().err)
-    assert told[0] == told[1]
-    assert told[0].count("\n") == 1
+        output.append(capsys.readouterr().err)
+    assert output[0] == output[1]
+    assert output[0].count("\n") == 1
 
 
-def test_cost_is_told_only_where_a_price_is(corpus, tmp_path, capsys):
+def test_cost_is_printed_only_where_a_price_is_given(corpus, tmp_path, capsys):
     call_job(pretraining(corpus, tmp_path, "run", "dry_run=true", "budget.steps=10000000000", "prices={H100: 2.0}"))
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("on ")]
     assert [" to pay" in line for line in lines] == ["H100" in line for line in lines]
@@ -100,7 +102,7 @@ def test_cost_is_told_only_where_a_price_is(corpus, tmp_path, capsys):
         call_job(pretraining(corpus, tmp_path, "run", "dry_run=true", "prices={H1000: 2.0}"))
 
 
-def test_a_model_too_large_is_said_to_be(corpus, tmp_path, capsys):
+def test_a_model_that_exceeds_the_memory_is_marked(corpus, tmp_path, capsys):
     large = ("model=base", "model.dim=12288", "model.layers=8", "model.attention.heads=96", "budget.batch_tokens=1024")
     call_job(
         pretraining(corpus, tmp_path, "run", "dry_run=true", *large, "model.context=32", "budget.rows_per_device=1")
@@ -110,7 +112,7 @@ def test_a_model_too_large_is_said_to_be(corpus, tmp_path, capsys):
     assert "TOO MUCH" in lines["H200"]
 
 
-def test_a_plan_may_be_asked_of_a_run_that_exists(corpus, pretrained, capsys):
+def test_a_dry_run_works_on_an_existing_run(corpus, pretrained, capsys):
     before = {path: path.read_bytes() for path in pretrained.rglob("*") if path.is_file()}
     config = json.loads((pretrained / "config.json").read_text())
     call_job({**config, "dry_run": True, "prices": {"here": 1.0}})
@@ -120,7 +122,7 @@ def test_a_plan_may_be_asked_of_a_run_that_exists(corpus, pretrained, capsys):
     assert before.keys() == {path for path in pretrained.rglob("*") if path.is_file()}
 
 
-def test_instruction_tuning_is_planned_from_a_sample(pretrained, tmp_path, capsys):
+def test_a_dry_run_of_instruction_tuning_estimates_from_a_sample(pretrained, tmp_path, capsys):
     file = tmp_path / "conversations.jsonl"
     turns = [[{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": f"{n}"}] for n in range(600)]
     file.write_text("\n".join(json.dumps({"messages": each}) for each in turns))
@@ -129,23 +131,23 @@ def test_instruction_tuning_is_planned_from_a_sample(pretrained, tmp_path, capsy
     root = [f"run.root={tmp_path}", f"model.path={pretrained}", "trainer=cpu", "compute=exact"]
     before = checkpoint.stat().st_atime_ns
     call_job(composed("instruct", *data, *root, "dry_run=true"))
-    told = capsys.readouterr().out
-    assert "estimated: all conversations counted, the first 256 encoded" in told
-    assert float(values(told)["epochs of conversations"]) == pytest.approx(2.0, rel=0.05)
+    output = capsys.readouterr().out
+    assert "estimated: all conversations counted, the first 256 encoded" in output
+    assert float(values(output)["epochs of conversations"]) == pytest.approx(2.0, rel=0.05)
     assert checkpoint.stat().st_atime_ns == before
-    rows = int(re.search(r"epochs of conversations .*?(\d+) rows", told)[1])
+    rows = int(re.search(r"epochs of conversations .*?(\d+) rows", output)[1])
     call_job(composed("instruct", *data, *root, "show=1"))
     assert rows == pytest.approx(int(re.search(r"in (\d+) rows", capsys.readouterr().out)[1]), rel=0.1)
 
 
 def test_this_machine_is_measured():
-    machine = measured("cpu", "32-true", seconds=0.05)
+    machine = measure_machine("cpu", "32-true", seconds=0.05)
     assert 1e8 < machine.flops < 1e15
     assert machine.memory > 1e8
     assert "measured" in machine.source
 
 
-def test_the_first_product_by_which_libraries_make_themselves_ready_does_not_count(monkeypatch):
+def test_the_first_product_warms_up_and_does_not_count(monkeypatch):
     clock = [0.0]
 
     class Slow(TorchFunctionMode):
@@ -156,7 +158,7 @@ def test_the_first_product_by_which_libraries_make_themselves_ready_does_not_cou
 
     monkeypatch.setattr("lm.hardware.datasheets.perf_counter", lambda: clock[0])
     with Slow():
-        machine = measured("cpu", "32-true")
+        machine = measure_machine("cpu", "32-true")
     assert machine.flops == pytest.approx(2 * 1024**3 / 0.01)
     assert clock[0] < 6.0
 
@@ -166,7 +168,7 @@ def test_a_datasheet_gives_the_number_of_the_precision():
     assert DATASHEETS["H100"].machine("H100", "32-true").flops == 67e12
 
 
-def test_numbers_are_told_in_three_figures_and_a_unit():
+def test_numbers_have_three_figures_and_a_unit():
     assert [scaled(number) for number in (0, 999, 1234, 45_600, 789e6, 1e21)] == [
         "0", "999", "1.23 k", "45.6 k", "789 M", "1000 E"
     ]  # fmt: skip
@@ -178,11 +180,11 @@ def test_numbers_are_told_in_three_figures_and_a_unit():
 WHOLE = Footprint({"weights": 800, "optimizer": 1600, "gradients": 900, "activations": 500, "logits": 64})
 
 
-def test_what_is_stored_is_shared_by_all_and_activations_by_none():
-    found = _share(WHOLE, Devices("cuda", count=4, tensor=2, sharded=True)).parts
+def test_stored_parts_are_sharded_and_activations_are_not():
+    found = per_device(WHOLE, Devices("cuda", count=4, tensor=2, sharded=True)).parts
     # 100 of the 900 are gradients of activations on their way back
     assert found == {"weights": 100, "optimizer": 200, "gradients": 200, "activations": 500, "logits": 32}
 
 
-def test_copies_share_nothing():
-    assert _share(WHOLE, Devices("cuda", count=8)) == WHOLE
+def test_replicas_shard_nothing():
+    assert per_device(WHOLE, Devices("cuda", count=8)) == WHOLE

@@ -1,1 +1,22 @@
-"""Sources of conversations: readers for the layouts in which they are published."""
+"""Sources of conversations: one reader for each common layout of instruction data."""
+
+from lm.conversation.sources.detected_layout import DetectedLayout
+from lm.conversation.sources.message_lists import AlternatingTexts, MessageLists
+from lm.conversation.sources.message_trees import MessageTrees
+from lm.conversation.sources.python_conversations import PythonConversations
+from lm.conversation.sources.question_answers import QuestionAnswers
+from lm.conversation.sources.records import HubDataset
+from lm.conversation.sources.source import ConversationSource
+from lm.conversation.sources.transcripts import Transcripts
+
+__all__ = [
+    "AlternatingTexts",
+    "ConversationSource",
+    "DetectedLayout",
+    "HubDataset",
+    "MessageLists",
+    "MessageTrees",
+    "PythonConversations",
+    "QuestionAnswers",
+    "Transcripts",
+]

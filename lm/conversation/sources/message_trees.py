@@ -1,13 +1,12 @@
-"""Conversations from trees of messages, in which people wrote several replies to each, as OpenAssistant has them."""
+"""Conversations from trees of messages with several replies to each (OpenAssistant)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from lm.conversation.conversation import ROLES, Conversation, Message
-from lm.conversation.sources.conversation_reader import ConversationFiles
-from lm.conversation.sources.record_source import Hub
-from lm.conversation.sources.records import field_of
+from lm.conversation.sources.records import HubDataset, field_of
+from lm.conversation.sources.source import LayoutSource
 
 
 @dataclass
@@ -16,20 +15,32 @@ class Node:
 
     message: Message
     parent: str | None
-    rank: float  # the lower the better; infinite where nobody ranked it
+    rank: float  # lower is better; infinite if unranked
     deleted: bool
     task: str
     place: str
 
 
-class MessageTrees(ConversationFiles):
-    """A message a record, with its id and that of the message it replies to; conversations are paths from a root.
+class MessageTrees(LayoutSource):
+    """Records with a message, its id and the id of the message it replies to; a conversation is a path from a root.
 
-    `paths` are `all` from the root to each last answer, so what several have in common is learned as often, or of each
-    tree the `best`: at each message the reply of the lowest rank (people ranked those to one message; one without a
-    rank comes last, and of equals the first). Messages after the last answer of a path are left out, as is what
-    `deleted_field` marks, with all replies to it. All conversations of a tree are held out together. A tree's messages
-    may stand anywhere, so all records are read before the first conversation.
+    Messages after the last answer of a path are left out. All conversations of a tree are held out together. The
+    messages of a tree may stand anywhere, so all records are read before the first conversation.
+
+    Args:
+        path: File, pattern such as data/*.jsonl, or a list of them; a hub id or directory with `hub`.
+        id_field: Field with the id of a message.
+        parent_field: Field with the id of the message it replies to; null in the record for a root.
+        role_field: Field that names the speaker.
+        content_field: Field that holds what is said.
+        rank_field: Field with the rank of a reply among those to one message, 0 for the best; null if unranked.
+        deleted_field: Field that is true for a deleted message, which is left out with all replies to it; null for
+            none.
+        roles: What the file calls the roles, {prompter: user}; system, user, assistant and tool are known.
+        paths: all: each path from the root to a last answer, so shared turns are trained on repeatedly. best: one
+            path per tree, at each message the reply of lowest rank; unranked replies come last, then file order.
+        task_field: Field with the kind of question, by which validation is reported; null for one task.
+        hub: Which part of a hub data set to read; null reads files.
     """
 
     def __init__(
@@ -45,7 +56,7 @@ class MessageTrees(ConversationFiles):
         roles: dict[str, str] | None = None,
         paths: Literal["all", "best"] = "all",
         task_field: str | None = None,
-        hub: Hub | None = None,
+        hub: HubDataset | None = None,
     ):
         super().__init__(path, task_field=task_field, hub=hub)
         self.id_field, self.parent_field, self.role_field = id_field, parent_field, role_field
@@ -63,7 +74,7 @@ class MessageTrees(ConversationFiles):
         replies: dict[str | None, list[str]] = {}
         for name, node in nodes.items():
             if node.parent is not None and node.parent not in nodes:
-                self.counts["messages were left out, as what they reply to is not there"] += 1
+                self.counts["messages were left out because their parent is missing"] += 1
             elif node.deleted:
                 self.counts["messages were left out as deleted"] += 1
             else:
@@ -84,10 +95,10 @@ class MessageTrees(ConversationFiles):
             role = field_of(record, self.role_field, place)
             if role not in self.roles:
                 raise ValueError(
-                    f"{place}: role {role!r} is not known: say who speaks, as +data.conversations.roles.{role}=user"
+                    f"{place}: role {role!r} is unknown: name its role, as +data.conversations.roles.{role}=user"
                 )
             if name in nodes:
-                raise ValueError(f"{place}: the message {name} is there already ({nodes[name].place}): leave one out")
+                raise ValueError(f"{place}: message {name} exists already ({nodes[name].place}): remove one")
             rank = record.get(self.rank_field) if self.rank_field is not None else None
             nodes[name] = Node(
                 Message(self.roles[role], field_of(record, self.content_field, place)),
@@ -102,7 +113,7 @@ class MessageTrees(ConversationFiles):
     def _paths(
         self, root: str, nodes: dict[str, Node], replies: dict[str | None, list[str]], answered: set[str]
     ) -> Iterator[list[str]]:
-        """The paths that are wanted of a tree, each up to its last answer."""
+        """The paths of a tree to its last answers, or the best one."""
         open_paths = [[root]]
         while open_paths:
             path = open_paths.pop()
@@ -116,9 +127,9 @@ class MessageTrees(ConversationFiles):
 
 
 def _answered(nodes: dict[str, Node], replies: dict[str | None, list[str]]) -> set[str]:
-    """The messages that are an answer, or have one somewhere below them."""
+    """The messages that are an answer or have one below them."""
     order = list(replies.get(None, []))
-    for name in order:  # which grows: parents before their replies
+    for name in order:  # which grows while it is read: parents before their replies
         order += replies.get(name, [])
     found: set[str] = set()
     for name in reversed(order):

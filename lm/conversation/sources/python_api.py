@@ -1,7 +1,7 @@
-"""What the running Python's standard library offers: every public name with what it is, takes and does.
+"""Every public name of Python's standard library with parameters, summary and code.
 
-Modules written in Python are parsed, not run; those written in C have no source, so they are imported, and with
-them the modules that pass their names on.
+Modules written in Python are parsed, not run. Those written in C have no source, so they are imported, together with
+the modules that re-export their names.
 """
 
 import ast
@@ -18,23 +18,23 @@ from types import ModuleType
 from lm.sources.python_library import LibraryFile, group_of, library_files
 from lm.sources.python_prose import compiled_modules, import_compiled, names_in
 
-# Applications and internals that happen to lie in the library: nobody asks what is in them.
-NOT_OFFERED = {"distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "turtledemo"}
-SHOWN_AS = {os.name: "os", os.path.__name__: "os.path"}  # what everybody imports to get it
+# Applications and internals that lie in the library without being part of its API.
+EXCLUDED = {"distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "turtledemo"}
+SHOWN_AS = {os.name: "os", os.path.__name__: "os.path"}  # the name people import
 SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<!vs\.)\s+(?=[\"'`(A-Z])")
 CALL = re.compile(r"[\w.]+(\(|\[|=)")
-SCRIPTS = {"main", "test"}  # run when a module is run, of no use to who imports it
+SCRIPTS = {"main", "test"}  # entry points of modules that can be run
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A public name of the library. "" where something is not known or not fit to be told."""
+    """A public name of the library; "" where something is unknown or unsuitable."""
 
     kind: str  # module, class, function, method
     module: str  # json; builtins
     path: str  # JSONEncoder.encode; "" for the module itself
-    group: str  # what must be held out with it, as in the corpus
+    group: str  # held out together, as in the corpus
     summary: str = ""  # the first sentence of its docstring
     arguments: str | None = None  # obj, *, indent=None
     header: str = ""  # def dumps(obj):
@@ -42,15 +42,15 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """As one writes it after importing the module: json.dumps; len."""
+        """The name as code spells it: json.dumps; len."""
         return ".".join(filter(None, ["" if self.module == "builtins" else self.module, self.path]))
 
 
 def library_entries() -> list[Entry]:
-    """Every public name of the standard library, in an order that never changes."""
-    files = [file for file in library_files() if _offered(file.module)]
+    """Return every public name of the standard library in a fixed order."""
+    files = [file for file in library_files() if _is_public(file.module)]
     modules = {file.module for file in files}
-    entries = [entry for file in files for entry in _written(file)]
+    entries = [entry for file in files for entry in _entries(file)]
     entries += [entry for name in compiled_modules() for entry in _compiled(name, modules)]
     first: dict[str, Entry] = {}
     for entry in entries:
@@ -58,16 +58,16 @@ def library_entries() -> list[Entry]:
     return list(first.values())
 
 
-def _offered(module: str) -> bool:
+def _is_public(module: str) -> bool:
     parts = module.split(".")
-    return parts[0] not in NOT_OFFERED and not any(part.startswith("_") for part in parts)
+    return parts[0] not in EXCLUDED and not any(part.startswith("_") for part in parts)
 
 
 def first_sentence(text: str | None) -> str:
-    """How a docstring begins, on one line; "" if it begins with something else than a sentence."""
+    """Return the first sentence of a docstring on one line; "" if it begins with anything else."""
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
     if CALL.match(paragraphs[0]):
-        del paragraphs[0]  # a signature, as C functions have it
+        del paragraphs[0]  # a signature, as in docstrings of C functions
     if not paragraphs:
         return ""
     paragraph = " ".join(paragraphs[0].replace("``", "").split())
@@ -79,8 +79,8 @@ def first_sentence(text: str | None) -> str:
     return sentence[0].upper() + sentence[1:] + ("" if sentence[-1] in ".!?" else ".")
 
 
-def _written(file: LibraryFile) -> Iterator[Entry]:
-    """The module of a file, and what it defines."""
+def _entries(file: LibraryFile) -> Iterator[Entry]:
+    """The module of a file and its definitions."""
     text = file.read()
     with warnings.catch_warnings(action="ignore"):  # old escapes in string literals
         tree = ast.parse(text)
@@ -136,7 +136,7 @@ def _arguments(node: Function, *, drop_first: bool) -> str:
 
 
 def _body(node: Function, lines: list[str]) -> str:
-    """The code under the header as it is written, comments included, without the docstring; "" if no more."""
+    """The code under the header, comments included, without the docstring; "" if nothing else."""
     statements = node.body[1:] if ast.get_docstring(node) is not None else node.body
     if not statements or all(isinstance(statement, ast.Pass | ast.Raise) for statement in statements):
         return ""
@@ -146,9 +146,9 @@ def _body(node: Function, lines: list[str]) -> str:
 
 
 def _compiled(name: str, library: set[str]) -> Iterator[Entry]:
-    """What a module written in C offers, under the name of the module that is imported to get it."""
+    """The public names of a module written in C, under the module that people import."""
     shown = SHOWN_AS.get(name, name.removeprefix("_"))
-    if not _offered(shown) or (shown != name and shown not in library):
+    if not _is_public(shown) or (shown != name and shown not in library):
         return
     module = import_compiled(name)
     if module is None:
@@ -159,11 +159,11 @@ def _compiled(name: str, library: set[str]) -> Iterator[Entry]:
         yield Entry("module", shown, "", group, first_sentence(module.__doc__))
     for path, value in _members(module, public):
         kind = "class" if isinstance(value, type) else "method" if "." in path else "function"
-        yield Entry(kind, shown, path, group, first_sentence(value.__doc__), _taken(value, path.split(".")[-1]))
+        yield Entry(kind, shown, path, group, first_sentence(value.__doc__), _c_arguments(value, path.split(".")[-1]))
 
 
 def _members(module: ModuleType, public: ModuleType) -> Iterator[tuple[str, object]]:
-    """Names and values that `module` defines and `public` passes on, and the methods of its classes."""
+    """Names and values that `module` defines and `public` re-exports, and the methods of its classes."""
     for name, value in names_in(module):
         if name.startswith("_") or (public is not module and getattr(public, name, None) is not value):
             continue
@@ -178,13 +178,13 @@ def _methods(owner: type) -> Iterable[tuple[str, object]]:
     return [(name, value) for name, value in names_in(owner) if inspect.isroutine(value) and not name.startswith("_")]
 
 
-def _taken(value: object, name: str) -> str | None:
-    """The parameters as the C source spells them, without self; from the docstring where it lacks them."""
+def _c_arguments(value: object, name: str) -> str | None:
+    """The parameters as the C source spells them, without self; else from the docstring."""
     signature = getattr(value, "__text_signature__", None)
     if signature is None:
         first_line = (value.__doc__ or "").split("\n")[0]
         found = re.match(rf"{name}\(([\w ,=*/.]*)\)", first_line)
         return found[1] if found else None
-    if "<" in signature:  # a default that has no spelling
+    if "<" in signature:  # a default that has no literal
         return None
     return re.sub(r"\$\w+(, /)?(, )?", "", signature.removeprefix("(").removesuffix(")"))

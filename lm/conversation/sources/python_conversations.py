@@ -1,14 +1,13 @@
-"""Questions and answers about the running Python's standard library: instruction data without a download.
+"""Questions and answers about Python's standard library: data without a download.
 
-Nobody wrote these conversations: they are put together from docstrings, signatures and code, in a few regular
-phrasings. They teach a small model what a turn is, to answer what was asked and to stop; they do not make it
-know Python. By `task`:
+The conversations are generated from docstrings, signatures and code, in a few regular phrasings. They teach a small
+model what a turn is, to answer the question and to stop; they do not teach it Python. By `task`:
 
     describe    What does json.dumps do?           → the first sentence of its docstring
     signature   What are the arguments of …?       → the call
     body        Write this function. def …         → the function, as the library has it
     module      Which module has dataclass?        → the module's name
-    dialogue    several of these about one thing, with follow-up questions
+    dialogue    several of these about one name, with follow-up questions
     chat        greetings, what the model is, and that it knows nothing else (`small_talk`)
 """
 
@@ -20,8 +19,8 @@ from pathlib import Path
 
 from lm.conversation.conversation import Conversation, Message
 from lm.conversation.sources import python_api, small_talk
-from lm.conversation.sources.conversation_source import ConversationSource
 from lm.conversation.sources.python_api import Entry, library_entries
+from lm.conversation.sources.source import ConversationSource
 from lm.files import hash_file, hash_json
 from lm.sources.python_library import library_files
 from lm.sources.python_prose import compiled_modules
@@ -37,37 +36,40 @@ THEN_SIGNATURE = ("What are its arguments?", "And its arguments?", "How do I cal
 THEN_WHICH = ("Which module is it in?", "Where do I find it?")
 THANKS = ("Thanks!", "Thank you.", "Thanks, that helps.")
 WELCOME = "You are welcome."
-NAMES_TOLD = 6  # of what is in a module
+MAX_NAMES = 6  # listed of a module's contents
 
 
 class PythonConversations(ConversationSource):
-    """Some fourteen thousand short conversations about the standard library, the same for the same Python.
+    """About 14,000 short conversations about the standard library, the same for the same Python.
 
-    A module's conversations share its group in the corpus: what is held out there is held out here. Those of
-    more than `longest` characters are left out and counted: 600 is about 200 tokens.
+    A module's conversations have the module's group in the corpus, so what is held out there is held out here.
+
+    Args:
+        max_characters: Maximum length of a conversation; longer ones are left out and counted in the notes. 600
+            characters are about 200 tokens.
     """
 
-    def __init__(self, *, longest: int = 600):
-        self.longest = longest
+    def __init__(self, *, max_characters: int = 600):
+        self.max_characters = max_characters
         self._conversations: list[Conversation] | None = None  # parsing takes seconds
 
     def fingerprint(self) -> str:
         files = {file.relative: hash_file(file.path) for file in library_files()}
         makers = [hash_file(Path(file)) for file in (__file__, python_api.__file__, small_talk.__file__)]
-        return hash_json(["python conversations", self.longest, sys.version, compiled_modules(), files, makers])
+        return hash_json(["python conversations", self.max_characters, sys.version, compiled_modules(), files, makers])
 
     def __iter__(self) -> Iterator[Conversation]:
         if self._conversations is None:
-            made = list(_conversations(library_entries()))
-            self._conversations = [one for one in made if _characters(one) <= self.longest]
-            if left_out := len(made) - len(self._conversations):
-                self.notes = (f"{left_out} of more than {self.longest} characters were left out",)
+            everything = list(_conversations(library_entries()))
+            self._conversations = [each for each in everything if _characters(each) <= self.max_characters]
+            if left_out := len(everything) - len(self._conversations):
+                self.notes = (f"{left_out} of more than {self.max_characters} characters were left out",)
         return iter(self._conversations)
 
 
 def _conversations(entries: Sequence[Entry]) -> Iterator[Conversation]:
-    """All of them, thing by thing."""
-    contents, places = defaultdict(list), Counter(entry.path for entry in entries)
+    """The conversations about each name, then small talk."""
+    contents, counts = defaultdict(list), Counter(entry.path for entry in entries)
     for entry in entries:
         if entry.kind in ("class", "function"):
             contents[entry.module].append(entry.path)
@@ -75,42 +77,42 @@ def _conversations(entries: Sequence[Entry]) -> Iterator[Conversation]:
         if entry.kind == "module":
             yield from _about_module(entry, contents[entry.module])
             continue
-        alone = places[entry.path] == 1 and entry.kind != "method"  # else "which module" has several answers
+        unique = counts[entry.path] == 1 and entry.kind != "method"  # else "which module" has several answers
         if entry.summary and entry.arguments is not None and _draw("dialogue", entry.name) % 8 == 0:
-            yield _dialogue(entry, alone)
+            yield _dialogue(entry, unique)
             continue
         if entry.summary:
-            asked = _choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE, entry.name)
-            yield _talk("describe", entry, asked.format(entry.name), entry.summary)
+            question = _choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE, entry.name)
+            yield _talk("describe", entry, question.format(entry.name), entry.summary)
         if entry.arguments is not None and _draw("signature", entry.name) % 3 == 0:
             yield _talk("signature", entry, _choose(SIGNATURE, entry.name).format(entry.name), _call(entry))
         if entry.summary and entry.body and entry.body.count("\n") < 12:
-            wanted = f'{entry.header}\n    """{entry.summary}"""'
+            header = f'{entry.header}\n    """{entry.summary}"""'
             answer = f"{entry.header}\n{entry.body}"
-            yield _talk("body", entry, _choose(WRITE, entry.name).format(wanted), answer)
-        if alone:
+            yield _talk("body", entry, _choose(WRITE, entry.name).format(header), answer)
+        if unique:
             yield _talk("module", entry, _choose(WHICH, entry.name).format(entry.path), _where(entry))
-    for task_turns in small_talk.exchanges():
-        yield _talk_of("chat", "", "small talk", task_turns)
+    for turns in small_talk.exchanges():
+        yield _talk_of("chat", "", "small talk", turns)
 
 
 def _about_module(entry: Entry, names: list[str]) -> Iterator[Conversation]:
     if entry.summary:
-        asked = _choose(DESCRIBE_MODULE, entry.module).format(entry.module)
-        yield _talk("describe", entry, asked, entry.summary)
+        question = _choose(DESCRIBE_MODULE, entry.module).format(entry.module)
+        yield _talk("describe", entry, question, entry.summary)
     if names:
-        asked = _choose(CONTENTS, entry.module).format(entry.module)
-        told = [*names[:NAMES_TOLD], *(["more"] if len(names) > NAMES_TOLD else [])]
-        listed = " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
-        yield _talk("module", entry, asked, f"The {entry.module} module has {listed}.")
+        question = _choose(CONTENTS, entry.module).format(entry.module)
+        listed = [*names[:MAX_NAMES], *(["more"] if len(names) > MAX_NAMES else [])]
+        text = " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
+        yield _talk("module", entry, question, f"The {entry.module} module has {text}.")
 
 
-def _dialogue(entry: Entry, alone: bool) -> Conversation:
-    """What is it, then how is it called or where is it, with or without pleasantries around."""
+def _dialogue(entry: Entry, unique: bool) -> Conversation:
+    """What it is, then how it is called or where it is, some with a greeting and thanks."""
     draw = _draw("turns", entry.name)
     turns = [_choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE, entry.name).format(entry.name)]
     turns.append(entry.summary)
-    if alone and draw % 2:
+    if unique and draw % 2:
         turns += [_choose(THEN_WHICH, entry.name), _where(entry)]
     else:
         turns += [_choose(THEN_SIGNATURE, entry.name), _call(entry)]
@@ -134,8 +136,8 @@ def _talk(task: str, entry: Entry, *turns: str) -> Conversation:
 
 
 def _talk_of(task: str, group: str, place: str, turns: Sequence[str]) -> Conversation:
-    """User and assistant in turn."""
-    messages = tuple(Message(("user", "assistant")[n % 2], said) for n, said in enumerate(turns))
+    """User and assistant alternate."""
+    messages = tuple(Message(("user", "assistant")[n % 2], text) for n, text in enumerate(turns))
     return Conversation(messages, task=task, group=group, place=f"{task} of {place}")
 
 
@@ -144,7 +146,7 @@ def _characters(conversation: Conversation) -> int:
 
 
 def _draw(salt: str, name: str) -> int:
-    """A number that is the name's own: what other names there are changes nothing."""
+    """A pseudorandom number that depends on this name alone, not on the other names."""
     return int.from_bytes(blake2b(f"{salt} {name}".encode(), digest_size=6).digest(), "big")
 
 

@@ -1,32 +1,122 @@
-"""Records of JSON, JSON Lines, CSV, TSV and Parquet files, each with the place it comes from.
+"""Records of JSON, CSV, TSV and Parquet files or of a hub data set, with their places.
 
-A file is a table if its name says so. Any other that opens with `[` is one list of records, or has a record a line.
+A file is a table if its name says so. Any other is one JSON list if it opens with `[`, else JSON Lines.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from itertools import chain, dropwhile
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 
-from lm.sources.csv_rows import csv_rows
-from lm.sources.members import open_members
-from lm.sources.parquet_rows import parquet_rows
-from lm.sources.table import DELIMITERS, form_of
+from lm.bounds import Count
+from lm.files import hash_file
+from lm.sources.hugging_face import HubRows
+from lm.sources.members import find_files, open_members
+from lm.sources.rows import csv_rows, parquet_rows
+from lm.sources.table import DELIMITERS, format_of
+
+
+class Records(ABC):
+    """Records in a fixed order, read again at each iteration."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[tuple[str, dict]]:
+        """Yield (place, record)."""
+
+    @abstractmethod
+    def identity(self) -> list:
+        """Return what determines the records, as plain data to hash."""
+
+
+class FileRecords(Records):
+    """The records of files, one file after another.
+
+    Args:
+        path: File, pattern, or a list of them.
+        columns: Names of the columns of CSV and TSV files without a header; None reads the header.
+        quoted: Whether quotes enclose cells of CSV and TSV.
+    """
+
+    def __init__(self, path: str | list[str], *, columns: list[str] | None = None, quoted: bool = True):
+        self.files = find_files(path, key="data.conversations.path")
+        self.columns, self.quoted = columns and list(columns), quoted
+
+    def __iter__(self) -> Iterator[tuple[str, dict]]:
+        for file in self.files:
+            yield from read_records(file, columns=self.columns, quoted=self.quoted)
+
+    def identity(self) -> list:
+        return [[self.columns, self.quoted], [[file.name, hash_file(file)] for file in self.files]]
+
+
+class HubRecords(Records):
+    """The first `limit` rows of a hub data set; no more are fetched."""
+
+    def __init__(self, rows: HubRows, *, limit: int | None):
+        self.rows, self.limit = rows, limit
+
+    def __iter__(self) -> Iterator[tuple[str, dict]]:
+        for number, row in enumerate(islice(self.rows, self.limit), start=1):
+            yield f"{self.rows.path}:{number}", row
+
+    def identity(self) -> list:
+        return [[self.rows.name, self.rows.folder, self.rows.split, self.limit], self.rows.identity()]
+
+
+class HubDataset:
+    """Which part of a Hugging Face data set to read: the path is a hub id, or a directory laid out like one.
+
+    Args:
+        name: Subset (configuration) of the data set, as "all"; null for the default one.
+        folder: Directory inside the data set to read; null for all of it.
+        split: Split to read, as "train".
+        revision: Commit of 40 hexadecimal digits. Required for a hub id, so that a name always means the same data.
+        limit: Maximum number of rows, from the first on; null reads all.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        folder: str | None = None,
+        split: str = "train",
+        revision: str | None = None,
+        limit: Count | None = None,
+    ):
+        self.part = {"name": name, "folder": folder, "split": split, "revision": revision}
+        self.limit = limit
+
+    def records(self, path: str | list[str]) -> Records:
+        """Return the rows of the data set at `path`."""
+        if not isinstance(path, str):
+            raise ValueError(
+                f"data.conversations.path: with data.conversations.hub it is one data set, not {len(path)}: give each "
+                "a name of its own, as +data/conversations@data.conversations.NAME=OPTION"
+            )
+        rows = HubRows(path, **self.part, path_key="data.conversations.path", key="data.conversations.hub")
+        return HubRecords(rows, limit=self.limit)
 
 
 def read_records(file: Path, *, columns: list[str] | None = None, quoted: bool = True) -> Iterator[tuple[str, dict]]:
-    """(place, record) of each record of a file, whether it is a table, one list or has one a line.
+    """Yield (place, record) of each record of a file.
 
-    `columns` names the fields of CSV and TSV without a header, in which quotes mean nothing unless `quoted`.
+    Args:
+        file: A .parquet, .csv or .tsv table; otherwise a JSON list or JSON Lines. May be packed.
+        columns: Names of the columns of CSV and TSV without a header.
+        quoted: Whether quotes enclose cells of CSV and TSV.
+
+    Raises:
+        ValueError: A record is not JSON or not an object; with its place.
     """
-    if form_of(file.name) == ".parquet":
+    if format_of(file.name) == ".parquet":
         for number, record in enumerate(parquet_rows(file, choose=lambda fields: fields), start=1):
             yield f"{file}:{number}", record
         return
     for name, stream in open_members(file):
         member = str(file.parent / name)
-        form = form_of(name)
+        form = format_of(name)
         if form in DELIMITERS:
             rows = csv_rows(
                 stream,
@@ -70,7 +160,11 @@ def _parse(text: bytes, place: str) -> object:
 
 
 def field_of(record: Mapping, field: str, place: str) -> object:
-    """The value of a field, or an error that says which there are."""
+    """Return the value of a field.
+
+    Raises:
+        ValueError: There is no such field; with the similar ones, or all.
+    """
     if field in record:
         return record[field]
     near = get_close_matches(field, record, n=1)
@@ -82,6 +176,6 @@ def field_of(record: Mapping, field: str, place: str) -> object:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in words."""
+    """Return the type of a value with its article: "a list"; "None"."""
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -1,6 +1,4 @@
-"""Greetings, what the model is, and that it knows nothing else: the part of the default conversations that is
-written by hand.
-"""
+"""Hand-written small talk: greetings, what the model is, and that it knows nothing else."""
 
 from collections.abc import Iterator
 
@@ -9,7 +7,7 @@ ABLE = "I can say what things in Python's standard library do, how to call them 
 HELLO = "Hello! Ask me about Python's standard library."
 UNKNOWN = "I do not know. I was only trained on Python's standard library."
 
-# answer: what one says to get it
+# answer: what the user says
 TALK = {
     HELLO: (
         "Hi", "Hello", "Hey", "Hi there", "Hello there", "Good morning", "Good evening", "Good afternoon",
@@ -51,18 +49,18 @@ QUESTIONS = ("Who", "What", "Are", "How", "Which", "Can", "Where", "Do", "Is")
 
 
 def exchanges() -> Iterator[tuple[str, ...]]:
-    """What user and assistant say in turn, in every spelling of each opening."""
+    """Yield the turns of each conversation, user and assistant alternating, in every spelling of each opening."""
     for answer, openings in TALK.items():
         for opening in openings:
             mark = "?" if opening.startswith(QUESTIONS) else "!"
-            for said in (opening, opening + mark, opening.lower(), opening.lower() + mark):
-                yield said, answer
+            for text in (opening, opening + mark, opening.lower(), opening.lower() + mark):
+                yield text, answer
             if answer is not HELLO:
                 for draw in range(2):
                     yield *greeting(draw + len(opening)), opening + mark, answer
 
 
 def greeting(draw: int) -> tuple[str, str]:
-    """One of the ways in which a conversation begins."""
+    """Return one of the greetings and its answer."""
     hello = TALK[HELLO][draw % 7]
     return hello + ("" if draw % 2 else "!"), HELLO

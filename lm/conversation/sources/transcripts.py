@@ -1,19 +1,25 @@
-"""Conversations from one text each, in which speakers are named, as the pairs of HH-RLHF have them."""
+"""Conversations stored as one text each, in which names open the turns (HH-RLHF)."""
 
 import re
 from collections.abc import Iterator
 
 from lm.conversation.conversation import Message
-from lm.conversation.sources.conversation_reader import RecordFiles
-from lm.conversation.sources.record_source import Hub
-from lm.conversation.sources.records import field_of, kind_of
+from lm.conversation.sources.records import HubDataset, field_of, kind_of
+from lm.conversation.sources.source import RecordwiseSource
 
 
-class TranscriptFiles(RecordFiles):
-    """A field that holds a whole conversation, each turn opened by who speaks: `\\n\\nHuman: hi\\n\\nAssistant: ho`.
+class Transcripts(RecordwiseSource):
+    """Records with a whole conversation in one field: `\\n\\nHuman: hi\\n\\nAssistant: hello`.
 
-    `user` and `assistant` are what stands before a turn of the user and one of the assistant. Turns that follow each
-    other under one name are one turn, an empty line between; blanks at the ends of turns are cut.
+    Consecutive turns of one speaker are merged, an empty line between; white space at the ends of turns is stripped.
+
+    Args:
+        path: File, pattern such as data/*.jsonl, or a list of them; a hub id or directory with `hub`.
+        text_field: Field that holds the transcript.
+        user: Text that opens a user turn, as "\\n\\nHuman:".
+        assistant: Text that opens an assistant turn, as "\\n\\nAssistant:".
+        task_field: Field with the kind of question, by which validation is reported; null for one task.
+        hub: Which part of a hub data set to read; null reads files.
     """
 
     def __init__(
@@ -24,7 +30,7 @@ class TranscriptFiles(RecordFiles):
         user: str,
         assistant: str,
         task_field: str | None = None,
-        hub: Hub | None = None,
+        hub: HubDataset | None = None,
     ):
         super().__init__(path, task_field=task_field, hub=hub)
         self.text_field, self.user, self.assistant = text_field, user, assistant
@@ -41,13 +47,13 @@ class TranscriptFiles(RecordFiles):
         before, *parts = self._names.split(text)
         if before.strip() or not parts:
             raise ValueError(
-                f"{place}: field {self.text_field!r} does not open with {self.user!r} or {self.assistant!r}: say in "
-                "data.conversations.user and data.conversations.assistant what opens their turns"
+                f"{place}: field {self.text_field!r} does not begin with {self.user!r} or {self.assistant!r}: set "
+                "data.conversations.user and data.conversations.assistant to what opens their turns"
             )
         messages: list[Message] = []
-        for name, words in zip(parts[::2], parts[1::2], strict=True):
-            role, said = self._roles[name], words.strip()
+        for name, content in zip(parts[::2], parts[1::2], strict=True):
+            role, content = self._roles[name], content.strip()
             if messages and messages[-1].role == role:
-                said = f"{messages.pop().content}\n\n{said}".strip()
-            messages.append(Message(role, said))
+                content = f"{messages.pop().content}\n\n{content}".strip()
+            messages.append(Message(role, content))
         yield messages

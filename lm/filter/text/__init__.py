@@ -1,1 +1,1 @@
-"""Text primitives that filters share: words, hashes, phrases, runs."""
+"""Text primitives that filters share: words, n-grams, their hashes, and what is found in them."""

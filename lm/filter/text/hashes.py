@@ -1,32 +1,37 @@
-"""Numbers for many short texts at once: each is hashed eight bytes at a time, and looked up in a table of those seen.
+"""64-bit hashes of words, n-grams and features, computed with NumPy for many words at once.
 
-A dictionary of strings does the same at four times the cost: each string of it lies somewhere else in memory.
+A dictionary of strings costs four times as much: each of its strings lies somewhere else in memory.
 """
 
+from functools import cache
 from hashlib import blake2b
 
 import numpy as np
 
-FIRST, NEXT, HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(32)
-UPTO = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)  # keeps so many of eight bytes
-AFTER = b" " * 8  # what has to follow the last text in memory
-LONGEST = 64  # bytes of texts that are hashed together; a longer one is hashed alone
+BASE, MIX, PAIR = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F  # odd, hence invertible modulo 2**64
+FIRST, NEXT, HALF = np.uint64(BASE), np.uint64(MIX), np.uint64(32)
+MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)  # keeps the first `count` of 8 bytes
+PADDING = b" " * 8  # must follow the last word in memory
+LONGEST = 64  # bytes of words that are hashed together; a longer one is hashed alone
+FEATURE_BITS = 18
+BLANK, WORD, SIGN = range(3)
+CHARACTER = 0xE3  # lead bytes from here on make each character a word: kana, Chinese, Hangul, emoji
 
 
-def hashed(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """64 bits for each text of `lengths` bytes that begins at `starts` of data, which has 8 more behind the last.
+def hash_spans(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Hash the byte spans of `data` that begin at `starts`, uint64 [N]; `data` ends with PADDING.
 
-    Among a million different texts, two have the same with a chance of 3e-8; of up to eight bytes none of a length do.
+    Two of a million different spans collide with a probability of 3e-8; spans of equal length up to eight bytes never.
     """
-    eights = np.ndarray(len(data) - len(AFTER) + 1, dtype="<u8", buffer=data, strides=(1,))
-    hashes = (eights[starts] & UPTO[np.minimum(lengths, 8)]) + lengths.astype(np.uint64) * NEXT
+    eights = np.ndarray(len(data) - len(PADDING) + 1, dtype="<u8", buffer=data, strides=(1,))
+    hashes = (eights[starts] & MASKS[np.minimum(lengths, 8)]) + lengths.astype(np.uint64) * NEXT
     hashes *= FIRST
     hashes ^= hashes >> HALF
     hashes *= FIRST
     at, longer = 8, np.flatnonzero(lengths > 8)
     while len(longer) and at < LONGEST:
         left = lengths[longer] - at
-        mixed = (hashes[longer] ^ (eights[starts[longer] + at] & UPTO[np.minimum(left, 8)])) * NEXT
+        mixed = (hashes[longer] ^ (eights[starts[longer] + at] & MASKS[np.minimum(left, 8)])) * NEXT
         hashes[longer] = (mixed ^ (mixed >> HALF)) * FIRST
         at, longer = at + 8, longer[left > 8]
     for place in longer.tolist():
@@ -35,34 +40,105 @@ def hashed(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return hashes
 
 
+def hash_ngrams(ids: np.ndarray, length: int) -> np.ndarray:
+    """Hash each n-gram of `length` ids, uint64 [len(ids) - length + 1], by a polynomial modulo 2**64."""
+    if len(ids) < length:
+        return np.zeros(0, dtype=np.uint64)
+    part = (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(MIX)
+    part = (part ^ (part >> np.uint64(32))) * np.uint64(MIX)
+    width, whole, size = 1, None, 0
+    while True:
+        if length & width:
+            whole = part if whole is None else _joined(whole, size, part, width)
+            size += width
+        if size == length:
+            return whole
+        part, width = _joined(part, width, part, width), 2 * width
+
+
+def _joined(first: np.ndarray, size: int, second: np.ndarray, width: int) -> np.ndarray:
+    """Hashes of the n-grams that consist of one of `size` ids and the one of `width` ids after it."""
+    after = second[size:]
+    return first[: len(after)] * np.uint64(pow(BASE, width, 1 << 64)) + after
+
+
+def word_features(text: str) -> np.ndarray:
+    """Hash each word, then each pair of adjacent words, to a feature below 2 ** FEATURE_BITS (int32).
+
+    Words are runs of letters, runs of digits, and single signs, in lower case and with every digit as 0. No vocabulary
+    is needed. Words may share a feature: with 262,144 features that costs a linear classifier next to nothing.
+    """
+    data = NORMALIZED[np.frombuffer(text.lower().encode(errors="surrogatepass"), dtype=np.uint8)]
+    if not len(data):
+        return np.zeros(0, dtype=np.int32)
+    kinds = KINDS[data]
+    begins = (kinds == SIGN) | (data >= CHARACTER)
+    begins[0] |= kinds[0] == WORD
+    begins[1:] |= (kinds[1:] == WORD) & (kinds[:-1] != WORD)
+    ends = kinds != BLANK
+    ends[:-1] &= begins[1:] | (kinds[1:] == BLANK)
+    starts, stops = np.flatnonzero(begins), np.flatnonzero(ends) + 1
+    powers, inverses = _powers(1 << max(12, (len(data) - 1).bit_length()))
+    sums = np.zeros(len(data) + 1, dtype=np.uint64)
+    np.cumsum((data + np.uint64(1)) * powers[: len(data)], out=sums[1:])
+    words = _mixed((sums[stops] - sums[starts]) * inverses[starts])
+    pairs = _mixed(words[:-1] * np.uint64(PAIR) + words[1:])
+    return (np.concatenate([words, pairs]) >> np.uint64(64 - FEATURE_BITS)).astype(np.int32)
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Make every bit of the upper half depend on all bits."""
+    values = (values ^ (values >> np.uint64(32))) * np.uint64(MIX)
+    return (values ^ (values >> np.uint64(29))) * np.uint64(MIX)
+
+
+@cache
+def _powers(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Powers of BASE and of its inverse modulo 2**64, so that a word has the same sum at every offset."""
+    return tuple(
+        np.concatenate([np.ones(1, np.uint64), np.full(size - 1, number, np.uint64)]).cumprod(dtype=np.uint64)
+        for number in (BASE, pow(BASE, -1, 1 << 64))
+    )
+
+
+def _kind(byte: int) -> int:
+    if byte >= 0x80 or chr(byte).isalnum():
+        return WORD
+    return BLANK if byte <= 0x20 or byte == 0x7F else SIGN
+
+
+KINDS = np.array([_kind(byte) for byte in range(256)], dtype=np.uint8)
+NORMALIZED = np.array([ord("0") if chr(byte) in "0123456789" else byte for byte in range(256)], dtype=np.uint8)
+
+
 class HashTable:
-    """Hashes by number, from 1 on in the order in which they were added: 16 to 32 bytes of memory for each.
+    """Number hashes from 1 in the order they are added; 16 to 32 bytes of memory each.
 
     Open addressing with linear probing, at most half full.
     """
 
     def __init__(self):
-        self.size, self._bits = 1, 16  # number 0 is none
+        self.size, self._bits = 1, 16  # number 0 means absent
         self.slots = np.zeros(1 << self._bits, dtype=np.int32)
         self.hashes = np.zeros(1 << self._bits - 1, dtype=np.uint64)
 
     def find(self, hashes: np.ndarray) -> np.ndarray:
-        """The number of each, 0 where it is not there."""
+        """Return the number of each hash, 0 where it is absent."""
         slots = self._slots(hashes)
-        found = self.slots[slots]
-        same = self.hashes[found] == hashes
-        numbers = np.where(same, found, 0)
-        left = np.flatnonzero(~same & (found > 0))
-        while len(left):  # another was there
+        numbers = self.slots[slots]
+        same = self.hashes[numbers] == hashes
+        found = np.where(same, numbers, 0)
+        left = np.flatnonzero(~same & (numbers > 0))
+        while len(left):  # the slot holds another hash
             slots[left] = self._next(slots[left])
-            found = self.slots[slots[left]]
-            same = self.hashes[found] == hashes[left]
-            numbers[left[same]] = found[same]
-            left = left[~same & (found > 0)]
-        return numbers
+            numbers = self.slots[slots[left]]
+            same = self.hashes[numbers] == hashes[left]
+            found[left[same]] = numbers[same]
+            left = left[~same & (numbers > 0)]
+        return found
 
     def add(self, hashes: np.ndarray) -> None:
-        """Give numbers to different ones that are not there."""
+        """Number distinct hashes that are absent."""
         first, self.size = self.size, self.size + len(hashes)
         if self.size > len(self.hashes):
             self._bits = (2 * self.size - 1).bit_length()
@@ -78,7 +154,7 @@ class HashTable:
         slots = self._slots(self.hashes[first:end])
         while len(numbers):
             free = self.slots[slots] == 0
-            self.slots[slots[free]] = numbers[free]  # of two that want it, the second has it
+            self.slots[slots[free]] = numbers[free]  # of two hashes for one slot, the second takes it
             left = self.slots[slots] != numbers
             slots, numbers = self._next(slots[left]), numbers[left]
 

@@ -1,4 +1,4 @@
-"""What Hydra loads of ours: it takes sweepers and launchers only from a package of this name, which has no other."""
+"""The sweeper and launchers that Hydra loads: it finds plugins only in the namespace package `hydra_plugins`."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,22 +15,32 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lm.bounds import Count, Natural
-from lm.cli.call import carry_out, freeze
-from lm.config.composition import SAME
-from lm.config.typed import literal
+from lm.cli.call import freeze, run_sweep_job
+from lm.config.composition import UNNAMED
+from lm.config.overrides import literal
 from lm.sweep import Job, Outcome
-from lm.sweep.comparison import write_trials
+from lm.sweep.comparison import check_reports, write_trials
 from lm.sweep.processes import in_processes
-from lm.sweep.reports import check_reports
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.slurm import on_slurm, parameters
 from lm.sweep.space import choice, interval, stepped
 
-TRIALS = "study.trials.json"  # what jobs are compared with
+TRIALS = "study.trials.json"  # in the sweep directory: the trials that jobs are compared with
 
 
 class Optuna(Sweeper):
-    """`hydra/sweeper=optuna`: jobs chosen by what earlier ones returned."""
+    """`hydra/sweeper=optuna`: a search whose jobs follow from the results of earlier ones.
+
+    Args:
+        sampler: Factory of the sampler, called with the space and a seed for each trial (lm.sweep.optuna).
+        storage: Factory of the storage, called with the directory of the sweep (lm.sweep.optuna).
+        pruner: Factory of the pruner that ends trials at their validations; null prunes none.
+        trials: Complete or pruned trials to reach; the same command with more of them extends the search.
+        at_once: Trials suggested and run together; more than one needs a launcher that runs several.
+        seed: Seed of the search; the seed of each trial follows from it.
+        direction: Whether the value that the job returns is minimized or maximized.
+        params: Key → values as they would be typed, such as tag(log,interval(1e-4,1e-2)).
+    """
 
     def __init__(
         self,
@@ -56,7 +66,7 @@ class Optuna(Sweeper):
     def sweep(self, arguments: list[str]) -> list[list[JobReturn]]:
         typed = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        parsed = {each.get_key_element(): each for each in parser.parse_overrides(typed)}  # the last of a key counts
+        parsed = {each.get_key_element(): each for each in parser.parse_overrides(typed)}  # the last of a key wins
         space = {key: _distribution(each) for key, each in parsed.items() if each.is_sweep_override()}
         search = Search(
             space,
@@ -88,15 +98,15 @@ class Optuna(Sweeper):
             return [[_returned(each) for each in search.run(study, launch)]]
 
     def _pruning(self, trial: int, directory: Path) -> list[str]:
-        """What gives a job the callback that may end it early, which is no part of its name."""
+        """Overrides that add the pruning callback to a job without becoming part of its name."""
         node = {
             "_target_": "lm.sweep.pruning.Pruning",
             "pruner": OmegaConf.to_container(self.config.hydra.sweeper.pruner, resolve=True),
             "trials": str((directory / TRIALS).absolute()),
             "trial": trial,
         }
-        unnamed = [*OmegaConf.select(self.config, SAME), "callbacks.pruning"]
-        return [f"+callbacks.pruning={literal(node)}", f"{SAME}={literal(unnamed)}"]
+        unnamed = [*OmegaConf.select(self.config, UNNAMED), "callbacks.pruning"]
+        return [f"+callbacks.pruning={literal(node)}", f"{UNNAMED}={literal(unnamed)}"]
 
 
 def _distribution(override: Override) -> Any:
@@ -119,8 +129,8 @@ def _returned(value: Any) -> JobReturn:
     return done
 
 
-class Elsewhere(Launcher):
-    """Jobs composed here and carried out in other processes."""
+class ProcessLauncher(Launcher):
+    """Compose jobs here and run them in other processes."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.config = hydra_context, config
@@ -132,8 +142,8 @@ class Elsewhere(Launcher):
         }
         jobs = {number: each for number, each in frozen.items() if isinstance(each, Job)}
         first = {job.directory or str(number): number for number, job in reversed(jobs.items())}
-        once = {number: jobs[number] for number in sorted(first.values())}  # a job that was typed twice
-        outcomes = self.carry_out(once, Path(self.config.hydra.sweep.dir, ".jobs"))
+        once = {number: jobs[number] for number in sorted(first.values())}  # a job typed twice runs once
+        outcomes = self.run_jobs(once, Path(self.config.hydra.sweep.dir, ".jobs"))
         return [
             _returned(outcomes[first[each.directory or str(number)]] if isinstance(each, Job) else each)
             for number, each in frozen.items()
@@ -152,24 +162,47 @@ class Elsewhere(Launcher):
         ).return_value
 
     @abstractmethod
-    def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
-        """What became of each job; `directory` is for files."""
+    def run_jobs(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
+        """Run the jobs and return the outcome of each; `directory` is for files."""
 
 
-class Local(Elsewhere):
-    """`hydra/launcher=local`: each job in a fresh process of this machine."""
+class Local(ProcessLauncher):
+    """`hydra/launcher=local`: each job in a fresh process of this machine.
+
+    Args:
+        at_once: Jobs that run at the same time, each on its share of the cores.
+        devices: CUDA_VISIBLE_DEVICES of each of them, such as ['0,1', '2,3']; null leaves it as it is.
+
+    Raises:
+        ValueError: If `devices` does not name one entry per job at once.
+    """
 
     def __init__(self, *, at_once: Count = 1, devices: list[str] | None = None):
         if devices is not None and len(devices) != at_once:
-            raise ValueError(f"hydra.launcher.devices={devices}: must name those of each of {at_once} jobs at once")
+            raise ValueError(f"hydra.launcher.devices={devices}: needs one entry for each of {at_once} jobs at once")
         self.at_once, self.devices = at_once, devices
 
-    def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
+    def run_jobs(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
         return in_processes(jobs, directory, at_once=self.at_once, devices=self.devices)
 
 
-class Slurm(Elsewhere):
-    """`hydra/launcher=slurm`: each job as `nodes` × `tasks` ranks of a cluster."""
+class Slurm(ProcessLauncher):
+    """`hydra/launcher=slurm`: each job as `nodes` × `tasks` ranks of a Slurm cluster.
+
+    Args:
+        nodes: Nodes of a job.
+        tasks: Ranks on each node.
+        gpus: GPUs on each node; null on a cluster without.
+        cores: Cores of each rank; null leaves it to Slurm.
+        memory: Memory of each node, such as 64GB; null leaves it to Slurm.
+        minutes: Time limit of a job. Training saves two minutes before it.
+        partition: Slurm partition; null for the default.
+        account: Slurm account; null for the default.
+        qos: Slurm quality of service; null for the default.
+        requeue: Whether a job that saved at its time limit is queued again and resumes.
+        at_once: Jobs of the array that run at the same time.
+        setup: Lines of shell to run before each job, such as module load.
+    """
 
     def __init__(
         self,
@@ -202,5 +235,5 @@ class Slurm(Elsewhere):
             setup=setup,
         )
 
-    def carry_out(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
-        return on_slurm(jobs, directory, carry_out=carry_out, parameters=self.parameters)
+    def run_jobs(self, jobs: Mapping[int, Job], directory: Path) -> Mapping[int, Outcome]:
+        return on_slurm(jobs, directory, run=run_sweep_job, parameters=self.parameters)

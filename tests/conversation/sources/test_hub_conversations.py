@@ -1,5 +1,4 @@
-"""Data sets of the hub are read from folders laid out like them, trees become conversations, and a hub id is asked for
-by a commit only."""
+"""Hub data sets are read from directories laid out like them, trees become conversations, and an id needs a commit."""
 
 import json
 import re
@@ -9,13 +8,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from lm.config.outline import config_directory
+from lm.config.target import locate
 from lm.conversation import Message
-from lm.conversation.sources.alternating import AlternatingFiles
-from lm.conversation.sources.conversation_files import MessageFiles
-from lm.conversation.sources.detected import DetectedFiles
-from lm.conversation.sources.message_trees import MessageTrees
-from lm.conversation.sources.question_files import QuestionFiles
-from lm.conversation.sources.record_source import Hub
+from lm.conversation.sources import AlternatingTexts, DetectedLayout, MessageTrees, QuestionAnswers
+from lm.conversation.sources.records import HubDataset
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FOLDER = config_directory() / "data" / "conversations"
@@ -38,7 +34,6 @@ ROWS = {  # a row as each data set has it
     "lima": {"conversations": ["hi", "ho"], "source": "stackexchange"},
 }  # fmt: skip
 TASKS = {"databricks_dolly": "open_qa", "smoltalk": "everyday", "tulu3": "ai2/flan", "flan": "cot_esnli"}
-CLASSES = (AlternatingFiles, DetectedFiles, MessageFiles, MessageTrees, QuestionFiles)
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +56,8 @@ def described(option: str) -> dict:
 
 def opened(option: str, path: str, **hub):
     """The option's source for a folder laid out like its data set."""
-    arguments = described(option) | {"path": path, "hub": Hub(**hub)}
-    name = arguments.pop("_target_").rpartition(".")[2]
-    return next(one for one in CLASSES if one.__name__ == name)(**arguments)
+    arguments = described(option) | {"path": path, "hub": HubDataset(**hub)}
+    return locate(arguments.pop("_target_"))[0](**arguments)
 
 
 def plant(folder, rows: list[dict]) -> str:
@@ -71,19 +65,19 @@ def plant(folder, rows: list[dict]) -> str:
     return str(folder)
 
 
-def said(read) -> list[list[str]]:
+def contents(read) -> list[list[str]]:
     return [[message.content for message in one.messages] for one in read]
 
 
 @pytest.mark.parametrize("option", ROWS)
-def test_a_folder_like_the_data_set_is_read_without_a_connection(tmp_path, option):
+def test_a_directory_like_the_data_set_is_read_without_a_connection(tmp_path, option):
     pytest.importorskip("datasets")
     path = plant(tmp_path, [ROWS[option]] * 3)
     read = list(opened(option, path))
     assert [list(one.messages) for one in read] == [HELLO] * 3
     assert {one.task for one in read} == {TASKS.get(option, ROWS[option].get("source", ""))}
     assert [one.place for one in read] == [f"{path}:{number}" for number in (1, 2, 3)]
-    detected = DetectedFiles(path, hub=Hub())
+    detected = DetectedLayout(path, hub=HubDataset())
     assert [list(one.messages) for one in detected] == [HELLO] * 3
 
 
@@ -118,45 +112,45 @@ TREE = [  # u1 ─ a1 ─ u2 ─ a2, a3 (better) and u3 without an answer; ─ a
 ]
 
 
-def test_all_paths_of_a_tree_to_an_answer_are_conversations_held_out_together(tmp_path):
+def test_all_paths_of_a_tree_are_conversations_held_out_together(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(map(json.dumps, TREE)))
     read = MessageTrees(str(file), roles={"prompter": "user"}, task_field="lang")
     found = list(read)
-    assert said(found) == [["u1", "a4"], ["u1", "a1", "u2", "a2"], ["u1", "a1", "u2", "a3"]]
+    assert contents(found) == [["u1", "a4"], ["u1", "a1", "u2", "a2"], ["u1", "a1", "u2", "a3"]]
     assert {(one.group, one.task) for one in found} == {("u1", "en")}
     assert [message.role for message in found[1].messages] == ["user", "assistant"] * 2
     assert sorted(read.notes) == [
         "1 messages were left out as deleted",
-        "1 messages were left out, as what they reply to is not there",
+        "1 messages were left out because their parent is missing",
         "1 trees have no answer",
     ]
-    assert said(DetectedFiles(str(file))) == said(found)
+    assert contents(DetectedLayout(str(file))) == contents(found)
 
 
-def test_the_best_path_goes_by_rank_and_then_by_order(tmp_path):
+def test_the_best_path_follows_rank_and_then_file_order(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(map(json.dumps, [*TREE, message("a6", "u2"), message("a7", "u9"), message("a8", "u9")])))
     read = MessageTrees(str(file), roles={"prompter": "user"}, paths="best")
-    assert said(read) == [["u1", "a4"], ["u9", "a7"]]
+    assert contents(read) == [["u1", "a4"], ["u9", "a7"]]
     file.write_text("\n".join(json.dumps(one) for one in TREE if one["message_id"] != "a4"))
-    assert said(MessageTrees(str(file), roles={"prompter": "user"}, paths="best")) == [["u1", "a1", "u2", "a3"]]
+    assert contents(MessageTrees(str(file), roles={"prompter": "user"}, paths="best")) == [["u1", "a1", "u2", "a3"]]
 
 
-def test_faults_of_trees_are_told_by_place(tmp_path):
+def test_faults_of_trees_are_refused_by_place(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(map(json.dumps, [TREE[1], TREE[1]])))
-    with pytest.raises(ValueError, match=r"a\.jsonl:2: the message u1 is there already \(.*:1\)"):
+    with pytest.raises(ValueError, match=r"a\.jsonl:2: message u1 exists already \(.*:1\)"):
         list(MessageTrees(str(file), roles={"prompter": "user"}))
-    with pytest.raises(ValueError, match=r"a\.jsonl:1: role 'prompter' is not known: .*roles\.prompter=user"):
+    with pytest.raises(ValueError, match=r"a\.jsonl:1: role 'prompter' is unknown: .*roles\.prompter=user"):
         list(MessageTrees(str(file)))
 
 
-def test_texts_in_turn_are_refused_where_they_are_none(tmp_path):
+def test_alternating_texts_that_are_not_a_list_are_refused(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({"conversations": "hi"}))
     with pytest.raises(ValueError, match=r"a\.jsonl:1: field 'conversations' is a str, not a list of texts"):
-        list(AlternatingFiles(str(file)))
+        list(AlternatingTexts(str(file)))
 
 
 def test_p3_is_read_from_its_plain_texts(tmp_path):
@@ -164,24 +158,25 @@ def test_p3_is_read_from_its_plain_texts(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
     arguments = described("p3") | {"path": str(tmp_path / "a.jsonl")}
     del arguments["_target_"]
-    assert said(QuestionFiles(**arguments)) == said(DetectedFiles(arguments["path"])) == [["hi", "ho"]]
+    assert contents(QuestionAnswers(**arguments)) == contents(DetectedLayout(arguments["path"])) == [["hi", "ho"]]
 
 
 @pytest.mark.parametrize("revision", [None, "main"])
 def test_a_hub_id_without_a_whole_commit_is_refused_under_its_own_key(revision):
     pytest.importorskip("datasets")
     with pytest.raises(
-        ValueError, match=rf"data\.conversations\.hub\.revision {revision} of a/b.*datasets/a/b/commits"
+        ValueError,
+        match=rf"data\.conversations\.hub\.revision {revision} is not a commit of 40.*datasets/a/b/commits",
     ):
-        QuestionFiles("a/b", hub=Hub(revision=revision))
-    with pytest.raises(ValueError, match=r"data\.conversations\.path /none is neither a folder here"):
-        QuestionFiles("/none", hub=Hub(revision=COMMIT))
+        QuestionAnswers("a/b", hub=HubDataset(revision=revision))
+    with pytest.raises(ValueError, match=r"data\.conversations\.path /none is neither a local folder"):
+        QuestionAnswers("/none", hub=HubDataset(revision=COMMIT))
     with pytest.raises(ValueError, match=r"with data\.conversations\.hub it is one data set, not 2"):
-        QuestionFiles(["a/b", "c/d"], hub=Hub(revision=COMMIT))
+        QuestionAnswers(["a/b", "c/d"], hub=HubDataset(revision=COMMIT))
 
 
 @pytest.mark.parametrize("file", READY, ids=lambda file: file.stem)
-def test_every_data_set_that_comes_ready_names_a_commit_or_asks_for_one_and_its_licence(file):
+def test_every_ready_made_data_set_names_its_licence_and_a_commit_or_requires_one(file):
     found = OmegaConf.load(file)
     if "hub" in found:  # not the one for any data set
         assert found.hub.revision is None or re.fullmatch(r"[0-9a-f]{40}", found.hub.revision)

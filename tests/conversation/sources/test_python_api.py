@@ -1,4 +1,4 @@
-"""What is told of the library is what its source says, and nothing of it is run to find out."""
+"""Entries of the standard library say what its source says, and nothing written in Python is run."""
 
 import re
 import subprocess
@@ -6,19 +6,19 @@ import sys
 
 import pytest
 
-from lm.conversation.sources.python_api import Entry, _written, first_sentence, library_entries
+from lm.conversation.sources.python_api import Entry, _entries, first_sentence, library_entries
 
 
 @pytest.fixture(scope="module")
 def entries() -> dict[str, Entry]:
     made = library_entries()
     found = {entry.name: entry for entry in made}
-    assert len(found) == len(made), "a name is told of once"
+    assert len(found) == len(made), "each name has one entry"
     return found
 
 
 @pytest.mark.parametrize(
-    ("docstring", "told"),
+    ("docstring", "sentence"),
     [
         ("Return the square root of x.", "Return the square root of x."),
         ("return it, now; and then\n\n  more", "Return it, now; and then."),
@@ -37,12 +37,12 @@ def entries() -> dict[str, Entry]:
         ("A title over a rule\n=============", ""),
     ],
 )
-def test_the_first_sentence_is_told_if_there_is_one(docstring, told):
-    assert first_sentence(docstring) == told
+def test_the_summary_is_the_first_sentence_if_there_is_one(docstring, sentence):
+    assert first_sentence(docstring) == sentence
 
 
 class File:
-    """A module as the corpus knows it."""
+    """A module as the corpus has it."""
 
     module, group = "made_up", "made_up"
 
@@ -75,8 +75,8 @@ class _Hidden: pass
 '''
 
 
-def test_public_names_are_read_from_the_source_with_what_they_take_and_do():
-    found = {entry.path: entry for entry in _written(File(MODULE))}
+def test_public_names_are_read_from_the_source_with_parameters_and_summary():
+    found = {entry.path: entry for entry in _entries(File(MODULE))}
     assert list(found) == ["", "plain", "Thing", "Thing.method", "Thing.free", "Thing.name", "Thing.wait"]
     assert {path: entry.kind for path, entry in found.items() if path in ("", "plain", "Thing", "Thing.free")} == {
         "": "module", "plain": "function", "Thing": "class", "Thing.free": "method",
@@ -94,7 +94,7 @@ def test_public_names_are_read_from_the_source_with_what_they_take_and_do():
     assert Entry("function", "builtins", "len", "builtins").name == "len"
 
 
-def test_known_facts_are_told(entries):
+def test_known_facts_are_right(entries):
     assert entries["math.sqrt"].summary == "Return the square root of x."
     assert (entries["math.sqrt"].kind, entries["math.sqrt"].arguments) == ("function", "x, /")
     assert entries["len"].module == "builtins"
@@ -107,26 +107,26 @@ def test_known_facts_are_told(entries):
     assert entries["itertools.chain"].kind == "class"
 
 
-def test_nothing_private_and_no_application_is_offered(entries):
+def test_private_names_and_applications_are_excluded(entries):
     parts = [name.split(".") for name in entries]
     assert not [name for name in parts if any(part.startswith("_") for part in name)]
     assert not {"idlelib", "encodings", "distutils", "turtledemo"} & {name[0] for name in parts}
 
 
-def test_nothing_of_this_process_is_told(entries):
+def test_no_entry_depends_on_this_process(entries):
     for entry in entries.values():
-        told = f"{entry.summary} {entry.arguments or ''}"
-        assert not re.search(r"<\w+( object)? at|<function|<built-in|<class|\bobject at 0x", told), entry
+        text = f"{entry.summary} {entry.arguments or ''}"
+        assert not re.search(r"<\w+( object)? at|<function|<built-in|<class|\bobject at 0x", text), entry
 
 
-def test_code_that_is_told_can_be_parsed_under_its_header(entries):
+def test_code_can_be_parsed_under_its_header(entries):
     written = [entry for entry in entries.values() if entry.body]
     assert len(written) > 3000
     for entry in written:
         compile(f"{entry.header}\n{entry.body}", entry.name, "exec", dont_inherit=True, flags=0x400)  # parse only
 
 
-def test_modules_written_in_python_are_parsed_and_never_run():
+def test_modules_entries_in_python_are_parsed_and_never_run():
     script = (
         "import sys; from lm.conversation.sources.python_api import library_entries; "
         "found = {e.module for e in library_entries()}; "

@@ -1,4 +1,4 @@
-"""Conversations about the library are the same for the same Python, right, and held out with the corpus."""
+"""Conversations about the library are reproducible, right, and held out with the corpus."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from lm.conversation import MaskValidator, RoleTokens
+from lm.conversation import MaskValidator, RoleTokenTemplate
 from lm.conversation.sources.python_api import library_entries
 from lm.conversation.sources.python_conversations import PythonConversations
 from lm.conversation.sources.small_talk import IDENTITY, UNKNOWN
@@ -20,7 +20,7 @@ from lm.tokenizer import train_bpe
 
 @pytest.fixture(scope="module", autouse=True)
 def parsed_once():
-    """The library takes seconds to parse."""
+    """Parsing the library takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         entries = library_entries()
         patch.setattr("lm.conversation.sources.python_conversations.library_entries", lambda: entries)
@@ -38,8 +38,8 @@ def conversations(source):
 
 
 @pytest.fixture(scope="module")
-def asked(conversations) -> dict[tuple[str, str], list[str]]:
-    """What was said, by task and the thing it is about."""
+def by_name(conversations) -> dict[tuple[str, str], list[str]]:
+    """The turns by task and name."""
     return {tuple(one.place.split(" of ", 1)): [message.content for message in one.messages] for one in conversations}
 
 
@@ -60,30 +60,30 @@ def test_two_readings_in_two_processes_agree_whatever_the_hash_seed(source, conv
     assert ran.stdout.split() == [digest(conversations), source.fingerprint()]
 
 
-def test_every_conversation_passes_its_check_and_its_certificate(conversations):
+def test_every_conversation_is_valid_and_so_is_its_mask(conversations):
     tokenizer = train_bpe((one.messages[1].content for one in conversations[:500]), vocab_size=400)
-    certificate = MaskValidator(RoleTokens(), tokenizer)
+    validator = MaskValidator(RoleTokenTemplate(), tokenizer)
     for number, conversation in enumerate(conversations):
         conversation.check()
         assert [message.role for message in conversation.messages[::2]] == ["user"] * (len(conversation.messages) // 2)
         assert conversation.messages[-1].role == "assistant"
         if number % 20 == 0:
-            certificate.check(RoleTokens().encode(conversation, tokenizer), conversation)
+            validator.check(RoleTokenTemplate().encode(conversation, tokenizer), conversation)
 
 
-def test_every_task_is_there_often_enough_to_be_learned(conversations):
+def test_every_task_occurs_often_enough_to_be_learned(conversations):
     tasks = Counter(conversation.task for conversation in conversations)
     assert set(tasks) == {"describe", "signature", "body", "module", "dialogue", "chat"}
     assert min(tasks.values()) > 300
     assert sum(tasks.values()) > 10_000
 
 
-def test_no_conversation_is_longer_than_asked_and_the_longer_ones_are_counted(source, conversations):
+def test_no_conversation_exceeds_max_characters_and_longer_ones_are_counted(source, conversations):
     def longest(made):
         return max(sum(len(message.content) for message in one.messages) for one in made)
 
     assert longest(conversations) <= 600
-    short = PythonConversations(longest=100)
+    short = PythonConversations(max_characters=100)
     kept = list(short)
     assert longest(kept) <= 100
     assert kept == [one for one in conversations if longest([one]) <= 100]
@@ -95,7 +95,7 @@ def test_no_conversation_is_longer_than_asked_and_the_longer_ones_are_counted(so
 
 
 @pytest.mark.parametrize(
-    ("task", "thing", "told"),
+    ("task", "thing", "expected"),
     [
         ("describe", "math.sqrt", "Return the square root of x."),
         ("describe", "textwrap.dedent", "Remove any common leading whitespace from every line in `text`."),
@@ -104,23 +104,23 @@ def test_no_conversation_is_longer_than_asked_and_the_longer_ones_are_counted(so
         ("module", "sorted", "sorted is built in."),
     ],
 )
-def test_known_facts_are_told(asked, task, thing, told):
-    question, answer = asked[task, thing]
-    assert answer == told
+def test_known_facts_are_right(by_name, task, thing, expected):
+    question, answer = by_name[task, thing]
+    assert answer == expected
     assert thing.split(".")[-1] in question
 
 
-def test_which_module_has_a_name_is_asked_only_where_one_has(conversations):
+def test_which_module_has_a_name_is_asked_only_of_unique_names(conversations):
     answers: dict[str, set[str]] = {}
     for one in conversations:
         if one.task == "module" and "module have" not in one.messages[0].content:
             answers.setdefault(one.messages[1].content.split(" is ")[0], set()).add(one.messages[1].content)
     assert len(answers) > 1500
-    assert all(len(told) == 1 for told in answers.values())
+    assert all(len(each) == 1 for each in answers.values())
     assert "loads" not in answers, "json and pickle and more have it"
 
 
-def test_functions_are_completed_with_the_code_of_the_library(conversations):
+def test_functions_are_completed_with_the_library_code(conversations):
     library = dict.fromkeys({file.group for file in library_files()}, "")
     for file in library_files():
         library[file.group] += file.read().expandtabs()
@@ -139,13 +139,13 @@ def test_the_model_knows_what_it_is_and_what_it_does_not_know(conversations):
     assert all(one.group == "" for one in conversations if one.task == "chat")
 
 
-def test_a_group_of_the_corpus_is_held_out_of_the_conversations_as_well(conversations):
+def test_a_group_held_out_of_the_corpus_is_held_out_of_the_conversations(conversations):
     split, documents = Split(0.05), list(PythonSource())
     held_out = {document.group for document in documents if split.held_out(document)}
     pages = {document.id.removeprefix("module "): document.group for document in documents}
-    told = {conversation.group for conversation in conversations} - {""}
-    assert told <= {file.group for file in library_files()} | {group_of(name) for name in compiled_modules()}
-    assert len(told & held_out) > 5
+    groups = {conversation.group for conversation in conversations} - {""}
+    assert groups <= {file.group for file in library_files()} | {group_of(name) for name in compiled_modules()}
+    assert len(groups & held_out) > 5
     for conversation in conversations:
         if conversation.group:
             assert split.held_out(conversation) == (conversation.group in held_out), conversation.place

@@ -1,4 +1,4 @@
-"""Every record has its place, whether the file is a list or has a record a line."""
+"""Every record has its place, whether the file is a JSON list or JSON Lines."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ def written(path: Path, text: str | bytes) -> Path:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_list_and_a_record_a_line_read_the_same(tmp_path, indent):
+def test_a_json_list_and_json_lines_give_the_same_records(tmp_path, indent):
     listed = written(tmp_path / "a.json", json.dumps(RECORDS, indent=indent))
     lined = written(tmp_path / "a.jsonl", LINES + "\n")
     assert [record for _, record in read_records(listed)] == [record for _, record in read_records(lined)] == RECORDS
@@ -27,14 +27,14 @@ def test_a_list_and_a_record_a_line_read_the_same(tmp_path, indent):
     assert [place for place, _ in read_records(lined)] == [f"{lined}:{n}" for n in (1, 2, 3)]
 
 
-def test_the_content_decides_and_not_the_name(tmp_path):
+def test_the_content_decides_the_format_and_not_the_name(tmp_path):
     path = written(tmp_path / "a.jsonl", "  " + json.dumps(RECORDS))
     assert [record for _, record in read_records(path)] == RECORDS
 
 
 @pytest.mark.parametrize("text", [LINES, json.dumps(RECORDS, indent=1)])
 @pytest.mark.parametrize("pack", [gzip.compress, pyzstd.compress])
-def test_packed_files_read_the_same(tmp_path, text, pack):
+def test_packed_files_give_the_same_records(tmp_path, text, pack):
     name = "a.json.gz" if pack is gzip.compress else "a.json.zst"
     records = list(read_records(written(tmp_path / name, pack(text.encode()))))
     assert [record for _, record in records] == RECORDS
@@ -42,12 +42,12 @@ def test_packed_files_read_the_same(tmp_path, text, pack):
 
 
 @pytest.mark.parametrize("text", [LINES, json.dumps(RECORDS), LINES.replace("\n", "\r\n")])
-def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_record(tmp_path, text):
+def test_byte_order_marks_and_carriage_returns_are_not_part_of_a_record(tmp_path, text):
     path = written(tmp_path / "a.json", b"\xef\xbb\xbf" + text.encode())
     assert [record for _, record in read_records(path)] == RECORDS
 
 
-def test_empty_lines_are_passed_over_and_counted(tmp_path):
+def test_empty_lines_are_skipped_and_counted(tmp_path):
     path = written(tmp_path / "a.jsonl", '{"a": 1}\n\n  \n{"a": 2}')
     assert [place for place, _ in read_records(path)] == [f"{path}:1", f"{path}:4"]
     path = written(tmp_path / "b.jsonl", "\n" + LINES)
@@ -57,12 +57,12 @@ def test_empty_lines_are_passed_over_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\n", "[]"])
-def test_a_file_of_nothing_has_no_records(tmp_path, text):
+def test_an_empty_file_has_no_records(tmp_path, text):
     assert list(read_records(written(tmp_path / "a.json", text))) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"a": 1}\n{"a": ', r"a\.json:2 is not JSON: "),
         ('{"a": 1}\n\n[2]', r"a\.json:3 is a list, not an object with fields"),
@@ -74,14 +74,14 @@ def test_a_file_of_nothing_has_no_records(tmp_path, text):
         (b'{"a": "\xff"}', r"a\.json:1 is not JSON: .*utf-8"),
     ],
 )
-def test_what_is_no_record_is_refused_by_place(tmp_path, text, told):
+def test_anything_but_a_record_is_refused_by_place(tmp_path, text, message):
     path = written(tmp_path / "a.json", text)
-    with pytest.raises(ValueError, match=told) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         list(read_records(path))
     assert str(path) in str(caught.value)
 
 
-def test_a_missing_field_is_refused_with_what_there_is():
+def test_a_missing_field_is_refused_with_the_existing_ones():
     assert field_of({"a": None}, "a", "x:1") is None
     with pytest.raises(ValueError, match=r"^x:1 has no field 'prompt': did you mean 'promt'\? Name .*question_field"):
         field_of({"promt": "hi"}, "prompt", "x:1")
@@ -91,5 +91,5 @@ def test_a_missing_field_is_refused_with_what_there_is():
         field_of({}, "prompt", "x:1")
 
 
-def test_values_have_names():
+def test_types_are_named_with_their_article():
     assert [kind_of(value) for value in (None, 3, "a", [])] == ["None", "an int", "a str", "a list"]

@@ -1,39 +1,39 @@
-"""A hash says which of many short texts are the same, and a table which number each has."""
+"""Equal short texts have equal hashes, and a table numbers them."""
 
 import random
 
 import numpy as np
 import pytest
 
-from lm.filter.text.hashes import AFTER, LONGEST, HashTable, hashed
+from lm.filter.text.hashes import LONGEST, PADDING, HashTable, hash_spans
 
 
 def laid_out(texts: list[bytes]) -> tuple[bytes, np.ndarray, np.ndarray]:
     lengths = np.array(list(map(len, texts)))
-    return b"".join([*texts, AFTER]), np.cumsum(lengths) - lengths, lengths
+    return b"".join([*texts, PADDING]), np.cumsum(lengths) - lengths, lengths
 
 
-def test_texts_have_the_same_hash_where_they_are_the_same_whatever_stands_around_them():
+def test_equal_texts_have_equal_hashes_at_any_offset():
     draw = random.Random(0)
     texts = [bytes(draw.choices(b"ab\x00\xff", k=draw.randrange(1, 20))) for _ in range(20_000)]
     texts += [b"x" * (length - 1) + end for length in range(1, 2 * LONGEST) for end in (b"a", b"b")]
     texts += [b"a" + b"x" * length for length in range(2 * LONGEST)]
-    hashes = hashed(*laid_out(texts))
+    hashes = hash_spans(*laid_out(texts))
     draw.shuffle(again := list(dict.fromkeys(texts)))
     assert len(set(hashes.tolist())) == len(again)
-    assert dict(zip(again, hashed(*laid_out(again)).tolist(), strict=True)) == dict(
+    assert dict(zip(again, hash_spans(*laid_out(again)).tolist(), strict=True)) == dict(
         zip(texts, hashes.tolist(), strict=True)
     )
 
 
-def test_texts_longer_than_any_word_are_told_apart():
-    [one] = hashed(*laid_out([b"x" * 10_000_000]))
-    [other] = hashed(*laid_out([b"x" * 9_999_999 + b"y"]))
+def test_different_long_texts_have_different_hashes():
+    [one] = hash_spans(*laid_out([b"x" * 10_000_000]))
+    [other] = hash_spans(*laid_out([b"x" * 9_999_999 + b"y"]))
     assert one != other
 
 
 @pytest.mark.parametrize("kind", ["spread", "in one place", "small", "at the end"])
-def test_a_number_is_found_again_for_as_many_as_there_are(kind):
+def test_every_added_hash_is_found_under_its_number(kind):
     draw, table = np.random.default_rng(0), HashTable()
     every = draw.integers(2**64, size=120_000, dtype=np.uint64)
     if kind == "in one place":

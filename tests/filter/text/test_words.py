@@ -1,4 +1,4 @@
-"""Words are what a reader of the rules would count: marks apart, numbers, names and abbreviations whole."""
+"""Punctuation is split from words; numbers, names and abbreviations stay whole."""
 
 import random
 
@@ -26,12 +26,12 @@ from lm.filter.text.words import WORD, words, words_of
         (" \n\t", ""),
     ],
 )
-def test_a_text_is_split_as_written_out(text, expected):
+def test_a_text_is_split_as_expected(text, expected):
     assert list(words(text)) == expected.split()
 
 
 def drawn(count: int) -> list[str]:
-    """Texts of what makes words, marks and blanks, and of what looks like them."""
+    """Random texts of pieces of words, punctuation and white space."""
     draw = random.Random(0)
     pieces = ["a", "Bc", "é", "1", "9", "_", ".", "...", "-", "--", ",", "'", "’", "s", "t", "ll", "@", ":", "/", "://"]
     pieces += [" ", " ", "\n", "\u2028", "\xa0", "\x1c", "\u200b", "·", "²", "Mr", "J", "中文", "🙂", "e\u0301", "\x00"]
@@ -39,14 +39,14 @@ def drawn(count: int) -> list[str]:
     return ["".join(draw.choices(pieces, k=draw.randrange(30))) for _ in range(count)]
 
 
-def test_what_is_known_of_each_word_is_what_a_look_at_it_says():
+def test_facts_about_each_word_equal_a_check_of_the_word():
     for text in drawn(3000):
         expected, found = [word for piece in text.split() for word in WORD.findall(piece)], words(text)
         assert list(found) == expected, repr(text)
         assert "".join(found) == "".join(text.split()), repr(text)
         assert len(found) == len(expected)
         assert found.lengths.tolist() == list(map(len, expected))
-        assert found.said.tolist() == [any(map(str.isalnum, word)) for word in expected], repr(text)
+        assert found.alphanumeric.tolist() == [any(map(str.isalnum, word)) for word in expected], repr(text)
         letters = [any(each.isalnum() and not each.isdecimal() for each in word) for word in expected]
         assert found.lettered.tolist() == letters, repr(text)
         last = {word: place for place, word in enumerate(expected)}
@@ -54,17 +54,17 @@ def test_what_is_known_of_each_word_is_what_a_look_at_it_says():
         assert all((word in found) == (word in expected) for word in ("a", "s", ".", "Mr", "²", "never seen"))
 
 
-def test_texts_forgotten_for_want_of_room_have_the_same_words(monkeypatch):
+def test_a_reset_vocabulary_gives_the_same_words(monkeypatch):
     texts = drawn(300)
     expected = [list(words(text)) for text in texts]
-    monkeypatch.setattr(module, "MOST", 40)
-    found = [words.find(text) for text in texts]
+    monkeypatch.setattr(module, "MAX_CHARACTERS", 40)
+    found = [words.compute(text) for text in texts]
     assert list(map(list, found)) == expected
-    assert len({id(each.known) for each in found}) > 10
+    assert len({id(each.vocabulary) for each in found}) > 10
 
 
 @pytest.mark.parametrize("block", [1, 7, module.BLOCK])
-def test_many_texts_at_once_have_the_words_of_each(block, monkeypatch):
+def test_words_of_a_batch_equal_those_of_each_text(block, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", block)
     texts = drawn(500)
     assert [list(each) for each in words_of(texts)] == [list(words(text)) for text in texts]

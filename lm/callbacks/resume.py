@@ -1,0 +1,52 @@
+"""Compute random state and loop counters from the step, so that resuming is exact."""
+
+import random
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from lm.process.ranks import data_share
+
+
+class RandomState(Callback):
+    """Seed every generator before each micro-batch from (seed, micro-batch, data-parallel rank).
+
+    Saved generator states fit only the same number of ranks, and only if nothing else drew from them: a sample
+    printed between two steps would change every later dropout mask. A function of the step always fits.
+
+    Args:
+        seed: Seed of the run.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx: int) -> None:
+        _, rank = data_share(trainer)  # ranks that share matrices must draw the same masks
+        words = np.random.SeedSequence([self.seed, batch_idx, rank]).generate_state(2, np.uint32)
+        torch.manual_seed(int(words[0]))
+        np.random.seed(int(words[1]))
+        random.seed(int(words[0]))
+
+
+class StepCounters(Callback):
+    """Set Lightning's counters of a loaded checkpoint from the optimizer step.
+
+    Lightning stores a count for each phase of each loop; they depend on the hook that saved and on the number of
+    micro-batches per step. Only the optimizer step means the same on another number of devices.
+    """
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
+        step = checkpoint["global_step"]
+        loop = checkpoint["loops"]["fit_loop"]
+        fresh = trainer.fit_loop.state_dict()
+        for name in fresh:
+            if name.startswith("epoch_loop.val_loop"):
+                loop[name] = fresh[name]
+        batches = step * trainer.accumulate_grad_batches
+        progress = loop["epoch_loop.batch_progress"]
+        for scope in ("total", "current"):
+            progress[scope] = dict.fromkeys(progress[scope], batches)
+        progress["is_last_batch"] = False
+        loop["epoch_loop.state_dict"]["_batches_that_stepped"] = step

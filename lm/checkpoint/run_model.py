@@ -1,0 +1,107 @@
+"""A trained model from a run directory: its architecture, its checkpoint, and how it trains on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from lm.checkpoint.architecture import ADAPTATION, build_architecture, read_architecture
+from lm.checkpoint.files import WEIGHTS_PREFIX, check_whole, checkpoint_path
+from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
+from lm.files import report_damage
+from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
+from lm.run import Run
+
+Change = Callable[[Transformer], None]
+
+
+class RunModel(ModelSource):
+    """A trained model from a run directory, in evaluation mode.
+
+    Adapters and quantised matrices of the run are merged: a plain model comes out, as fast as any.
+
+    Args:
+        path: Run directory of a `pretrain` or `instruct` run, as outputs/pretrain/default.
+        which: Checkpoint to read. `best` is by validation; a run without validation has only a `last`, which is then
+            read in its place.
+        quantise: Stores the matrices of the blocks in fewer bits, as `lm.model.nf4`; needs an `adapter`, since such
+            matrices cannot train. None keeps them.
+        adapter: Adds a few new weights that train in place of the model's own, as `lm.model.lora`. None trains all.
+        freeze: Parts that do not train, as `embedding` or `blocks.0`. None or empty: all parts train.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        which: Literal["best", "last"] = "best",
+        quantise: Change | None = None,
+        adapter: Change | None = None,
+        freeze: list[str] | None = None,
+    ):
+        self.origin = Path(path)
+        self.which, self.quantise, self.adapter, self.freeze = which, quantise, adapter, freeze
+
+    def build(self, *, vocab_size: int | None = None) -> Transformer:
+        """Build the model with its weights.
+
+        Raises:
+            ValueError: The vocabulary has another size, or the checkpoint is missing or damaged.
+        """
+        model = build_architecture(self.origin, vocab_size=vocab_size)
+        model.load_state_dict(self._read_weights())
+        merge(model)
+        return self._adapt(model).eval()
+
+    def outline(self, *, vocab_size: int) -> Transformer:
+        model = build_architecture(self.origin, vocab_size=vocab_size)
+        merge(model)
+        return self._adapt(model)
+
+    def describe(self, *, vocab_size: int) -> dict[str, Any]:
+        trained = read_architecture(self.origin)
+        changes = {key: describe_factory(getattr(self, key)) for key in ADAPTATION if getattr(self, key)}
+        return {key: value for key, value in trained.items() if key not in ADAPTATION} | changes
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"model": Run.fingerprint(self.origin)}
+
+    def _read_weights(self) -> dict[str, torch.Tensor]:
+        file = self._checkpoint()
+        with report_damage(file, "resume its run, or copy it again"):
+            check_whole(file)
+            if is_parts(file):
+                state = read_whole(file, prefix=WEIGHTS)["state_dict"]
+            else:
+                state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+            names = [name for name in state if name.startswith(WEIGHTS_PREFIX)]
+            return {name.removeprefix(WEIGHTS_PREFIX): state[name] for name in names}
+
+    def _checkpoint(self) -> Path:
+        file = checkpoint_path(self.origin, self.which)
+        if not file.exists() and file.relative_to(self.origin).as_posix() in Run.made(self.origin):
+            raise ValueError(f"{file} is missing, though its run made it: copy it again, or read the other by which=")
+        file = file if file.exists() else checkpoint_path(self.origin, "last")
+        if not file.exists():
+            raise ValueError(f"{self.origin} has no checkpoint yet: finish its run first")
+        return file
+
+    def _adapt(self, model: Transformer) -> Transformer:
+        """Quantise, adapt and freeze the model in place, for further training."""
+        if self.quantise is not None and self.adapter is None:
+            raise ValueError(
+                "model.quantise stores the matrices of the blocks so that they cannot train: put an adapter beside "
+                "them, as model/adapter=lora"
+            )
+        for change in (self.quantise, self.adapter):
+            if change is not None:
+                change(model)
+        if self.freeze:
+            freeze(model, self.freeze)
+        return model
+
+
+def load_model(path: str, *, which: Literal["best", "last"] = "best", vocab_size: int | None = None) -> Transformer:
+    """Load the trained model in a run directory, in evaluation mode; see `RunModel`."""
+    return RunModel(path, which=which).build(vocab_size=vocab_size)

@@ -1,0 +1,101 @@
+"""The template a model was trained with, stored in conversation.json beside its weights."""
+
+import json
+from pathlib import Path
+
+from lm.config.target import locate
+from lm.conversation.role_token_template import RoleTokenTemplate
+from lm.conversation.template import Template
+from lm.files import report_damage, write_atomically
+from lm.process.ranks import is_first_process
+from lm.progress import Console
+
+FILE = "conversation.json"
+PACKAGE = "lm.conversation."  # only classes from here are loaded: any other name could run foreign code
+REMEDY = "copy it again, or remove it and set the template, as conversation@template=chatml"
+RENAMED = {  # _target_ in older files: _target_ now
+    "lm.conversation.turns.Turns": "lm.conversation.turn_template.TurnTemplate",
+    "lm.conversation.role_tokens.RoleTokens": "lm.conversation.role_token_template.RoleTokenTemplate",
+}
+
+
+def record_template(directory: Path, template: Template | None) -> list[Path]:
+    """Write the template's description to conversation.json in a run directory.
+
+    Returns:
+        The files written: one, or none without a template.
+    """
+    if template is None:
+        return []
+    if is_first_process():
+        write_atomically(directory / FILE, json.dumps(template.describe(), indent=2, ensure_ascii=False) + "\n")
+    return [directory / FILE]
+
+
+def has_recorded_template(path: str) -> bool:
+    """Return True if the model of the run at `path` was trained on conversations."""
+    return Path(path, FILE).is_file()
+
+
+class RecordedTemplate:
+    """The template that a run recorded, or none if its model was not trained on conversations.
+
+    Args:
+        path: Directory of the run; null for a model without one.
+    """
+
+    def __init__(self, path: str | None):
+        self.file = None if path is None else Path(path, FILE)
+
+    def resolve(self, given: Template | None) -> Template:
+        """Choose the template: `given` if there is one, else the recorded one, else `RoleTokenTemplate`.
+
+        Prints a line if `given` differs from the recorded template.
+
+        Raises:
+            ValueError: conversation.json is damaged, or names a class outside lm.conversation.
+        """
+        description = self._description()
+        if given is not None:
+            if description is not None and _without_path(description) != _without_path(given.describe()):
+                Console("template").line(
+                    f"{_summary(given.describe())}, as configured; the model was trained with "
+                    f"{_summary(description)} ({self.file}), which template=null uses"
+                )
+            return given
+        if description is None:
+            return RoleTokenTemplate()
+        target = str(description.get("_target_"))
+        if (template := _template_class(target)) is None:
+            raise ValueError(
+                f"{self.file} names {target}, which is not a template of lm.conversation, so it is not loaded: set "
+                "the template yourself, as conversation@template=chatml"
+            )
+        with report_damage(self.file, REMEDY):  # a plain call, not build(): ${…} in a template is text
+            return template(**{key: value for key, value in description.items() if key != "_target_"})
+
+    def _description(self) -> dict | None:
+        if self.file is None or not self.file.is_file():
+            return None
+        with report_damage(self.file, REMEDY):
+            description = json.loads(self.file.read_text(encoding="utf-8"))
+            target = description.get("_target_")
+            return description | {"_target_": RENAMED.get(target, target)}
+
+
+def _without_path(description: dict) -> dict:
+    """Two templates are the same wherever they were read from."""
+    return {key: value for key, value in description.items() if key != "path"}
+
+
+def _summary(description: dict) -> str:
+    """The class, and its user turn or file."""
+    detail = description.get("user", description.get("path"))
+    return f"{str(description.get('_target_')).rpartition('.')[2]}{'' if detail is None else f' ({detail!r})'}"
+
+
+def _template_class(target: str) -> type[Template] | None:
+    """The class `target` names if lm.conversation defines it; `lm.conversation.….json.loads` only looks like it."""
+    found = locate(target)[0] if target.startswith(PACKAGE) else None
+    ours = isinstance(found, type) and issubclass(found, Template) and found.__module__.startswith(PACKAGE)
+    return found if ours else None

@@ -1,0 +1,207 @@
+"""Conversations to train on: which of them, and as validated tokens in plain arrays of five bytes a token."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from heapq import nsmallest
+from typing import Literal
+
+import numpy as np
+
+from lm.config.faults import errors_at
+from lm.conversation import Conversation, EncodedConversation, MaskValidator, Template
+from lm.conversation.sources import ConversationSource
+from lm.corpus import Split, hash_fraction
+from lm.data.packing import Packing
+from lm.data.row_source import Documents
+from lm.data.too_long import TooLong, split, truncate
+from lm.progress import track
+from lm.tokenizer import Tokenizer
+
+
+class SelectedConversations:
+    """The valid conversations of a source: all that are held out, and at most `max_examples` of the others.
+
+    A hash of each conversation decides which are taken, so a larger `max_examples` adds conversations and removes
+    none; the limit costs a second reading of the source. `left_out` counts the others.
+
+    Args:
+        source: Conversations.
+        split: Which conversations are held out.
+        invalid: What to do with a conversation that nothing can be learned from: refuse it, or drop it.
+        max_examples: Conversations to train on, at most; None for all.
+        key: Config key of the source, for messages.
+    """
+
+    def __init__(
+        self,
+        source: ConversationSource,
+        *,
+        split: Split,
+        invalid: Literal["refuse", "drop"],
+        max_examples: int | None,
+        key: str | None,
+    ):
+        self.source, self.split, self.invalid, self.key = source, split, invalid, key
+        self.max_examples = max_examples
+        self.left_out: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Conversation]:
+        threshold = None if self.max_examples is None else self._threshold(self.max_examples)
+        self.left_out.clear()
+        taken = 0
+        for conversation in self._valid():
+            if threshold is not None and not self.split.held_out(conversation):
+                if taken == self.max_examples or hash_fraction(conversation, salt="sample") > threshold:
+                    self.left_out[f"beyond data.max_examples={self.max_examples} left out"] += 1
+                    continue
+                taken += 1
+            yield conversation
+
+    def _threshold(self, count: int) -> float | None:
+        """The highest hash among the `count` training conversations of lowest hash."""
+        hashes = (hash_fraction(each, salt="sample") for each in self._valid() if not self.split.held_out(each))
+        return next(iter(nsmallest(count, hashes)[-1:]), None)
+
+    def _valid(self) -> Iterator[Conversation]:
+        dropped, first = 0, ""
+        with nullcontext() if self.key is None else errors_at(self.key, self.source):
+            for conversation in track(self.source, label="instruct", unit="conversation"):
+                try:
+                    conversation.check()
+                except ValueError as fault:
+                    if self.invalid == "refuse":
+                        raise ValueError(f"{fault} (data.invalid=drop drops such conversations)") from None
+                    dropped, first = dropped + 1, first or str(fault)
+                else:
+                    yield conversation
+        if dropped:
+            self.left_out[f"invalid dropped (the first: {first})"] = dropped
+
+
+class EncodedConversations(Documents):
+    """Conversations as tokens, in the order in which they were added.
+
+    The tokens of a conversation but the last are inputs, and those but the first are targets. Whatever is kept passes
+    the `MaskValidator`.
+
+    Args:
+        template: How a conversation is written as tokens.
+        tokenizer: Tokenizer of the model.
+        context: Targets that a row holds.
+        too_long: What to do with a conversation of more targets: refuse it, drop it, split it, or truncate it from the
+            left, see `lm.data.too_long`.
+    """
+
+    def __init__(self, *, template: Template, tokenizer: Tokenizer, context: int, too_long: TooLong):
+        self.template, self.tokenizer = template, tokenizer
+        self.context, self.too_long = context, too_long
+        self.mask_validator = MaskValidator(template, tokenizer)
+        self.tasks: list[str] = []
+        self.places: list[str] = []  # file:line of each
+        self.dropped = self.split = self.parts = self.truncated = 0  # conversations; parts of those that were split
+        self.lost_turns = self.lost_targets = 0  # turns lost by splitting and truncation; supervised targets by all
+        self._tokens, self._supervised, self._ends = array("I"), bytearray(), array("q", [0])
+
+    def add(self, conversation: Conversation) -> None:
+        """Encode a conversation and validate its mask."""
+        encoded = self._encode(conversation)
+        if self._fits(encoded):
+            self._append(encoded, conversation)
+        else:
+            self._shorten(conversation, encoded)
+
+    def _encode(self, conversation: Conversation) -> EncodedConversation:
+        encoded = self.template.encode(conversation, self.tokenizer)
+        self.mask_validator.check(encoded, conversation)
+        return encoded
+
+    def _fits(self, encoded: EncodedConversation) -> bool:
+        return len(encoded.tokens) <= self.context + 1
+
+    def _append(self, encoded: EncodedConversation, conversation: Conversation) -> None:
+        self._tokens.extend(encoded.tokens)
+        self._supervised.extend(encoded.supervised)
+        self._ends.append(len(self._tokens))
+        self.tasks.append(conversation.task)
+        self.places.append(conversation.place)
+
+    def _shorten(self, conversation: Conversation, encoded: EncodedConversation) -> None:
+        """Keep what `too_long` allows of a conversation that does not fit."""
+        if self.too_long == "refuse":
+            raise ValueError(
+                f"data.too_long=refuse: {conversation.place} has {len(encoded.tokens) - 1} targets, more than the "
+                f"context of {self.context}; set data.too_long=drop, split or truncate, or use a model with a longer "
+                "context"
+            )
+        shorten = {"split": split, "truncate": truncate}.get(self.too_long)
+        parts = (
+            shorten(conversation, lambda part: self._fits(self.template.encode(part, self.tokenizer)))
+            if shorten
+            else []
+        )
+        self.lost_targets += sum(encoded.supervised)
+        for part in parts:
+            shortened = self._encode(part)
+            self._append(shortened, part)
+            self.lost_targets -= sum(shortened.supervised)
+        if not parts:
+            self.dropped += 1
+            return
+        if self.too_long == "split":
+            self.split, self.parts = self.split + 1, self.parts + len(parts)
+        else:
+            self.truncated += 1
+        kept = sum(message.role != "system" for part in parts for message in part.messages)
+        self.lost_turns += sum(message.role != "system" for message in conversation.messages) - kept
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Targets of each conversation, supervised or not, int64 [conversations]."""
+        return np.diff(np.array(self._ends)) - 1
+
+    @property
+    def supervised_targets(self) -> np.ndarray:
+        """Supervised targets of each conversation, int64 [conversations]."""
+        before = np.concatenate([[0], np.cumsum(np.frombuffer(self._supervised, dtype=np.uint8), dtype=np.int64)])
+        return np.diff(before[np.array(self._ends)])
+
+    def supervised_counts(self, packing: Packing) -> np.ndarray:
+        return packing.sums(self.supervised_targets[packing.documents])
+
+    def read(self, document: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        first = self._ends[document] + start
+        tokens = np.array(self._tokens[first : first + length + 1], dtype=np.int64)
+        supervised = np.frombuffer(self._supervised[first + 1 : first + length + 1], dtype=np.uint8)
+        return tokens, supervised.astype(bool)
+
+    def name(self, document: int) -> str:
+        return self.places[document]
+
+    def describe_shortened(self) -> str:
+        """What happened to conversations that are too long; empty if there are none."""
+        outcomes = [
+            f"{count} longer than {self.context} tokens {outcome}"
+            for count, outcome in (
+                (self.dropped, "dropped"),
+                (self.split, f"split into {self.parts}"),
+                (self.truncated, "truncated"),
+            )
+            if count
+        ]
+        return f"{' and '.join(outcomes)} ({self.lost_targets} supervised tokens lost)" if outcomes else ""
+
+    def count_shortened(self) -> dict[str, int]:
+        """The same as numbers, for the manifest."""
+        return {
+            "dropped": self.dropped,
+            "split": self.split,
+            "parts": self.parts,
+            "truncated": self.truncated,
+            "turns": self.lost_turns,
+            "supervised_tokens": self.lost_targets,
+        }

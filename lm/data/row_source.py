@@ -1,0 +1,212 @@
+"""Rows by index: what a source of rows promises, and the one loop that fills a row with documents.
+
+Legend: T context
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from lm.batch import Batch
+from lm.data.packing import Packing
+
+
+@dataclass
+class Row:
+    """One row of exactly `context` positions, as arrays of length T; `lm.batch.Batch` explains the fields.
+
+    A subclass with more fields names the `Batch` subclass that they are stacked into.
+    """
+
+    batch: ClassVar[type[Batch]] = Batch
+
+    tokens: np.ndarray
+    targets: np.ndarray
+    supervised: np.ndarray
+    documents: np.ndarray | None = None
+    kinds: np.ndarray | None = None
+    bytes: np.ndarray | None = None
+    loss_weights: np.ndarray | None = None
+
+
+class RowSource(ABC):
+    """Rows by index. The numbers of every row are known before any row is read, so a run is planned without reading."""
+
+    counts: np.ndarray  # int64 [rows], supervised targets of each row
+
+    @abstractmethod
+    def row(self, index: int) -> Row:
+        """Read a row. A pure function of `index`: data workers call it in any order."""
+
+    def __len__(self) -> int:
+        return self.counts.size
+
+    @property
+    def amounts(self) -> np.ndarray:
+        """What the shares of a mixture count, per row [rows]: supervised targets unless a source says otherwise."""
+        return self.counts
+
+    @property
+    def loss_weights(self) -> np.ndarray:
+        """What each row adds to the denominator of its step's loss [rows]: supervised targets by default."""
+        return self.counts
+
+    @property
+    def loss_targets(self) -> float:
+        """Targets of all rows that take part in the loss, with whatever weight; estimates of cost use it."""
+        return float(self.counts.sum())
+
+    def document_names(self, row: int) -> list[str]:
+        """Names of the documents in a row, for messages; empty if the source does not know them."""
+        return []
+
+
+class Documents(ABC):
+    """Documents by number, read in pieces: what `PackedRows` places in rows."""
+
+    @abstractmethod
+    def read(self, document: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray | bool]:
+        """Read a piece of a document.
+
+        Returns:
+            Its tokens, int64 [length + 1], and which of the last `length` are supervised: bool [length], or one for
+            all of them.
+        """
+
+    @abstractmethod
+    def name(self, document: int) -> str:
+        """Name a document as its source does."""
+
+    def supervised_counts(self, packing: Packing) -> np.ndarray:
+        """Supervised targets of each row, int64 [rows]: all targets unless the documents say otherwise."""
+        return packing.counts
+
+
+class PackedRows(RowSource):
+    """Rows filled with documents as a packing places them: pretraining and instruction tuning share this loop.
+
+    Args:
+        documents: Documents to read.
+        packing: Which piece of which document stands where.
+        padding: Token id that fills the end of a row.
+        amounts: What the shares of a mixture count, per row [rows]; supervised targets if omitted.
+        separate_documents: Whether each document of a row has its own attention mask and positions.
+        kinds: Kind of each document, int64 [documents]; validation reports by kind.
+        token_bytes: Bytes of each token id, int64 [vocabulary]; for validation, which measures bits per byte.
+        prompt_weight: Loss weight of targets that are not supervised; 0 leaves them out of the loss.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        packing: Packing,
+        *,
+        padding: int,
+        amounts: np.ndarray | None = None,
+        separate_documents: bool = True,
+        kinds: np.ndarray | None = None,
+        token_bytes: np.ndarray | None = None,
+        prompt_weight: float = 0.0,
+    ):
+        self.documents, self.packing, self.padding = documents, packing, padding
+        self.counts = documents.supervised_counts(packing)
+        self.separate_documents, self.kinds, self.token_bytes = separate_documents, kinds, token_bytes
+        self.prompt_weight = float(np.float32(prompt_weight))  # batches hold float32, so sums of it are exact
+        self._amounts = self.counts if amounts is None else amounts
+
+    @property
+    def amounts(self) -> np.ndarray:
+        return self._amounts
+
+    @cached_property
+    def loss_weights(self) -> np.ndarray:
+        if not self.prompt_weight:
+            return self.counts
+        return self.counts + self.prompt_weight * (self.packing.counts - self.counts)
+
+    def document_names(self, row: int) -> list[str]:
+        return [self.documents.name(document) for document, _, _ in self.packing.segments(row)]
+
+    def row(self, index: int) -> Row:
+        context = self.packing.context
+        tokens, targets = np.full((2, context), self.padding, dtype=np.int64)
+        supervised, kinds = np.zeros(context, dtype=bool), np.zeros(context, dtype=np.int64)
+        documents = np.full(context, -1, dtype=np.int64)
+        end = 0
+        for number, (document, start, length) in enumerate(self.packing.segments(index)):
+            here, end = slice(end, end + length), end + length
+            read, supervised[here] = self.documents.read(document, start, length)
+            tokens[here], targets[here], documents[here] = read[:-1], read[1:], number
+            if self.kinds is not None:
+                kinds[here] = self.kinds[document]
+        # Padding ends a row and no supervised position attends to it, so one document may span the whole row.
+        row = Row(tokens, targets, supervised, documents if self.separate_documents else None)
+        if self.prompt_weight:
+            prompt = np.where(documents >= 0, np.float32(self.prompt_weight), np.float32(0))
+            row.loss_weights = np.where(supervised, np.float32(1), prompt)
+        if self.token_bytes is not None:
+            row.kinds, row.bytes = kinds, np.where(supervised, self.token_bytes[targets], 0)
+        return row
+
+
+class RowEstimate(RowSource):
+    """Rows that are counted or estimated, not read: enough to plan a run.
+
+    Args:
+        rows: How many there are.
+        targets: Supervised targets of all rows, spread evenly over them.
+        amount: What a mixture counts, of all rows; `targets` if omitted.
+        loss_targets: Targets that take part in the loss; `targets` if omitted.
+    """
+
+    def __init__(self, *, rows: int, targets: int, amount: int | None = None, loss_targets: int | None = None):
+        per_row = 1 / rows if rows else 0.0
+        self.counts = np.broadcast_to(np.float64(targets * per_row), rows)  # takes no memory
+        self._amounts = self.counts if amount is None else np.broadcast_to(np.float64(amount * per_row), rows)
+        self._loss_targets = loss_targets
+
+    @property
+    def amounts(self) -> np.ndarray:
+        return self._amounts
+
+    @property
+    def loss_targets(self) -> float:
+        return super().loss_targets if self._loss_targets is None else float(self._loss_targets)
+
+    def row(self, index: int) -> Row:
+        raise AssertionError("these rows are estimated, not read")
+
+
+class Concatenated(RowSource):
+    """Several sources one after another."""
+
+    def __init__(self, sources: Sequence[RowSource]):
+        self.sources = list(sources)
+        self.ends = np.cumsum([len(source) for source in self.sources])
+        self.counts = np.concatenate([source.counts for source in self.sources])
+
+    def row(self, index: int) -> Row:
+        source = int(np.searchsorted(self.ends, index, side="right"))
+        return self.sources[source].row(index - int(self.ends[source]) + len(self.sources[source]))
+
+
+class Subset(RowSource):
+    """Some rows of a source, by index."""
+
+    def __init__(self, source: RowSource, indices: np.ndarray):
+        self.source, self.indices = source, indices
+        self.counts = source.counts[indices]
+
+    def row(self, index: int) -> Row:
+        return self.source.row(int(self.indices[index]))
+
+
+def evenly_spaced(source: RowSource, rows: int | None) -> RowSource:
+    """At most `rows` rows of a source, evenly spaced from the first to the last; None keeps all."""
+    if rows is None or rows >= len(source):
+        return source
+    return Subset(source, np.linspace(0, len(source) - 1, rows).round().astype(np.int64))

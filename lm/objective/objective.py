@@ -1,0 +1,128 @@
+"""The contract of every training objective: one denominator per optimizer step, whatever the partition."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from lm.batch import Batch
+from lm.bounds import Positive
+from lm.objective.gradient_norm import clip_gradients
+from lm.parallel import placement_of
+from lm.process.ranks import data_share, sum_over_ranks
+
+
+class Objective(LightningModule, ABC):
+    """A network and the loss that trains it. Subclasses say what is summed; everything else is the same for all.
+
+    A mean of means weights the tokens of a short answer above those of a long one, and changes with the micro-batch and
+    the ranks. Here each batch carries the denominator of its whole optimizer step, known from the data plan. Lightning
+    divides by the accumulated micro-batches and averages over the ranks that read different rows; both factors are
+    multiplied back in. So the gradient is that of one sum over one denominator for every partition.
+
+    A subclass implements `summed_loss`, and for validation `add_validation` and `summarize`. Callbacks and `train` rely
+    on the attributes below and on nothing else of a module.
+
+    Args:
+        model: The network to train.
+        optimizer: Factory of the optimizer; called with the network.
+        schedule: Factor of the learning rate as a function of (step, steps).
+        steps: Optimizer steps of the whole run.
+        kinds: Names of the groups that validation reports one by one, in the order of `Batch.kinds`.
+        gradient_clip: Largest norm of the gradient; larger ones are scaled down to it. None does not clip.
+
+    Attributes:
+        step_loss: Loss of this rank's part of the current step so far; the sum over the ranks is the loss of the step.
+        gradient_norm: Norm of the gradient of the last step before clipping, equal on all ranks.
+        skip_non_finite: Whether a step whose gradient is not finite leaves weights and optimizer unchanged.
+        validation: Metrics of the last validation by name, such as `validation/loss`.
+    """
+
+    validation_sums: int = 0  # rows of the table that `add_validation` fills
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Callable[..., float],
+        steps: int,
+        kinds: Sequence[str] = (),
+        gradient_clip: Positive | None = 1.0,
+    ):
+        super().__init__()
+        self.model = model
+        self.optimizer_factory = optimizer
+        self.schedule = schedule
+        self.steps = steps
+        self.kinds = list(kinds)
+        self.gradient_clip = gradient_clip
+        self.step_loss: Tensor | float = 0.0
+        self.gradient_norm: Tensor | float = 0.0
+        self.skip_non_finite = False
+        self.validation: dict[str, float] = {}
+
+    @abstractmethod
+    def summed_loss(self, batch: Batch) -> Tensor:
+        """Return the loss summed over everything that `batch.denominator` counts; a scalar, 0 for an empty batch."""
+
+    @abstractmethod
+    def add_validation(self, batch: Batch, sums: Tensor) -> None:
+        """Add a validation batch to `sums`, fp64 [validation_sums, kinds], in place."""
+
+    @abstractmethod
+    def summarize(self, sums: Tensor) -> dict[str, float]:
+        """Return the metrics, named `validation/…`, from the sums over all batches and ranks."""
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        loss = self.summed_loss(batch) / batch.denominator
+        first = batch_index % self.trainer.accumulate_grad_batches == 0
+        self.step_loss = loss.detach() + (0.0 if first else self.step_loss)
+        ranks, _ = data_share(self.trainer)
+        # A loss that is not finite makes the gradient so too, which all ranks then see alike: 0 × inf is NaN.
+        return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
+
+    def on_validation_epoch_start(self) -> None:
+        # fp64 on the CPU: sums of millions, and some devices lack fp64
+        self._sums = torch.zeros(self.validation_sums, max(1, len(self.kinds)), dtype=torch.float64)
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self.add_validation(batch, self._sums)
+
+    def on_validation_epoch_end(self) -> None:
+        self.validation = self.summarize(sum_over_ranks(self.trainer, self._sums).cpu())
+        self.log_dict(self.validation, logger=False, sync_dist=False)
+
+    def configure_model(self) -> None:
+        placement_of(self.trainer.strategy).shard(self.model)
+
+    def configure_optimizers(self) -> dict:
+        optimizer = self.optimizer_factory(self.model)
+
+        def factor(step: int) -> float:
+            return self.schedule(step, self.steps)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
+        # Lightning's own clipping refuses fused AdamW under mixed precision.
+        limit = float("inf") if self.gradient_clip is None else self.gradient_clip
+        self.gradient_norm = clip_gradients(self.model.parameters(), limit)
+        if self.skip_non_finite and not torch.isfinite(self.gradient_norm):
+            optimizer.zero_grad(set_to_none=True)  # without gradients neither weights nor moments change
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["validation"] = self.validation
+        checkpoint["precision"] = self.trainer.precision
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        self.validation = checkpoint["validation"]
+        before, now = checkpoint["precision"], self.trainer.precision
+        if before != now:
+            raise ValueError(
+                f"this run started at {before} and would resume at {now}, which this machine does best: set "
+                f"compute.precision={before} to resume as it started, or run.name to another name"
+            )

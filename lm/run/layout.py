@@ -1,0 +1,26 @@
+"""What lies in a run directory, `<root>/<job>/<name>/`, and the names of its files.
+
+    manifest.json        state (started, complete), config, inputs, versions, outputs with sizes and hashes, result;
+                         written first, and again when the run is complete
+    config.json          the config of the last execution, from which other ranks start
+    .lock                held by the process that executes the run
+    .rank-*              failures of ranks, while one ends the others
+
+    pretrain, instruct   tokenizer.json, model.json (the architecture), checkpoints/{last,best}.ckpt, metrics.csv,
+                         samples.txt, conversation.json (the chat template, of a model tuned on conversations)
+    tokenizer            tokenizer.json
+    corpus               corpus.json, tokenizer.json, <split>-<kind>-00000.{bin,npz}, funnel.json; see lm.corpus.layout
+    evaluate             results.json
+
+A sweep's runs lie below, one directory each, beside what the sweep records:
+
+    multirun.yaml        the config of the sweep
+    summary.csv, .json   its jobs, best first
+    study.*              the trials of a search
+"""
+
+import re
+
+MANIFEST, CONFIG, LOCK = "manifest.json", "config.json", ".lock"
+BOOKKEEPING = {MANIFEST, CONFIG, LOCK}  # what a run has before it has made anything
+SWEEP = re.compile(r"multirun\.yaml|summary\.(csv|json)|study\..*")

@@ -1,0 +1,134 @@
+"""Rows of CSV, TSV and Parquet files, in little memory; malformed rows are reported.
+
+CSV: Python's csv module takes an unclosed quote as the start of a field that reaches to the end of the file, and
+passes on a row with one cell too many. Here the first is an error, because no later row can be trusted; the second
+is reported with its place.
+
+Parquet: pyarrow reads small batches out of the row groups, only the columns that are needed, through a buffer. In
+memory are one batch and one page per column, not a row group, which may be as large as the file.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from lm.files import report_damage
+
+BOM = b"\xef\xbb\xbf"
+LARGEST_FIELD = 2**31 - 1  # characters; the csv module's own limit of 128 KiB is shorter than a long text
+BATCH = 256  # rows of a Parquet file; about a hundred megabytes for long documents
+BUFFER = 1 << 20  # bytes
+
+
+def csv_rows(
+    lines: Iterable[bytes],
+    *,
+    where: str,
+    delimiter: str,
+    quoted: bool,
+    columns: list[str] | None,
+    key: str = "corpus",
+) -> Iterator[list[str] | str]:
+    """Yield the header, then each row, or a string that says why a row is malformed.
+
+    Args:
+        lines: The file's lines in UTF-8, with or without byte order mark; blank ones are skipped.
+        where: Name of the file, for messages.
+        delimiter: The character between fields.
+        quoted: Whether fields may be quoted; if not, a quote is a character like any other.
+        columns: The header of a file without one; None: the first row is the header.
+        key: Config key that holds the options, for messages.
+    """
+    csv.field_size_limit(LARGEST_FIELD)
+    position = Position(where)
+    reader = csv.reader(
+        position.decode(lines),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    header = columns
+    if columns is not None:
+        yield columns
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            remedy = f"; if quotes have no meaning in this file, set {key}.quoted=false" if quoted else ""
+            raise ValueError(f"{position} cannot be read: {error}{remedy}") from None
+        if not cells:
+            continue
+        if header is None:
+            header = cells
+        elif len(cells) != len(header):
+            yield (
+                f"{position} has {len(cells)} fields, and the header {len(header)} "
+                f"(close its quotes, or check that the delimiter is {delimiter!r})"
+            )
+            position.row += 1
+            continue
+        else:
+            position.row += 1
+        yield cells
+
+
+class Position:
+    """The row and line that a CSV file has been read to, for messages."""
+
+    def __init__(self, where: str):
+        self.where, self.row, self.line = where, 0, 0  # row: the last one below the header
+
+    def __str__(self) -> str:
+        return f"{self.where} row {self.row + 1} (line {self.line})"
+
+    def decode(self, lines: Iterable[bytes]) -> Iterator[str]:
+        """Decode the lines and count them."""
+        for line in lines:
+            self.line += 1
+            try:
+                yield (line.removeprefix(BOM) if self.line == 1 else line).decode()
+            except UnicodeDecodeError as error:
+                bad = line[error.start : error.end].hex(" ")
+                remedy = "convert the file, for example with iconv -f windows-1252 -t utf-8"
+                raise ValueError(f"{self} is not valid UTF-8 (byte {bad}): {remedy}") from None
+
+
+def parquet_rows(path: Path, *, choose: Callable[[list[str]], list[str]]) -> Iterator[dict[str, object]]:
+    """Yield each row as {field: value}; null becomes None, and text that is not valid UTF-8 becomes bytes.
+
+    Args:
+        path: The file.
+        choose: Given the names of the file's fields, returns those to read.
+    """
+    from pyarrow.parquet import ParquetFile
+
+    remedy = "download it again, or remove it from the path"
+    with report_damage(path, remedy):
+        table = ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+    with table:
+        fields = choose(table.schema_arrow.names)
+        batches = table.iter_batches(BATCH, columns=fields, use_threads=False)
+        while True:
+            with report_damage(path, remedy):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            columns = [_values(batch.column(field)) for field in fields]
+            for values in zip(*columns, strict=True):
+                yield dict(zip(fields, values, strict=True))
+
+
+def _values(column) -> list[object]:  # a pyarrow.Array; the package is optional
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        return [_value(value) for value in column]
+
+
+def _value(value) -> object:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return value.as_buffer().to_pybytes()

@@ -1,0 +1,143 @@
+"""Estimate the memory of a training step by running it on fake tensors.
+
+A formula would have to be written anew for every option of the model. Here the parts themselves run, under PyTorch's
+fake tensors, which have shapes and no memory, and every storage is counted from its creation to its release.
+"""
+
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from lm.batch import Batch
+from lm.model import Transformer
+from lm.objective import Objective
+
+PARTS = ("weights", "optimizer", "gradients", "activations", "logits")
+TYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}  # of the weights; else fp32
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes by part at the peak of a step.
+
+    `gradients` are those of weights and, in the backward pass, of activations; with one micro-batch per step there are
+    none while the forward pass fills the memory. `logits` is everything that belongs to the loss. Not included: what an
+    allocator keeps (on a CPU under glibc 1.1 to 1.6 times as much was measured), and a library's own buffers.
+
+    Attributes:
+        parts: Bytes by part: weights, optimizer, gradients, activations, logits.
+    """
+
+    parts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+
+class _Ledger(TorchDispatchMode):
+    """Count the bytes of every storage from its creation until nothing refers to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = "weights"  # the part that new storages count as
+        self.current: Counter[str] = Counter()
+        self.peak: dict[str, int] = {}
+        self._known = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for value in tree_leaves(made):
+            if isinstance(value, Tensor):
+                self.enter(value.untyped_storage())
+        return made
+
+    def enter(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._known:
+            return
+        size = storage.nbytes()
+        self._known[storage] = size
+        self.current[self.part] += size
+        weakref.finalize(storage, self._leave, self.part, size)
+        if self.current.total() > sum(self.peak.values()):
+            self.peak = dict(self.current)
+
+    def _leave(self, part: str, size: int) -> None:
+        self.current[part] -= size
+
+
+def estimate_footprint(
+    build: Callable[[], Transformer],
+    objective: Callable[[Transformer], Objective],
+    *,
+    rows: int,
+    targets: int,
+    separate_documents: bool,
+    accumulate: int,
+    precision: str,
+) -> Footprint:
+    """Return the peak memory of one process in an optimizer step.
+
+    What several processes keep to exchange gradients comes on top.
+
+    Args:
+        build: Makes the network.
+        objective: Makes the objective from the network.
+        rows: Rows of a micro-batch.
+        targets: Supervised targets of a micro-batch.
+        separate_documents: Whether documents in a row are masked from each other; the mask takes memory.
+        accumulate: Micro-batches of the step.
+        precision: Lightning's name of the precision.
+    """
+    with _default_type(TYPES.get(precision, torch.float32)), FakeTensorMode(), _Ledger() as ledger:
+        model = build().train()
+        module = objective(model)
+        optimizer = module.configure_optimizers()["optimizer"]
+        ledger.part = "gradients"
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+        ledger.part = "optimizer"
+        optimizer.step()  # creates the optimizer state
+        if accumulate == 1:
+            optimizer.zero_grad()  # before the first micro-batch of the next step
+        ledger.part = "activations"
+        batch = _batch(rows, model.context, targets=targets, separate_documents=separate_documents)
+        model.norm.register_forward_hook(lambda *_: setattr(ledger, "part", "logits"))  # the loss comes after it
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
+            loss = module.summed_loss(batch)
+        ledger.part = "gradients"
+        loss.backward()
+    return Footprint({part: ledger.peak.get(part, 0) for part in PARTS})
+
+
+@contextmanager
+def _default_type(dtype: torch.dtype) -> Iterator[None]:
+    """Set the default dtype: fake weights cannot be cast in place."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _batch(rows: int, context: int, *, targets: int, separate_documents: bool) -> Batch:
+    """A batch of shapes. `supervised` is a pair of indices, because the count of a mask is not in its shape."""
+    tokens = torch.zeros(rows, context, dtype=torch.int64)
+    places = torch.arange(targets)
+    return Batch(
+        tokens=tokens,
+        targets=tokens,
+        supervised=(places // context, places % context),
+        denominator=float(targets),
+        documents=tokens if separate_documents else None,
+    )

@@ -1,0 +1,59 @@
+"""What `train` prints of a run: the plan before the first step, the result after the last one."""
+
+from pathlib import Path
+
+from lightning import Trainer
+
+from lm.conversation import Template, has_recorded_template
+from lm.data import DataPlan
+from lm.model import Cost, Transformer
+from lm.parallel import placement_of
+from lm.report import scaled
+from lm.tokenizer import Tokenizer
+from lm.training.trainer import Devices
+
+
+def plan_line(cost: Cost, data_plan: DataPlan, *, trainer: Trainer, devices: Devices, resumed: Path | None) -> str:
+    """Return one line on the model, the length, the data and the machine of a run."""
+    trained = ""
+    if cost.trained < cost.parameters:
+        trained = f", {scaled(cost.trained)} ({cost.trained / cost.parameters:.2%}) of them trained"
+    plan, epochs = data_plan.plan, data_plan.epochs
+    sources = " and ".join(f"{count:.{0 if count >= 10 else 2}f} × {name}" for name, count in epochs.items())
+    strategy = placement_of(trainer.strategy).description
+    return (
+        f"{cost.parameters / 1e6:.2f} M parameters{trained}, {plan.steps} steps of "
+        f"{plan.rows_per_step * plan.context} tokens, {sources}, {trainer.precision}, "
+        f"{devices.ranks} × {devices.accelerator} ({strategy}), {devices.threads} threads"
+        + (f", resuming from {resumed}" if resumed else "")
+    )
+
+
+def untrained_turn_tokens(
+    network: Transformer, template: Template | None, tokenizer: Tokenizer, *, started_from: Path | None
+) -> list[str]:
+    """Return a note where the turn tokens stay random: the starting model never read them, and nothing trains them."""
+    if (
+        template is None
+        or started_from is None
+        or network.embedding.weight.requires_grad
+        or has_recorded_template(started_from)
+    ):
+        return []
+    if template.stop_tokens(tokenizer)[0] == tokenizer.end_of_document:  # which the model did read
+        return []
+    return [
+        "note: the embedding is frozen and this model has never read the turn tokens, so they stay random: "
+        "model.adapter.whole=[embedding] trains the embedding beside an adapter; without an adapter, take it out of "
+        "model.freeze"
+    ]
+
+
+def result_line(validation: dict[str, float], *, seconds: float, directory: Path) -> str:
+    """Return one line on what the last validation measured, the time and the place."""
+    measured = ", ".join(
+        f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"
+        for name, value in validation.items()
+        if name.startswith("validation/bits_per_byte")
+    )
+    return f"{measured or 'done'} in {seconds:.0f} s → {directory}"

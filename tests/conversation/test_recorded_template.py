@@ -1,0 +1,130 @@
+"""A run records the template its model was trained with; only templates of lm.conversation are ever loaded."""
+
+import json
+import random
+import sys
+
+import pytest
+
+from lm.conversation import ChatTemplate, RecordedTemplate, RoleTokenTemplate, record_template
+from support.published_templates import PUBLISHED
+from support.talks import OPTIONS, conversation_of, random_conversation, template_of, tokenizer_of
+
+
+class Mine(RoleTokenTemplate):
+    """A template defined outside lm.conversation."""
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_recorded_template_writes_the_same_tokens(tmp_path, option):
+    template, tokenizer = template_of(option), tokenizer_of("marked")
+    assert record_template(tmp_path, template) == [tmp_path / "conversation.json"]
+    read = RecordedTemplate(str(tmp_path)).resolve(None)
+    draw = random.Random(0)
+    for _ in range(20):
+        conversation = random_conversation(draw, option)
+        assert read.encode(conversation, tokenizer) == template.encode(conversation, tokenizer)
+    assert read.describe() == template.describe()
+
+
+def test_a_recorded_chat_template_does_not_need_its_file(tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    file = tmp_path / "model" / "tokenizer_config.json"
+    file.write_text(json.dumps({"chat_template": PUBLISHED["chatml"], "eos_token": "<|im_end|>"}))
+    template = ChatTemplate(str(file))
+    record_template(tmp_path, template)
+    file.unlink()
+    read = RecordedTemplate(str(tmp_path)).resolve(None)
+    conversation = conversation_of(("user", "what ${oc.env:HOME}?"), ("assistant", "this"))
+    tokenizer = tokenizer_of("marked")
+    assert read.encode(conversation, tokenizer) == template.encode(conversation, tokenizer)
+    RecordedTemplate(str(tmp_path)).resolve(
+        ChatTemplate("elsewhere", source=PUBLISHED["chatml"], names={"eos_token": "<|im_end|>"})
+    )
+    assert capsys.readouterr().out == "", "the same, from another place"
+
+
+def test_a_configured_template_wins_and_a_difference_from_the_recorded_one_is_printed(tmp_path, capsys):
+    record_template(tmp_path, template_of("chatml"))
+    given = template_of("llama3")
+    assert RecordedTemplate(str(tmp_path)).resolve(given) is given
+    line = capsys.readouterr().out
+    assert line.startswith("template    TurnTemplate ('<|start_header_id|>user")
+    assert "as configured; the model was trained with TurnTemplate ('<|im_start|>user" in line
+    RecordedTemplate(str(tmp_path)).resolve(template_of("chatml"))
+    assert capsys.readouterr().out == ""
+
+
+def test_without_a_record_the_template_is_role_tokens(tmp_path, capsys):
+    assert record_template(tmp_path, None) == [*tmp_path.iterdir()] == []
+    for path in (None, str(tmp_path), str(tmp_path / "nowhere")):
+        assert isinstance(RecordedTemplate(path).resolve(None), RoleTokenTemplate)
+        assert isinstance(RecordedTemplate(path).resolve(template_of("gemma")), type(template_of("gemma")))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "lm.conversation.recorded_template.json.loads",
+        "lm.conversation.Message",
+        "lm.conversation.nothing",
+        None,
+    ],
+)
+def test_a_target_that_is_not_our_template_is_refused_and_not_called(tmp_path, target):
+    (tmp_path / "conversation.json").write_text(json.dumps({"_target_": target}))
+    with pytest.raises(
+        ValueError, match=rf"conversation\.json names {target}, which is not a template of lm\.conv.*not loaded"
+    ):
+        RecordedTemplate(str(tmp_path)).resolve(None)
+
+
+def test_a_foreign_target_is_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "strange_module.py").write_text("class Template: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "conversation.json").write_text(json.dumps({"_target_": "strange_module.Template"}))
+    with pytest.raises(ValueError, match=r"names strange_module\.Template, which is not a template"):
+        RecordedTemplate(str(tmp_path)).resolve(None)
+    assert "strange_module" not in sys.modules
+
+
+def test_a_template_of_your_own_is_recorded_by_name_and_has_to_be_configured(tmp_path, capsys):
+    record_template(tmp_path, Mine())
+    with pytest.raises(ValueError, match=r"\.Mine, which is not a template .*conversation@template="):
+        RecordedTemplate(str(tmp_path)).resolve(None)
+    given = Mine()
+    assert RecordedTemplate(str(tmp_path)).resolve(given) is given
+    assert capsys.readouterr().out == ""
+
+
+CHATML = {  # as a run wrote it while the class was lm.conversation.turns.Turns
+    "_target_": "lm.conversation.turns.Turns",
+    "begin": "",
+    "system": "<|im_start|>system\n{}<|im_end|>\n",
+    "user": "<|im_start|>user\n{}<|im_end|>\n",
+    "assistant": "<|im_start|>assistant\n{}<|im_end|>\n",
+    "tool": "<|im_start|>tool\n{}<|im_end|>\n",
+    "stop": "<|im_end|>",
+    "stand_ins": {"<|im_start|>": "<|role|>", "<|im_end|>": "<|end_of_turn|>"},
+    "system_in_user": False,
+    "default_system": None,
+    "alternating": False,
+}
+
+
+def test_records_with_the_former_class_names_still_load(tmp_path, capsys):
+    file = tmp_path / "conversation.json"
+    for description, option in ((CHATML, "chatml"), ({"_target_": "lm.conversation.role_tokens.RoleTokens"}, "roles")):
+        file.write_text(json.dumps(description))
+        assert RecordedTemplate(str(tmp_path)).resolve(None).describe() == template_of(option).describe()
+        RecordedTemplate(str(tmp_path)).resolve(template_of(option))
+    assert capsys.readouterr().out == "", "the same template under both names"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"_target_": "lm.conversation.TurnTemplate", "begin": ""}'])
+def test_a_damaged_record_is_refused_with_its_file_and_the_remedy(tmp_path, content):
+    (tmp_path / "conversation.json").write_text(content)
+    with pytest.raises(ValueError, match=r"conversation\.json is damaged .*: copy it again, or remove it"):
+        RecordedTemplate(str(tmp_path)).resolve(None)

@@ -1,0 +1,109 @@
+"""Ranks that another launcher started are as many as the trainer has, and none is ahead of the first."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lightning import Trainer
+from lightning.pytorch.strategies import DDPStrategy
+
+from lm.process.launcher import check_ranks, export_slurm_tasks_per_node
+from lm.run.manifest import read_manifest
+from support.training_runs import make_corpus, of_seconds, pretraining, run
+
+TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+EXACT = ("model.dropout=0.0", "compute.precision=64-true")
+
+
+def trainer(devices: int) -> Trainer:
+    strategy = DDPStrategy(start_method="popen") if devices > 1 else "auto"
+    return Trainer(accelerator="cpu", devices=devices, strategy=strategy, logger=False)
+
+
+@pytest.fixture
+def torchrun(monkeypatch: pytest.MonkeyPatch):
+    """Make this process one that torchrun has started."""
+
+    def started(rank: int, ranks: int) -> None:
+        output = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": ranks, "TORCHELASTIC_RUN_ID": "x"}
+        for name, value in output.items():
+            monkeypatch.setenv(name, str(value))
+
+    return started
+
+
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch):
+    """Make this process one that srun has started."""
+
+    def started(rank: int, ranks: int) -> None:
+        output = {"NTASKS": ranks, "PROCID": rank, "LOCALID": rank, "NODEID": 0, "JOB_ID": 7, "JOB_NAME": "lm"}
+        for name, value in {**output, "STEP_ID": 0, "STEP_TASKS_PER_NODE": ranks}.items():
+            monkeypatch.setenv(f"SLURM_{name}", str(value))
+        monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "")  # so that it is removed afterwards
+        monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+        export_slurm_tasks_per_node()
+
+    return started
+
+
+@pytest.fixture(params=["torchrun", "slurm"])
+def started(request: pytest.FixtureRequest):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_another_number_of_ranks_than_the_plan_is_for_is_refused(ranks, started):
+    """Lightning would train on with fewer, each with a share of the gradient as if all were there."""
+    started(0, ranks)
+    with pytest.raises(ValueError, match=rf"{ranks} ranks were started, and trainer\.devices × .* is 2: start as many"):
+        check_ranks(trainer(2), planned=2)
+
+
+def test_the_right_number_is_not(started):
+    started(1, 2)
+    check_ranks(trainer(2), planned=2)
+
+
+def test_a_second_process_of_a_trainer_of_one_device_is_refused(started):
+    """Both would write the same files."""
+    started(1, 2)
+    with pytest.raises(ValueError, match=r"several processes were started.*set trainer=ddp and trainer\.devices"):
+        check_ranks(trainer(1), planned=1)
+
+
+def test_ranks_that_nobody_has_started_are_not_waited_for(slurm, monkeypatch):
+    """A script of sbatch is one process, however many tasks the job has."""
+    slurm(0, 2)
+    monkeypatch.delenv("SLURM_STEP_ID")
+    check_ranks(trainer(1), planned=1)
+    with pytest.raises(ValueError, match=r"start it by srun, as in `srun --ntasks=2 lm …`"):
+        check_ranks(trainer(2), planned=2)
+
+
+def test_ranks_spread_unevenly_over_nodes_are_refused(monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "2,1")
+    with pytest.raises(ValueError, match=r"unevenly \(2,1 on a node\): give srun --ntasks-per-node"):
+        export_slurm_tasks_per_node()
+
+
+def test_ranks_that_lightning_launches_are_not_there_yet():
+    check_ranks(trainer(2), planned=2)
+    check_ranks(trainer(1), planned=1)
+
+
+@pytest.mark.slow
+def test_torchrun_by_hand_starts_the_ranks_and_they_restart_together(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "lm"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    assert run(pretraining(corpus, tmp_path, "alone", *EXACT)) == 0
+    for more in ((), ("run.restart=true",)):
+        command = [*launcher, "pretrain", *of_seconds(corpus, tmp_path, "run", *TWO, *EXACT, *more)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert (done.stdout.count("2 × cpu"), done.stdout.count("resuming from")) == (1, 0)
+        one, other = (read_manifest(tmp_path / "pretrain" / name)["result"] for name in ("run", "alone"))
+        assert one["validation/bits_per_byte"] == pytest.approx(other["validation/bits_per_byte"], rel=1e-9)
