@@ -16,14 +16,21 @@ from lm.filtering.contract import Deduplicator
 from lm.filtering.ledger import Ledger
 from lm.filtering.pieces import KeysFile, is_written, read_outcome, write_documents, write_json, write_outcome
 from lm.filtering.stages import Part, Piece, StageStore
-from lm.filtering.traces import apply_filters
+from lm.filtering.traces import apply_filters, group_by_characters
 
 
 class Phase(ABC):
-    """One phase; also a step of a `datatrove` pipeline, which gives each of `world_size` tasks a `rank`."""
+    """One phase; also a step of a `datatrove` pipeline, which gives each of `world_size` tasks a `rank`.
+
+    Args:
+        store: Files of the funnel.
+    """
 
     label: str  # what the phase does, for progress bars
     unit: str  # what an item is
+
+    def __init__(self, store: StageStore):
+        self.store = store
 
     @abstractmethod
     def items(self) -> list[Any]:
@@ -53,9 +60,6 @@ class ReadPhase(Phase):
 
     label, unit = "reading", "part"
 
-    def __init__(self, store: StageStore):
-        self.store = store
-
     def items(self) -> list[Part]:
         return list(self.store.parts)
 
@@ -66,7 +70,7 @@ class ReadPhase(Phase):
         source = self.store.parts[item]
         sizes = []
         with errors_at(self.store.key(item.input), source):
-            for number, documents in enumerate(_split(source, characters=self.store.piece)):
+            for number, documents in enumerate(group_by_characters(source, self.store.piece)):
                 path = self.store.documents_path(Piece(item, number))
                 if not is_written(path):
                     write_documents(path, documents)
@@ -129,9 +133,6 @@ class FinalizePhase(Phase):
 
     label, unit = "gathering", "piece"
 
-    def __init__(self, store: StageStore):
-        self.store = store
-
     def items(self) -> list[Piece]:
         return self.store.pieces()
 
@@ -157,17 +158,3 @@ class FinalizePhase(Phase):
                 affected = [documents[index] for index in sorted([*outcome.dropped, *outcome.changed])]
                 reports[name] = [{"document": each.id, **record} for each in affected for record in step.report(each)]
         return reports
-
-
-def _split(documents: Iterable[Document], *, characters: int) -> Iterator[list[Document]]:
-    """Pieces that each end with the document that fills them up to so many characters."""
-    piece: list[Document] = []
-    size = 0
-    for document in documents:
-        piece.append(document)
-        size += len(document.text)
-        if size >= characters:
-            yield piece
-            piece, size = [], 0
-    if piece:
-        yield piece

@@ -30,7 +30,7 @@ def apply_filters(steps: Mapping[str, Filter], documents: Iterable[Document]) ->
     a sixth faster, and what earlier filters computed for the same texts.
     """
     outcomes, begins = [Outcome() for _ in steps], [0] * len(steps)
-    for batch in _batches(documents):
+    for batch in group_by_characters(documents, BATCH):
         for number, (name, step) in enumerate(steps.items()):
             passed = []
             step.look_ahead(batch)
@@ -53,21 +53,22 @@ def apply_filters(steps: Mapping[str, Filter], documents: Iterable[Document]) ->
 
 def compute_keys(step: Deduplicator, documents: Iterable[Document]) -> Iterator[tuple[int, list[bytes]]]:
     """Yield the index and the keys of each document that has keys."""
-    keys = (own for batch in _batches(documents) for own in step.keys(batch))
+    keys = (own for batch in group_by_characters(documents, BATCH) for own in step.keys(batch))
     return ((index, own) for index, own in enumerate(keys) if own)
 
 
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Batches that each end with the document that fills them up to `BATCH` characters."""
-    batch: list[Document] = []
+def group_by_characters(documents: Iterable[Document], characters: int) -> Iterator[list[Document]]:
+    """Yield consecutive documents in groups, each of which ends with the document that brings it to `characters`."""
+    group: list[Document] = []
     size = 0
     for document in documents:
-        batch.append(document)
+        group.append(document)
         size += len(document.text)
-        if size >= BATCH:
-            yield batch
-            batch, size = [], 0
-    yield batch
+        if size >= characters:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 @dataclass
