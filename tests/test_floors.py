@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(LINT is None, reason="import-linter is not insta
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the contracts are about."""
+    """A copy of the package and of the contracts."""
     shutil.copytree(ROOT / "lm", tmp_path / "lm", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path

@@ -32,7 +32,7 @@ class Interruption(Callback):
         """Record signals from here on, long before the first step.
 
         They are blocked until `setup`. Ranks launched in between inherit the mask, so that a signal cannot kill them
-        before they can record it, upon which Lightning would kill the whole job.
+        before they can record it. Lightning would then kill the whole job.
         """
         before = {number: signal.signal(number, self._record) for number in CAUGHT}
         signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)

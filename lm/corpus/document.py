@@ -52,10 +52,10 @@ class Dropped:
 
 
 class Source(ABC):
-    """Documents in a fixed order, read anew at each iteration.
+    """Documents in a fixed order, read again at each iteration.
 
     Attributes:
-        tally: Counts of what the last complete reading changed, skipped or could not read.
+        tally: Counts of documents that the last complete reading changed, skipped or could not read.
         notes: The same as sentences.
         bad_lines: Maximum number of lines or rows that may be skipped as unreadable.
     """

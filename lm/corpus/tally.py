@@ -1,4 +1,4 @@
-"""Counts of what a source changed, skipped or could not read, additive over its parts."""
+"""Counts of items that a source changed, skipped or could not read, additive over its parts."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -45,7 +45,7 @@ class Lengths(ConversationRule):
     """Drop conversations with a question or an answer that is too short or too long, in words between spaces.
 
     A short answer is not wrong: `yes` answers many a question. A lower bound on answers buys longer replies, which
-    Zhou et al. 2023 (LIMA, arXiv:2305.11206) and Chen et al. 2023 find to be much of what readers prefer.
+    Zhou et al. 2023 (LIMA, arXiv:2305.11206) and Chen et al. 2023 find to raise the preference of readers.
 
     Args:
         min_question: Words that each question has at least.

@@ -120,7 +120,7 @@ def _assign(sizes: np.ndarray, context: int) -> np.ndarray:
     """Return the row of each piece, by best fit decreasing.
 
     Pieces of one size are placed together: the fullest rows with room for one take as many as they hold. The room that
-    remains in them is less than half of what it was, so there are at most context × log(context) iterations, whatever
+    remains in them is less than half as much, so there are at most context × log(context) iterations, whatever
     the number of pieces.
     """
     rows_of = np.empty(sizes.size, dtype=np.int64)

@@ -28,7 +28,7 @@ class Filter(ABC):
         return
 
     def report(self, document: Document) -> Iterator[dict[str, str | int]]:
-        """Yield plain records of what the filter found in a document that it dropped or changed."""
+        """Yield a plain record for each match in a document that the filter dropped or changed."""
         yield from ()
 
     def describe(self) -> str:

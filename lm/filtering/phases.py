@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from lm.config.faults import errors_at
-from lm.corpus import Document
 from lm.filtering.contract import Deduplicator
 from lm.filtering.ledger import Ledger
 from lm.filtering.pieces import KeysFile, is_written, read_outcome, write_documents, write_json, write_outcome

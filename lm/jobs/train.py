@@ -93,9 +93,18 @@ def train(
     silence_lightning()
     source, devices = model_source(model), resolve_devices(trainer, compute)
     if dry_run:
-        make_objective = partial(objective, optimizer=optimizer, schedule=schedule, steps=1)
-        resources = {"budget": budget, "compute": compute, "devices": devices, "prices": prices or {}}
-        run.console.block(estimate_cost(source, make_objective, data, tokenizer=tokenizer, seed=seed, **resources))
+        table = estimate_cost(
+            source,
+            partial(objective, optimizer=optimizer, schedule=schedule, steps=1),
+            data,
+            tokenizer=tokenizer,
+            budget=budget,
+            compute=compute,
+            devices=devices,
+            seed=seed,
+            prices=prices or {},
+        )
+        run.console.block(table)
         return None
 
     torch.manual_seed(seed)
@@ -135,16 +144,14 @@ def train(
     run.console.lines(data_plan.describe_stages())
     run.console.lines(untrained_turn_tokens(network, rows.template, tokenizer, started_from=source.origin))
     with interruption.caught():
-        module_data = RowDataModule(data_plan, workers=data.workers)
-        lightning.fit(module, datamodule=module_data, ckpt_path=resumed, weights_only=True)
+        loaders = RowDataModule(data_plan, workers=data.workers)
+        lightning.fit(module, datamodule=loaders, ckpt_path=resumed, weights_only=True)
     if not saves_last(callbacks.values()):
         save(lightning, "last")  # no callback has
     if lightning.is_global_zero:
-        read = data_plan.summarize(lightning.global_step)
         skipped = steps_without_effect(callbacks.values())
         seconds = perf_counter() - started_at
-        facts = {"steps": lightning.global_step, "read": read, "skipped": skipped, "seconds": seconds}
-        record_result(run, module, cost, plan, outputs=outputs, **facts)
+        record_result(run, module, data_plan, cost, skipped=skipped, outputs=outputs, seconds=seconds)
         if interruption.received:  # after the last step: this run is complete, but nothing is to follow it
             raise Interrupted(interruption.received, f"{run.directory} is complete")
     return module.validation.get(METRIC)

@@ -18,7 +18,7 @@ class Cost:
 
     A weight costs 6 FLOPs per token: 2 in the forward pass, 2 for the gradient of its input and 2 for its own, which a
     frozen weight does not need (Kaplan et al. 2020, arXiv:2001.08361). Embeddings are looked up and cost nothing.
-    Attention adds 6 × layers × context × width, half of what Chowdhery et al. (2022, arXiv:2204.02311, appendix B)
+    Attention adds 6 × layers × context × width, half the count of Chowdhery et al. (2022, arXiv:2204.02311, appendix B)
     count: under a causal mask the other half is not computed.
     """
 

@@ -32,7 +32,7 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
     Args:
         model: A transformer, changed in place.
         embedding_std: Standard deviation of embeddings and of an untied output; 0.05 is best in the table above.
-        residual_scale: Size of what the blocks add to the residual stream at the start; 0 adds nothing.
+        residual_scale: Size of the updates of the residual stream at the start; 0 adds nothing.
     """
     writers = [part for block in model.blocks for part in (block.attention.output, block.feedforward.down)]
     for module in model.modules():

@@ -39,7 +39,7 @@ def rung(
         norm: Factory of a norm, called with `dim`.
         position: Factory of the position embedding, called with the head dim.
         tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
-        dropout: Probability of dropping a feature of the embeddings and of what each part adds.
+        dropout: Probability of dropping a feature of the embeddings and of the output of each part.
         initialize: Sets the initial weights of the model.
     """
     return Transformer(

@@ -60,7 +60,7 @@ class Transformer(nn.Module):
         norm: Factory of a norm, called with `dim`.
         position: Factory of the position embedding, called with the head dim.
         tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
-        dropout: Probability of dropping a feature of the embeddings and of what each part adds; never of attention
+        dropout: Probability of dropping a feature of the embeddings and of the output of each part; never of attention
             weights, which would rule out the fused kernel. 0 suits a corpus that is read once.
         initialize: Sets the initial weights of the model.
     """

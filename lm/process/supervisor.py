@@ -21,7 +21,7 @@ from lm.process.ranks import in_group, this_rank
 
 # Set by Lightning's launcher in the environment of the launching process.
 LAUNCH_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
-# Parts of what the libraries of torch.distributed raise on a rank that has lost another.
+# Parts of the errors that torch.distributed raises on a rank that has lost another.
 LOST_PEER = (
     "onnection closed by peer",
     "onnection reset by peer",

@@ -12,7 +12,7 @@ PAIR = re.compile(r"(?P<stem>.*?)(?P<one>[A-Za-z_]+)-(?P<other>[A-Za-z_]+)\.(?P<
 
 
 class Aligned(ABC):
-    """Texts in several languages, each paired with the same content in `reference`; read anew at each iteration."""
+    """Texts in several languages, each paired with the same content in `reference`; read again at each iteration."""
 
     reference: str
     files: list[Path]

@@ -1,6 +1,6 @@
 """Datasets of the Hugging Face hub, or folders that look like one, streamed without a copy.
 
-The `datasets` package streams: each reading goes through the dataset anew, for a hub id over the network. Keep a
+The `datasets` package streams: each reading goes through the whole dataset, for a hub id over the network. Keep a
 corpus that is read more than once with corpus=funnel. Nothing else in lm opens a connection to the hub, and this
 module does so only for a hub id. For local JSON Lines or Parquet files, corpus=jsonl and corpus=table are faster.
 """

@@ -104,7 +104,7 @@ def _pieces(chunks: Iterator[bytes], separator: str | None) -> Iterator[bytes]:
         return
     pattern = re.escape(separator.encode())
     waiting: list[bytes] = []
-    tail = b""  # the end of what was read, which may hold the beginning of a separator
+    tail = b""  # the end of the last block, which may hold the beginning of a separator
     for chunk in chunks:
         *pieces, last = re.split(pattern, tail + chunk)
         for piece in pieces:

@@ -1,6 +1,6 @@
 """Samplers, pruners and storages of Optuna, as YAML names them.
 
-Samplers are made anew for each trial: one that lived on would restart its random numbers whenever the search resumes.
+A new sampler is made for each trial: a kept one would restart its random numbers whenever the search resumes.
 The seed of a sampler follows from the seed of the search and the number of the trial, so an interrupted search tries
 what an uninterrupted one does.
 

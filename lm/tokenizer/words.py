@@ -67,7 +67,7 @@ def count_words(texts: Iterable[str], pattern: str, *, max_words: int) -> Counte
     """Count the pieces of the split, written in the byte alphabet.
 
     Memory holds at most 2 × `max_words` distinct words, whatever the length of the text. Beyond that, the rarest are
-    dropped and counted anew if they occur again (lossy counting, Manku and Motwani 2002); a note reports the loss.
+    dropped, and start again from zero if they recur (lossy counting, Manku and Motwani 2002); a note reports the loss.
     Counts are Python integers, which do not overflow.
 
     Args:

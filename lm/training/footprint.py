@@ -1,6 +1,6 @@
 """Estimate the memory of a training step by running it on fake tensors.
 
-A formula would have to be written anew for every option of the model. Here the parts themselves run, under PyTorch's
+A formula would need a case for every option of the model. Here the parts themselves run, under PyTorch's
 fake tensors, which have shapes and no memory, and every storage is counted from its creation to its release.
 """
 

@@ -1,15 +1,14 @@
 """What a training run leaves in its directory, before the first step and after the last one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lm.checkpoint.architecture import ARCHITECTURE, write_architecture
 from lm.checkpoint.files import checkpoint_path
 from lm.conversation import Template, record_template
+from lm.data import DataPlan
 from lm.model import Cost, ModelSource
 from lm.objective import Objective
-from lm.optimizer import Plan
 from lm.process.ranks import is_first_process
 from lm.run import Run
 from lm.tokenizer import Tokenizer
@@ -40,11 +39,9 @@ def last_checkpoint(run: Run) -> Path | None:
 def record_result(
     run: Run,
     module: Objective,
+    data_plan: DataPlan,
     cost: Cost,
-    plan: Plan,
     *,
-    steps: int,
-    read: Mapping[str, Any],
     skipped: Sequence[tuple[int, int]],
     outputs: Sequence[Path],
     seconds: float,
@@ -53,22 +50,21 @@ def record_result(
 
     Args:
         run: The run.
-        module: Its objective, after the last validation.
+        module: Its objective, after the last step; a callback may have stopped it before the planned one.
+        data_plan: Which rows each step read.
         cost: Parameters of the network.
-        plan: Rows and tokens of a step.
-        steps: Steps done; fewer than planned where a callback stopped the run.
-        read: What the run read of each source.
         skipped: First and last steps of the spans whose updates were skipped or undone; their rows were read.
         outputs: Files and directories that the manifest names with their hashes.
         seconds: Time of this process.
     """
+    steps, plan = module.global_step, data_plan.plan
     result = {
         **module.validation,
         "parameters": cost.parameters,
         "trained": cost.trained,
         "tokens": steps * plan.rows_per_step * plan.context,
         "seconds": seconds,
-        **read,
+        **data_plan.summarize(steps),
         **({"steps_without_effect": [*skipped]} if skipped else {}),
     }
     run.finish(outputs=outputs, result=result)

@@ -19,7 +19,7 @@ from lm.parallel import placement_of
 from lm.process.launcher import check_ranks, export_slurm_tasks_per_node, install_rank_supervisor
 from lm.run import Run
 
-# Settings of where and how a run is executed. They change nothing of what is learned; all others follow from the plan.
+# Settings of where and how a run is executed. They do not change its result; all others follow from the plan.
 EXECUTION = (
     "accelerator", "devices", "num_nodes", "strategy", "deterministic", "benchmark", "detect_anomaly", "profiler",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Faults of a conversation, and of what a template made of it, are refused by place."""
+"""Faults of a conversation, and of its encoding by a template, are refused by place."""
 
 import re
 from dataclasses import replace

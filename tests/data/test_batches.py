@@ -163,8 +163,8 @@ def test_a_run_killed_in_any_stage_resumes_on_other_ranks_with_the_same_rows_in_
     wanted = [whole.rows(step * ROWS, (step + 1) * ROWS) for step in range(STEPS)]
     seen: list[list[int]] = []
     for ranks, rows, steps in ((1, 4, range(killed)), (2, 2, range(killed, STEPS))):
-        plan, (_, anew) = plan_of(ranks, rows), staged()  # a new process knows nothing but the step
-        of_rank = [TrainingBatches(parts, anew, plan, rank=rank) for rank in range(ranks)]
+        plan, (_, restarted) = plan_of(ranks, rows), staged()  # a new process knows nothing but the step
+        of_rank = [TrainingBatches(parts, restarted, plan, rank=rank) for rank in range(ranks)]
         for step in steps:
             items = range(step * plan.accumulate, (step + 1) * plan.accumulate)
             seen.append([int(each) for item in items for one in of_rank for each in one[item].tokens[:, 0]])

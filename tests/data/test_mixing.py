@@ -142,7 +142,7 @@ def test_some_of_the_drawn_caps_bind_and_some_are_refused():
 
 
 def unimax(sizes: dict[str, int], budget: float, cap: float) -> dict[str, float]:
-    """The algorithm of Chung et al. 2023: from the smallest on, an equal part of what is left, or the cap."""
+    """The algorithm of Chung et al. 2023: from the smallest on, an equal share of the remaining budget, or the cap."""
     left, found = budget, {}
     for number, name in enumerate(sorted(sizes, key=sizes.__getitem__)):
         found[name] = min(left / (len(sizes) - number), cap * sizes[name])

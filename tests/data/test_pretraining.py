@@ -1,4 +1,4 @@
-"""Rows of a prepared corpus hold every byte of its training documents once, and nothing of what is held out."""
+"""Rows of a prepared corpus hold every byte of its training documents once, and nothing of held-out documents."""
 
 from pathlib import Path
 
@@ -178,7 +178,7 @@ def test_weights_are_shares_of_tokens_at_every_step_to_within_a_row(tmp_path, sh
     path = uneven(tmp_path)
     data = opened(
         path, load_tokenizer(path), packing=alone, context=256, mixture=Weights({"code": share, "prose": 1 - share})
-    )  # a document a row, so rows of prose hold a tenth of what rows of code do
+    )  # a document a row, so rows of prose hold a tenth of the tokens of rows of code
     plan = plan_of(200, context=256)
     planned = data.plan(plan, seed=0)
     counts = [source.counts for source in data.sources.values()]

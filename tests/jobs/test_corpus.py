@@ -95,7 +95,7 @@ def test_bytes_that_decoding_does_not_restore_are_reported(tmp_path, capsys):
     prepare_corpus(run, JsonlSource(path, kind_field="kind"), lambda: tokenizer, Split(0.2))
     counts = [count for split in ("train", "validation") for count in Shards(run.directory, split).counts.values()]
     size = 24 + 3 + sum(len(f"text {i}") for i in range(20))
-    assert sum(count["bytes"] for count in counts) == size - 2, "of what is read: fi has a byte less than the ligature"
+    assert sum(count["bytes"] for count in counts) == size - 2, "of the text read: fi has a byte less than the ligature"
     assert f"decoding does not restore {6 / size:.2%} of the bytes" in capsys.readouterr().out
 
 

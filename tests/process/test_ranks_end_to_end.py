@@ -1,4 +1,4 @@
-"""A rank that fails ends the whole job, which tells what it said, whoever started the ranks."""
+"""A rank that fails ends the whole job, which prints its error, under every launcher."""
 
 import os
 import socket

@@ -146,7 +146,11 @@ class Trail(Callback):
         self._note({"start": start, "planned": [_ids(batches[start + number]) for number in range(self.ahead)]})
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        draws = [float(torch.rand(())), float(np.random.rand()), random.random()]  # seeded anew for each micro-batch
+        draws = [
+            float(torch.rand(())),
+            float(np.random.rand()),
+            random.random(),
+        ]  # seeded again before each micro-batch
         self._note({"batch": batch_idx, "ids": _ids(batch), "draws": draws, "loss": float(pl_module.step_loss)})
 
     def _note(self, record: dict) -> None:

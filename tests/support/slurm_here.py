@@ -1,4 +1,4 @@
-"""Commands that look like Slurm's and run jobs on this machine, for tests of what is asked of Slurm."""
+"""Commands that look like Slurm's and run jobs on this machine, for tests of the commands given to Slurm."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run that is pruned is whole and not done: whoever goes on with it gets what an unbroken run gives."""
+"""A pruned run is intact and incomplete: resumed, it gives the result of an unbroken run."""
 
 import csv
 import json

@@ -19,7 +19,7 @@ LEAST = 2 * 256 + len(SPECIAL_TOKENS) + 1
 
 
 def naive(words: Counter[str], max_merges: int, min_frequency: int) -> list[str]:
-    """Merge with all counts computed anew for every merge."""
+    """Merge and recompute all counts at every merge."""
     split = {word: [word[0], *(WITHIN + letter for letter in word[1:])] for word in words}
     total = sum(len(split[word]) * count for word, count in words.items())
     made: list[str] = []

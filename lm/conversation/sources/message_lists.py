@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Literal
 
-from lm.conversation.conversation import ROLES, Message
+from lm.conversation.conversation import Message
 from lm.conversation.sources.records import HubDataset, field_of, kind_of
-from lm.conversation.sources.source import RecordwiseSource
+from lm.conversation.sources.source import RecordwiseSource, known_roles
 
 
 class MessageLists(RecordwiseSource):
@@ -49,9 +49,7 @@ class MessageLists(RecordwiseSource):
         super().__init__(path, task_field=task_field, group_field=group_field, hub=hub)
         self.messages_field, self.role_field, self.content_field = messages_field, role_field, content_field
         self.system_field, self.reasoning = system_field, reasoning
-        self.roles = {role: role for role in ROLES} | (roles or {})
-        if unknown := sorted(set(self.roles.values()) - set(ROLES)):
-            raise ValueError(f"data.conversations.roles: {unknown[0]!r} is not one of {', '.join(ROLES)}")
+        self.roles = known_roles(roles)
 
     def options(self) -> dict:
         fields = [self.messages_field, self.role_field, self.content_field, self.system_field]

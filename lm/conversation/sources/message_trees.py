@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from lm.conversation.conversation import ROLES, Conversation, Message
+from lm.conversation.conversation import Conversation, Message
 from lm.conversation.sources.records import HubDataset, field_of
-from lm.conversation.sources.source import LayoutSource
+from lm.conversation.sources.source import LayoutSource, known_roles
 
 
 @dataclass
@@ -61,7 +61,7 @@ class MessageTrees(LayoutSource):
         super().__init__(path, task_field=task_field, hub=hub)
         self.id_field, self.parent_field, self.role_field = id_field, parent_field, role_field
         self.content_field, self.rank_field, self.deleted_field = content_field, rank_field, deleted_field
-        self.roles = {role: role for role in ROLES} | (roles or {})
+        self.roles = known_roles(roles)
         self.paths = paths
 
     def options(self) -> dict:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 
-from lm.conversation.conversation import Conversation, Message
+from lm.conversation.conversation import ROLES, Conversation, Message
 from lm.conversation.sources.records import FileRecords, HubDataset, field_of
 from lm.files import hash_json
 
@@ -24,6 +24,18 @@ class ConversationSource(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a hash of everything that determines the conversations."""
+
+
+def known_roles(names: dict[str, str] | None) -> dict[str, str]:
+    """Return the role of each name that a file uses: the roles under their own names, and those in `names`.
+
+    Raises:
+        ValueError: A name stands for a role that does not exist.
+    """
+    roles = {role: role for role in ROLES} | (names or {})
+    if unknown := sorted(set(roles.values()) - set(ROLES)):
+        raise ValueError(f"data.conversations.roles: {unknown[0]!r} is not one of {', '.join(ROLES)}")
+    return roles
 
 
 class LayoutSource(ConversationSource):

@@ -183,3 +183,10 @@ def test_every_ready_made_data_set_names_its_licence_and_a_commit_or_requires_on
         assert found.hub.revision or "hub.revision=" in file.read_text()
         assert re.search(r"Apache|CC BY|ODC-By", file.read_text().splitlines()[0])
     assert file.stem in {*ROWS, "oasst1", "hugging_face"}
+
+
+def test_a_tree_whose_roles_name_no_role_is_refused_before_it_is_read(tmp_path):
+    file = tmp_path / "trees.jsonl"
+    file.write_text("{}")
+    with pytest.raises(ValueError, match=r"data\.conversations\.roles: 'usr' is not one of system, user, assistant"):
+        MessageTrees(str(file), roles={"prompter": "usr"})
