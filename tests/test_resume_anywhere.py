@@ -121,7 +121,7 @@ def kill(job: Job, root: Path, kind: str, draw: random.Random) -> None:
         process.join(draw.uniform(0, job.seconds))
         process.kill()
     process.join(240)
-    assert process.exitcode in (-signal.SIGKILL, 0)  # one that goes on may be done before its moment comes
+    assert process.exitcode in (-signal.SIGKILL, 0)  # a resumed run may end before the moment of the kill
 
 
 def assert_resumes(seed: int, jobs, tmp_path: Path) -> None:

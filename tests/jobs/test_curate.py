@@ -1,4 +1,4 @@
-"""`lm curate` writes conversations to train on, an outcome for each, and tells a gain from chance."""
+"""`lm curate` writes conversations to train on, an outcome for each, and an interval of the gain."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One function trains: it learns, it goes on from other runs, and ranks and sweeps change only who computes what."""
+"""One function trains: it learns, starts from other runs, and gives the same results on any ranks and in sweeps."""
 
 import csv
 import os
@@ -249,7 +249,7 @@ def test_only_one_rank_prints(swept):
 
 @pytest.fixture(scope="module")
 def grown(corpus, tmp_path_factory):
-    """A run of one process, killed and gone on with on two ranks, with a logger more."""
+    """A run of one process, killed and resumed on two ranks, with another logger."""
     root = tmp_path_factory.mktemp("grown")
     killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 21}"
     assert run(pretraining(corpus, root, "run", *EXACT, killer)) == -signal.SIGKILL

@@ -33,7 +33,7 @@ def curve(point: Point) -> list[float]:
 
 
 class Jobs:
-    """Carries out jobs that report a curve, goes on with what it began, and dies before its `dying`-th report."""
+    """Run jobs that report a curve, resume interrupted ones, and exit before report `dying`."""
 
     def __init__(self, directory: Path, study, pruner: Callable, *, dying: int = 0, sign: float = 1.0):
         self.directory, self.study, self.pruner, self.left, self.sign = directory, study, pruner, dying, sign

@@ -1,4 +1,4 @@
-"""On a real Slurm: several ranks, jobs that are queued again and go on, sweeps of which one job is run again.
+"""On a real Slurm: several ranks, jobs that are requeued and resume, sweeps of which one job is run again.
 
 Needs sbatch and a partition that SLURM_PARTITION names, of two cores, from which a job of the partition `urgent` pushes
 others. `tests/support/slurm_setup.sh` makes such a Slurm of one machine: see its first lines.

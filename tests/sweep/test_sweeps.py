@@ -1,4 +1,4 @@
-"""A sweep can be broken off, gone on with and extended, and ends with what it found."""
+"""A sweep can be interrupted, resumed and extended, and ends with a summary."""
 
 import csv
 import json

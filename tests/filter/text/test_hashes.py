@@ -41,7 +41,7 @@ def test_every_added_hash_is_found_under_its_number(kind):
     if kind == "small":
         every = np.arange(3000, dtype=np.uint64)
     if kind == "at the end":
-        every = ~np.arange(3000, dtype=np.uint64)  # where a table goes on at its beginning
+        every = ~np.arange(3000, dtype=np.uint64)  # where a table wraps around
     every, upto = np.unique(every), 0
     draw.shuffle(every)
     for size in (1, 2, 0, 1000, 40_000, 80_000):
