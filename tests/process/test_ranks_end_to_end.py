@@ -59,13 +59,13 @@ def test_the_job_ends_with_the_report_of_the_rank_that_failed(corpus, tmp_path):
         (
             "rank: 1, batches: 6, killed: true",
             137,
-            "error: rank 1 of 2 was killed by SIGKILL, as the system does when memory runs out; the same command goes "
-            "on from what was saved",
+            "error: rank 1 of 2 was killed by SIGKILL, as the system does when memory runs out; run the same "
+            "command again to resume from the last checkpoint",
         ),
         ("rank: 0, batches: 6, killed: true", -9, None),
     ],
 )
-def test_however_it_fails(failing, code, last, corpus, tmp_path):
+def test_every_way_to_fail_ends_the_job_with_its_reason(failing, code, last, corpus, tmp_path):
     found, words = told_by(begin(corpus, tmp_path, failing))
     assert (found, words[-1] if words else None) == (code, last)
 

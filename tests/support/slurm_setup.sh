@@ -2,7 +2,7 @@
 # A Slurm of this one machine, for the tests marked `slurm`: as root, on Debian or Ubuntu with slurm-wlm installed.
 #
 #   apt-get install -y slurm-wlm
-#   tests/support/slurm_setup.sh start && SLURM_PARTITION=here pytest -m slurm; tests/slurm_setup.sh stop
+#   tests/support/slurm_setup.sh start && SLURM_PARTITION=here pytest -m slurm; tests/support/slurm_setup.sh stop
 #
 # It listens on this machine only, keeps no accounts (so no sacct), and writes to /etc/slurm, /etc/munge and PLACE. Jobs
 # of the partition `urgent` push those of `here` back into the queue.
