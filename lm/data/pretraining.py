@@ -48,7 +48,8 @@ class PretrainingData(TrainingData):
 
     Args:
         path: Directory of a corpus, or a list of them.
-        packing: How documents are placed in rows: `cut` wastes nothing, `best_fit` keeps documents whole.
+        packing: How documents are placed in rows, by `packing._target_`: `lm.data.packing.cut` wastes nothing;
+            `lm.data.packing.best_fit` and `lm.data.exact_fit.exact_fit` keep documents whole.
         separate_documents: Whether each document of a row has its own attention mask and positions. false lets
             documents see each other, as in GPT-2's training: slightly faster, but context leaks between documents.
         mixture: Share of each source; null shuffles all rows together, each read once per epoch.

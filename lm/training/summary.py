@@ -19,11 +19,11 @@ def plan_line(cost: Cost, data_plan: DataPlan, *, trainer: Trainer, devices: Dev
     if cost.trained < cost.parameters:
         trained = f", {scaled(cost.trained)} ({cost.trained / cost.parameters:.2%}) of them trained"
     plan, epochs = data_plan.plan, data_plan.epochs
-    sources = " and ".join(f"{count:.{0 if count >= 10 else 2}f} × {name}" for name, count in epochs.items())
+    sources = ", ".join(f"{count:.{0 if count >= 10 else 2}f} of {name}" for name, count in epochs.items())
     strategy = placement_of(trainer.strategy).description
     return (
         f"{cost.parameters / 1e6:.2f} M parameters{trained}, {plan.steps} steps of "
-        f"{plan.rows_per_step * plan.context} tokens, {sources}, {trainer.precision}, "
+        f"{plan.rows_per_step * plan.context} tokens, epochs: {sources}, {trainer.precision}, "
         f"{devices.ranks} × {devices.accelerator} ({strategy}), {devices.threads} threads"
         + (f", resuming from {resumed}" if resumed else "")
     )

@@ -1,4 +1,4 @@
-"""The floors are a contract: the tree keeps it, and each way to break it is noticed."""
+"""The layers are a contract: the package keeps it, and each way to break it is reported."""
 
 import shutil
 import subprocess
@@ -38,27 +38,27 @@ def test_the_tree_keeps_its_contracts(tree: Path) -> None:
 
 
 PLANTED = {
-    "an arrow to a higher floor": (
+    "an import from a higher layer": (
         "tokenizer/load.py", "from lm.data import order", "lm.tokenizer.load -> lm.data",
     ),
-    "an arrow to the command": ("model/cache.py", "import lm.cli.main", "lm.model.cache -> lm.cli.main"),
-    "an arrow inside a function": (
+    "an import of the command": ("model/cache.py", "import lm.cli.main", "lm.model.cache -> lm.cli.main"),
+    "an import inside a function": (
         "run/run.py", "def late():\n    from lm.jobs import train", "lm.run.run -> lm.jobs.train",
     ),
-    "packages on one floor that know each other": (
+    "packages of one layer that import each other": (
         "filtering/pieces.py", "from lm.generation import Sampling", "lm.filtering.pieces -> lm.generation",
     ),
-    "data and evaluation that know each other": (
+    "data and evaluation that import each other": (
         "evaluation/bits.py", "import lm.data.order", "lm.evaluation.bits -> lm.data.order",
     ),
     "Hydra in the model": ("model/transformer.py", "import hydra", "lm.model.transformer -> hydra"),
     "Hydra in a job": ("jobs/train.py", "from hydra.utils import instantiate", "lm.jobs.train -> hydra"),
     "OmegaConf in the command": ("cli/main.py", "import omegaconf", "lm.cli.main -> omegaconf"),
-    "a module that stands on no floor": ("utils.py", "x = 1", "utils"),
+    "a module in no layer": ("utils.py", "x = 1", "utils"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("file", "line", "output"), PLANTED.values(), ids=PLANTED.keys())
-def test_a_broken_contract_is_noticed(file: str, line: str, output: str, tree: Path) -> None:
+def test_a_broken_contract_is_reported(file: str, line: str, output: str, tree: Path) -> None:
     plant(tree, file, line)
     assert any(output in each for each in broken(tree)), broken(tree)
