@@ -10,6 +10,7 @@ from lm.conversation.mask_validator import MaskValidator
 from lm.conversation.recorded_template import RecordedTemplate, has_recorded_template, record_template
 from lm.conversation.role_token_template import RoleTokenTemplate
 from lm.conversation.template import EncodedConversation, Template
+from lm.conversation.tools import with_tools_as_text
 from lm.conversation.turn_template import TurnTemplate
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "check_turn",
     "has_recorded_template",
     "record_template",
+    "with_tools_as_text",
 ]

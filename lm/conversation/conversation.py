@@ -12,10 +12,12 @@ class Message:
     Args:
         role: Who speaks: system, user, assistant, or tool for the result of a tool call.
         content: What is said.
+        supervised: Whether an answer is learned. Answers that their file marks as not to be learned are context only.
     """
 
     role: str
     content: str
+    supervised: bool = True
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,17 @@ class Conversation:
         task: Kind of question; validation reports each task separately.
         group: Conversations of one group are held out together; "" is a group of its own.
         place: Where it was read, as `chat.jsonl:12`; error messages begin with it.
+        tools: The tools that the assistant may call, each as `{"type": "function", "function": {"name": …}}`.
+            `with_tools_as_text` writes them in the system turn for templates that do not take them.
+        fault: Why its record cannot be read, without the place; "" for a conversation that was read.
     """
 
     messages: tuple[Message, ...]
     task: str = ""
     group: str = ""
     place: str = "conversation"
+    tools: tuple[dict, ...] = ()
+    fault: str = ""
 
     @property
     def key(self) -> str:
@@ -44,8 +51,11 @@ class Conversation:
         """Refuse a conversation that cannot be trained on.
 
         Raises:
-            ValueError: No turns, no assistant turn, an empty turn, a late system turn; with place and turn.
+            ValueError: A record that cannot be read, no turns, no answer to learn, an empty turn, a late system turn;
+                with place and turn.
         """
+        if self.fault:
+            raise ValueError(f"{self.place}{self.fault}")
         if not self.messages:
             raise ValueError(f"{self.place} has no turns: remove it")
         for number, message in enumerate(self.messages, start=1):
@@ -58,6 +68,8 @@ class Conversation:
                 raise ValueError(f"{where}: only the first turn may be a system turn: move it or merge it")
         if all(message.role != "assistant" for message in self.messages):
             raise ValueError(f"{self.place} has no assistant turn, so no token would be supervised: remove it")
+        if not any(message.supervised for message in self.messages if message.role == "assistant"):
+            raise ValueError(f"{self.place}: every answer is marked as not to be learned: remove it")
 
 
 def check_turn(message: Message, where: str) -> None:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from lm.conversation.conversation import Conversation, Message
 from lm.tokenizer import Tokenizer
@@ -20,9 +21,24 @@ class EncodedConversation:
     tokens: list[int]
     supervised: list[bool]
 
+    def without_unsupervised(self, messages: Sequence[Message]) -> "EncodedConversation":
+        """Return it with the answers that are not to be learned out of the mask; the mask must be validated."""
+        if all(message.supervised for message in messages):
+            return self
+        answers = iter(message.supervised for message in messages if message.role == "assistant")
+        supervised: list[bool] = []
+        for in_answer, run in groupby(self.supervised):
+            supervised += [in_answer and next(answers)] * len([*run])
+        return EncodedConversation(self.tokens, supervised)
+
 
 class Template(ABC):
-    """How turns are written as tokens. A model must be prompted in the template it was trained with."""
+    """How turns are written as tokens. A model must be prompted in the template it was trained with.
+
+    `takes_tools` says whether it writes the tools of a conversation itself; for others they stand in the system turn.
+    """
+
+    takes_tools: bool = False
 
     @abstractmethod
     def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> EncodedConversation:

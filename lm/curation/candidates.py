@@ -44,8 +44,12 @@ class Candidate:
     @property
     def messages(self) -> dict[str, Any]:
         """The conversation in the layout that data/conversations=messages reads."""
-        turns = [{"role": turn.role, "content": turn.content} for turn in self.conversation.messages]
-        return {"messages": turns, "group": self.conversation.group, **self.record}
+        turns = [
+            {"role": turn.role, "content": turn.content, **({} if turn.supervised else {"train": False})}
+            for turn in self.conversation.messages
+        ]
+        tools = {"tools": list(self.conversation.tools)} if self.conversation.tools else {}
+        return {"messages": turns, **tools, "group": self.conversation.group, **self.record}
 
 
 def apply_rule(

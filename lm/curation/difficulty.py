@@ -6,10 +6,11 @@ another question. Conversations of the highest difficulty below 1 taught the mod
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import exp
 
 from lm.bounds import Count, Positive
-from lm.conversation import Conversation, Message, RecordedTemplate, Template
+from lm.conversation import Conversation, Message, RecordedTemplate, Template, with_tools_as_text
 from lm.model import Transformer
 from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
@@ -17,7 +18,7 @@ from lm.tokenizer import Tokenizer
 
 
 class Difficulty:
-    """Measure the instruction-following difficulty of the last answer of each conversation.
+    """Measure the instruction-following difficulty of the last answer of each conversation that is learned.
 
     If the turns before the answer do not fit into the context, they are cut from the left; of an answer that is longer
     than the context, only the part that fits is measured.
@@ -62,9 +63,10 @@ class Difficulty:
 
     def _sequences(self, conversation: Conversation, context: int) -> list[tuple[list[int], int]]:
         """The answer after its instruction and alone: the tokens of each, and how many at the end are measured."""
+        conversation = with_tools_as_text(conversation, self.template)
         *before, last = _up_to_last_answer(conversation)
         prompt = self.template.prompt(before, self.tokenizer)
-        encoded = self.template.encode(Conversation((*before, last), place=conversation.place), self.tokenizer)
+        encoded = self.template.encode(replace(conversation, messages=(*before, last)), self.tokenizer)
         last_turn = zip(encoded.tokens[len(prompt) :], encoded.supervised[len(prompt) :], strict=True)
         answer = [token for token, supervised in last_turn if supervised][:context]
         room = context + 1 - len(answer)
@@ -73,5 +75,5 @@ class Difficulty:
 
 def _up_to_last_answer(conversation: Conversation) -> tuple[Message, ...]:
     turns = conversation.messages
-    last = max(index for index, turn in enumerate(turns) if turn.role == "assistant")
+    last = max(index for index, turn in enumerate(turns) if turn.role == "assistant" and turn.supervised)
     return turns[: last + 1]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lm.bounds import Count, Natural
 from lm.checkpoint import context_of
-from lm.conversation import Conversation, RecordedTemplate, Template
+from lm.conversation import Conversation, RecordedTemplate, Template, with_tools_as_text
 from lm.corpus import Dropped
 from lm.tokenizer import Tokenizer
 
@@ -146,6 +146,7 @@ class Fits(ConversationRule):
         self.template = (recorded or RecordedTemplate(None)).resolve(template)
 
     def judge(self, conversation: Conversation) -> Dropped | None:
+        conversation = with_tools_as_text(conversation, self.template)
         tokens = len(self.template.encode(conversation, self.tokenizer).tokens) - 1
         if tokens > self.context:
             return Dropped("longer than the context", f"{tokens} tokens to predict, more than {self.context}")

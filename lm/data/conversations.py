@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from lm.config.faults import errors_at
-from lm.conversation import Conversation, EncodedConversation, MaskValidator, Template
+from lm.conversation import Conversation, EncodedConversation, MaskValidator, Template, with_tools_as_text
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split, hash_fraction
 from lm.data.packing import Packing
@@ -106,6 +106,7 @@ class EncodedConversations(Documents):
 
     def add(self, conversation: Conversation) -> None:
         """Encode a conversation and validate its mask."""
+        conversation = with_tools_as_text(conversation, self.template)
         encoded = self._encode(conversation)
         if self._fits(encoded):
             self._append(encoded, conversation)
@@ -115,7 +116,7 @@ class EncodedConversations(Documents):
     def _encode(self, conversation: Conversation) -> EncodedConversation:
         encoded = self.template.encode(conversation, self.tokenizer)
         self.mask_validator.check(encoded, conversation)
-        return encoded
+        return encoded.without_unsupervised(conversation.messages)
 
     def _fits(self, encoded: EncodedConversation) -> bool:
         return len(encoded.tokens) <= self.context + 1

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lm.bounds import Count, Natural, Positive, Share
-from lm.conversation import RecordedTemplate, Template
+from lm.conversation import Conversation, RecordedTemplate, Template
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split
 from lm.data.conversations import EncodedConversations, SelectedConversations
@@ -102,6 +102,7 @@ class InstructionData(TrainingData):
             selected = self._selected(name)
             for conversation in selected:
                 conversation = replace(conversation, task=conversation.task or name)
+                self._check_prompt_weight(conversation)
                 (held_out if self.split.held_out(conversation) else training).add(conversation)
             held_out_here = len(held_out) - before
             if not len(training):
@@ -175,6 +176,14 @@ class InstructionData(TrainingData):
             max_examples=self.max_examples.get(name),
             key=f"data.conversations.{name}" if self.several else None,
         )
+
+    def _check_prompt_weight(self, conversation: Conversation) -> None:
+        """Refuse to learn, as part of a prompt, an answer that is marked as not to be learned."""
+        if self.prompt_weight and not all(message.supervised for message in conversation.messages):
+            raise ValueError(
+                f"data.prompt_weight={self.prompt_weight:g} would teach an answer of {conversation.place} that is marked "
+                "as not to be learned: set data.prompt_weight=0"
+            )
 
     def _pack(self, conversations: EncodedConversations) -> Packing:
         packing = self.packing(conversations.lengths, conversations.context)

@@ -2,7 +2,7 @@
 
 An exchange is what a user says and everything up to the next user turn after an answer. Conversations are cut between
 exchanges only, so each part is a conversation itself and is validated like any other. Each part keeps the system turn.
-Turns after the last answer, from which nothing is learned, are removed first.
+Turns after the last answer that is learned are removed first, and a part in which nothing is learned is left out.
 """
 
 from bisect import bisect_left
@@ -38,13 +38,14 @@ def split(conversation: Conversation, fits: Fits) -> list[Conversation]:
             part = []
         if part or fits(_join(conversation, system, [exchange])):
             part.append(exchange)
-    return [*parts, _join(conversation, system, part)] if part else parts
+    parts += [_join(conversation, system, part)] if part else []
+    return [part for part in parts if any(map(_is_learned, part.messages))]
 
 
 def split_exchanges(conversation: Conversation) -> tuple[list[Message], list[list[Message]]]:
-    """The system turn, if there is one, and the exchanges up to the last answer."""
+    """The system turn, if there is one, and the exchanges up to the last answer that is learned."""
     messages = list(conversation.messages)
-    while messages and messages[-1].role != "assistant":
+    while messages and not _is_learned(messages[-1]):
         messages.pop()
     system = messages[:1] if messages and messages[0].role == "system" else []
     exchanges: list[list[Message]] = []
@@ -53,6 +54,10 @@ def split_exchanges(conversation: Conversation) -> tuple[list[Message], list[lis
             exchanges.append([])
         exchanges[-1].append(message)
     return system, exchanges
+
+
+def _is_learned(message: Message) -> bool:
+    return message.role == "assistant" and message.supervised
 
 
 def _join(conversation: Conversation, system: list[Message], exchanges: list[list[Message]]) -> Conversation:

@@ -7,7 +7,7 @@ from itertools import chain
 from math import log, sqrt
 from typing import Any
 
-from lm.conversation import Conversation, RecordedTemplate, Template
+from lm.conversation import Conversation, RecordedTemplate, Template, with_tools_as_text
 from lm.corpus import Split
 from lm.evaluation.evaluation import Evaluation
 from lm.files import hash_json
@@ -77,7 +77,9 @@ class Answers(Evaluation):
         self.max_questions, self.max_tokens, self.rows, self.sampling = max_questions, max_tokens, rows, sampling
 
     def fingerprint(self) -> str:
-        return hash_json([[[turn.role, turn.content] for turn in talk.messages] for talk in self._held_out()])
+        return hash_json(
+            [[[turn.role, turn.content] for turn in talk.messages] + [*talk.tools] for talk in self._held_out()]
+        )
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
         """Return the scores of each task, and of "all"."""
@@ -118,7 +120,7 @@ class Answers(Evaluation):
 
     def _held_out(self) -> Iterator[Conversation]:
         for talk in chain.from_iterable(self.sources):
-            answered = talk.messages and talk.messages[-1].role == "assistant"
+            answered = talk.messages and talk.messages[-1].role == "assistant" and talk.messages[-1].supervised
             if self.split.held_out(talk) and answered and _is_valid(talk):
                 yield talk
 
@@ -126,6 +128,7 @@ class Answers(Evaluation):
         """The questions, sorted by length so that a batch has prompts of similar length."""
         questions = []
         for conversation in self._held_out():
+            conversation = with_tools_as_text(conversation, self.template)
             prompt = self.template.prompt(conversation.messages[:-1], tokenizer)
             if len(prompt) + self.max_tokens <= context:
                 encoded = self.template.encode(conversation, tokenizer)

@@ -10,7 +10,7 @@ from lm.conversation import Conversation, EncodedConversation, Message, RoleToke
 from lm.data.conversations import EncodedConversations
 from lm.data.too_long import split, truncate
 from lm.tokenizer import train_bpe
-from support.talks import template_of, tokenizer_of
+from support.talks import OPTIONS, conversation_of, template_of, tokenizer_of
 
 WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|user|>", " it", " returns"]
 
@@ -64,6 +64,37 @@ def test_conversations_are_read_back_as_the_template_wrote_them(tokenizer):
         assert made.lengths[number] == len(wanted.tokens) - 1
         assert made.supervised_targets[number] == sum(wanted.supervised)
     assert made.describe_shortened() == ""
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_answer_marked_as_not_to_be_learned_is_context_and_the_tokens_stay(option):
+    tokenizer, template = tokenizer_of("marked"), template_of(option)
+    turns = [("user", "a?"), ("assistant", "wrong"), ("user", "no"), ("assistant", "it is")]
+    learned = conversation_of(*turns)
+    masked = replace(
+        learned, messages=(learned.messages[0], replace(learned.messages[1], supervised=False), *learned.messages[2:])
+    )
+    made = EncodedConversations(template=template, tokenizer=tokenizer, context=500, too_long="refuse")
+    made.add(masked)
+    wanted = template.encode(learned, tokenizer)
+    tokens, supervised = read(made, 0)
+    assert tokens.tolist() == wanted.tokens
+    first = wanted.supervised.index(True)
+    end = first + wanted.supervised[first:].index(False)
+    assert supervised.tolist() == [False] * end + wanted.supervised[end:]
+    assert "it is" in tokenizer.decode(tokens[np.flatnonzero(supervised)].tolist())
+
+
+@pytest.mark.parametrize("system", ["be brief", None])
+def test_tools_stand_in_the_system_turn_of_templates_that_do_not_take_them(tokenizer, system):
+    function = {"name": "add", "description": "é", "parameters": {"type": "object"}}
+    opening = [("system", system)] if system else []
+    talk = conversation_of(*opening, ("user", "1?"), ("assistant", "1"))
+    made = kept(tokenizer, [replace(talk, tools=({"type": "function", "function": function},))], context=1000)
+    text = tokenizer.decode(read(made, 0)[0].tolist())
+    line = '{"name": "add", "description": "é", "parameters": {"type": "object"}}'
+    assert (f"be brief\n\nTools:\n{line}" if system else f"Tools:\n{line}") in text
+    assert made.supervised_targets[0] == sum(written(tokenizer, talk).supervised)
 
 
 def test_nothing_added_has_no_lengths(tokenizer):

@@ -144,6 +144,14 @@ def test_prompt_weight_applies_to_unsupervised_targets_of_training_only(weight, 
         assert sketched.sources["conversations"].loss_targets == pytest.approx(wanted)
 
 
+def test_a_prompt_weight_does_not_teach_what_is_marked_as_not_to_be_learned(tokenizer):
+    turns = (Message("user", "what?"), Message("assistant", "x", supervised=False), *talk("no", "it").messages)
+    talks = [*random_talks(40), Conversation(turns, place="a.jsonl:7")]
+    with pytest.raises(ValueError, match=r"data\.prompt_weight=0\.1 would teach an answer of a\.jsonl:7"):
+        opened(talks, tokenizer, prompt_weight=0.1)
+    assert opened(talks, tokenizer)
+
+
 def test_padding_ends_a_row_and_counts_nowhere(tokenizer):
     data = opened(random_talks(), tokenizer)
     for source in (*data.sources.values(), data.validation):

@@ -1,6 +1,7 @@
 """Conversations too long are split between exchanges only, and each part keeps its system turn."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -94,3 +95,14 @@ def test_no_turn_is_repeated_or_moved_and_every_part_fits():
                 part.check()
         if len(split_exchanges(whole)[1]) and shorter(limit)(whole):
             assert truncate(whole, shorter(limit)) == split(whole, shorter(limit))
+
+
+def test_what_is_not_learned_is_no_reason_to_keep_a_part():
+    def masked(text: str, *places: int) -> Conversation:
+        given = said(text)
+        turns = [replace(turn, supervised=place not in places) for place, turn in enumerate(given.messages)]
+        return replace(given, messages=tuple(turns))
+
+    assert [letters(part) for part in split(masked("uauaua", 3), shorter(2))] == ["ua", "ua"]
+    assert [letters(part) for part in truncate(masked("uauaua", 5), shorter(4))] == ["uaua"]
+    assert split(masked("ua", 1), shorter(2)) == []

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lm.conversation.conversation import ROLES, Conversation, Message
 from lm.conversation.sources.records import FileRecords, HubDataset, field_of
@@ -83,7 +84,7 @@ class LayoutSource(ConversationSource):
         self.counts.clear()
         for conversation in self.read():
             messages = tuple(self._without_surrogates(message) for message in conversation.messages)
-            yield Conversation(messages, task=conversation.task, group=conversation.group, place=conversation.place)
+            yield replace(conversation, messages=messages)
         self.notes = tuple(f"{count} {what}" for what, count in self.counts.items())
 
     def task(self, record: dict, place: str) -> str:
@@ -101,7 +102,7 @@ class LayoutSource(ConversationSource):
         if text == message.content:
             return message
         self.counts["turns had lone surrogates (halves of characters), replaced by �"] += 1
-        return Message(message.role, text)
+        return replace(message, content=text)
 
 
 class RecordwiseSource(LayoutSource):
