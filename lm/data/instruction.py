@@ -181,8 +181,8 @@ class InstructionData(TrainingData):
         """Refuse to learn, as part of a prompt, an answer that is marked as not to be learned."""
         if self.prompt_weight and not all(message.supervised for message in conversation.messages):
             raise ValueError(
-                f"data.prompt_weight={self.prompt_weight:g} would teach an answer of {conversation.place} that is marked "
-                "as not to be learned: set data.prompt_weight=0"
+                f"data.prompt_weight={self.prompt_weight:g} would teach an answer of {conversation.place} that is "
+                "marked as not to be learned: set data.prompt_weight=0"
             )
 
     def _pack(self, conversations: EncodedConversations) -> Packing:
