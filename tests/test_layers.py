@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINT = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
 
-pytestmark = pytest.mark.skipif(LINT is None, reason="import-linter is not installed: pip install 'lm[test]'")
+pytestmark = pytest.mark.skipif(LINT is None, reason="import-linter is not installed: pip install 'lightning-lm[test]'")
 
 
 @pytest.fixture

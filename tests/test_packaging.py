@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'lm[test]'")
+pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'lightning-lm[test]'")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def test_the_wheel_holds_the_licence_and_the_command(wheel: ZipFile) -> None:
 
 def test_the_wheel_pins_the_versions_it_was_tested_with(wheel: ZipFile) -> None:
     metadata = message_from_string(read(wheel, "METADATA"))
+    assert (metadata["Name"], Path(wheel.filename).name.split("-")[0]) == ("lightning-lm", "lightning_lm")
     assert metadata["License-Expression"] == "Apache-2.0"
     required = " ".join(metadata.get_all("Requires-Dist"))
     for package in ("torch", "lightning", "hydra-core", "omegaconf"):

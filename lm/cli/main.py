@@ -9,7 +9,6 @@ import threading
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +18,7 @@ from lm.cli.explain import explain
 from lm.cli.help import describe_job, list_jobs, show_topic
 from lm.config.faults import did_you_mean
 from lm.config.outline import config_directory, jobs
+from lm.process.distribution import version, with_local_commands
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
 from lm.process.ranks import die_with_parent, is_first_process
 from lm.run import Interrupted
@@ -97,7 +97,7 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
             die_with_parent(int(launcher))
             return run_job_file(Path(file), run_sweep_job)
         case ["--version"]:
-            print(f"lm {version('lm')}")
+            print(f"lm {version()}")
             return 0
     options = _parser().parse_intermixed_args(arguments)
     places = [directory, *([options.config_dir] if options.config_dir else [])]
@@ -107,15 +107,15 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
     if options.completion:
         print(SCRIPTS[options.completion].strip())
     elif not options.words:
-        print(list_jobs(places))
+        print(with_local_commands(list_jobs(places)))
     elif options.words[0] == "help" and "help" not in known:
-        print(show_topic(options.words[1:], places))
+        print(with_local_commands(show_topic(options.words[1:], places)))
     elif options.words[0] == "explain" and "explain" not in known:
-        print(explain(options.words[1:], directory, options.config_dir))
+        print(with_local_commands(explain(options.words[1:], directory, options.config_dir)))
     elif options.words[0] not in known:
         raise ValueError(f"there is no job {options.words[0]}{did_you_mean(options.words[0], known)}")
     elif options.help:
-        print(describe_job(options.words[0], places))
+        print(with_local_commands(describe_job(options.words[0], places)))
     else:
         return _run(options, directory)
     return 0

@@ -49,7 +49,7 @@ class Clean:
     Markdown, trailing blanks inside multi-line strings of code, and terminal colours.
 
     Args:
-        repair: Repair mojibake such as `Ã©` for é where ftfy is sure (needs lm[corpus]).
+        repair: Repair mojibake such as `Ã©` for é where ftfy is sure (needs lightning-lm[corpus]).
         normal_form: Unicode normal form, or null for none. NFC is safe for most scripts; NFKC also maps ½ to 1⁄2 and
             ﬁ to fi, which damages code and formulas.
         controls: Remove control characters, except tabs and line endings, and terminal escape sequences.

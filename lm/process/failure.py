@@ -3,16 +3,15 @@
 import errno
 import json
 import os
-import re
 import sys
 import traceback
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from time import time
 from types import FrameType
 
 from lm.files import write_atomically
+from lm.process.distribution import extra_with, install_command
 from lm.process.ranks import this_rank
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130  # exit codes
@@ -68,17 +67,9 @@ def write_report(failure: Failure) -> bool:
 
 
 def install_hint(error: ImportError) -> str:
-    """`; pip install 'lm[…]'` where an extra contains the package that `error` names; else ""."""
-    try:
-        requirements = requires("lm") or []
-    except PackageNotFoundError:  # a checkout that is not installed
-        return ""
-    for requirement in requirements:
-        package = re.match(r"[\w-]+", requirement)[0].replace("-", "_")
-        extra = re.search(r"extra == ['\"]([\w-]+)", requirement)
-        if extra and re.search(rf"\b{package}\b", error.name or str(error)):
-            return f"; pip install 'lm[{extra[1]}]'"
-    return ""
+    """`; ` and the command that installs the extra with the package that `error` names; "" where no extra has it."""
+    extra = extra_with(error.name or str(error))
+    return f"; {install_command(extra)}" if extra else ""
 
 
 def _failure(error: BaseException) -> Failure:

@@ -1,13 +1,15 @@
 """Plots as SVG: vocabularies by size, and loss over compute with its power law."""
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from io import StringIO
 from math import log10
 from typing import Any
 
+from lm.process.distribution import install_command
+
 Result = Mapping[str, Any]
 
-NO_MATPLOTLIB = "<p>(For plots: <code>pip install 'lm[plot]'</code>, then the same command with run.restart=true.)</p>"
 # Panels by title, and those of bits per byte where models were trained.
 PANELS: dict[str, Callable[[Result], float]] = {
     "bytes per token": lambda result: result["bytes_per_token"],
@@ -25,7 +27,7 @@ def vocabulary_plots(results: Sequence[Result]) -> str:
     trained = "learned" in results[0]
     figure = _make_figure(13, 10.5 if trained else 7)
     if figure is None:
-        return NO_MATPLOTLIB
+        return _no_matplotlib()
     panels = list(figure.subplots(3 if trained else 2, 3).flat)
     for title, value in PANELS.items():
         axes = panels.pop(0)
@@ -59,7 +61,7 @@ def scaling_plot(study: Result) -> str:
     """Plot bits per byte over FLOPs with intervals, and the laws half a decade further; a note without matplotlib."""
     figure = _make_figure(8, 5)
     if figure is None:
-        return NO_MATPLOTLIB
+        return _no_matplotlib()
     rungs, held_out = study["rungs"], study["held_out"]
     compute = [rung["flops"] for rung in rungs]
     axes = figure.subplots()
@@ -94,6 +96,11 @@ def _make_figure(width: float, height: float) -> Any | None:
     except ImportError:
         return None
     return figure.Figure(figsize=(width, height), layout="constrained")
+
+
+def _no_matplotlib() -> str:
+    command = f"<code>{escape(install_command('plot'), quote=False)}</code>"
+    return f"<p>(For plots: {command}, then the same command with run.restart=true.)</p>"
 
 
 def _svg(figure: Any) -> str:

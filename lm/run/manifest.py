@@ -2,14 +2,15 @@
 
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 
+from lm.process import distribution
 from lm.run.layout import MANIFEST
 
 REMEDY = "set run.name to another name to keep both, or run.restart=true to remove it and start again"
-PACKAGES = ("lm", "torch", "lightning", "tokenizers", "numpy", "hydra-core")
+PACKAGES = ("torch", "lightning", "tokenizers", "numpy", "hydra-core")
 # Keys that decide how a run is executed, not what it makes: they may change when it resumes.
 EXECUTION_KEYS = (
     "run",
@@ -44,12 +45,9 @@ def read_manifest(directory: str | Path) -> dict:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide the outputs."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "lm": distribution.version()}
     for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # ours, in a checkout that is not installed
-            continue
+        found[package] = version(package)
     return found
 
 

@@ -17,8 +17,8 @@ WORDS = ["don't", "'LL", "x1234567", "  ", "\r\n\r\n", "\t\t", "__init__", "…"
 def fast_engine(content: str, *, like: Encode) -> Encode | None:
     """Return fastokens' encoder for a tokenizer.json, or None if it is absent, unsupported or inexact.
 
-    Inexact means that it differs from `like` on any of some hundred mixed texts. fastokens (`pip install 'lm[fast]'`)
-    is not given the special tokens, so that typed in a text they are text.
+    Inexact means that it differs from `like` on any of some hundred mixed texts. fastokens (of the extra
+    `fast`) is not given the special tokens, so that typed in a text they are text.
 
     Args:
         content: The tokenizer.json.

@@ -13,6 +13,7 @@ from lm.config.faults import Fault
 from lm.config.outline import config_directory
 from lm.config.overrides import literal, quoted_as_needed
 from lm.config.target import locate
+from lm.process.distribution import install_command
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
@@ -354,7 +355,7 @@ def test_a_key_of_another_option_is_reported_with_the_option(tmp_path: Path) -> 
 def test_a_target_of_a_package_that_an_extra_brings_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datatrove", None)
     found, complaint = locate("datatrove.executor.LocalPipelineExecutor")
-    assert (found, complaint) == (None, "there is no datatrove; pip install 'lm[executors]'")
+    assert (found, complaint) == (None, f"there is no datatrove; {install_command('executors')}")
 
 
 def test_changing_a_composed_config_changes_no_other():

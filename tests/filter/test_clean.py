@@ -23,7 +23,7 @@ from support.shared_texts import (
     wikipedia,
 )
 
-pytest.importorskip("ftfy", reason="needs the extra lm[clean]")
+pytest.importorskip("ftfy", reason="needs the extra lightning-lm[corpus]")
 CLEAN = Clean()
 UNSURE = ["ŠµŃŃ ŠøŠ»", "±–æ—é–Ω—á–∞ ”©”©–ª”©—Ä—Å“Ø–∑"]  # what ftfy would change into what is as bad
 AS_IT_WAS = [

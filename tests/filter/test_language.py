@@ -12,7 +12,7 @@ from lm.corpus import Document, Dropped
 from lm.filter import Language
 from support.shared_texts import DATA, documents, install_guides, needs_data, parts
 
-pytest.importorskip("fasttext", reason="needs the extra lm[language]")
+pytest.importorskip("fasttext", reason="needs the extra lightning-lm[corpus]")
 ENGLISH = "The quick brown fox jumps over the lazy dog, as it has done in every book on typing."
 GERMAN = "Die Katze schläft auf dem warmen Ofen, während draußen der Regen an die Fenster schlägt."
 # Of three-letter codes those of the model.

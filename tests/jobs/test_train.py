@@ -17,6 +17,7 @@ from lightning.fabric.loggers import tensorboard
 from lm.cli.call import call_job
 from lm.cli.main import main
 from lm.corpus import Document, Split, write_shards
+from lm.process.distribution import install_command
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import train_bpe
@@ -209,7 +210,7 @@ def test_a_logger_without_its_package_names_the_extra(corpus, tmp_path, capsys, 
         main(["pretrain", *of_seconds(corpus, tmp_path, "run", "logger=tensorboard")])
     printed = capsys.readouterr().err
     assert printed.startswith("error: ")
-    assert printed.endswith("; pip install 'lm[tensorboard]'\n")
+    assert printed.endswith(f"; {install_command('tensorboard')}\n")
     assert len(printed.splitlines()) == 1
 
 

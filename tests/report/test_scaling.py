@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from lm.jobs.scaling import fit_laws
+from lm.process.distribution import install_command
 from lm.report import scaling_page, scaling_table, scaling_verdict
 
 
@@ -67,7 +68,7 @@ def test_the_page_has_a_plot_and_all_numbers():
 
 def test_without_matplotlib_the_page_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert "pip install 'lm[plot]'" in scaling_page(study(FALLING))
+    assert install_command("plot") in scaling_page(study(FALLING))
 
 
 def test_an_interval_is_written_from_its_lower_to_its_upper_end():

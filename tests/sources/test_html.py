@@ -9,7 +9,7 @@ import pytest
 
 from lm.sources import HtmlSource
 
-pytest.importorskip("trafilatura", reason="trafilatura is not installed: pip install 'lm[html]'")
+pytest.importorskip("trafilatura", reason="trafilatura is not installed: pip install 'lightning-lm[html]'")
 
 SENTENCE = "Die Gärten der Stadt waren im Frühling für alle geöffnet, und viele Leute kamen, um sie zu sehen. "
 PAGE = """<!doctype html><html><head><title>Gärten</title>{meta}</head><body>

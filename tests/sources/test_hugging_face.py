@@ -12,7 +12,7 @@ from lm.config.outline import config_directory
 from lm.corpus import Document
 from lm.sources import HuggingFaceSource
 
-datasets = pytest.importorskip("datasets", reason="datasets is not installed: pip install 'lm[hub]'")
+datasets = pytest.importorskip("datasets", reason="datasets is not installed: pip install 'lightning-lm[hub]'")
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = [{"text": "eins", "key": 1}, {"text": " ", "key": 2}, {"text": None, "key": 3}, {"text": "zwei", "key": 4}]

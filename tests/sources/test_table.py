@@ -30,7 +30,7 @@ def write_csv(path: Path, rows: list[dict], delimiter: str = ",") -> str:
 
 
 def write_parquet(path: Path, columns: dict, row_group_size: int | None = None) -> str:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lm[parquet]'")
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lightning-lm[parquet]'")
     from pyarrow.parquet import write_table
 
     write_table(pyarrow.table(columns), path, row_group_size=row_group_size)
@@ -185,7 +185,7 @@ def test_a_parquet_value_that_is_not_text_is_refused_by_file_and_row(tmp_path):
 
 
 def test_a_parquet_string_that_is_not_utf8_is_refused_by_its_row(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lm[parquet]'")
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lightning-lm[parquet]'")
     texts = pyarrow.array([b"fine", b"gr\xfcn"])
     texts = pyarrow.StringArray.from_buffers(2, *texts.buffers()[1:])
     path = write_parquet(tmp_path / "a.parquet", {"text": texts})

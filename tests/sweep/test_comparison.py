@@ -11,7 +11,7 @@ from lm.sweep.optuna import hyperband, journal, median, patient, percentile, ran
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.space import interval
 
-optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
 
 SPACE = {"x": interval(0.0, 1.0, log=False), "y": interval(0.0, 1.0, log=False)}
 VALIDATIONS = 6

@@ -5,7 +5,7 @@ import pytest
 from lm.config.build import build
 from lm.sweep.optuna import hyperband, median, patient, percentile, successive_halving
 
-optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
 
 COMPLETE = [[4.0, 3.0, 2.0, 1.0], [5.0, 4.0, 3.0, 2.0], [6.0, 5.0, 4.0, 3.0], [7.0, 6.0, 5.0, 4.0]]
 

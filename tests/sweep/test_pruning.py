@@ -19,7 +19,7 @@ from lm.sweep.pruning import Pruning
 from support.ranks_here import as_ranks
 from support.training_runs import make_corpus, pretraining, run
 
-pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
 
 NEVER = 100  # a warmup
 

@@ -12,7 +12,7 @@ from lm.sweep.optuna import cma_es, grid, journal, random, sqlite, tpe
 from lm.sweep.search import Point, Search, opened
 from lm.sweep.space import choice, interval, stepped
 
-optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+optuna = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
 
 NUMBERS = {"x": interval(-4.0, 4.0, log=False), "rate": interval(1e-4, 1.0, log=True), "n": interval(1, 9, log=False)}
 COUNTED = {"x": stepped([-1, 0, 1]), "kind": choice(["a", "b"])}

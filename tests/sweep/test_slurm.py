@@ -11,13 +11,14 @@ import pytest
 from lm.cli.main import main
 from lm.config.composition import Composition
 from lm.config.outline import config_directory
+from lm.process.distribution import install_command
 from lm.sweep import slurm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
 from support.slurm_here import slurm_here
 
-submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'lm[cluster]'")
+submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'lightning-lm[cluster]'")
 
 Sweep = Callable[..., int]
 
@@ -95,4 +96,4 @@ def test_without_submitit_the_extra_that_brings_it_is_named(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "submitit", None)
     assert sweep("seed=1,2") == 2
-    assert capsys.readouterr().err.endswith("; pip install 'lm[cluster]'\n")
+    assert capsys.readouterr().err.endswith(f"; {install_command('cluster')}\n")

@@ -138,7 +138,7 @@ def test_a_sweep_run_again_resumes_only_the_cancelled_job(corpus: Path, tmp_path
 
 
 def test_a_search_ends_the_same_jobs_early_as_it_does_here(corpus: Path, tmp_path: Path) -> None:
-    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
     rate = "optimizer.learning_rate=tag(log,interval(1e-6,1e-1))"
     drawn = ("hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "hydra.sweeper.trials=4", "validations=4", *EXACT)
     pruned = ("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.startup=2", rate)

@@ -2,7 +2,9 @@ import pytest
 
 from lm.sweep.space import choice, interval, points, size, stepped
 
-distributions = pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'").distributions
+distributions = pytest.importorskip(
+    "optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'"
+).distributions
 
 
 def test_integer_bounds_give_integers_and_keep_log() -> None:

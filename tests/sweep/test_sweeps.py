@@ -15,6 +15,7 @@ import torch
 
 from lm.cli.main import main
 from lm.config.outline import config_directory
+from lm.process.distribution import install_command
 from lm.run.manifest import read_manifest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
@@ -157,7 +158,7 @@ def test_a_sweep_killed_in_its_second_job_resumes_there_and_ends_as_an_uninterru
 
 @pytest.fixture
 def search(train: Train) -> Train:
-    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
     ours = ("--config-dir", str(config_directory()), "-m", "hydra/sweeper=optuna", "run.name=found")
     return lambda *arguments: train(*ours, *arguments)
 
@@ -248,7 +249,7 @@ SETTLED = ["hydra/sweeper=optuna", "hydra/sweeper/pruner=median", "hydra.sweeper
 def test_a_mistake_beside_options_of_a_search_is_the_only_one_reported(
     chosen: list[str], train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
     others = ("hydra.sweeper.trials=5", "hydra/sweeper/sampler=gird", "seed=range(0,4)")
     assert train("--config-dir", str(config_directory()), "-m", *chosen, *others) == 2
     output = ["error: hydra/sweeper/sampler=gird: no such option; did you mean grid?", "nothing was run"]
@@ -262,7 +263,7 @@ def test_without_optuna_the_extra_that_brings_it_is_named(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert search("seed=range(0,4)") == 2
-    assert capsys.readouterr().err.endswith("; pip install 'lm[sweep]'\n")
+    assert capsys.readouterr().err.endswith(f"; {install_command('sweep')}\n")
 
 
 # searches that end unpromising runs
@@ -275,7 +276,7 @@ MEDIAN = ("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.startup=2")
 
 
 def searching(corpus: Path, root: Path, *more: str) -> list[str]:
-    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
     return ["pretrain", *of_seconds(corpus, root, "found", "-m", *SEARCH, *more, RATE)]
 
 
@@ -415,7 +416,7 @@ def test_a_job_that_is_typed_twice_is_run_once(processes: Train) -> None:
 
 
 def test_a_search_may_have_several_jobs_at_once(processes: Train, train: Train) -> None:
-    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lm[sweep]'")
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'lightning-lm[sweep]'")
     chosen = ("hydra/sweeper=optuna", "hydra.sweeper.trials=5", "hydra.sweeper.at_once=2", "seed=range(0,100)")
     assert processes(*chosen, "hydra.launcher.at_once=2") == 0
     assert train("--config-dir", str(config_directory()), "-m", "run.name=here", *chosen) == 0

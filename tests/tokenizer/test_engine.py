@@ -9,7 +9,7 @@ import pytest
 from lm.tokenizer import byte_tokenizer, train_bpe, train_characters, train_unigram, train_wordpiece
 from lm.tokenizer.engine import _mixed_texts, fast_engine
 
-fastokens = pytest.importorskip("fastokens", reason="needs the extra lm[fast]")
+fastokens = pytest.importorskip("fastokens", reason="needs the extra lightning-lm[fast]")
 TEXTS = _mixed_texts(random.Random(7), 300)
 
 
