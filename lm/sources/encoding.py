@@ -9,12 +9,18 @@ the encoding where it is known, and read the notes where it is not.
 
 import codecs
 import re
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from encodings.aliases import aliases
 from importlib.metadata import version
-from typing import Protocol
+from io import BufferedReader
+from itertools import chain
 
 from lm.corpus.tally import Tally
+from lm.sources.byte_streams import Readable, buffered, chunks_of, read_fully
+from lm.sources.file_formats import HEAD as SAMPLE
+from lm.sources.file_formats import check_text
+from lm.sources.unmarked import unmarked_encoding
 
 HEAD = 1 << 20
 DETECT = "detect"
@@ -31,21 +37,19 @@ BYTE_ORDER_MARKS = {
 }
 
 
-class Readable(Protocol):
-    """A stream of bytes that returns b"" at its end and only there."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 class Encoding:
     """The encoding of text files.
 
+    A byte order mark is proof and overrides the name. With `utf-8` and `detect`, so does UTF-16 or UTF-32 without one.
+
     Args:
         name: A codec of Python, or `detect` to guess each file's own.
+        key: Config key of the name, for messages.
     """
 
-    def __init__(self, name: str):
-        self.name = name if name == DETECT else _codec(name)
+    def __init__(self, name: str, *, key: str = "corpus.encoding"):
+        self.key = key
+        self.name = name if name == DETECT else _codec(name, key)
         if name == DETECT:
             import charset_normalizer  # noqa: F401  # fail now rather than after the first gigabyte
 
@@ -55,68 +59,85 @@ class Encoding:
             return [DETECT, version("charset-normalizer")]
         return [] if self.name == "utf-8" else [self.name]
 
-    def utf8(self, stream: Readable, *, name: str, tally: Tally) -> Readable:
-        """Convert a stream to UTF-8. UTF-8 passes unchanged, invalid bytes included.
+    def utf8(
+        self, stream: Readable, *, name: str, tally: Tally, keep_line_ends: bool = False, checked: bool = True
+    ) -> BufferedReader:
+        """Convert a stream to UTF-8 without byte order mark. UTF-8 passes unchanged, invalid bytes included.
+
+        In a file whose only line ends are CR, as on old Macs, they become LF.
 
         Args:
             stream: The file's bytes.
             name: The file's name, for messages.
-            tally: Counts detected encodings and replaced characters.
+            tally: Counts other encodings, replaced characters and old line ends.
+            keep_line_ends: Whether CR stays even if there is no other line end.
+            checked: Whether a file that is not text is refused.
+
+        Raises:
+            NotTextError: The file is not text, by its first bytes.
         """
-        encoding, head = self.name, b""
-        if encoding == DETECT:
-            head = _read_fully(stream, HEAD)
-            encoding = _detect(head, name)
+        head = read_fully(stream, HEAD if self.name == DETECT else SAMPLE)
+        encoding = _marked(head) or self._of(head, name, checked=checked)
+        if self.name == DETECT or not self.name.startswith(encoding[:6]):
             tally.count(f"files were read as {_common_name(encoding)}")
-        if head:
-            stream = _Rewound(head, stream)
-        return stream if encoding == "utf-8" else _Recoded(stream, encoding, tally)
+        chunks = chain([head], chunks_of(stream))
+        if encoding != "utf-8":
+            chunks = _recoded(chunks, encoding, tally)
+        chunks = _without_mark(chunks)
+        if not keep_line_ends:
+            first = next(chunks, b"")
+            chunks = chain([first], chunks)
+            if _is_old_mac(first):
+                tally.count("files had CR line ends, which became LF")
+                chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
+        return buffered(chunks)
+
+    def _of(self, head: bytes, name: str, *, checked: bool) -> str:
+        """The encoding of a file without byte order mark."""
+        guess = self.name in (DETECT, "utf-8")
+        if guess and (unmarked := unmarked_encoding(head)):
+            return unmarked
+        if checked:
+            check_text(head[:SAMPLE], name, guess=guess)
+        return _detect(head, name, self.key) if self.name == DETECT else self.name
 
 
-class _Rewound:
-    """A stream whose head has already been read."""
-
-    def __init__(self, head: bytes, stream: Readable):
-        self._head, self._stream = head, stream
-
-    def read(self, size: int) -> bytes:
-        if self._head:
-            first, self._head = self._head[:size], self._head[size:]
-            return first
-        return self._stream.read(size)
+def _marked(head: bytes) -> str | None:
+    """The encoding that a byte order mark proves."""
+    return next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
 
 
-class _Recoded:
-    """A stream converted to UTF-8; reads may be longer than requested, but are never empty before the end."""
+def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Remove a byte order mark in UTF-8. The first chunk holds all of it."""
+    chunks = iter(chunks)
+    yield next(chunks, b"").removeprefix(codecs.BOM_UTF8)
+    yield from chunks
 
-    def __init__(self, stream: Readable, encoding: str, tally: Tally):
-        self._stream, self._encoding, self._tally = stream, encoding, tally
-        self._decoder = codecs.getincrementaldecoder(encoding)()
 
-    def read(self, size: int) -> bytes:
-        while True:
-            data = self._stream.read(size)
-            text = self._decode(data)
-            if text or not data:
-                return text.encode("utf-8", errors="replace")
+def _is_old_mac(head: bytes) -> bool:
+    """Whether lines end with CR alone. A CR at the end of the head may belong to CRLF."""
+    return b"\r" in head[:-1] and b"\n" not in head
 
-    def _decode(self, data: bytes) -> str:
-        """Decode the next bytes. � is counted only where bytes are invalid: a text may contain it."""
-        before = self._decoder.getstate()
+
+def _recoded(chunks: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[bytes]:
+    """Convert chunks to UTF-8. � is counted only where bytes are invalid: a text may contain it."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    clause = f"characters were not valid {_common_name(encoding)} and were replaced by �"
+    for data in chain(chunks, [b""]):
+        before = decoder.getstate()
         try:
-            return self._decoder.decode(data, final=not data)
+            text = decoder.decode(data, final=not data)
         except UnicodeDecodeError:
-            self._decoder.setstate(before)
-        self._decoder.errors = "replace"
-        text = self._decoder.decode(data, final=not data)
-        self._decoder.errors = "strict"
-        self._tally.count(
-            f"characters were not valid {_common_name(self._encoding)} and were replaced by �", text.count("�")
-        )
-        return text
+            decoder.setstate(before)
+            decoder.errors = "replace"
+            text = decoder.decode(data, final=not data)
+            decoder.errors = "strict"
+            tally.count(clause, text.count("�"))
+        if text:
+            yield text.encode("utf-8", errors="replace")
 
 
-def _codec(name: str) -> str:
+def _codec(name: str, key: str) -> str:
     """Return Python's name of an encoding; the error for an unknown one suggests the nearest."""
     try:
         codec = codecs.lookup(name)
@@ -126,14 +147,11 @@ def _codec(name: str) -> str:
         pass
     near = get_close_matches(name.lower().replace("-", "_"), {*aliases, *aliases.values()}, n=1)
     hint = f"did you mean {near[0]}?" if near else "try utf-8, utf-16, windows-1252, gb18030, shift_jis or detect"
-    raise ValueError(f"corpus.encoding {name!r} is not an encoding of Python: {hint}")
+    raise ValueError(f"{key} {name!r} is not an encoding of Python: {hint}")
 
 
-def _detect(head: bytes, name: str) -> str:
-    """Guess the encoding of a file by its first bytes."""
-    for byte_order_mark, encoding in BYTE_ORDER_MARKS.items():
-        if head.startswith(byte_order_mark):
-            return encoding
+def _detect(head: bytes, name: str, key: str) -> str:
+    """Guess the encoding of a file without byte order mark by its first bytes."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # accepts a character cut off at the end
         return "utf-8"
@@ -145,8 +163,8 @@ def _detect(head: bytes, name: str) -> str:
     best = matches.best()
     if best is None:
         raise ValueError(
-            f"{name}: corpus.encoding=detect finds no encoding for it: name one, for example "
-            "corpus.encoding=windows-1252, or remove the file from corpus.path if it is not text"
+            f"{name}: {key}=detect finds no encoding for it: name one, for example {key}=windows-1252, or remove the "
+            "file if it is not text"
         )
     equal = [match for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
     usual = any(USUAL in match.could_be_from_charset for match in equal)
@@ -156,12 +174,3 @@ def _detect(head: bytes, name: str) -> str:
 def _common_name(encoding: str) -> str:
     """windows-1252 for cp1252."""
     return re.sub(r"^cp(125\d)$", r"windows-\1", encoding)
-
-
-def _read_fully(stream: Readable, size: int) -> bytes:
-    """Read `size` bytes, fewer only at the end of the stream."""
-    parts, length = [], 0
-    while length < size and (part := stream.read(size - length)):
-        parts.append(part)
-        length += len(part)
-    return b"".join(parts)

@@ -1,20 +1,22 @@
 """Rows of CSV, TSV and Parquet files, in little memory; malformed rows are reported.
 
-CSV: Python's csv module takes an unclosed quote as the start of a field that reaches to the end of the file, and
-passes on a row with one cell too many. Here the first is an error, because no later row can be trusted; the second
-is reported with its place.
+CSV: without a `delimiter` the one that fits is found, see `delimiter.py`. The csv module takes an unclosed quote as
+the start of a field that reaches to the end of the file, and passes on a row with one cell too many. Here the first is
+an error, because no later row can be trusted; the second is reported with its place.
 
 Parquet: pyarrow reads small batches out of the row groups, only the columns that are needed, through a buffer. In
 memory are one batch and one page per column, not a row group, which may be as large as the file.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+from lm.corpus.tally import Tally
 from lm.files import report_damage
+from lm.sources.delimiter import find_delimiter, read_head
 
-BOM = b"\xef\xbb\xbf"
 LARGEST_FIELD = 2**31 - 1  # characters; the csv module's own limit of 128 KiB is shorter than a long text
 BATCH = 256  # rows of a Parquet file; about a hundred megabytes for long documents
 BUFFER = 1 << 20  # bytes
@@ -24,25 +26,39 @@ def csv_rows(
     lines: Iterable[bytes],
     *,
     where: str,
-    delimiter: str,
+    delimiter: str | None,
     quoted: bool,
     columns: list[str] | None,
+    usual: str = ",",
+    fields: Collection[str] = (),
     key: str = "corpus",
+    tally: Tally | None = None,
 ) -> Iterator[list[str] | str]:
     """Yield the header, then each row, or a string that says why a row is malformed.
 
     Args:
-        lines: The file's lines in UTF-8, with or without byte order mark; blank ones are skipped.
+        lines: The file's lines in UTF-8, with or without byte order mark; blank ones are skipped. A first line such
+            as `sep=;`, which Excel reads, names the delimiter.
         where: Name of the file, for messages.
-        delimiter: The character between fields.
+        delimiter: The character between fields; None: the one that fits.
         quoted: Whether fields may be quoted; if not, a quote is a character like any other.
         columns: The header of a file without one; None: the first row is the header.
+        usual: The delimiter that the file's name suggests.
+        fields: Fields that the header must have, which tell the delimiter; may be empty.
         key: Config key that holds the options, for messages.
+        tally: Counts files with another delimiter than the usual one.
     """
     csv.field_size_limit(LARGEST_FIELD)
     position = Position(where)
+    lines = iter(lines)
+    head, named = read_head(lines)
+    position.line = int(named is not None)
+    if delimiter is None:
+        delimiter = named or find_delimiter(head, usual=usual, quoted=quoted, columns=columns, fields=fields)
+        if delimiter != usual and tally is not None:
+            tally.count(f"files were read with {delimiter!r} between fields")
     reader = csv.reader(
-        position.decode(lines),
+        position.decode(chain(head, lines), key),
         delimiter=delimiter,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=True,
@@ -83,15 +99,15 @@ class Position:
     def __str__(self) -> str:
         return f"{self.where} row {self.row + 1} (line {self.line})"
 
-    def decode(self, lines: Iterable[bytes]) -> Iterator[str]:
+    def decode(self, lines: Iterable[bytes], key: str) -> Iterator[str]:
         """Decode the lines and count them."""
         for line in lines:
             self.line += 1
             try:
-                yield (line.removeprefix(BOM) if self.line == 1 else line).decode()
+                yield line.decode()
             except UnicodeDecodeError as error:
                 bad = line[error.start : error.end].hex(" ")
-                remedy = "convert the file, for example with iconv -f windows-1252 -t utf-8"
+                remedy = f"name its encoding, for example {key}.encoding=windows-1252"
                 raise ValueError(f"{self} is not valid UTF-8 (byte {bad}): {remedy}") from None
 
 

@@ -8,6 +8,7 @@ from lm.bounds import Natural
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
+from lm.sources.encoding import Encoding
 from lm.sources.fields import Fields, field_of
 from lm.sources.file_source import WITHOUT_TEXT, FileSource
 from lm.sources.members import open_members
@@ -44,7 +45,9 @@ class TableSource(FileSource):
         metadata_fields: Fields to keep with the document for filters and reports, such as [url,score]; null: none.
         kind: Kind of the documents without `kind_field`; bits per byte are reported per kind.
         columns: Names of the fields of CSV and TSV files without a header; null: the first row is the header.
-        delimiter: Character between fields; null: a comma in .csv, a tab in .tsv and .tab.
+        delimiter: Character between fields; null: a comma in .csv and a tab in .tsv and .tab, unless a line `sep=;`
+            names another or only another one of , ; | and tab fits the fields.
+        encoding: A codec of Python for CSV and TSV, such as windows-1252, or `detect` to guess each file's own.
         quoted: Whether CSV and TSV fields may be quoted; false: a quote is a character like any other.
         bad_lines: Maximum number of CSV and TSV rows of the wrong length to skip. A wrong delimiter soon gives more
             than 10.
@@ -63,6 +66,7 @@ class TableSource(FileSource):
         kind: str = "prose",
         columns: list[str] | None = None,
         delimiter: str | None = None,
+        encoding: str = "utf-8",
         quoted: bool = True,
         bad_lines: Natural = 10,
     ):
@@ -79,7 +83,7 @@ class TableSource(FileSource):
             raise ValueError(
                 f"corpus.delimiter {delimiter!r} is not one character: try ';', or null for , or tab by file type"
             )
-        self.quoted = quoted
+        self.quoted, self.encoding = quoted, Encoding(encoding)
         for file in self.files:
             if format_of(file.name) is None and not file.name.lower().endswith(ARCHIVES):
                 raise ValueError(f"corpus.path {file} is not a .csv, .tsv (either may be .gz or .zst) or .parquet file")
@@ -88,7 +92,7 @@ class TableSource(FileSource):
 
     def fingerprint(self) -> str:
         options = [self.text_fields, self.separator, self.fields.id, self.fields.kind, self.kind]
-        options += [self.columns, self.delimiter, self.quoted, *self.fields.identity()]
+        options += [self.columns, self.delimiter, self.quoted, *self.fields.identity(), *self.encoding.identity()]
         return hash_json(["table", options, self.content()])
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
@@ -114,11 +118,14 @@ class TableSource(FileSource):
                 continue
             where = file.parent / name
             rows = csv_rows(
-                stream,
+                self.encoding.utf8(stream, name=str(where), tally=tally),
                 where=str(where),
-                delimiter=self.delimiter or DELIMITERS[suffix],
+                delimiter=self.delimiter,
+                usual=DELIMITERS[suffix],
                 quoted=self.quoted,
                 columns=self.columns,
+                fields=self.fields.keys() | dict.fromkeys(self.text_fields),
+                tally=tally,
             )
             header = next(rows, None)
             if header is None:

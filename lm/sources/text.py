@@ -7,12 +7,12 @@ from pathlib import Path
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
+from lm.sources.byte_streams import Readable
 from lm.sources.encoding import Encoding
 from lm.sources.file_source import REPLACED, WITHOUT_TEXT, FileSource
-from lm.sources.members import Unpacked, open_members
+from lm.sources.members import open_members
 
 CHUNK = 1 << 20
-BOM = b"\xef\xbb\xbf"
 
 
 class TextSource(FileSource):
@@ -57,7 +57,8 @@ class TextSource(FileSource):
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
         alone = self.separator is None and self.part_size is None
         for name, packed in open_members(file):
-            stream = self.encoding.utf8(packed, name=str(file.parent / name), tally=tally)
+            place = str(file.parent / name)
+            stream = self.encoding.utf8(packed, name=place, tally=tally, keep_line_ends=self.keep_line_ends)
             pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
             texts = (part for piece in pieces for part in self._parts(piece))
             for number, (text, replaced) in enumerate(texts):
@@ -84,9 +85,9 @@ class TextSource(FileSource):
             start, replaced = stop, 0
 
 
-def _line_ends(stream: Unpacked, *, keep: bool) -> Iterator[bytes]:
-    """Yield chunks of a stream without byte order mark and, unless `keep`, with LF for CRLF."""
-    chunk = stream.read(CHUNK).removeprefix(BOM)
+def _line_ends(stream: Readable, *, keep: bool) -> Iterator[bytes]:
+    """Yield chunks of a stream; unless `keep`, with LF for CRLF."""
+    chunk = stream.read(CHUNK)
     while chunk:
         following = stream.read(CHUNK)
         if not keep:

@@ -128,11 +128,33 @@ def test_an_unknown_encoding_is_refused_with_a_remedy(tmp_path, name, message):
         TextSource(str(tmp_path / "a.txt"), encoding=name)
 
 
-def test_detection_refuses_a_binary_file_by_name(tmp_path):
-    pytest.importorskip("charset_normalizer")
-    (tmp_path / "a.txt").write_bytes(bytes(range(256)) * 8)
-    with pytest.raises(ValueError, match=r"a\.txt: corpus.encoding=detect finds no encoding for it"):
-        documents(tmp_path / "a.txt", "detect")
+@pytest.mark.parametrize(
+    "coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"]
+)
+@pytest.mark.parametrize("named", ["utf-8", "detect"])
+@pytest.mark.parametrize("words", ["Hello, plain text.\n", RUSSIAN, "从前有一个老人，他住在山上。\n　他很老。\n", "x"])
+def test_utf16_and_utf32_are_read_whatever_is_named_with_a_mark_or_without(tmp_path, coding, named, words):
+    (tmp_path / "a.txt").write_bytes((words * 3).encode(coding))
+    assert documents(tmp_path / "a.txt", named) == [words * 3]
+
+
+def test_a_byte_order_mark_overrides_the_named_encoding(tmp_path):
+    (tmp_path / "a.txt").write_text("Öl\n", encoding="utf-8-sig")
+    (tmp_path / "b.txt").write_text("Öl\n", encoding="utf-16")
+    source = TextSource(str(tmp_path / "*.txt"), encoding="windows-1252")
+    assert [d.text for d in source] == ["Öl\n", "Öl\n"]
+    assert source.notes == ("1 file was read as utf-16", "1 file was read as utf-8")
+
+
+def test_line_ends_of_old_macs_become_lf_only_if_there_are_no_others(tmp_path):
+    (tmp_path / "a.txt").write_bytes("é\rzwei\r".encode("mac-roman"))
+    source = TextSource(str(tmp_path / "a.txt"), encoding="mac-roman")
+    assert [d.text for d in source] == ["é\nzwei\n"]
+    assert source.notes == ("1 file had CR line ends, which became LF",)
+    (tmp_path / "a.txt").write_bytes(b"eins\rzwei\n")
+    assert documents(tmp_path / "a.txt", "utf-8") == ["eins\rzwei\n"]
+    (tmp_path / "a.txt").write_bytes(b"eins\rzwei\r")
+    assert [d.text for d in TextSource(str(tmp_path / "a.txt"), keep_line_ends=True)] == ["eins\rzwei\r"]
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")

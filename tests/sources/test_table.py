@@ -89,6 +89,29 @@ def test_a_delimiter_is_one_character(tmp_path):
         TableSource(path, delimiter=";;")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_a_csv_from_excel_is_read_whatever_its_delimiter_and_encoding(tmp_path, delimiter, encoding):
+    path = Path(write_csv(tmp_path / "a.csv", ROWS, delimiter))
+    path.write_bytes(path.read_text("utf-8").encode(encoding))
+    source = TableSource(str(path), encoding="cp1252" if encoding == "cp1252" else "utf-8")
+    assert [d.text for d in source] == [row["text"] for row in ROWS[:2]]
+    assert f"1 file was read with {delimiter!r} between fields" in source.notes
+
+
+def test_a_table_with_old_mac_line_ends_is_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b'text,b\rone,1\r"two\rlines",2\r')
+    source = TableSource(str(tmp_path / "a.csv"))
+    assert [d.text for d in source] == ["one", "two\nlines"]
+    assert source.notes == ("1 file had CR line ends, which became LF",)
+
+
+def test_the_encoding_of_tables_is_part_of_the_fingerprint(tmp_path):
+    path = write_csv(tmp_path / "a.csv", ROWS)
+    assert TableSource(path).fingerprint() == TableSource(path, encoding="UTF8").fingerprint()
+    assert TableSource(path).fingerprint() != TableSource(path, encoding="latin-1").fingerprint()
+
+
 def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("x/a.csv", "text\nin a zip\n")
@@ -105,7 +128,10 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
         (b"text,b\nfine,1\ntoo,many,cells\n", r"row 2 \(line 3\) has 3 fields, and the header 2"),
         (b'text,b\n"two\nlines",1\n"open,2\n', r"row 2 \(line 4\) cannot be read: .*corpus\.quoted=false"),
         (b'text,b\n"a"b,2\n', r"row 1 \(line 2\) cannot be read"),
-        (b"text,b\nfine,1\ngr\xfcn,2\n", r"a\.csv row 2 \(line 3\) is not valid UTF-8 \(byte fc\): convert the file"),
+        (
+            b"text,b\nfine,1\ngr\xfcn,2\n",
+            r"a\.csv row 2 \(line 3\) is not valid UTF-8 \(byte fc\): .*corpus\.encoding=windows-1252",
+        ),
         (b"txt,b\nfine,1\n", r"a\.csv has no field 'text' \(corpus\.text_field\): did you mean 'txt'\?"),
         (b"x,y\nfine,1\n", r"a\.csv has no field 'text' \(corpus\.text_field\): it has 'x', 'y'"),
         (b"text,text\nfine,1\n", r"a\.csv has 2 fields 'text'"),

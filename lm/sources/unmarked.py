@@ -1,0 +1,51 @@
+"""Find UTF-16 and UTF-32 without a byte order mark by where NUL bytes stand.
+
+In UTF-32 the highest byte of every character is 0. In UTF-16 line ends, blanks and Latin letters have a 0 as their high
+byte; which byte order is meant shows in which of both readings has more line ends, blanks and punctuation, because
+read in the other order these are rare or unassigned characters.
+"""
+
+import codecs
+import unicodedata
+
+SAMPLE = 1 << 14  # bytes
+USUAL = "\n\r\t ,.\"'"
+ODD = {"Cc", "Cn", "Co", "Cs"}  # controls, unassigned, private, lone surrogates
+
+
+def unmarked_encoding(head: bytes) -> str | None:
+    """Return utf-16-le, utf-16-be, utf-32-le or utf-32-be if the bytes are text in it; None otherwise.
+
+    Args:
+        head: The first bytes of a file without byte order mark.
+    """
+    if b"\0" not in head[:SAMPLE]:
+        return None
+    for order in ("le", "be"):
+        if _is_text(_decoded(head, f"utf-32-{order}")):
+            return f"utf-32-{order}"
+    texts = {name: _decoded(head, name) for name in ("utf-16-le", "utf-16-be")}
+    likely = max(texts, key=lambda name: _usual(texts[name]))
+    return likely if _usual(texts[likely]) and _is_text(texts[likely]) else None
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """Decode a sample without a character cut off at its end; "" if it is invalid."""
+    width = 4 if "32" in encoding else 2
+    size = min(len(head), SAMPLE) // width * width
+    if size == 0 or (len(head) < SAMPLE and len(head) > size + 1):
+        return ""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head[:size])
+    except UnicodeDecodeError:
+        return ""
+
+
+def _usual(text: str) -> int:
+    return sum(map(text.count, USUAL)) + sum("a" <= letter <= "z" for letter in text)
+
+
+def _is_text(text: str) -> bool:
+    """Whether at most a hundredth of the characters do not occur in texts."""
+    odd = sum(unicodedata.category(letter) in ODD and letter not in "\n\r\t\f\v\b\x1b\ufeff" for letter in text)
+    return bool(text) and 100 * odd <= len(text)
