@@ -5,13 +5,14 @@
 
 from lm.callbacks.checkpoints import Checkpoints, FinalValidation
 from lm.callbacks.interruption import Interruption
-from lm.callbacks.loggers import MetricsFile, TextLogger
+from lm.callbacks.loggers import TextLogger
 from lm.callbacks.loss_spike_guard import LossSpikeGuard
 from lm.callbacks.metrics import Metrics
+from lm.callbacks.metrics_file import MetricsFile
 from lm.callbacks.non_finite_guard import NonFiniteGuard
 from lm.callbacks.progress import Progress
 from lm.callbacks.rank_consistency import RankConsistency
-from lm.callbacks.resume import RandomState, StepCounters
+from lm.callbacks.resume import RandomState, RunRecord, StepCounters
 from lm.callbacks.run_callback import RunCallback, order_callbacks, saves_last, steps_without_effect
 from lm.callbacks.samples import Replies, Samples
 from lm.callbacks.wandb import Wandb
@@ -29,6 +30,7 @@ __all__ = [
     "RankConsistency",
     "Replies",
     "RunCallback",
+    "RunRecord",
     "Samples",
     "StepCounters",
     "TextLogger",

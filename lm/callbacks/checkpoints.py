@@ -10,18 +10,24 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.bounds import Count
 from lm.callbacks.run_callback import RunCallback
-from lm.checkpoint.files import check_whole, checkpoint_path, save
+from lm.checkpoint.files import check_whole, checkpoint_path, read_facts, save
 from lm.checkpoint.sharded import remove_parts
-from lm.files import report_damage
+from lm.progress import Console
 
 
 class Checkpoints(RunCallback):
     """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` whenever validation improves.
 
+    A resumed run with another `monitor` compares its validations with the value that `best.ckpt` has by that metric. A
+    `best.ckpt` that is missing or damaged is replaced at the next validation; both are reported in a line.
+
     Args:
         every: Optimizer steps between writes of `last.ckpt`. A killed run repeats at most this many steps.
         monitor: Validation metric to minimize for `best.ckpt`; a column of metrics.csv, such as `validation/loss` or
             `validation/bits_per_byte`.
+
+    Raises:
+        ValueError: No validation metric has the name `monitor`.
     """
 
     saves_last = True
@@ -29,6 +35,7 @@ class Checkpoints(RunCallback):
     def __init__(self, *, every: Count = 200, monitor: str = "validation/loss"):
         self.every, self.monitor = every, monitor
         self.best = math.inf
+        self._best_by = monitor  # the metric of `best`
         self._saved = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -39,12 +46,29 @@ class Checkpoints(RunCallback):
             for torn in directory.glob(".*.ckpt"):  # left by a writer that was killed
                 torn.unlink()
             remove_parts(directory)
-            if self.best < math.inf:
-                best = checkpoint_path(trainer.default_root_dir, "best")
-                with report_damage(
-                    best, "copy it back, or set run.restart=true: the run cannot be finished without it"
-                ):
-                    check_whole(best)
+        if self.best < math.inf:
+            self.best, self._best_by = trainer.strategy.broadcast(self._examine_best(trainer)), self.monitor
+
+    def _examine_best(self, trainer: Trainer) -> float:
+        """The value of best.ckpt by `monitor`, on the first rank; infinity if it has to be replaced."""
+        if not trainer.is_global_zero:
+            return self.best
+        file = checkpoint_path(trainer.default_root_dir, "best")
+        try:
+            check_whole(file)
+            validation = read_facts(file)["validation"]
+        except Exception as error:
+            reason = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})"
+            Console("train").warn(f"note: {file} is {reason}: the next validation writes another one")
+            return math.inf
+        self._check_monitor(validation)
+        if self._best_by != self.monitor:
+            Console("train").warn(
+                f"note: {file} was the best by {self._best_by}; by {self.monitor} it has "
+                f"{validation[self.monitor]:.4g}, and the next validation below that replaces it"
+            )
+        value = validation[self.monitor]
+        return math.inf if math.isnan(value) else value
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         step = trainer.global_step
@@ -53,11 +77,7 @@ class Checkpoints(RunCallback):
             self._save(trainer, "last")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.monitor not in pl_module.validation:
-            metrics = ", ".join(pl_module.validation)
-            raise ValueError(
-                f"callbacks.checkpoints.monitor={self.monitor} is not a validation metric; choose one of: {metrics}"
-            )
+        self._check_monitor(pl_module.validation)
         value = pl_module.validation[self.monitor]
         if value < self.best:
             self.best = value
@@ -65,16 +85,24 @@ class Checkpoints(RunCallback):
         if trainer.global_step > self._saved:
             self._save(trainer, "last")
 
+    def _check_monitor(self, validation: dict[str, float]) -> None:
+        if self.monitor not in validation:
+            raise ValueError(
+                f"callbacks.checkpoints.monitor={self.monitor} is not a validation metric; choose one of: "
+                f"{', '.join(validation)}"
+            )
+
     def _save(self, trainer: Trainer, which: str) -> None:
         if which == "last":
             self._saved = trainer.global_step
         save(trainer, which)
 
     def state_dict(self) -> dict:
-        return {"best": self.best}
+        return {"best": self.best, "monitor": self._best_by}
 
     def load_state_dict(self, state_dict: dict) -> None:
         self.best = state_dict["best"]
+        self._best_by = state_dict.get("monitor", self.monitor)  # an earlier version did not say
 
 
 class FinalValidation(Callback):

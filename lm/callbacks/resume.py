@@ -1,4 +1,4 @@
-"""Compute random state and loop counters from the step, so that resuming is exact."""
+"""What a checkpoint says about its run, and random state and counters that follow from the step: exact resuming."""
 
 import random
 
@@ -6,7 +6,33 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from lm.callbacks.metrics_file import MetricsFile
+from lm.checkpoint.files import IDENTITY
 from lm.process.ranks import data_share
+
+
+class RunRecord(Callback):
+    """Record in each checkpoint which run it is of; have metrics.csv on disk before it, and end with it on resume.
+
+    Args:
+        identity: `Run.identity` of the run.
+    """
+
+    def __init__(self, identity: str):
+        self.identity = identity
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
+        checkpoint[IDENTITY] = self.identity
+        for file in _metrics_files(trainer):
+            file.sync(trainer.global_step)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for file in _metrics_files(trainer):
+            file.resume(trainer.global_step)
+
+
+def _metrics_files(trainer: Trainer) -> list[MetricsFile]:
+    return [logger for logger in trainer.loggers if isinstance(logger, MetricsFile)]
 
 
 class RandomState(Callback):

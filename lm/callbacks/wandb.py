@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from lm.callbacks.loggers import MetricsFile, TextLogger
+from lm.callbacks.loggers import TextLogger
+from lm.callbacks.metrics_file import MetricsFile
 from lm.files import write_atomically
 from lm.progress import Console
 

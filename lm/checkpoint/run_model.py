@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from lm.checkpoint.architecture import ADAPTATION, build_architecture, read_architecture
-from lm.checkpoint.files import WEIGHTS_PREFIX, check_whole, checkpoint_path
+from lm.checkpoint.files import WEIGHTS_PREFIX, check_identity, check_whole, checkpoint_path
 from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
 from lm.files import report_damage
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
@@ -69,14 +69,19 @@ class RunModel(ModelSource):
 
     def _read_weights(self) -> dict[str, torch.Tensor]:
         file = self._checkpoint()
-        with report_damage(file, "resume its run, or copy it again"):
+        other = checkpoint_path(self.origin, "last" if file.stem == "best" else "best")
+        instead = f", or read {other.name} by which={other.stem}" if other.exists() else ""
+        with report_damage(file, f"resume its run, or copy it again{instead}"):
             check_whole(file)
             if is_parts(file):
-                state = read_whole(file, prefix=WEIGHTS)["state_dict"]
+                checkpoint = read_whole(file, prefix=WEIGHTS)
             else:
-                state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+                checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+            state = checkpoint["state_dict"]
             names = [name for name in state if name.startswith(WEIGHTS_PREFIX)]
-            return {name.removeprefix(WEIGHTS_PREFIX): state[name] for name in names}
+            weights = {name.removeprefix(WEIGHTS_PREFIX): state[name] for name in names}
+        check_identity(file, checkpoint, Run.recorded_identity(self.origin))
+        return weights
 
     def _checkpoint(self) -> Path:
         file = checkpoint_path(self.origin, self.which)

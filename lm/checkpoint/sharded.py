@@ -24,7 +24,6 @@ from torch.distributed.checkpoint.metadata import Metadata
 from lm.files import write_atomically
 
 REST = "rest.pt"
-DAMAGE_REMEDY = "remove it to continue without it, or set run.restart=true to start again"
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
 # Classes in torch's list of tensors, which is a pickle: unpickling calls whatever it names, so others are refused.
 NAMES = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from lm.checkpoint.architecture import ARCHITECTURE
-from lm.checkpoint.files import WEIGHTS_PREFIX, AtomicCheckpointIO, checkpoint_path
+from lm.checkpoint.files import IDENTITY, WEIGHTS_PREFIX, AtomicCheckpointIO, checkpoint_path
 from lm.checkpoint.safetensors import write_safetensors
 from lm.run import Run
 
@@ -28,6 +28,7 @@ def consolidate(run: Run, path: str, which: Literal["best", "last"] = "best") ->
     file = file if file.exists() else checkpoint_path(source, "last")
     files = AtomicCheckpointIO()
     checkpoint = files.load_checkpoint(file, weights_only=True)
+    checkpoint[IDENTITY] = run.identity
     files.save_checkpoint(checkpoint, checkpoint_path(run.directory, "last"))
     weights = {name.removeprefix(WEIGHTS_PREFIX): value for name, value in checkpoint["state_dict"].items()}
     write_safetensors(run.directory / "model.safetensors", weights)

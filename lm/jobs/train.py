@@ -14,6 +14,7 @@ from lm.callbacks import (
     Interruption,
     RandomState,
     RankConsistency,
+    RunRecord,
     StepCounters,
     order_callbacks,
     saves_last,
@@ -127,7 +128,7 @@ def train(
     outputs = describe_run(run, source, tokenizer, rows.template)
     module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=rows.kinds)
     interruption = Interruption()
-    exact = [RankConsistency(inputs), RandomState(seed), StepCounters(), FinalValidation()]
+    exact = [RankConsistency(inputs), RunRecord(run.identity), RandomState(seed), StepCounters(), FinalValidation()]
     lightning = make_trainer(
         trainer,
         run=run,
@@ -139,7 +140,7 @@ def train(
         loggers=logger.values(),
     )
     wait_for_first(lightning, module)
-    resumed = last_checkpoint(run)
+    resumed = last_checkpoint(run, steps=plan.steps)
     run.console.line(plan_line(cost, data_plan, trainer=lightning, devices=devices, resumed=resumed))
     run.console.lines(data_plan.describe_stages())
     run.console.lines(untrained_turn_tokens(network, rows.template, tokenizer, started_from=source.origin))

@@ -24,8 +24,8 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.optim import Optimizer
 
 from lm.bounds import Count
+from lm.checkpoint.files import report_checkpoint_damage
 from lm.checkpoint.sharded import (
-    DAMAGE_REMEDY,
     check_parts,
     is_parts,
     join_tensors,
@@ -34,7 +34,6 @@ from lm.checkpoint.sharded import (
     split_tensors,
     write_parts,
 )
-from lm.files import report_damage
 from lm.hardware import Compute
 from lm.model import Transformer
 from lm.parallel.placement import Placement
@@ -152,7 +151,7 @@ class Sharded(ModelParallelStrategy, Placement):
         """Read this rank's shard, from a single or a distributed checkpoint of any number of ranks."""
         options = StateDictOptions(full_state_dict=not is_parts(checkpoint_path), cpu_offload=True)
         if is_parts(checkpoint_path):
-            with report_damage(checkpoint_path, DAMAGE_REMEDY):
+            with report_checkpoint_damage(checkpoint_path):
                 check_parts(checkpoint_path)
                 checkpoint = read_rest(checkpoint_path)
             sharded = {

@@ -2,10 +2,12 @@
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 
+from lm.files import hash_json
 from lm.process import distribution
 from lm.run.layout import MANIFEST
 
@@ -27,6 +29,7 @@ EXECUTION_KEYS = (
     "data.verify",
 )
 ABSENT = "(absent)"
+PLACES = {"path", "paths"}  # keys that say where a file lies; what it holds is in the inputs
 
 
 def read_manifest(directory: str | Path) -> dict:
@@ -75,6 +78,15 @@ def config_changes(old: dict, new: dict) -> dict[str, tuple[str, str]]:
     before, after = _leaves(_decisive(old)), _leaves(_decisive(new))
     pairs = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in {**before, **after}}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def identity(config: dict, inputs: Mapping[str, str]) -> str:
+    """The hash of everything that decides what a run makes, whatever its name and wherever its files lie.
+
+    Each checkpoint carries it, so that the checkpoint of another run is not taken for one of this run.
+    """
+    decisive = {key: value for key, value in _leaves(_decisive(config)).items() if key.split(".")[-1] not in PLACES}
+    return hash_json([decisive, dict(inputs)])
 
 
 def _only_renamed(changes: dict[str, tuple[str, str]]) -> bool:

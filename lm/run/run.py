@@ -1,5 +1,6 @@
 """A named run: its directory, its lock, whether it is complete, and what it was made from."""
 
+import errno
 import fcntl
 import json
 import os
@@ -16,7 +17,9 @@ from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
 from lm.progress import Console
 from lm.run.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, SWEEP
-from lm.run.manifest import REMEDY, check_same_config, read_manifest, versions
+from lm.run.manifest import REMEDY, check_same_config, identity, read_manifest, versions
+
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Interrupted(BaseException):
@@ -68,6 +71,11 @@ class Run:
         return Console(self.job)
 
     @property
+    def identity(self) -> str:
+        """What this run is, for its checkpoints; known once `finished` was asked. An extended run keeps it."""
+        return self._manifest["identity"]
+
+    @property
     def result(self) -> dict:
         """The result that the complete run recorded; empty before."""
         return self._manifest.get("result", {})
@@ -83,7 +91,7 @@ class Run:
             self._lock = None
 
     def finished(self, inputs: Mapping[str, str]) -> bool:
-        """Claim the run directory; return True if this run is already complete.
+        """Claim the run directory; return True if this run is already complete. A complete run is not written to.
 
         With `restart` the directory is emptied here, after the job has found everything it reads: a typo must not
         delete a trained model. Only the first rank judges; `RankConsistency` compares the inputs of the ranks.
@@ -100,13 +108,13 @@ class Run:
         if changed and is_first_process():
             lines = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
             raise ValueError(f"run {self.directory} was made from other inputs: {lines}; {REMEDY}")
-        complete = self._manifest.get("state") == "complete" and all(
-            _size(self.directory / path) == output["bytes"] for path, output in self._manifest["outputs"].items()
-        )
-        if not complete:
-            self._manifest["state"] = "started"
-            self._write(MANIFEST, self._manifest)
-        return complete
+        self._manifest.setdefault("identity", identity(self.config, inputs))
+        if self._complete():
+            return True
+        self._manifest |= {"state": "started", "config": self.config, "versions": versions()}
+        self._write(CONFIG, self.config)
+        self._write(MANIFEST, self._manifest)
+        return False
 
     def finish(self, *, outputs: Sequence[Path], result: dict) -> None:
         """Record that the run is complete.
@@ -150,6 +158,14 @@ class Run:
         except FileNotFoundError:  # weights copied without it
             return set()
 
+    @staticmethod
+    def recorded_identity(directory: str | Path) -> str | None:
+        """The identity of the run in `directory`; None for one of an earlier version, or weights copied alone."""
+        try:
+            return read_manifest(directory).get("identity")
+        except FileNotFoundError:
+            return None
+
     def _claim(self) -> None:
         """Lock the directory and take its manifest for this config, once."""
         if not is_first_process():
@@ -157,17 +173,26 @@ class Run:
             return
         if self._lock:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._acquire_lock()
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._acquire_lock()
+        except OSError as error:  # a complete run on a disk that is read only needs no lock: nobody can change it
+            self._manifest = {} if self.restart or error.errno not in READ_ONLY else self._recorded()
+            if not self._complete():
+                raise
         if self.restart:
             self._clear()
         recorded = self._recorded()
         if recorded:
             check_same_config(recorded["config"], self.config, subject=f"run {self.directory}")
         started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
-        self._manifest = {**started, **recorded, "config": self.config, "versions": versions()}
-        self._write(CONFIG, self.config)
-        self._write(MANIFEST, self._manifest)
+        self._manifest = {**started, **recorded}
+
+    def _complete(self) -> bool:
+        """Whether the manifest says so, and all outputs are there with their sizes."""
+        return self._manifest.get("state") == "complete" and all(
+            _size(self.directory / path) == output["bytes"] for path, output in self._manifest["outputs"].items()
+        )
 
     def _recorded(self) -> dict:
         """The manifest; empty if the run has made nothing yet: a refused first attempt does not bind the name."""

@@ -1,10 +1,21 @@
 """What a training run leaves in its directory, before the first step and after the last one."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lm.checkpoint.architecture import ARCHITECTURE, write_architecture
-from lm.checkpoint.files import checkpoint_path
+from lm.checkpoint.files import (
+    AGAIN,
+    check_identity,
+    check_whole,
+    checkpoint_path,
+    is_lost,
+    read_facts,
+    report_checkpoint_damage,
+)
 from lm.conversation import Template, record_template
 from lm.data import DataPlan
 from lm.model import Cost, ModelSource
@@ -28,12 +39,47 @@ def describe_run(run: Run, source: ModelSource, tokenizer: Tokenizer, template: 
     return [*(run.directory / name for name in ("checkpoints", ARCHITECTURE, "tokenizer.json")), *templates]
 
 
-def last_checkpoint(run: Run) -> Path | None:
-    """Return the checkpoint to resume from; None for a run that starts."""
-    last = checkpoint_path(run.directory, "last")
-    return (
-        last if last.exists() and not run.restart else None
-    )  # with restart the first rank removes it, in its own time
+def last_checkpoint(run: Run, *, steps: int) -> Path | None:
+    """Return the checkpoint to resume from; None for a run that starts.
+
+    Args:
+        run: The run.
+        steps: Steps of its plan.
+
+    Raises:
+        ValueError: The checkpoint is damaged, of another run, or beyond the plan.
+    """
+    last, best = (checkpoint_path(run.directory, which) for which in ("last", "best"))
+    if run.restart or not (last.exists() or is_lost(last)):
+        return None  # with restart the first rank removes it, in its own time
+    with report_checkpoint_damage(last):
+        facts = read_facts(last)
+        facts["global_step"]  # required
+    _check_own(last, facts, run, steps=steps)
+    with suppress(Exception):  # a missing or damaged best does not matter: the next validation replaces it
+        facts = read_facts(best)
+    _check_own(best, facts, run, steps=steps)
+    return last
+
+
+def _check_own(file: Path, facts: Mapping[str, Any], run: Run, *, steps: int) -> None:
+    check_identity(file, facts, run.identity)
+    if (step := facts["global_step"]) > steps:
+        raise ValueError(
+            f"{file} is at step {step}, beyond the {steps} steps of this run: copy this run's own back, or {AGAIN}"
+        )
+
+
+def _drop_damaged_best(run: Run) -> None:
+    """Remove a damaged best.ckpt that no validation has replaced, and say so: `last.ckpt` is read in its place."""
+    best = checkpoint_path(run.directory, "best")
+    if not best.exists():
+        return
+    try:
+        check_whole(best)
+    except Exception as error:
+        run.console.line(f"note: {best} is damaged ({error}) and no validation follows: it is removed")
+        best.unlink() if not best.is_dir() or best.is_symlink() else shutil.rmtree(best)
 
 
 def record_result(
@@ -67,5 +113,6 @@ def record_result(
         **data_plan.summarize(steps),
         **({"steps_without_effect": [*skipped]} if skipped else {}),
     }
+    _drop_damaged_best(run)
     run.finish(outputs=outputs, result=result)
     run.console.line(result_line(module.validation, seconds=seconds, directory=run.directory))

@@ -98,7 +98,7 @@ class Harm:
 def test_a_list_of_tensors_that_would_run_code_is_refused_before_it_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (path / ".metadata").write_bytes(pickle.dumps(Harm()))
-    with pytest.raises(ValueError, match=r"last\.ckpt is damaged \(it names builtins\.eval.*remove it to continue"):
+    with pytest.raises(ValueError, match=r"last\.ckpt is damaged \(it names builtins\.eval.*copy it again, or set"):
         AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
     assert not (tmp_path / "harm").exists()
 
@@ -115,5 +115,5 @@ def test_truncated_and_missing_files_are_reported(path):
     with pytest.raises(ValueError, match=r"rest\.pt is missing"):
         check_parts(path)
     file.unlink()
-    with pytest.raises(ValueError, match=r"__0_0\.distcp: No such file or directory: remove it to continue"):
+    with pytest.raises(ValueError, match=r"__0_0\.distcp: No such file or directory: copy it again, or set"):
         AtomicCheckpointIO().load_checkpoint(path, weights_only=True)

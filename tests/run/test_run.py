@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -52,6 +53,57 @@ def test_a_finished_run_has_nothing_to_do_and_remembers_its_result(tmp_path: Pat
     run = opened(tmp_path)
     assert run.finished({"corpus": "x"})
     assert run.result == {"loss": 0.5}
+
+
+@pytest.fixture
+def read_only(monkeypatch):
+    """A disk on which nothing can be written, for users with all rights too."""
+
+    def refuse(path: Path, *rest: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    def start() -> None:
+        monkeypatch.setattr("lm.run.run.open", refuse, raising=False)
+        monkeypatch.setattr("lm.run.run.write_atomically", refuse)
+
+    return start
+
+
+def test_a_complete_run_on_a_read_only_disk_has_nothing_to_do(tmp_path: Path, read_only) -> None:
+    completed(tmp_path, {"corpus": "x"})
+    read_only()
+    assert opened(tmp_path).finished({"corpus": "x"})
+    with pytest.raises(ValueError, match="exists with another config"):
+        opened(tmp_path, {**CONFIG, "seed": 2}).finished({"corpus": "x"})
+    with pytest.raises(OSError, match="Read-only"):
+        opened(tmp_path, restart=True).finished({"corpus": "x"})
+
+
+def test_an_unfinished_run_on_a_read_only_disk_is_refused(tmp_path: Path, read_only) -> None:
+    begun(tmp_path)
+    read_only()
+    with pytest.raises(OSError, match="Read-only"):
+        opened(tmp_path).finished({})
+
+
+def test_a_complete_run_is_not_written_to(tmp_path: Path) -> None:
+    run = completed(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in run.directory.rglob("*") if path.name != ".lock"}
+    assert opened(tmp_path, {**CONFIG, "trainer": {"devices": 4}}).finished({})
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_identity_follows_config_and_inputs_and_neither_name_nor_place(tmp_path: Path) -> None:
+    def of(root: str, config: dict, inputs: dict, name: str = "a") -> str:
+        run = opened(tmp_path / root, config, name=name)
+        run.finished(inputs)
+        assert Run.recorded_identity(run.directory) == run.identity
+        return run.identity
+
+    first = of("1", {**CONFIG, "data": {"path": "here"}}, {"data": "x"})
+    assert of("2", {**CONFIG, "data": {"path": "there"}, "trainer": {"devices": 2}}, {"data": "x"}, "b") == first
+    assert len({first, of("3", {**CONFIG, "seed": 2}, {"data": "x"}), of("4", CONFIG, {"data": "y"})}) == 3
+    assert Run.recorded_identity(tmp_path) is None
 
 
 def test_a_started_run_resumes_under_the_same_config(tmp_path: Path) -> None:
