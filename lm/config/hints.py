@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import is_protocol
 
 
@@ -29,6 +29,9 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
         return value, "" if fits else f"expected {describe_hint(hint)}, got {_shown(value)}"
     try:
         return _unchanged(value, adapter.validate_python(value)), ""
+    except ValidationError as error:
+        told = [each["ctx"]["error"] for each in error.errors() if each["type"] == "value_error"]  # by a check of ours
+        return value, str(told[0]) if told else f"expected {describe_hint(hint)}, got {_shown(value)}"
     except ValueError:
         return value, f"expected {describe_hint(hint)}, got {_shown(value)}"
     except Exception:  # such as a protocol that isinstance cannot check

@@ -1,10 +1,13 @@
 """Requests follow OpenAI's API; transient failures are retried, others are reported with a remedy."""
 
 import socket
+import sys
 
 import pytest
 
 from lm.bootstrap import Endpoint
+from lm.process.distribution import install_command
+from lm.process.failure import install_hint
 from support.answering import endpoint, reply
 
 
@@ -54,6 +57,9 @@ def test_a_transient_failure_is_retried(status):
         ({"choices": []}, "does not answer like OpenAI's API", 1),
         ({"choices": [{"text": "x"}]}, "is chat=True", 1),
         ({"choices": [{"message": {"content": None}}]}, "its text is NoneType", 1),
+        ({**reply("x"), "usage": {"prompt_tokens": "many"}}, "prompt_tokens is 'many'", 1),
+        ({**reply("x"), "usage": {"completion_tokens": -1}}, "completion_tokens is -1", 1),
+        ({"error": {"message": "no credit"}}, "no credit", 1),
         ([1], "does not answer like OpenAI's API", 1),
     ],
 )
@@ -69,8 +75,23 @@ def test_an_address_must_be_a_url_and_be_reachable():
         port = free.getsockname()[1]
     with pytest.raises(ValueError, match="refused, 2 times: nothing is lost"):
         ask(f"http://127.0.0.1:{port}/v1", attempts=2)
-    with pytest.raises(ValueError, match=r"writer.base_url=127.0.0.1:80: give the base"):
+    with pytest.raises(ValueError, match=r"writer.base_url: 127.0.0.1:80 is not a URL .*: give the base"):
         ask("127.0.0.1:80")
+
+
+def test_half_a_character_in_a_reply_becomes_the_replacement_character():
+    with endpoint(lambda request: reply("a \ud83d b \ud83d\ude00")) as (url, _):
+        text = ask(url)[0].text
+    assert text.encode().decode() == text
+    assert (text[0], text[-1]) == ("a", "\U0001f600")
+
+
+def test_without_httpx2_the_extra_is_named(monkeypatch):
+    monkeypatch.delitem(sys.modules, "lm.bootstrap.request", raising=False)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(ModuleNotFoundError) as raised:
+        Endpoint("http://127.0.0.1:1/v1", model="m")
+    assert install_hint(raised.value) == f"; {install_command('endpoint')}"
 
 
 def test_prices_are_per_million_tokens():

@@ -102,6 +102,25 @@ def test_the_result_is_instruction_data(grown):
     assert all(talk.messages[0].content.startswith("Tell ") for talk in talks)
 
 
+def test_no_file_of_a_run_and_nothing_printed_holds_the_key(place, monkeypatch, capsys):
+    key = "sk-SECRET-1234"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    def leaky(request: dict) -> dict:
+        answer = write(request)
+        answer["choices"][0]["text"] = answer["choices"][0]["text"].replace("Tell", f"Tell {key}")
+        return answer
+
+    with endpoint(leaky) as (url, requests):
+        call_job(config(place, "keyed", url, "tasks=3"))
+    assert {each["key"] for each in requests} == {f"Bearer {key}"}
+    files = [path for path in (place / "bootstrap" / "keyed").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if key.encode() in path.read_bytes()]
+    assert key not in str(capsys.readouterr())
+    assert "[OPENAI_API_KEY]" in (place / "bootstrap" / "keyed" / "tasks.jsonl").read_text()
+
+
 @pytest.mark.parametrize("after", [1, 9, 20])
 def test_a_run_whose_endpoint_fails_resumes_to_the_same_result_and_pays_for_no_round_twice(after, place, grown):
     left = [after]
