@@ -7,8 +7,8 @@ from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseExce
 
 from lm.config.faults import Fault
 from lm.config.resolvers import UnresolvedError
-from lm.config.signature import UNKNOWN, validate
-from lm.config.target import is_node
+from lm.config.signature import UNKNOWN, Finder, validate
+from lm.config.target import is_node, locate
 
 
 def check(config: DictConfig | dict) -> list[Fault]:
@@ -21,14 +21,19 @@ def plain(config: DictConfig | dict) -> dict:
     return examine(config)[0]
 
 
-def examine(config: DictConfig | dict) -> tuple[dict, list[Fault]]:
-    """`plain` and `check` at once."""
+def examine(config: DictConfig | dict, *, find: Finder = locate) -> tuple[dict, list[Fault]]:
+    """`plain` and `check` at once.
+
+    Args:
+        config: The composed config.
+        find: How the targets are found: `locate` imports them, `declared` reads their source.
+    """
     faults: list[Fault] = []
     config = OmegaConf.create(config) if isinstance(config, dict) else config
     resolved = {key: _value(config, key, key, faults) for key in config if key != "hydra"}
     if not is_node(resolved):
         faults.append(Fault("_target_", "missing: the config of a job names the function to call"))
-    return validate(resolved, faults), _once(faults, _references(config))
+    return validate(resolved, faults, find=find), _once(faults, _references(config))
 
 
 def _references(config: DictConfig, path: str = "") -> list[str]:

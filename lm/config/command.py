@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -12,11 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from lm.config.check import examine
 from lm.config.composition import Composition, as_typed
+from lm.config.declared import declared
 from lm.config.faults import Fault, did_you_mean, nearest
 from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line, one_line
-from lm.config.signature import validate
+from lm.config.signature import Finder, validate
+from lm.config.target import locate
 
-MAX_JOBS_CHECKED = 100  # each takes a tenth of a second
+MAX_JOBS_CHECKED = 100  # each takes a fortieth of a second
+Mended = dict[tuple[str, tuple[str, ...]], tuple[list[str], list[Fault]]]  # an override beside chosen options
 
 
 def faults_of(composition: Composition, overrides: Sequence[str], *, multirun: bool) -> list[Fault]:
@@ -37,48 +41,80 @@ def examine_command(
             reason = f"is not key=value as Hydra reads it: {first_line(error)}"
             found.append(Fault(text, "leave out the quotes around it" if quoted else reason))
     values = [_values(each) for each in parsed]
-    for job in _by_value(values):
-        node, faults = _examine_one(composition, job)
-        found += faults
+    mended: Mended = {}
+    candidates = [_candidate(composition, job, mended) for job in _by_value(values)]
+    nodes, faults = _examine(candidates)
     swept = sum(len(each) > 1 for each in values)
-    if not found and swept > 1 and prod(map(len, values)) <= MAX_JOBS_CHECKED:  # faults of two values together
-        for job in product(*values):
-            found += _examine_one(composition, [*job])[1]
+    if not faults and not found and swept > 1 and prod(map(len, values)) <= MAX_JOBS_CHECKED:  # of two values together
+        faults = _examine([_candidate(composition, [*job], mended) for job in product(*values)])[1]
+    found += faults
     if not multirun and not composition.sweeps:
         remedy = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
         found += [Fault(each.input_line, remedy) for each in parsed if each.is_sweep_override()]
     single = not multirun and not composition.sweeps and not swept
-    return node if single and not found else None, [*dict.fromkeys(found)]
+    return nodes[0] if single and not found else None, [*dict.fromkeys(found)]
 
 
-def _examine_one(composition: Composition, overrides: list[str]) -> tuple[dict | None, list[Fault]]:
-    """The plain config of one job and its faults; overrides that Hydra refuses are mended or dropped first."""
-    found: list[Fault] = []
+@dataclass(frozen=True)
+class _Candidate:
+    """A command of one job, composed as far as Hydra lets it."""
+
+    composition: Composition
+    config: DictConfig | None  # None where it does not compose
+    faults: tuple[Fault, ...] = ()  # overrides that were left out or mended
+    added: tuple[tuple[str, str], ...] = ()  # keys that are not in the YAML, as typed
+
+
+def _candidate(composition: Composition, overrides: list[str], mended: Mended) -> _Candidate:
     try:
-        return _check(composition.compose(overrides))
+        return _Candidate(composition, composition.compose(overrides))
     except COMPOSITION_ERRORS:
         parsed = composition.parse(overrides)
-        chosen: list[str] = []  # options that compose, so that no key of theirs is taken for a fault
-        choices = [each for each in parsed if _chooses(composition, each)]
-        for each in sorted(choices, key=lambda each: each.key_or_group.count("/")):  # a sweeper before its sampler
-            with suppress(*COMPOSITION_ERRORS):
-                composition.compose([*chosen, each.input_line])
-                chosen.append(each.input_line)
-        kept = [text for each in parsed for text in _mended(composition, each, chosen, found)]
+    chosen = _composable(composition, parsed)
+    found, kept, added = [], [], []
+    for each in parsed:
+        request = each.input_line, tuple(chosen)
+        if request not in mended:
+            mended[request] = _mended(composition, each, chosen)
+        texts, faults = mended[request]
+        kept, found = kept + texts, found + faults
+        added += [(each.key_or_group, each.input_line)] if f"++{each.input_line}" in texts else []
     try:
-        found += _check(composition.compose(kept))[1]
+        return _Candidate(composition, composition.compose(kept), tuple(found), tuple(added))
     except COMPOSITION_ERRORS as error:
-        return None, [*found, Fault("", one_line(error))]
-    new = {each.key_or_group: each.input_line for each in parsed if f"++{each.input_line}" in kept}
-    return None, found + [
-        Fault(key, f"is not in the YAML; {_with_key(composition, key) or f'to add it, write +{text}'}")
-        for key, text in new.items()
-        if not any(_one_within_other(key, fault.key) for fault in found)
-    ]
+        return _Candidate(composition, None, (*found, Fault("", one_line(error))))
 
 
-def _check(config: DictConfig) -> tuple[dict, list[Fault]]:
+def _examine(candidates: Sequence[_Candidate]) -> tuple[list[dict | None], list[Fault]]:
+    """The plain configs and all faults; what the configs name is imported only if its source shows no fault."""
+    for find in (declared, locate):
+        checked = [(each, *_check(each, find)) for each in candidates]
+        found = [fault for each, _, faults in checked for fault in [*each.faults, *faults]]
+        if found:
+            break
+    return [node for _, node, _ in checked], found
+
+
+def _composable(composition: Composition, parsed: Sequence[Override]) -> list[str]:
+    """The options among the overrides that compose, so that no key of theirs is taken for a fault."""
+    choices = [each for each in parsed if _chooses(composition, each)]
+    choices = [each.input_line for each in sorted(choices, key=lambda each: each.key_or_group.count("/"))]
+    with suppress(*COMPOSITION_ERRORS):
+        composition.compose(choices)
+        return choices
+    chosen: list[str] = []
+    for each in choices:  # a sweeper before its sampler
+        with suppress(*COMPOSITION_ERRORS):
+            composition.compose([*chosen, each])
+            chosen.append(each)
+    return chosen
+
+
+def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault]]:
     """The plain config and its faults, and the options that Hydra did not find and skipped silently."""
+    composition, config = candidate.composition, candidate.config
+    if config is None:
+        return None, []
     found, runtime = [], config.hydra.runtime
     places = [Path(source.path) for source in runtime.config_sources if source.schema == "file"]
     typed = {each.partition("=")[0] for each in as_typed(config.hydra)}
@@ -93,13 +129,18 @@ def _check(config: DictConfig) -> tuple[dict, list[Fault]]:
             found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
     if "experiment" in config:
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))
-    node, faults = examine(config)
-    return node, found + [
+    node, faults = examine(config, find=find)
+    found += [
         Fault(fault.key, f"{fault.message} (unless set, it is {used})")
         if (used := _reference(config, fault.key))
         else fault
         for fault in [*_faults_of_plugins(config), *faults]
         if fault.key != "experiment"
+    ]
+    return node, found + [
+        Fault(key, f"is not in the YAML; {_with_key(composition, key) or f'to add it, write +{text}'}")
+        for key, text in candidate.added
+        if not any(_one_within_other(key, fault.key) for fault in [*candidate.faults, *found])
     ]
 
 
@@ -131,33 +172,30 @@ def _chooses(composition: Composition, override: Override) -> bool:
     return known and override.value() in composition.options(override.key_or_group)
 
 
-def _mended(composition: Composition, override: Override, chosen: list[str], faults: list[Fault]) -> list[str]:
-    """The overrides to check in place of a faulty one; its fault is appended to `faults`."""
+def _mended(composition: Composition, override: Override, chosen: list[str]) -> tuple[list[str], list[Fault]]:
+    """The overrides to check in place of a faulty one, and its faults."""
     text, key = override.input_line, override.key_or_group
     try:
         composition.compose(list(dict.fromkeys([*chosen, text])))
-        return [text]
+        return [text], []
     except COMPOSITION_ERRORS as error:
         reason = one_line(error)
     options = composition.options(key)
     if override.is_add() and not options:
-        faults.append(Fault(text, "is in the YAML already: leave out the +"))
-        return [f"++{text.lstrip('+')}"]
+        return [f"++{text.lstrip('+')}"], [Fault(text, "is in the YAML already: leave out the +")]
     if not options and not override.is_delete() and not override.is_hydra_override():
-        return [f"++{key}={override.get_value_element_as_str()}"]  # checked against the signature
+        return [f"++{key}={override.get_value_element_as_str()}"], []  # checked against the signature
     groups = composition.groups
     if options and override.value() not in options:
-        faults.append(Fault(text, f"no such option{did_you_mean(str(override.value()), options)}"))
         near = nearest(str(override.value()), options)
-        return [f"{override.get_key_element()}={near}"] if near else []
+        fault = Fault(text, f"no such option{did_you_mean(str(override.value()), options)}")
+        return [f"{override.get_key_element()}={near}"] if near else [], [fault]
     known = override.get_key_element().lstrip("+") in groups
     if options and "@" in override.get_key_element() and not known and not override.is_add():
-        faults.append(Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}"))
+        reason = f"lm {composition.job} has no such choice; to add it, write +{text}"
     elif options and not known and key not in groups:
-        faults.append(Fault(text, f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"))
-    else:
-        faults.append(Fault(text, reason))
-    return []
+        reason = f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"
+    return [], [Fault(text, reason)]
 
 
 def _reference(config: DictConfig, place: str) -> str:

@@ -53,7 +53,7 @@ class ConfigLoader(ConfigLoaderImpl):
 
     def __init__(self, config_search_path: ConfigSearchPath):
         super().__init__(config_search_path)
-        self._composed: dict[object, DictConfig] = {}
+        self._composed: dict[object, DictConfig | Exception] = {}
         self._repositories: dict[object, CachingConfigRepository] = {}
 
     def load_configuration(
@@ -73,8 +73,14 @@ class ConfigLoader(ConfigLoaderImpl):
         values = [each for each in kept if not _decides(each, groups)]
         request = config_name, tuple(options), run_mode
         if request not in self._composed:
-            self._composed[request] = super().load_configuration(config_name, options, run_mode, from_shell, False)
-        config = deepcopy(self._composed[request])
+            try:
+                composed = super().load_configuration(config_name, options, run_mode, from_shell, False)
+            except Exception as error:
+                composed = error
+            self._composed[request] = composed
+        if isinstance(composed := self._composed[request], Exception):
+            raise composed
+        config = deepcopy(composed)
         self._apply_overrides_to_config(values, config)
         task = [each for each in parsed if not each.is_hydra_override()]
         config.hydra.overrides.task = [each.input_line for each in task]

@@ -3,16 +3,15 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from lm import bounds
+from lm.config.definitions import base_classes, constructor_of, find, module_file, package_names, parsed
 
 SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns|Yields|Raises|Examples?|Notes?|Attributes|References?)::?$")
 ENTRY = re.compile(r"^\*{0,2}(\w+)(?: ?\([^)]*\))?: *(.*)$")
@@ -73,7 +72,7 @@ def describe(target: str) -> Definition | None:
     """The definition that a `_target_` names; None where no Python source defines it."""
     parts = target.split(".")
     for split in range(len(parts) - 1, 0, -1):
-        if (path := _source(".".join(parts[:split]))) and (found := _find(path, parts[split])):
+        if (path := module_file(".".join(parts[:split]))) and (found := find(path, parts[split])):
             file, node = found
             for name in parts[split + 1 :]:
                 node = next((each for each in node.body if getattr(each, "name", None) == name), None)
@@ -91,10 +90,10 @@ def alternatives(target: str) -> dict[str, str]:
     found = describe(target)
     if found is None or found.file.name == "__init__.py":
         return {}
-    name, package, fitting = target.rpartition(".")[2], ".".join(_package(found.file.parent)), {}
-    _, own = _find(found.file, name) or (None, None)
+    name, package, fitting = target.rpartition(".")[2], ".".join(package_names(found.file.parent)), {}
+    _, own = find(found.file, name) or (None, None)
     for path in sorted(found.file.parent.glob("*.py")):
-        for node in _tree(path).body:
+        for node in parsed(path).body:
             same = isinstance(node, ast.ClassDef | ast.FunctionDef) and type(node) is type(own) and node.name[0] != "_"
             if same and node.name != name and _alike(found.file, own, path, node):
                 summary = next(iter((ast.get_docstring(node) or "").splitlines()), "")
@@ -105,7 +104,7 @@ def alternatives(target: str) -> dict[str, str]:
 def _alike(file: Path, one: ast.AST, other_file: Path, other: ast.AST) -> bool:
     if isinstance(one, ast.FunctionDef):
         return ast.unparse(one.args) == ast.unparse(other.args) and ast.unparse(one.args) != ""
-    ours, theirs = ({id(base) for _, base in _bases(*each)} for each in ((file, one), (other_file, other)))
+    ours, theirs = ({id(base) for _, base in base_classes(*each)} for each in ((file, one), (other_file, other)))
     return bool(ours & theirs)
 
 
@@ -120,68 +119,6 @@ def _bounds() -> dict[str, str]:
                 f"{kind.__name__} {' and '.join(f'{signs[type(each)]} {astuple(each)[0]}' for each in limits)}"
             )
     return words
-
-
-@cache
-def _source(module: str) -> Path | None:
-    """The file of a module, found without importing it."""
-    top, *rest = module.split(".")
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    file, places = spec.origin, [*(spec.submodule_search_locations or ())]
-    for name in rest:
-        below = [Path(place, name) for place in places]
-        places = [str(each) for each in below if each.is_dir()]
-        candidates = [path for each in below for path in (each / "__init__.py", each.with_suffix(".py"))]
-        file = next((str(path) for path in candidates if path.is_file()), None)
-    return Path(file) if file and file.endswith(".py") and Path(file).is_file() else None
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _find(path: Path, name: str) -> tuple[Path, ast.AST] | None:
-    """The class or function called `name` in a module, imports followed."""
-    statements = [*_statements(_tree(path).body)]
-    for each in statements:
-        if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name:
-            return path, each
-    for each in statements:
-        for alias in each.names if isinstance(each, ast.ImportFrom) else ():
-            found = alias.name if name == (alias.asname or alias.name) else name if alias.name == "*" else None
-            source = found and _source(_module(path, each))
-            if source and source != path and (definition := _find(source, found)):
-                return definition
-    return None
-
-
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, those within `if` and `try` included."""
-    for each in body:
-        yield each
-        if isinstance(each, ast.If | ast.Try):
-            handled = [statement for handler in getattr(each, "handlers", ()) for statement in handler.body]
-            yield from _statements([*each.body, *each.orelse, *handled])
-
-
-def _module(path: Path, statement: ast.ImportFrom) -> str:
-    """The absolute name of the module that an import in `path` names."""
-    if not statement.level:
-        return statement.module or ""
-    return ".".join(filter(None, [*_package(path.parents[statement.level - 1]), statement.module]))
-
-
-def _package(directory: Path) -> list[str]:
-    """The names of the package in a directory, outermost first."""
-    inside = (directory / "__init__.py").is_file()
-    return [*_package(directory.parent), directory.name] if inside else []
 
 
 def _definition(path: Path, node: ast.AST) -> Definition:
@@ -200,9 +137,9 @@ def _lines(path: Path, node: ast.AST) -> dict[str, str]:
     """`Args:` lines of a function; of a class with those of its constructor and its bases."""
     lines = parameter_lines(ast.get_docstring(node))
     if isinstance(node, ast.ClassDef):
-        if constructor := _constructor(node):
+        if constructor := constructor_of(node):
             lines = {**parameter_lines(ast.get_docstring(constructor)), **lines}
-        for file, base in _bases(path, node):
+        for file, base in base_classes(path, node):
             lines = {**_lines(file, base), **lines}
     return lines
 
@@ -210,9 +147,9 @@ def _lines(path: Path, node: ast.AST) -> dict[str, str]:
 def _parameters(path: Path, node: ast.AST) -> list[Parameter]:
     if isinstance(node, ast.FunctionDef):
         return _arguments(node)
-    if constructor := _constructor(node):
+    if constructor := constructor_of(node):
         return _arguments(constructor)[1:]
-    inherited = [each for file, base in _bases(path, node) for each in _parameters(file, base)]
+    inherited = [each for file, base in base_classes(path, node) for each in _parameters(file, base)]
     if not any("dataclass" in ast.unparse(each) for each in node.decorator_list):
         return inherited
     own = [
@@ -233,12 +170,3 @@ def _arguments(function: ast.FunctionDef) -> list[Parameter]:
         hint = ast.unparse(each.annotation) if each.annotation else ""
         found.append(Parameter(each.arg, hint, None if default is None else ast.unparse(default)))
     return found
-
-
-def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
-    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), None)
-
-
-def _bases(path: Path, node: ast.ClassDef) -> list[tuple[Path, ast.ClassDef]]:
-    found = [_find(path, each.id) for each in node.bases if isinstance(each, ast.Name)]
-    return [each for each in found if each and isinstance(each[1], ast.ClassDef)]

@@ -78,7 +78,8 @@ def describe_hint(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(str(each) for each in arguments)
     if origin is Callable:
-        return f"a factory of {describe_hint(arguments[-1])} (a node with _partial_: true)"
+        made = f" of {describe_hint(arguments[-1])}" if arguments else ""
+        return f"a factory{made} (a node with _partial_: true)"
     if isinstance(origin, type) and arguments:
         inner = " to ".join(describe_hint(each) for each in arguments if each is not Ellipsis)
         return f"{'mapping' if issubclass(origin, Mapping) else 'list'} of {inner}"

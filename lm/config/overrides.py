@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 from hydra.errors import OverrideParseException
-from omegaconf import OmegaConf
 
-from lm.config.composition import Composition
+from lm.config.composition import Composition, entry
+from lm.config.declared import declared
 from lm.config.hints import alternatives
 from lm.config.hydra_errors import COMPOSITION_ERRORS
-from lm.config.target import locate, signature
+from lm.config.target import signature
 
 
 def quoted_as_needed(
@@ -64,11 +64,13 @@ def _quoted(text: str) -> str:
 
 
 def _is_text(composition: Composition, key: str, command: Sequence[str]) -> bool:
-    """Whether the job's function takes a string for this key."""
+    """Whether a string belongs at this key, by the signature that reads it."""
     try:
         config = composition.compose(command)
     except COMPOSITION_ERRORS:  # perhaps because of this text
         config = composition.plain
-    target, _ = locate(str(OmegaConf.select(config, "_target_")))
-    parameter = getattr(signature(target), "parameters", {}).get(key) if target else None
-    return parameter is not None and str in alternatives(parameter.annotation)
+    here = entry(config, key.lstrip("+"))
+    target, _ = declared(here.reader)
+    parameter = getattr(signature(target), "parameters", {}).get(here.parameter) if target else None
+    direct = key.rpartition(".")[2].lstrip("+") == here.parameter
+    return direct and parameter is not None and str in alternatives(parameter.annotation)

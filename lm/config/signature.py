@@ -1,6 +1,6 @@
 """Check a plain config against the signatures it calls: constructors are the schema, of libraries too."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
@@ -10,10 +10,11 @@ from lm.config.hints import element_hint, fit, part_complaint
 from lm.config.target import is_job, is_node, locate, signature
 
 SPECIAL = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
+Finder = Callable[[str], tuple[Any, str]]  # the class or function that a `_target_` names, and a complaint
 UNKNOWN = object()  # a value that could not be resolved; its fault is already reported
 
 
-def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any) -> Any:
+def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any, find: Finder = locate) -> Any:
     """Collect all faults of a value and of the values in it.
 
     Args:
@@ -21,6 +22,7 @@ def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any)
         faults: List to which faults are appended.
         key: Place of the value in the config.
         hint: Type hint of the parameter that receives it.
+        find: How targets are found: `locate` imports them, `declared` reads their source.
 
     Returns:
         The value, with whole floats as ints where the hint is an int.
@@ -28,7 +30,7 @@ def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any)
     if value is UNKNOWN:
         return value
     if is_node(value):
-        return _validate_node(value, faults, key=key, hint=hint)
+        return _validate_node(value, faults, key=key, hint=hint, find=find)
     if not _holds_nodes(value):
         fitted, complaint = (value, "") if hint in (Any, Parameter.empty) else fit(value, hint)
         if complaint:
@@ -36,20 +38,20 @@ def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any)
         return fitted
     inner = element_hint(hint, type(value))
     if isinstance(value, list):
-        return [validate(item, faults, key=f"{key}[{i}]", hint=inner) for i, item in enumerate(value)]
-    return {name: validate(item, faults, key=_join(key, name), hint=inner) for name, item in value.items()}
+        return [validate(item, faults, key=f"{key}[{i}]", hint=inner, find=find) for i, item in enumerate(value)]
+    return {name: validate(item, faults, key=_join(key, name), hint=inner, find=find) for name, item in value.items()}
 
 
-def _validate_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> dict:
+def _validate_node(node: dict, faults: list[Fault], *, key: str, hint: Any, find: Finder) -> dict:
     name, partial = str(node["_target_"]), node.get("_partial_", False) is True
-    target, complaint = locate(name)
+    target, complaint = find(name)
     if complaint:
         faults.append(Fault(_join(key, "_target_"), complaint))
-    elif key and not is_job(node) and (complaint := part_complaint(target, partial, hint)):
+    elif target and key and not is_job(node) and (complaint := part_complaint(target, partial, hint)):
         faults.append(Fault(key, f"{name} {complaint}"))
     found = signature(target) if target else None
     if found is None:
-        return {each: validate(value, faults, key=_join(key, each)) for each, value in node.items()}
+        return {each: validate(value, faults, key=_join(key, each), find=find) for each, value in node.items()}
     parameters = found.parameters
     named = [each for each in parameters if parameters[each].kind in _BY_NAME]
     open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
@@ -68,7 +70,7 @@ def _validate_node(node: dict, faults: list[Fault], *, key: str, hint: Any) -> d
     return {
         each: value
         if each in SPECIAL or each in unknown
-        else validate(value, faults, key=_join(key, each), hint=_hint(parameters.get(each), value))
+        else validate(value, faults, key=_join(key, each), hint=_hint(parameters.get(each), value), find=find)
         for each, value in node.items()
     }
 
