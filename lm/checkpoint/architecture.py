@@ -40,8 +40,13 @@ def read_architecture(directory: Path) -> dict:
     return description
 
 
-def build_architecture(directory: Path, *, vocab_size: int | None) -> Transformer:
+def build_architecture(directory: Path, *, vocab_size: int | None, context: int | None = None) -> Transformer:
     """Build the model that a run directory describes, adapted and quantised as it was trained, with random weights.
+
+    Args:
+        directory: The run directory.
+        vocab_size: Size of the vocabulary that is wanted; None for the described one.
+        context: Context that is wanted; None for the described one.
 
     Raises:
         ValueError: The description names a target outside lm.model and torch.nn, or another vocabulary size.
@@ -58,6 +63,8 @@ def build_architecture(directory: Path, *, vocab_size: int | None) -> Transforme
             f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
             f"{vocab_size}: use {directory}/tokenizer.json and data prepared with it"
         )
+    if context is not None:
+        description["context"] = context
     changes = [build(description.pop(key, None)) for key in ADAPTATION]
     model = build(description)
     for change in changes:

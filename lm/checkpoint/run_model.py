@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 import torch
 
+from lm.bounds import Count
 from lm.checkpoint.architecture import ADAPTATION, build_architecture, read_architecture
-from lm.checkpoint.files import WEIGHTS_PREFIX, check_identity, check_whole, checkpoint_path
+from lm.checkpoint.files import WEIGHTS_PREFIX, check_identity, check_whole, checkpoint_path, read_facts
+from lm.checkpoint.lineage import parent_of
 from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
 from lm.files import report_damage
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
@@ -24,7 +26,11 @@ class RunModel(ModelSource):
     Args:
         path: Run directory of a `pretrain` or `instruct` run, as outputs/pretrain/default.
         which: Checkpoint to read. `best` is by validation; a run without validation has only a `last`, which is then
-            read in its place.
+            read in its place. `stable` is the one before the learning rate decayed, which a schedule such as
+            `warmup_stable_decay` leaves: the best start for further pretraining.
+        context: Tokens that the model sees at once. None is the context it was trained with. A longer one is possible
+            if nothing in the model has the size of the context, as with rotary positions; what lies beyond the trained
+            context must be learned.
         quantise: Stores the matrices of the blocks in fewer bits, as `lm.model.nf4`; needs an `adapter`, since such
             matrices cannot train. None keeps them.
         adapter: Adds a few new weights that train in place of the model's own, as `lm.model.lora`. None trains all.
@@ -35,40 +41,58 @@ class RunModel(ModelSource):
         self,
         path: str,
         *,
-        which: Literal["best", "last"] = "best",
+        which: Literal["best", "last", "stable"] = "best",
+        context: Count | None = None,
         quantise: Change | None = None,
         adapter: Change | None = None,
         freeze: list[str] | None = None,
     ):
         self.origin = Path(path)
-        self.which, self.quantise, self.adapter, self.freeze = which, quantise, adapter, freeze
+        self.which, self.context = which, context
+        self.quantise, self.adapter, self.freeze = quantise, adapter, freeze
 
     def build(self, *, vocab_size: int | None = None) -> Transformer:
         """Build the model with its weights.
 
         Raises:
-            ValueError: The vocabulary has another size, or the checkpoint is missing or damaged.
+            ValueError: The vocabulary has another size, the weights do not fit the context, or the checkpoint is
+                missing or damaged.
         """
-        model = build_architecture(self.origin, vocab_size=vocab_size)
-        model.load_state_dict(self._read_weights())
+        model = build_architecture(self.origin, vocab_size=vocab_size, context=self.context)
+        try:
+            model.load_state_dict(self._read_weights())
+        except RuntimeError as error:  # of torch, for another shape
+            if self.context is None:
+                raise
+            raise ValueError(
+                f"model.context={self.context}: the weights of {self.origin} fit only the context they were trained "
+                f"with ({str(error).splitlines()[-1].strip()}); set model.context=null"
+            ) from error
         merge(model)
         return self._adapt(model).eval()
 
     def outline(self, *, vocab_size: int) -> Transformer:
-        model = build_architecture(self.origin, vocab_size=vocab_size)
+        model = build_architecture(self.origin, vocab_size=vocab_size, context=self.context)
         merge(model)
         return self._adapt(model)
 
     def describe(self, *, vocab_size: int) -> dict[str, Any]:
         trained = read_architecture(self.origin)
         changes = {key: describe_factory(getattr(self, key)) for key in ADAPTATION if getattr(self, key)}
+        changes |= {"context": self.context} if self.context else {}
         return {key: value for key, value in trained.items() if key not in ADAPTATION} | changes
+
+    def parent(self) -> dict[str, Any]:
+        file = self.checkpoint
+        with report_damage(file, "resume its run, or copy it again"):
+            step = read_facts(file)["global_step"]
+        return parent_of(self.origin, which=file.stem, step=step)
 
     def fingerprint(self) -> dict[str, str]:
         return {"model": Run.fingerprint(self.origin)}
 
     def _read_weights(self) -> dict[str, torch.Tensor]:
-        file = self._checkpoint()
+        file = self.checkpoint
         other = checkpoint_path(self.origin, "last" if file.stem == "best" else "best")
         instead = f", or read {other.name} by which={other.stem}" if other.exists() else ""
         with report_damage(file, f"resume its run, or copy it again{instead}"):
@@ -83,8 +107,15 @@ class RunModel(ModelSource):
         check_identity(file, checkpoint, Run.recorded_identity(self.origin))
         return weights
 
-    def _checkpoint(self) -> Path:
+    @property
+    def checkpoint(self) -> Path:
+        """The file that is read; ValueError if it is missing."""
         file = checkpoint_path(self.origin, self.which)
+        if self.which == "stable" and not file.exists():
+            raise ValueError(
+                f"model.which=stable: {self.origin} has no {file.name}; a run keeps one if its schedule holds the rate "
+                "and then lowers it, as schedule=warmup_stable_decay: set model.which=best or last"
+            )
         if not file.exists() and file.relative_to(self.origin).as_posix() in Run.made(self.origin):
             raise ValueError(f"{file} is missing, though its run made it: copy it again, or read the other by which=")
         file = file if file.exists() else checkpoint_path(self.origin, "last")
@@ -107,6 +138,8 @@ class RunModel(ModelSource):
         return model
 
 
-def load_model(path: str, *, which: Literal["best", "last"] = "best", vocab_size: int | None = None) -> Transformer:
+def load_model(
+    path: str, *, which: Literal["best", "last", "stable"] = "best", vocab_size: int | None = None
+) -> Transformer:
     """Load the trained model in a run directory, in evaluation mode; see `RunModel`."""
     return RunModel(path, which=which).build(vocab_size=vocab_size)

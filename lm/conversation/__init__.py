@@ -7,7 +7,12 @@ template against the conversation. The readers of instruction data are in `lm.co
 from lm.conversation.chat_template import ChatTemplate
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn
 from lm.conversation.mask_validator import MaskValidator
-from lm.conversation.recorded_template import RecordedTemplate, has_recorded_template, record_template
+from lm.conversation.recorded_template import (
+    RecordedTemplate,
+    has_recorded_template,
+    inherit_template,
+    record_template,
+)
 from lm.conversation.role_token_template import RoleTokenTemplate
 from lm.conversation.template import EncodedConversation, Template
 from lm.conversation.tools import with_tools_as_text
@@ -26,6 +31,7 @@ __all__ = [
     "TurnTemplate",
     "check_turn",
     "has_recorded_template",
+    "inherit_template",
     "record_template",
     "with_tools_as_text",
 ]

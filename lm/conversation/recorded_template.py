@@ -32,7 +32,20 @@ def record_template(directory: Path, template: Template | None) -> list[Path]:
     return [directory / FILE]
 
 
-def has_recorded_template(path: str) -> bool:
+def inherit_template(directory: Path, origin: Path | None) -> list[Path]:
+    """Copy conversation.json from the run that the weights come from, for a run that reads no conversations itself.
+
+    Returns:
+        The files written: one, or none if the model was never trained on conversations.
+    """
+    if origin is None or not has_recorded_template(origin):
+        return []
+    if is_first_process():
+        write_atomically(directory / FILE, Path(origin, FILE).read_bytes())
+    return [directory / FILE]
+
+
+def has_recorded_template(path: str | Path) -> bool:
     """Return True if the model of the run at `path` was trained on conversations."""
     return Path(path, FILE).is_file()
 

@@ -21,6 +21,7 @@ from lm.callbacks import (
     steps_without_effect,
 )
 from lm.checkpoint.files import save
+from lm.checkpoint.lineage import check_tokenizer
 from lm.data import RowDataModule, TrainingData
 from lm.hardware import Compute
 from lm.model import ModelSource, Transformer, model_cost, model_source
@@ -33,7 +34,7 @@ from lm.run import Interrupted, Run
 from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
 from lm.training.outputs import describe_run, last_checkpoint, record_result
-from lm.training.summary import plan_line, untrained_turn_tokens
+from lm.training.summary import plan_line, starting_point, untrained_turn_tokens
 from lm.training.trainer import make_trainer, prepare_network, resolve_devices, silence_lightning
 
 METRIC = "validation/bits_per_byte"  # what `train` returns, and sweeps minimise
@@ -93,6 +94,7 @@ def train(
     """
     silence_lightning()
     source, devices = model_source(model), resolve_devices(trainer, compute)
+    check_tokenizer(source.origin, tokenizer)
     if dry_run:
         table = estimate_cost(
             source,
@@ -121,7 +123,8 @@ def train(
     plan = budget.plan(context=network.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **source.fingerprint()}
-    if run.finished(inputs):
+    parent = source.parent()
+    if run.finished(inputs, parent=parent):
         run.console.line(f"nothing to do: {run.directory} is complete")
         return run.result.get(METRIC)
 
@@ -142,6 +145,7 @@ def train(
     wait_for_first(lightning, module)
     resumed = last_checkpoint(run, steps=plan.steps)
     run.console.line(plan_line(cost, data_plan, trainer=lightning, devices=devices, resumed=resumed))
+    run.console.lines(starting_point(parent, network.context))
     run.console.lines(data_plan.describe_stages())
     run.console.lines(untrained_turn_tokens(network, rows.template, tokenizer, started_from=source.origin))
     with interruption.caught():

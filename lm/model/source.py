@@ -34,6 +34,10 @@ class ModelSource(ABC):
     def describe(self, *, vocab_size: int) -> dict[str, Any]:
         """Return the architecture as plain data: the content of `model.json`."""
 
+    def parent(self) -> dict[str, Any] | None:
+        """Return what a manifest records of the run that the weights come from; None without one."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:
         """Return what the model is read from, label → fingerprint, for a manifest; empty for a fresh model."""

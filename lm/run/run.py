@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import TextIO
+from typing import Any, TextIO
 
 from lm.files import hash_file, hash_json, write_atomically
 from lm.process.ranks import is_first_process
@@ -90,7 +90,7 @@ class Run:
             self._lock.close()
             self._lock = None
 
-    def finished(self, inputs: Mapping[str, str]) -> bool:
+    def finished(self, inputs: Mapping[str, str], *, parent: Mapping[str, Any] | None = None) -> bool:
         """Claim the run directory; return True if this run is already complete. A complete run is not written to.
 
         With `restart` the directory is emptied here, after the job has found everything it reads: a typo must not
@@ -98,6 +98,7 @@ class Run:
 
         Args:
             inputs: Label → fingerprint of everything the run reads.
+            parent: The run that this one starts from, for the lineage in the manifest; None without one.
 
         Raises:
             ValueError: If config or inputs differ from the manifest, or another process holds the lock.
@@ -112,6 +113,8 @@ class Run:
         if self._complete():
             return True
         self._manifest |= {"state": "started", "config": self.config, "versions": versions()}
+        if parent is not None:
+            self._manifest.setdefault("lineage", {})["parent"] = dict(parent)
         self._write(CONFIG, self.config)
         self._write(MANIFEST, self._manifest)
         return False

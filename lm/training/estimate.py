@@ -17,6 +17,7 @@ from lm.parallel.strategy import TENSOR
 from lm.report import Line, aligned, scaled
 from lm.tokenizer import Tokenizer
 from lm.training.footprint import Footprint, estimate_footprint
+from lm.training.summary import starting_point
 from lm.training.trainer import Devices
 
 
@@ -71,6 +72,7 @@ def estimate_cost(
     return aligned(
         [
             *_size(cost, plan, devices, batch_tokens=budget.batch_tokens),
+            *(Line("starts from", "", text) for text in starting_point(source.parent(), model.context)),
             *_reading(data_plan),
             Line(
                 "FLOPs",

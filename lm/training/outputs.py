@@ -16,7 +16,7 @@ from lm.checkpoint.files import (
     read_facts,
     report_checkpoint_damage,
 )
-from lm.conversation import Template, record_template
+from lm.conversation import Template, inherit_template, record_template
 from lm.data import DataPlan
 from lm.model import Cost, ModelSource
 from lm.objective import Objective
@@ -32,7 +32,7 @@ def describe_run(run: Run, source: ModelSource, tokenizer: Tokenizer, template: 
     Returns:
         The outputs that the finished run will have, checkpoints included.
     """
-    templates = record_template(run.directory, template)
+    templates = record_template(run.directory, template) or inherit_template(run.directory, source.origin)
     if is_first_process():  # the others may be ahead of it, and files without a manifest are refused
         tokenizer.save(run.directory / "tokenizer.json")
         write_architecture(run.directory, source.describe(vocab_size=tokenizer.vocab_size))

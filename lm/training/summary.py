@@ -1,9 +1,12 @@
 """What `train` prints of a run: the plan before the first step, the result after the last one."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lightning import Trainer
 
+from lm.checkpoint import context_of
 from lm.conversation import Template, has_recorded_template
 from lm.data import DataPlan
 from lm.model import Cost, Transformer
@@ -27,6 +30,22 @@ def plan_line(cost: Cost, data_plan: DataPlan, *, trainer: Trainer, devices: Dev
         f"{devices.ranks} × {devices.accelerator} ({strategy}), {devices.threads} threads"
         + (f", resuming from {resumed}" if resumed else "")
     )
+
+
+def starting_point(parent: Mapping[str, Any] | None, context: int) -> list[str]:
+    """Return a line on the run that the weights come from, and a note where the context is longer than it was there."""
+    if parent is None:
+        return []
+    seen = parent["tokens_seen"]
+    tokens = "" if seen is None else f", {seen} tokens seen"
+    lines = [f"weights of {parent['run']} ({parent['which']}, step {parent['step']}{tokens}), fresh optimizer state"]
+    before = context_of(parent["run"])
+    if context > before:
+        lines.append(
+            f"note: context {before} → {context}: the model has read no position beyond {before}, so it must "
+            "learn them from this run"
+        )
+    return lines
 
 
 def untrained_turn_tokens(
