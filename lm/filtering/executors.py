@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from lm.bounds import Count
 from lm.filtering.phases import Phase
-from lm.process.ranks import cores, die_with_parent
+from lm.process.limits import cores
+from lm.process.ranks import die_with_parent
 from lm.progress import bar
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from lm.bounds import Count
-from lm.process.ranks import cores
+from lm.process.limits import cores, omp_threads, started_as_one_of_several_tasks
 
 Precision = Literal[
     "auto", "32-true", "bf16-mixed", "bf16-true", "64-true"
@@ -27,7 +27,9 @@ class Compute:
         precision: Lightning's precision. `auto` is bf16-mixed where the hardware has bfloat16, else 32-true; on a CPU
             only from 2 M parameters on: measured with AVX512-BF16, 1.1 times as fast at 1.3 M parameters, 1.4 at 2.4 M,
             1.6 at 5.5 M.
-        threads: Threads of each rank on the CPU. `auto` divides the available cores among the ranks of this machine.
+        threads: Threads of each rank on the CPU. `auto` is OMP_NUM_THREADS where that is set. Else it divides the cores
+            that this process may use (by affinity, by the CPU quota of a container, by Slurm's `--cpus-per-task`) among
+            the ranks of this machine; a rank that srun started has its own share.
         compile: Compile the blocks with torch.compile: 15–35 s at the start, 10–30 % faster steps on a CPU.
         activation_checkpointing: Compute the activations of each block again in the backward pass: a third more
             arithmetic, for models and contexts that do not fit otherwise.
@@ -46,11 +48,19 @@ class Compute:
         return "bf16-mixed" if gains and _bfloat16_in_hardware(accelerator) else "32-true"
 
     def resolve_threads(self, ranks_here: int) -> int:
-        """Divide the available cores among the ranks of this machine; set and return the threads of this one."""
-        available = cores()
-        threads = max(1, available // ranks_here) if self.threads == "auto" else self.threads
+        """Return the threads of one rank, and set those of this process.
+
+        Args:
+            ranks_here: Ranks on this machine.
+        """
+        threads = self._automatic_threads(ranks_here) if self.threads == "auto" else self.threads
         torch.set_num_threads(threads)
         return threads
+
+    def _automatic_threads(self, ranks_here: int) -> int:
+        if given := omp_threads():
+            return given
+        return max(1, cores() // (1 if started_as_one_of_several_tasks() else ranks_here))
 
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")

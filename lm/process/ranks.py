@@ -50,11 +50,6 @@ def in_group() -> bool:
     return bool(distributed and distributed.is_available() and distributed.is_initialized())
 
 
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1
-
-
 def die_with_parent(parent: int) -> None:
     """Make the kernel kill this process when its `parent` dies: a killed parent cannot end it."""
     if sys.platform == "linux":

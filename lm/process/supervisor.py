@@ -45,7 +45,8 @@ class RankSupervisor:
         self.config = config
         self.others: dict[int, Popen] = {}
         self.over = Event()
-        self._marker.unlink(missing_ok=True)  # of an earlier launch
+        with suppress(OSError):  # nothing can be removed from a read-only disk, where a complete run may lie
+            self._marker.unlink()  # of an earlier launch
         self.started_at = time()
 
     def start(self, rank: int, environment: Mapping[str, str]) -> None:

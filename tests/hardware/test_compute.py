@@ -1,12 +1,14 @@
 """`auto` picks what is fastest on this machine and trains correctly."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from lm.hardware import Compute, compute
 from lm.hardware.compute import accelerator_name, count_devices
+from lm.process import limits
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +28,9 @@ def machine(monkeypatch):
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
         monkeypatch.setattr(compute, "_bfloat16_in_hardware", lambda accelerator: bfloat16)
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+        monkeypatch.setattr(limits, "MEMBERSHIP", Path("/nowhere"))
+        for name in ("OMP_NUM_THREADS", *(name for name in os.environ if name.startswith("SLURM_"))):
+            monkeypatch.delenv(name, raising=False)
 
     return make
 
@@ -60,6 +65,25 @@ def test_ranks_divide_the_available_cores(machine, cores, ranks, expected):
     machine(cores=cores)
     assert Compute().resolve_threads(ranks) == expected
     assert torch.get_num_threads() == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "ranks", "expected"),
+    [
+        ({"OMP_NUM_THREADS": "3"}, 2, 3),  # of each process
+        ({"OMP_NUM_THREADS": "5,2"}, 1, 5),
+        ({"OMP_NUM_THREADS": "many"}, 2, 4),
+        ({"SLURM_CPUS_PER_TASK": "6"}, 1, 6),
+        ({"SLURM_CPUS_PER_TASK": "6", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}, 2, 3),  # lm starts the second rank
+        ({"SLURM_CPUS_PER_TASK": "3", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, 2, 3),  # srun started both
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, 2, 4),
+    ],
+)
+def test_auto_honours_openmp_and_the_share_of_a_slurm_task(environment, ranks, expected, machine, monkeypatch):
+    machine(cores=8)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert Compute().resolve_threads(ranks) == expected
 
 
 def test_a_given_number_of_threads_is_set(machine):
