@@ -6,12 +6,9 @@ from contextlib import suppress
 
 from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
+from lm.jobs.chat_input import HELP, as_utf8, next_entry, open_input
 from lm.model import Transformer
 from lm.tokenizer import Tokenizer
-
-HELP = """/help   this list
-/reset  start a new conversation
-/exit   quit, as does Ctrl-D; Ctrl-C stops a reply"""
 
 
 class Chat:
@@ -110,62 +107,67 @@ def chat(
     seed: int = 0,
     recorded: RecordedTemplate | None = None,
 ) -> None:
-    """Answer one message, or every line typed or piped in.
+    """Answer one message, or what is typed, pasted or piped in.
 
     Args:
         model: Where the model comes from; its path is a finished run.
         tokenizer: The model's tokenizer.
         sampling: How tokens are chosen.
         template: How turns are written as tokens; null takes the recorded template.
-        message: Message to answer once; null reads messages from the terminal or a pipe.
+        message: Message to answer once; null reads messages from the terminal, or each line of a pipe. A line of three
+            double quotes begins and ends a message of several lines.
         system: System text before the first turn; null for none.
         max_tokens: Maximum number of tokens of a reply.
         seed: Seed of the random draws.
         recorded: The template that the model's run recorded.
     """
+    recorded = recorded or RecordedTemplate(None)
     conversation = Chat(
         Generator(model(vocab_size=tokenizer.vocab_size), tokenizer),
-        template=(recorded or RecordedTemplate(None)).resolve(template),
+        template=recorded.resolve(template),
         sampling=sampling,
         system=system,
         max_tokens=max_tokens,
         seed=seed,
     )
+    if recorded.file is not None and not recorded.file.is_file():
+        path = recorded.file.parent
+        print(
+            f"({path} was not trained on conversations: it continues text rather than answers. lm instruct "
+            f"model.path={path} trains it to answer; lm generate model.path={path} prompt=… continues a text.)",
+            file=sys.stderr,
+        )
     if message is not None:
-        _answer(conversation, _as_utf8(message))
+        _answer(conversation, as_utf8(message))
         return
     with suppress(EOFError):
         _converse(conversation)
 
 
 def _converse(conversation: Chat) -> None:
-    """Read and answer lines until /exit or the end of input (EOFError)."""
-    interactive = sys.stdin.isatty()
+    """Read and answer messages until /exit or the end of input (EOFError)."""
+    read, interactive = open_input()
     if interactive:
-        with suppress(ImportError):
-            import readline  # noqa: F401  arrow keys and history in input(), where the platform has it
         print("Type a message; /help lists the commands.")
     while True:
         try:
-            line = _as_utf8(input("\nyou   " if interactive else "")).strip()
+            print(end="\n" if interactive else "", flush=True)
+            entry = next_entry(read)
         except KeyboardInterrupt:
-            print("\n(quit with Ctrl-D or /exit)")
+            print("(quit with Ctrl-D or /exit)")
             continue
-        if line == "/exit":
+        if entry.note:
+            print(f"({entry.note})", file=sys.stdout if interactive else sys.stderr)
+        if entry.command and entry.text == "/exit":
             return
-        if line == "/reset":
+        if entry.command and entry.text == "/reset":
             conversation.reset()
             print("(new conversation)")
-        elif line.startswith("/"):
-            print(HELP if line == "/help" else f"(unknown command {line.split()[0]})\n{HELP}")
-        elif line:
+        elif entry.command:
+            print(HELP)
+        elif entry.text:
             print("model " if interactive else "", end="", flush=True)
-            _answer(conversation, line)
-
-
-def _as_utf8(text: str) -> str:
-    """Read bytes that the terminal's encoding does not know as UTF-8; invalid ones become �."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            _answer(conversation, entry.text)
 
 
 def _answer(conversation: Chat, content: str) -> None:

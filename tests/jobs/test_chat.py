@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from lm.conversation import Message, Template
+from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat import Chat, chat
 from lm.model import Attention, SwiGLU, Transformer, initialize
@@ -54,7 +54,7 @@ class Letters(Template):
         raise NotImplementedError
 
     def describe(self):
-        raise NotImplementedError
+        return {"_target_": "Letters"}
 
 
 class Recorder(Generator):
@@ -123,10 +123,31 @@ def test_the_conversation_is_remembered_until_reset(capsys, monkeypatch):
     assert "(new conversation)" in reset
 
 
-def test_exit_quits_and_help_and_unknown_commands_explain(capsys, monkeypatch):
+def test_exit_quits_help_explains_and_what_else_begins_with_a_slash_is_answered(capsys, monkeypatch):
     assert printed(capsys, monkeypatch, "/exit\nhello\n") == ""
     assert "/reset" in printed(capsys, monkeypatch, "/help\n")
-    assert "unknown command /helo" in printed(capsys, monkeypatch, "/helo there\n")
+    for line, message in {
+        "/usr/bin/python what is this?": None,
+        "//help": "/help",
+        '"""\na\n  b\n"""': "a\n  b",
+    }.items():
+        reply = "".join(conversation().reply(message or line))
+        assert printed(capsys, monkeypatch, f"{line}\n") == reply + "\n"
+
+
+@pytest.mark.parametrize("message", [None, "hello"])
+def test_an_untuned_model_is_told_to_be_one_once_and_not_among_its_replies(capsys, monkeypatch, tmp_path, message):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\nmore\n"))
+    settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1, "message": message}
+    recorded = RecordedTemplate(str(tmp_path))
+    chat(build, ByteTokenizer(), recorded=recorded, **settings)
+    shown = capsys.readouterr()
+    assert shown.err.count(f"({tmp_path} was not trained on conversations: it continues text") == 1
+    assert "conversations" not in shown.out
+    (tmp_path / "conversation.json").write_text('{"_target_": "Letters"}')
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    chat(build, ByteTokenizer(), recorded=recorded, **settings)
+    assert "was not trained" not in capsys.readouterr().err
 
 
 def test_a_long_conversation_drops_its_oldest_turns_and_keeps_the_system(capsys, monkeypatch):
