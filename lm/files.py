@@ -34,9 +34,15 @@ def write_atomically(path: str | Path, data: bytes | str) -> None:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+class DamagedFileError(ValueError):
+    """A file that cannot be read, by name."""
+
+
 @contextmanager
 def report_damage(path: str | Path, remedy: str) -> Iterator[None]:
     """Turn any error of the enclosed reader into one ValueError that names the file and the remedy.
+
+    An error that names a damaged file already, as that of an archive's member, passes unchanged.
 
     Args:
         path: The file that is read.
@@ -44,11 +50,13 @@ def report_damage(path: str | Path, remedy: str) -> Iterator[None]:
     """
     try:
         yield
+    except DamagedFileError:
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
-            raise ValueError(f"{error.filename}: {error.strerror}: {remedy}") from error
+            raise DamagedFileError(f"{error.filename}: {error.strerror}: {remedy}") from error
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ValueError(f"{path} is damaged ({reason}): {remedy}") from error
+        raise DamagedFileError(f"{path} is damaged ({reason}): {remedy}") from error
 
 
 def sync(path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lm.conversation.sources.records import field_of, kind_of, read_records
-from lm.sources.members import find_files
+from lm.sources.file_patterns import find_files
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,27 @@ class Tally:
         bad: Number of lines or rows that could not be read.
         first_bad: The first of them: its place and what is wrong with it.
         last_bad: The last of them.
+        first: Where the first occurrence was, by clause, for those that name a place.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     bad: int = 0
     first_bad: str = ""
     last_bad: str = ""
+    first: dict[str, str] = field(default_factory=dict)
 
-    def count(self, clause: str, times: int = 1) -> None:
-        """Count `times` more occurrences; the clause begins with a plural noun: "pages had no main text"."""
+    def count(self, clause: str, times: int = 1, *, where: str = "") -> None:
+        """Count more occurrences.
+
+        Args:
+            clause: What occurred; begins with a plural noun: "pages had no main text".
+            times: How often.
+            where: The place; the note names the first.
+        """
         if times:
             self.counts[clause] = self.counts.get(clause, 0) + times
+            if where:
+                self.first.setdefault(clause, where)
 
     def add_bad(self, fault: str) -> None:
         """Count one more line or row that cannot be read; `fault` names its place and the reason."""
@@ -36,6 +46,7 @@ class Tally:
     def merge(self, following: "Tally") -> None:
         """Add the counts of the part that follows."""
         self.counts = dict(Counter(self.counts) + Counter(following.counts))
+        self.first = following.first | self.first
         self.bad += following.bad
         self.first_bad = self.first_bad or following.first_bad
         self.last_bad = following.last_bad or self.last_bad
@@ -49,7 +60,10 @@ class Tally:
 
     def notes(self) -> tuple[str, ...]:
         """One sentence for each clause, with its number."""
-        sentences = [_sentence(times, clause) for clause, times in sorted(self.counts.items())]
+        sentences = [
+            _sentence(times, clause) + (f", the first: {self.first[clause]}" if clause in self.first else "")
+            for clause, times in sorted(self.counts.items())
+        ]
         if self.bad:
             sentences.append(f"{_sentence(self.bad, UNREADABLE)}, the first: {self.first_bad}")
         return tuple(sentences)

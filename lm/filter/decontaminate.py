@@ -18,7 +18,7 @@ from lm.filter.evaluation_items import read_items
 from lm.filter.text.ngram_index import NGramIndex
 from lm.filter.text.normalized import CHARACTERS_PER_WORD, is_unspaced, normalized_words, word_spans
 from lm.filtering import Filter
-from lm.sources.members import find_files
+from lm.sources.file_patterns import find_files
 
 SHOWN = 8  # words in the detail of a drop
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from lm.bounds import Count, NonNegative
 from lm.corpus import Document, Dropped
 from lm.filter.text.normalized import BLANKS, CHARACTERS_PER_WORD, MARKS, OTHER_SIGNS, UNSPACED
-from lm.sources.members import find_files, open_members
+from lm.sources.file_patterns import find_files
+from lm.sources.members import open_members
 
 SHOWN = 5  # words in the detail of a drop
 WORD = re.compile(rf"[\w{MARKS}]+")

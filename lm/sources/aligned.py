@@ -5,10 +5,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
+from lm.corpus.tally import Tally
 from lm.files import hash_file, hash_json
-from lm.sources.members import find_files, open_members
+from lm.sources.byte_streams import Readable
+from lm.sources.encoding import Encoding
+from lm.sources.file_patterns import find_files
+from lm.sources.members import open_members
 
-PAIR = re.compile(r"(?P<stem>.*?)(?P<one>[A-Za-z_]+)-(?P<other>[A-Za-z_]+)\.(?P<language>[A-Za-z_]+)(?:\.(?:gz|zst))?")
+PAIR = re.compile(
+    r"(?P<stem>.*?)(?P<one>[A-Za-z_]+)-(?P<other>[A-Za-z_]+)\.(?P<language>[A-Za-z_]+)(?:\.(?:gz|zst|bz2|xz))?"
+)
 
 
 class Aligned(ABC):
@@ -16,14 +22,20 @@ class Aligned(ABC):
 
     reference: str
     files: list[Path]
+    encoding: Encoding
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[str, list[str], list[str]]]:
         """Yield (language, its texts, the same texts in the reference language), sorted by language."""
 
     def fingerprint(self) -> str:
-        """Hash of the reference language and the files."""
-        return hash_json([self.reference, [[file.name, hash_file(file)] for file in self.files]])
+        """Hash of the reference language, the encoding and the files."""
+        files = [[file.name, hash_file(file)] for file in self.files]
+        return hash_json([self.reference, *self.encoding.identity(), files])
+
+    def _text(self, stream: Readable, place: str) -> str:
+        data = self.encoding.utf8(stream, name=place, tally=Tally()).read()
+        return data.decode("utf-8", errors="replace")
 
 
 class SentencePairs(Aligned):
@@ -35,10 +47,12 @@ class SentencePairs(Aligned):
     Args:
         path: A file or glob pattern, or a list of them; archives are unpacked.
         reference: Code of the language that all others are compared with, as in the file names.
+        encoding: A codec of Python, such as windows-1252. UTF-16 and UTF-32 are recognized.
     """
 
-    def __init__(self, path: str | list[str], *, reference: str = "eng"):
+    def __init__(self, path: str | list[str], *, reference: str = "eng", encoding: str = "utf-8"):
         self.files, self.reference = find_files(path, key="aligned.path"), reference
+        self.encoding = Encoding(encoding, key="aligned.encoding")
 
     def __iter__(self) -> Iterator[tuple[str, list[str], list[str]]]:
         pairs: dict[tuple[str, str, str], dict[str, list[str]]] = {}
@@ -46,7 +60,7 @@ class SentencePairs(Aligned):
             for name, stream in open_members(file):
                 match = PAIR.fullmatch(Path(name).name)
                 if match and self.reference in (match["one"], match["other"]):
-                    lines = _lines(b"".join(stream).decode("utf-8", errors="replace"))
+                    lines = _lines(self._text(stream, str(file.parent / name)))
                     pairs.setdefault(match.group("stem", "one", "other"), {})[match["language"]] = lines
         languages: dict[str, tuple[list[str], list[str]]] = {}
         for (stem, one, other), sides in sorted(pairs.items()):
@@ -85,13 +99,14 @@ class Editions(Aligned):
     Args:
         path: Path with `{language}` in place of the language, such as books/install.{language}.txt.gz.
         reference: Name of the language that all others are compared with, as in the file names.
+        encoding: A codec of Python, such as windows-1252. UTF-16 and UTF-32 are recognized.
     """
 
-    def __init__(self, path: str, *, reference: str = "en"):
+    def __init__(self, path: str, *, reference: str = "en", encoding: str = "utf-8"):
         if path.count("{language}") != 1:
             raise ValueError(f"aligned.path {path}: write {{language}} once, in place of the language in the file name")
         before, after = str(Path(path).expanduser()).split("{language}")
-        self.reference = reference
+        self.reference, self.encoding = reference, Encoding(encoding, key="aligned.encoding")
         self.files = find_files(f"{before}*{after}", key="aligned.path")
         names = re.compile(re.escape(before) + r"([\w-]+)" + re.escape(after))
         self.names = {match[1]: file for file in self.files if (match := names.fullmatch(str(file)))}
@@ -102,17 +117,16 @@ class Editions(Aligned):
             )
 
     def __iter__(self) -> Iterator[tuple[str, list[str], list[str]]]:
-        ours = _read(self.names[self.reference])
+        ours = self._read(self.names[self.reference])
         for language, file in sorted(self.names.items()):
             if language != self.reference:
-                yield language, [_read(file)], [ours]
+                yield language, [self._read(file)], [ours]
 
-
-def _read(file: Path) -> str:
-    text = "".join(b"".join(stream).decode("utf-8", errors="replace") for _, stream in open_members(file))
-    if not text.strip():
-        raise ValueError(f"aligned.path: {file} has no text")
-    return text
+    def _read(self, file: Path) -> str:
+        text = "".join(self._text(stream, str(file.parent / name)) for name, stream in open_members(file))
+        if not text.strip():
+            raise ValueError(f"aligned.path: {file} has no text")
+        return text
 
 
 def _lines(text: str) -> list[str]:

@@ -4,6 +4,8 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from lm.files import report_damage
+
 CHUNK = 1 << 20
 
 
@@ -41,6 +43,17 @@ def buffered(chunks: Iterable[bytes]) -> io.BufferedReader:
 def chunks_of(stream: Readable) -> Iterator[bytes]:
     """Yield the rest of a stream in chunks."""
     while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def checked(chunks: Iterable[bytes], place: str, remedy: str) -> Iterator[bytes]:
+    """Yield the chunks; an error becomes one that names the file and the remedy."""
+    chunks = iter(chunks)
+    while True:
+        with report_damage(place, remedy):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
         yield chunk
 
 

@@ -1,6 +1,7 @@
 """Documents from the source files below a folder."""
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_file, hash_json
-from lm.sources.file_source import REPLACED, FileSource
+from lm.sources.encoding import Encoding
+from lm.sources.file_source import BINARY, REPLACED, FileSource
 from lm.sources.licence_header import COMMENTS, cut_licence
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ class CodeTree(FileSource):
     """Source files below a folder: one document per file, named by its path, in the order of the paths.
 
     Skipped are files that a .gitignore of the tree names, version control, node_modules, files over `max_file_bytes`,
-    binaries (with a NUL byte), and symbolic links: a link into the tree would repeat a file, a link out of it would
-    leave the tree. CRLF becomes LF, a byte order mark is removed, and invalid UTF-8 becomes � and is counted.
+    binaries, and symbolic links: a link into the tree would repeat a file, a link out of it would leave the tree. CRLF
+    becomes LF, a byte order mark is removed, and invalid UTF-8 becomes � and is counted.
 
     Args:
         path: Folder that holds the source files.
@@ -33,6 +35,8 @@ class CodeTree(FileSource):
         licence_headers: `cut` removes the first comment of a file if it is a licence, which says the same in
             thousands of files; `keep` leaves files as they are.
         kind: Kind of the documents; bits per byte are reported per kind.
+        encoding: A codec of Python, such as windows-1252, or `detect` to guess each file's own. UTF-16 and UTF-32
+            are recognized by a byte order mark or their NUL bytes.
     """
 
     def __init__(
@@ -43,7 +47,10 @@ class CodeTree(FileSource):
         max_file_bytes: int = 1_000_000,
         licence_headers: Literal["keep", "cut"] = "keep",
         kind: str = "code",
+        encoding: str = "utf-8",
     ):
+        self.found, self.encoding = Tally(), Encoding(encoding)
+        self.bad_files = sys.maxsize  # a tree may hold data with the extension of a language
         self.folder = Path(path).expanduser()
         if not self.folder.is_dir():
             state = "is a file" if self.folder.exists() else "does not exist"
@@ -57,6 +64,8 @@ class CodeTree(FileSource):
         self.extensions = frozenset(COMMENTS if extensions is None else extensions)
         self.max_file_bytes, self.licence_headers, self.kind = max_file_bytes, licence_headers, kind
         self.files = sorted(self._walk(self.folder), key=self._name)
+        if closed := [file for file in self.files if not os.access(file, os.R_OK)]:
+            raise ValueError(f"corpus.path {self.folder}: {closed[0]} cannot be read: get access to it")
         if not self.files:
             examples = ", ".join(sorted(self.extensions)[:5])
             raise ValueError(
@@ -65,7 +74,13 @@ class CodeTree(FileSource):
             )
 
     def fingerprint(self) -> str:
-        options = [sorted(self.extensions), self.max_file_bytes, self.licence_headers, self.kind]
+        options = [
+            sorted(self.extensions),
+            self.max_file_bytes,
+            self.licence_headers,
+            self.kind,
+            *self.encoding.identity(),
+        ]
         return hash_json(["code_tree", options, self.content()])
 
     def content(self) -> list[list[str]]:
@@ -75,13 +90,17 @@ class CodeTree(FileSource):
         if self._is_large(file):
             tally.count(f"files over {self.max_file_bytes} bytes were skipped")
             return
-        data = file.read_bytes()
+        with file.open("rb") as packed:
+            stream = self.text(packed, file, tally)
+            if stream is None:
+                return
+            data = stream.read()
         if b"\0" in data:
-            tally.count("binary files (with a NUL byte) were skipped")
+            tally.count(BINARY, where=f"{file} has NUL bytes")
             return
-        text = data.decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+        text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
         if "�" in text:
-            tally.count(REPLACED, text.count("�") - data.count("�".encode()))
+            tally.count(REPLACED, text.count("�") - data.count("�".encode()), where=str(file))
         if self.licence_headers == "cut":
             text = cut_licence(text, extension=_extension(file.name))
         if text.strip():
@@ -97,9 +116,15 @@ class CodeTree(FileSource):
 
     def _walk(self, folder: Path, above: "GitIgnore | None" = None) -> Iterator[Path]:
         """Yield the files with one of the extensions that no .gitignore names, oversized ones included."""
-        ignored = GitIgnore.of(folder, above)
-        with os.scandir(folder) as entries:
-            entries = sorted(entries, key=lambda entry: entry.name)
+        try:
+            ignored = GitIgnore.of(folder, above)
+            with os.scandir(folder) as entries:
+                entries = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise ValueError(
+                f"corpus.path {self.folder}: {error.filename} cannot be read ({error.strerror}): get access to it, or "
+                "name it in a .gitignore"
+            ) from None
         for entry in entries:
             path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
             selected = entry.name not in SKIPPED if is_folder else self._is_selected(entry)

@@ -17,6 +17,10 @@ class NotTextError(ValueError):
     """A file that holds something other than text, such as an image. Sources may skip some of them."""
 
 
+class MetadataError(NotTextError):
+    """A file that macOS adds beside others, such as ._a.txt in a .zip: nothing of the user's."""
+
+
 @dataclass(frozen=True)
 class Binary:
     """A format that no source reads as text.
@@ -44,6 +48,7 @@ PACKINGS = {
     "gz": re.compile(rb"\x1f\x8b\x08"),
     "bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\0"),
+    "lzma": re.compile(rb"\x5d\0\0..(\xff{8}|.{5}\0{3})", re.DOTALL),
     "zst": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06|\x07\x08PK)"),
 }
@@ -104,7 +109,7 @@ MACOS_METADATA = re.compile(rb"\0\x05\x16[\0\x07]|\0\0\0\x01Bud1")
 
 
 def packing_of(head: bytes) -> str | None:
-    """Return gz, bz2, xz, zst, zip or tar by the first bytes of a file; None for any other."""
+    """Return gz, bz2, xz, lzma, zst, zip or tar by the first bytes of a file; None for any other."""
     for name, pattern in PACKINGS.items():
         if pattern.match(head):
             return name
@@ -135,6 +140,8 @@ def check_text(head: bytes, place: str, *, guess: bool) -> None:
         NotTextError: It is a known format without text, or unknown binary data.
         ValueError: It surely holds text, in a form that is not read.
     """
+    if MACOS_METADATA.match(head):
+        raise MetadataError(place)
     odd = is_binary(head)
     for binary in BINARIES:
         if binary.pattern.match(head) and (not binary.lettered or (guess and odd)):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from lm.bounds import Natural
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
@@ -18,6 +19,7 @@ from lm.sources.members import open_members
 
 PAGES = {".html", ".htm", ".xhtml", ".shtml", ""}
 CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+OTHER = "archive members without a page's extension were skipped"
 HEAD = 4096  # bytes within which a page declares its encoding
 
 
@@ -29,28 +31,45 @@ class HtmlSource(FileSource):
     invalid bytes; without a declaration the encoding is guessed from its bytes.
 
     Args:
-        path: A file or glob pattern, or a list of them; .gz, .zst, .tar and .zip are decompressed.
+        path: A file or glob pattern, or a list of them; .gz, .bz2, .xz, .zst, .tar and .zip are unpacked.
         comments: Whether readers' comments below an article belong to its text.
         tables: Whether tables belong to the text.
         kind: Kind of the documents; bits per byte are reported per kind.
+        encoding: A codec of Python for all pages, such as windows-1252, or `detect`; null: what each page declares.
+        bad_files: Maximum number of files and archive members to skip because they are not text, such as images.
     """
 
-    def __init__(self, path: str | list[str], *, comments: bool = False, tables: bool = True, kind: str = "prose"):
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        comments: bool = False,
+        tables: bool = True,
+        kind: str = "prose",
+        encoding: str | None = None,
+        bad_files: Natural = 10,
+    ):
         import trafilatura  # noqa: F401  # fail now rather than at the first page
 
-        super().__init__(path)
+        super().__init__(path, encoding=encoding or "utf-8", bad_files=bad_files)
+        self.declared = encoding is None
         self.comments, self.tables, self.kind = comments, tables, kind
 
     def fingerprint(self) -> str:
         options = [version("trafilatura"), self.comments, self.tables, self.kind]
+        options += [] if self.declared else ["encoding", *self.encoding.identity()]
         return hash_json(["html", options, self.content()])
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
-        for name, stream in open_members(file):
+        for name, packed in open_members(file):
             if name != file.name and Path(name).suffix.lower() not in PAGES:
-                tally.count("archive members without a page's extension were skipped")
+                tally.count(OTHER, where=str(file.parent / name))
                 continue
-            text = self._main_text(_decoded(stream.read()))
+            stream = self.text(packed, file.parent / name, tally)
+            if stream is None:
+                continue
+            page = stream.read()
+            text = self._main_text(_decoded(page) if self.declared else page.decode("utf-8", errors="replace"))
             if not text.strip():
                 tally.count("pages had no main text and were skipped")
                 continue
@@ -69,7 +88,7 @@ class HtmlSource(FileSource):
 def _decoded(page: bytes) -> bytes | str:
     """Decode a page that is UTF-8 or declares its encoding; return bytes if the encoding must be guessed."""
     try:
-        return page.decode("utf-8-sig")
+        return page.decode()
     except UnicodeDecodeError:
         declared = CHARSET.search(page, 0, HEAD)
     try:

@@ -8,15 +8,17 @@ from lm.bounds import Natural
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
-from lm.sources.encoding import Encoding
-from lm.sources.fields import Fields, field_of
+from lm.sources.fields import Fields, field_of, is_missing, root_of
 from lm.sources.file_source import WITHOUT_TEXT, FileSource
 from lm.sources.members import open_members
 from lm.sources.rows import csv_rows, parquet_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-PACKED = (".gz", ".zst")
-ARCHIVES = (".tar", ".tgz", ".zip", ".bz2", ".xz")
+PACKED = (".gz", ".zst", ".bz2", ".xz", ".lzma")
+ARCHIVES = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip")
+
+
+OTHER = "archive members without the extension .csv or .tsv were skipped"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class TableSource(FileSource):
     be read, because no later row can be trusted.
 
     Args:
-        path: A file or glob pattern, or a list of them; CSV and TSV may be in .gz, .zst, .tar and .zip.
+        path: A file or glob pattern, or a list of them; CSV and TSV may be in .gz, .bz2, .xz, .zst, .tar and .zip.
         text_field: Field with the document's text, or a list of fields to join, such as [title,body].
         separator: Characters between several text fields.
         id_field: Field with the document's id; null: file and row number.
@@ -51,6 +53,7 @@ class TableSource(FileSource):
         quoted: Whether CSV and TSV fields may be quoted; false: a quote is a character like any other.
         bad_lines: Maximum number of CSV and TSV rows of the wrong length to skip. A wrong delimiter soon gives more
             than 10.
+        bad_files: Maximum number of files and archive members to skip because they are not text, such as images.
     """
 
     def __init__(
@@ -69,8 +72,9 @@ class TableSource(FileSource):
         encoding: str = "utf-8",
         quoted: bool = True,
         bad_lines: Natural = 10,
+        bad_files: Natural = 10,
     ):
-        super().__init__(path)
+        super().__init__(path, encoding=encoding, bad_files=bad_files)
         self.text_fields = [text_field] if isinstance(text_field, str) else list(text_field)
         if not self.text_fields:
             raise ValueError("corpus.text_field is empty: name the field that holds the text, or a list of them")
@@ -83,10 +87,12 @@ class TableSource(FileSource):
             raise ValueError(
                 f"corpus.delimiter {delimiter!r} is not one character: try ';', or null for , or tab by file type"
             )
-        self.quoted, self.encoding = quoted, Encoding(encoding)
+        self.quoted = quoted
         for file in self.files:
-            if format_of(file.name) is None and not file.name.lower().endswith(ARCHIVES):
-                raise ValueError(f"corpus.path {file} is not a .csv, .tsv (either may be .gz or .zst) or .parquet file")
+            if format_of(file.name) is None and not is_archive(file.name):
+                raise ValueError(
+                    f"corpus.path {file} is not a .csv, .tsv (either may be packed, as .csv.gz) or .parquet file"
+                )
             if format_of(file.name) == ".parquet":
                 import pyarrow  # noqa: F401  # fail now rather than after the first gigabyte
 
@@ -111,20 +117,23 @@ class TableSource(FileSource):
             for number, values in enumerate(parquet_rows(file, choose=lambda names: self._selected(names, file)), 1):
                 yield Row(values, f"{file.name}:{number}")
             return
-        for name, stream in open_members(file):
+        for name, packed in open_members(file):
             suffix = format_of(name)
             if suffix not in DELIMITERS:
-                tally.count("archive members without the extension .csv or .tsv were skipped")
+                tally.count(OTHER, where=str(file.parent / name))
+                continue
+            stream = self.text(packed, file.parent / name, tally)
+            if stream is None:
                 continue
             where = file.parent / name
             rows = csv_rows(
-                self.encoding.utf8(stream, name=str(where), tally=tally),
+                stream,
                 where=str(where),
                 delimiter=self.delimiter,
                 usual=DELIMITERS[suffix],
                 quoted=self.quoted,
                 columns=self.columns,
-                fields=self.fields.keys() | dict.fromkeys(self.text_fields),
+                fields=self._keys(),
                 tally=tally,
             )
             header = next(rows, None)
@@ -142,17 +151,23 @@ class TableSource(FileSource):
                 raise ValueError(f"{tally.last_bad}: no row of {where} can be read: check its header")
 
     def _selected(self, names: list[str], where: Path) -> list[str]:
-        """The fields to read; each must occur exactly once among `names`."""
-        fields = self.fields.keys() | dict.fromkeys(self.text_fields, "corpus.text_field")
+        """The fields to read; each must occur exactly once among `names`, itself or what it is nested in."""
+        fields = self._keys()
+        roots = {}
         for field, key in fields.items():
-            field_of(dict.fromkeys(names), field, key, str(where))
-            if names.count(field) > 1:
-                raise ValueError(f"{where} has {names.count(field)} fields {field!r} ({key}): rename all but one")
-        return list(fields)
+            root = root_of(names, field)
+            field_of(dict.fromkeys(names), root, key, str(where))
+            if names.count(root) > 1:
+                raise ValueError(f"{where} has {names.count(root)} fields {root!r} ({key}): rename all but one")
+            roots[root] = None
+        return list(roots)
+
+    def _keys(self) -> dict[str, str]:
+        return self.fields.keys() | dict.fromkeys(self.text_fields, "corpus.text_field")
 
     def _text(self, row: Row, field: str, file: Path) -> str:
-        value = row.values[field]
-        if value is None:
+        value = field_of(row.values, field, "corpus.text_field", str(file.parent / row.place))
+        if is_missing(value):
             return ""
         if isinstance(value, bytes):
             try:
@@ -162,6 +177,12 @@ class TableSource(FileSource):
         if not isinstance(value, str):
             raise ValueError(f"{file.parent / row.place}: field {field!r} is {type(value).__name__}, not text")
         return value
+
+
+def is_archive(name: str) -> bool:
+    """Whether a name is that of an archive, which may be packed."""
+    name = name.lower()
+    return (Path(name).stem if name.endswith(PACKED) else name).endswith(ARCHIVES)
 
 
 def format_of(name: str) -> str | None:

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from lm.bounds import Natural
 from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.byte_streams import Readable
-from lm.sources.encoding import Encoding
 from lm.sources.file_source import REPLACED, WITHOUT_TEXT, FileSource
-from lm.sources.members import open_members
 
 CHUNK = 1 << 20
+NULS = "documents had NUL characters, which stay"
 
 
 class TextSource(FileSource):
@@ -21,14 +21,16 @@ class TextSource(FileSource):
     A byte order mark is removed. Bytes that are invalid in the encoding become � and are counted in the notes.
 
     Args:
-        path: A file or glob pattern, or a list of them; .gz, .zst, .tar and .zip are decompressed.
+        path: A file or glob pattern, or a list of them; .gz, .bz2, .xz, .zst, .tar and .zip are unpacked.
         separator: Characters between documents, such as '<|endoftext|>' or '\\n\\n'; line ends next to it are
             removed. null: a file is one document.
         part_size: Cut longer documents into parts of about this many characters, at the end of a line. Each part
             is held out on its own, so one long text can have a held-out part. null: documents stay whole.
         kind: Kind of the documents; bits per byte are reported per kind.
         keep_line_ends: Whether CRLF stays; otherwise it becomes LF.
-        encoding: A codec of Python, such as windows-1252, or `detect` to guess each file's own.
+        encoding: A codec of Python, such as windows-1252, or `detect` to guess each file's own. UTF-16 and UTF-32
+            are recognized by a byte order mark or their NUL bytes.
+        bad_files: Maximum number of files and archive members to skip because they are not text, such as images.
     """
 
     def __init__(
@@ -40,9 +42,9 @@ class TextSource(FileSource):
         kind: str = "prose",
         keep_line_ends: bool = False,
         encoding: str = "utf-8",
+        bad_files: Natural = 10,
     ):
-        super().__init__(path)
-        self.encoding = Encoding(encoding)
+        super().__init__(path, encoding=encoding, bad_files=bad_files)
         if separator == "":
             raise ValueError("corpus.separator is empty: give the characters between documents, or null for none")
         if part_size is not None and part_size < 1:
@@ -56,13 +58,13 @@ class TextSource(FileSource):
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
         alone = self.separator is None and self.part_size is None
-        for name, packed in open_members(file):
-            place = str(file.parent / name)
-            stream = self.encoding.utf8(packed, name=place, tally=tally, keep_line_ends=self.keep_line_ends)
+        for name, stream in self.texts(file, tally, keep_line_ends=self.keep_line_ends):
             pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
             texts = (part for piece in pieces for part in self._parts(piece))
             for number, (text, replaced) in enumerate(texts):
-                tally.count(REPLACED, replaced)
+                tally.count(REPLACED, replaced, where=str(file.parent / name))
+                if "\0" in text:
+                    tally.count(NULS, where=str(file.parent / name))
                 if not text.strip():
                     tally.count(WITHOUT_TEXT)
                     continue

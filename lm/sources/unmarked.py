@@ -9,6 +9,7 @@ import codecs
 import unicodedata
 
 SAMPLE = 1 << 14  # bytes
+TINY = 16
 USUAL = "\n\r\t ,.\"'"
 ODD = {"Cc", "Cn", "Co", "Cs"}  # controls, unassigned, private, lone surrogates
 
@@ -33,8 +34,8 @@ def _decoded(head: bytes, encoding: str) -> str:
     """Decode a sample without a character cut off at its end; "" if it is invalid."""
     width = 4 if "32" in encoding else 2
     size = min(len(head), SAMPLE) // width * width
-    if size == 0 or (len(head) < SAMPLE and len(head) > size + 1):
-        return ""
+    if size == 0 or (len(head) < SAMPLE and len(head) - size > int(len(head) > TINY)):
+        return ""  # of a few bytes all must be used; a longer file may be cut, or have one byte added
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head[:size])
     except UnicodeDecodeError:

@@ -77,11 +77,39 @@ def test_version_control_packages_binaries_and_large_files_are_skipped_and_count
     source = CodeTree(path, max_file_bytes=100)
     assert [(d.id, d.text) for d in source] == [("a.py", "print()\n"), ("latin.py", "gr\ufffdn")]
     assert source.notes == (
-        "1 binary file (with a NUL byte) was skipped",
+        f"1 binary file was skipped, the first: {path}/binary.py is binary data, not text",
         "1 file over 100 bytes was skipped",
         "1 file without text was skipped",
-        "1 invalid UTF-8 byte sequence was replaced by �",
+        f"1 invalid UTF-8 byte sequence was replaced by �, the first: {path}/latin.py",
     )
+
+
+def test_sources_in_utf16_and_in_a_named_encoding_are_read(tmp_path):
+    path = plant(tmp_path, aDOTpy="x = 'é'\r\n".encode("utf-16"), bDOTpy="y = 'é'\n".encode("utf-16-le"))
+    assert [d.text for d in CodeTree(path)] == ["x = 'é'\n", "y = 'é'\n"]
+    path = plant(tmp_path / "old", aDOTpy=b"x = '\xe9'\rz\r")
+    assert [d.text for d in CodeTree(path, encoding="latin-1")] == ["x = 'é'\nz\n"]
+    assert CodeTree(path, encoding="latin-1").fingerprint() != CodeTree(path).fingerprint()
+
+
+def test_a_file_with_some_nul_bytes_is_still_binary(tmp_path):
+    path = plant(tmp_path, aDOTpy=b"x" * 1000 + b"\0", bDOTpy="1")
+    source = CodeTree(path)
+    assert [d.id for d in source] == ["b.py"]
+    assert source.notes == (f"1 binary file was skipped, the first: {path}/a.py has NUL bytes",)
+
+
+def test_a_folder_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
+    path, scan = plant(tmp_path, aDOTpy="1", sub__bDOTpy="1"), os.scandir
+
+    def closed(folder):
+        if str(folder).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(ValueError, match=r"corpus\.path .*/sub cannot be read \(Permission denied\): get access"):
+        CodeTree(path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need rights on Windows")

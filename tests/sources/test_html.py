@@ -48,7 +48,7 @@ def test_comments_and_tables_are_included_on_request(tmp_path):
     assert "fünf Taler" not in without.text
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "windows-1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "windows-1252", "utf-16", "utf-16-le", "utf-32-be"])
 def test_a_page_is_decoded_by_its_declared_charset(tmp_path, encoding):
     meta = {"windows-1252": '<meta charset="windows-1252">'}.get(encoding, "")
     [document] = HtmlSource(write(tmp_path / "a.html", page(meta), encoding))
@@ -60,6 +60,21 @@ def test_a_wrong_charset_declaration_is_ignored(tmp_path):
     assert "Frühling" in document.text
     [document] = HtmlSource(write(tmp_path / "a.html", page('<meta charset="iso-8859-1">'), "utf-8"))
     assert "Frühling" in document.text
+
+
+def test_a_named_encoding_overrides_the_declaration_of_a_page(tmp_path):
+    path = write(tmp_path / "a.html", page('<meta charset="koi8-r">'), "cp1252")
+    [document] = HtmlSource(path, encoding="windows-1252")
+    assert "Frühling" in document.text
+    assert HtmlSource(path, encoding="utf-8").fingerprint() != HtmlSource(path).fingerprint()
+
+
+def test_what_is_no_page_is_skipped_and_named(tmp_path):
+    write(tmp_path / "a.html", page())
+    (tmp_path / "b.html").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    source = HtmlSource(str(tmp_path / "*.html"))
+    assert [document.id for document in source] == ["a.html"]
+    assert source.notes == (f"1 binary file was skipped, the first: {tmp_path}/b.html is a PNG image, not text",)
 
 
 def test_an_invalid_byte_does_not_change_a_declared_encoding(tmp_path):
@@ -87,7 +102,8 @@ def test_compressed_pages_read_like_plain_ones(tmp_path):
     one, two = source
     assert one.text == two.text
     assert two.id == "b.zip/site/a.html"
-    assert source.notes == ("1 archive member without a page's extension was skipped",)
+    note = f"1 archive member without a page's extension was skipped, the first: {tmp_path}/b.zip/site/logo.png"
+    assert source.notes == (note,)
 
 
 def test_reading_is_the_same_each_time_and_opens_no_connection(tmp_path, monkeypatch):

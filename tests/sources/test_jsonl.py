@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_a_bad_line_is_refused_by_file_and_number(tmp_path, line, message):
         list(JsonlSource(path, bad_lines=0))
 
 
-BAD = ['{"text": "cut', "[1]", '{"txt": "a"}', '{"text": 3}', '{"text": null}', '{"text": "\\x"}', "\xff", "NaN", "{}"]
+BAD = ['{"text": "cut', "[1]", '{"txt": "a"}', '{"text": 3}', '{"text": [1]}', '{"text": "\\x"}', "\xff", "NaN", "{}"]
 
 
 def mixed(tmp_path: Path, good: int = 20) -> str:
@@ -108,7 +109,7 @@ def test_a_field_missing_from_the_first_object_is_an_error_rather_than_a_bad_lin
 
 
 def test_a_file_without_a_readable_line_is_refused(tmp_path):
-    path = written(tmp_path / "a.jsonl", "[", '{"text": "a"},', "]")
+    path = written(tmp_path / "a.jsonl", '"a"', '{"text": "a"},', "text")
     with pytest.raises(ValueError, match=r"a\.jsonl:3 is not JSON.*no line of .*a\.jsonl can be read"):
         list(JsonlSource(path))
 
@@ -116,6 +117,158 @@ def test_a_file_without_a_readable_line_is_refused(tmp_path):
 def test_a_line_nested_too_deeply_is_unreadable(tmp_path):
     path = written(tmp_path / "a.jsonl", '{"text": "a"}', '{"text": ' + "[" * 200_000)
     assert [d.text for d in JsonlSource(path)] == ["a"]
+
+
+NULL = ['{"text": null}', '{"text": NaN}', '{"text": ""}', '{"meta": null, "text": " "}']
+
+
+def test_nulls_are_documents_without_text_however_many(tmp_path):
+    path = written(tmp_path / "a.jsonl", '{"text": "a"}', *NULL * 5, '{"text": "b"}')
+    source = JsonlSource(path, bad_lines=0)
+    assert [d.text for d in source] == ["a", "b"]
+    assert source.notes == ("20 documents without text were skipped",)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("null", "a.jsonl:1"),
+        ("NaN", "a.jsonl:1"),
+        ('""', "a.jsonl:1"),
+        ("7", "7"),
+        ("0", "0"),
+        ("1.5", "1.5"),
+        ("true", "true"),
+        ('{"$oid": "ü"}', '{"$oid": "ü"}'),
+        ('"None"', "None"),
+    ],
+)
+def test_an_id_that_is_missing_is_replaced_by_file_and_line(tmp_path, value, name):
+    path = written(tmp_path / "a.jsonl", f'{{"text": "a", "id": {value}}}')
+    assert [d.id for d in JsonlSource(path, id_field="id")] == [name]
+
+
+def test_a_kind_that_is_missing_is_that_of_the_source(tmp_path):
+    path = written(
+        tmp_path / "a.jsonl", '{"text": "a", "kind": null, "l": NaN}', '{"text": "b", "kind": "x", "l": "en"}'
+    )
+    documents = list(JsonlSource(path, kind_field="kind", kind="web", language_field="l", metadata_fields=["l"]))
+    assert [(d.kind, d.language, d.metadata) for d in documents] == [("web", "", {}), ("x", "en", {"l": "en"})]
+
+
+RECORDS = [{"text": "a [{", "n": 1}, {"text": 'b"}\n', "n": {"m": [1, 2.5e3]}}, {"text": "ü" * 300}]
+LAYOUTS = {
+    "lines": "\n".join(map(json.dumps, RECORDS)),
+    "list": json.dumps(RECORDS),
+    "pretty list": json.dumps(RECORDS, indent=2, ensure_ascii=False),
+    "list of lines": "[\n" + ",\n".join(map(json.dumps, RECORDS)) + "\n]\n",
+    "pretty objects": "\n".join(json.dumps(record, indent=4) for record in RECORDS),
+    "blank lines": "\n\n".join(["", *map(json.dumps, RECORDS)]),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_json_is_read_in_any_arrangement(tmp_path, layout):
+    (tmp_path / "a.json").write_text(LAYOUTS[layout], encoding="utf-8")
+    source = JsonlSource(str(tmp_path / "a.json"), bad_lines=0)
+    assert [d.text for d in source] == [record["text"] for record in RECORDS]
+    assert source.notes == ()
+    if "blank" not in layout and layout != "lines":
+        assert [d.id for d in source] == ["a.json:1", "a.json:2", "a.json:3"]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("field", ["data", "all.items", "all.x.y"])
+def test_the_list_within_one_object_is_read_by_its_field(tmp_path, indent, field):
+    around = {"version": [1], "data": RECORDS, "all": {"of": {}, "items": RECORDS, "x.y": RECORDS}, "end": None}
+    path = written(tmp_path / "a.json", json.dumps(around, indent=indent))
+    source = JsonlSource(path, records_field=field)
+    assert [d.text for d in source] == [record["text"] for record in RECORDS]
+    assert source.fingerprint() != JsonlSource(path).fingerprint()
+    with pytest.raises(ValueError, match=r"no field 'dat' \(corpus\.records_field\): did you mean 'data'\?"):
+        list(JsonlSource(path, records_field="dat"))
+    with pytest.raises(
+        ValueError, match=r"no field 'text' .*'data' is a list of 3 objects: set corpus.records_field=data"
+    ):
+        list(JsonlSource(path))
+
+
+@pytest.mark.parametrize("layout", ["list", "pretty list", "pretty objects"])
+def test_a_json_file_cut_anywhere_is_refused(tmp_path, layout):
+    whole = LAYOUTS[layout]
+    for size in range(1, len(whole) - 1, 23):
+        if layout == "pretty objects" and whole[:size].endswith("\n}"):
+            continue
+        (tmp_path / "a.json").write_text(whole[:size])
+        with pytest.raises(ValueError, match=r"a\.json"):
+            list(JsonlSource(str(tmp_path / "a.json"), bad_lines=0))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"text": "a"} {"text": "b"}]', r"from record 1 on: '\{' where ',' is expected"),
+        ('[{"text": "a"}, x]', "from record 2 on: Expecting value"),
+        ('[\n{"text": "a"}]\n[2', "something follows the list of its 1 records"),
+        ('[{"text": "a"}, {"text": ' + "[" * 100_000 + "]", "nested too deeply"),
+        ('[{"text": "a"}, {"te', "from record 2 on: it ends too early"),
+    ],
+)
+def test_a_fault_in_a_json_list_is_an_error_because_nothing_after_it_can_be_trusted(tmp_path, content, message):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        list(JsonlSource(str(tmp_path / "a.json")))
+
+
+def test_a_large_json_list_is_read_in_little_memory(tmp_path):
+    with open(tmp_path / "a.json", "w") as file:
+        file.write("[" + ",\n".join(json.dumps({"text": f"{n} " + "word " * 2000}) for n in range(2000)) + "]")
+    tracemalloc.start()
+    assert sum(1 for _ in JsonlSource(str(tmp_path / "a.json"))) == 2000
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10_000_000, most
+
+
+def test_a_torn_first_line_is_a_bad_line_and_not_an_object_over_several(tmp_path):
+    for torn in ('{"text": "cut', '{"text": "a,', '{"text": [', "[1]", "[}"):
+        path = written(tmp_path / "a.jsonl", torn, '{"text": "b"}', '{"text": "c"}')
+        if torn in ('{"text": [', "[}"):
+            with pytest.raises(ValueError, match=r"a\.jsonl cannot be read from record 1 on"):
+                list(JsonlSource(path))
+        else:
+            assert [d.text for d in JsonlSource(path)] == ["b", "c"]
+
+
+def test_fields_with_dots_lead_into_objects_and_lists(tmp_path):
+    lines = [
+        {"meta": {"text": "nested", "id": 1, "a.b": {"c": "x"}}, "turns": [{"text": "first"}]},
+        {"meta.text": "its own name", "meta": {"text": "no", "id": 2, "a": {"b": {"c": "y"}}}, "turns": [{"text": 1}]},
+        {"meta": None, "turns": None},
+    ]
+    path = written(tmp_path / "a.jsonl", *map(json.dumps, lines))
+    source = JsonlSource(path, text_field="meta.text", id_field="meta.id", language_field="meta.a.b.c")
+    assert [(d.text, d.id, d.language) for d in source] == [("nested", "1", "x"), ("its own name", "2", "y")]
+    assert source.notes == ("1 document without text was skipped",)
+    assert [d.text for d in JsonlSource(path, text_field="turns.0.text")] == ["first"]
+    with pytest.raises(ValueError, match=r"no field 'meta\.txt' .*did you mean 'meta\.text'\?"):
+        list(JsonlSource(path, text_field="meta.txt"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_json_lines_in_utf16_and_utf32_are_read(tmp_path, encoding):
+    (tmp_path / "a.jsonl").write_bytes('{"text": "é\\u00e9"}\r\n{"text": "b"}'.encode(encoding))
+    assert [d.text for d in JsonlSource(str(tmp_path / "a.jsonl"))] == ["éé", "b"]
+
+
+def test_json_lines_in_a_named_encoding_and_with_old_line_ends_are_read(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "gr\xfcn"}\r{"text": "b\\r"}\r')
+    path = str(tmp_path / "a.jsonl")
+    source = JsonlSource(path, encoding="windows-1252")
+    assert [d.text for d in source] == ["grün", "b\r"]
+    assert source.fingerprint() != JsonlSource(path).fingerprint()
+    with pytest.raises(ValueError, match=r"a\.jsonl:1 is not JSON: 'utf-8' codec can't decode"):
+        list(JsonlSource(path, bad_lines=0))
 
 
 def test_language_and_metadata_are_taken_by_name(tmp_path):

@@ -1,35 +1,63 @@
-"""A file that cannot be decompressed is named, whatever its format."""
+"""Files are unpacked by their content, and one that is damaged or incomplete is named, whatever its format."""
 
+import bz2
 import gzip
 import io
+import lzma
+import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import pyzstd
 
 from lm.conversation.sources.records import read_records
 from lm.sources import JsonlSource, TextSource
+from lm.sources.members import LEVELS, open_members
 
 TEXT = b'{"text": "some words"}\n' * 2000
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda data: gzip.compress(data, mtime=0),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "zst": pyzstd.compress,
+}
 
 
-def packed(ending: str) -> bytes:
+def tar(members: dict[str, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:
     buffer = io.BytesIO()
-    match ending:
-        case "gz":
-            return gzip.compress(TEXT)
-        case "zst":
-            return pyzstd.compress(TEXT)
-        case "zip":
-            with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr("a.txt", TEXT)
-        case "tar.gz":
-            with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-                member = tarfile.TarInfo("a.txt")
-                member.size = len(TEXT)
-                archive.addfile(member, io.BytesIO(TEXT))
+    with tarfile.open(fileobj=buffer, mode="w", format=format) as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def packed(ending: str, data: bytes = TEXT) -> bytes:
+    first, _, rest = ending.partition(".")
+    match first:
+        case "zip":
+            return zipped({"a.txt": data})
+        case "tar":
+            data = tar({"a.txt": data})
+            return PACK[rest](data) if rest else data
+    return PACK[first](data)
+
+
+def read(path: Path) -> dict[str, bytes]:
+    return {name: stream.read() for name, stream in open_members(path)}
 
 
 READERS = {
@@ -37,15 +65,122 @@ READERS = {
     "jsonl": lambda path: list(JsonlSource(str(path))),
     "records": lambda path: list(read_records(path)),
 }
+ENDINGS = [*PACK, "zip", "tar", *(f"tar.{packing}" for packing in PACK)]
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("ending", ["gz", "zst", "zip", "tar.gz"])
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_intact_files_are_decompressed_and_damaged_ones_named(ending, reader, tmp_path):
     path = tmp_path / f"a.{ending}"
     path.write_bytes(packed(ending))
     assert len(READERS[reader](path)) in (1, 2000)
-    for damaged in (b"no such thing", packed(ending)[: len(packed(ending)) // 2]):
+    for damaged in (b"no such thing", b"", packed(ending)[: len(packed(ending)) // 2]):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=rf"a\.{ending} is damaged .*: download or pack it again"):
             READERS[reader](path)
+
+
+@pytest.mark.parametrize("ending", [*PACK, "zip", *(f"tar.{packing}" for packing in PACK)])
+def test_a_packed_file_cut_anywhere_is_damaged(ending, tmp_path):
+    path = tmp_path / f"a.{ending}"
+    whole = packed(ending, b"some words, more words")
+    for size in {*range(0, len(whole), 5), *range(len(whole) - 5, len(whole))}:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=rf"a\.{ending} is damaged"):
+            read(path)
+
+
+@pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_cut_anywhere_before_its_end_is_damaged(tmp_path, format):
+    members = {"a.txt": b"x" * 600, "b.txt": b"y" * 512, "ü" * 45: b"z"}
+    whole, path = tar(members, format), tmp_path / "a.tar"
+    path.write_bytes(whole)
+    assert read(path) == {f"a.tar/{name}": data for name, data in members.items()}
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    for size in [*range(0, end + 1, 256), 1, 513, end - 1, end + 511]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"a\.tar is damaged"):
+            read(path)
+    path.write_bytes(whole[: end + 512])
+    assert len(read(path)) == 3
+
+
+def test_a_damaged_header_in_a_tar_is_not_taken_for_its_end(tmp_path):
+    whole = bytearray(tar({"a.txt": b"x", "b.txt": b"y"}, tarfile.USTAR_FORMAT))
+    whole[1024 + 150] ^= 1
+    (tmp_path / "a.tar").write_bytes(whole)
+    with pytest.raises(ValueError, match=r"a\.tar is damaged \(bad checksum"):
+        read(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst", "tar", "tar.gz"])
+def test_joined_files_are_read_whole(ending, tmp_path):
+    path = tmp_path / f"a.{ending}"
+    if "tar" in ending:
+        one, two = (tar({name: name.encode()}) for name in ("a", "b"))
+        path.write_bytes(one + two if ending == "tar" else gzip.compress(one) + gzip.compress(two))
+        assert list(read(path).values()) == [b"a", b"b"]
+        return
+    path.write_bytes(packed(ending, b"one") + packed(ending, b"") + packed(ending, b"two"))
+    assert list(read(path).values()) == [b"onetwo"]
+    path.write_bytes(packed(ending, b"one") + packed(ending, b"two" * 99)[:-5])
+    with pytest.raises(ValueError, match=rf"a\.{ending} is damaged"):
+        read(path)
+    path.write_bytes(packed(ending, b"one") + b"something else")
+    with pytest.raises(ValueError, match=rf"a\.{ending} is damaged"):
+        read(path)
+
+
+def test_an_xz_file_may_be_padded_and_a_zip_must_be_alone(tmp_path):
+    (tmp_path / "a.xz").write_bytes(lzma.compress(b"one") + bytes(8) + lzma.compress(b"two") + bytes(4))
+    assert list(read(tmp_path / "a.xz").values()) == [b"onetwo"]
+    (tmp_path / "a.zip").write_bytes(packed("zip", b"one") + packed("zip", b"two"))
+    with pytest.raises(ValueError, match=r"a\.zip is damaged \(there is another archive before it\)"):
+        read(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a"])
+def test_a_wrong_name_does_not_matter(ending, name, tmp_path):
+    (tmp_path / name).write_bytes(packed(ending))
+    assert len(list(JsonlSource(str(tmp_path / name)))) == 2000
+
+
+def test_what_is_packed_in_an_archive_is_unpacked_too(tmp_path):
+    members = {f"a.txt.{ending}": packed(ending, ending.encode()) for ending in ENDINGS}
+    expected = [ending.encode() for ending in ENDINGS]
+    (tmp_path / "a.tar").write_bytes(tar(members))
+    (tmp_path / "a.zip").write_bytes(zipped(members))
+    for name in ("a.tar", "a.zip"):
+        found = read(tmp_path / name)
+        assert list(found.values()) == expected
+        assert f"{name}/a.txt.gz" in found
+        assert f"{name}/a.txt.tar.gz/a.txt" in found
+
+
+def test_packing_in_packing_ends_somewhere(tmp_path):
+    data = b"text"
+    for _ in range(LEVELS):
+        data = gzip.compress(data)
+    (tmp_path / "a.gz").write_bytes(data)
+    assert list(read(tmp_path / "a.gz").values()) == [b"text"]
+    (tmp_path / "a.gz").write_bytes(gzip.compress(data))
+    with pytest.raises(ValueError, match=r"a\.gz is packed more than 8 times"):
+        read(tmp_path / "a.gz")
+
+
+def test_links_in_archives_are_not_documents(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "text")
+        link = zipfile.ZipInfo("b.txt")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "a.txt")
+    (tmp_path / "a.zip").write_bytes(buffer.getvalue())
+    assert read(tmp_path / "a.zip") == {"a.zip/a.txt": b"text"}
+
+
+def test_an_archive_without_members_has_no_documents(tmp_path):
+    (tmp_path / "a.tar").write_bytes(tar({}))
+    (tmp_path / "a.zip").write_bytes(zipped({}))
+    assert read(tmp_path / "a.tar") == read(tmp_path / "a.zip") == {}

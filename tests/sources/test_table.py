@@ -63,6 +63,22 @@ def test_fields_are_taken_by_name_in_every_format(table):
     assert source.notes == ("1 document without text was skipped",)
 
 
+def test_fields_nested_in_parquet_are_read_by_their_path(tmp_path):
+    columns = {"meta": [{"text": "a", "id": 1}, None, {"text": None, "id": 3}], "n": [1.0, float("nan"), None]}
+    path = write_parquet(tmp_path / "a.parquet", columns)
+    source = TableSource(path, text_field="meta.text", id_field="meta.id", metadata_fields=["n"])
+    assert [(d.text, d.id, d.metadata) for d in source] == [("a", "1", {"n": 1.0})]
+    assert source.notes == ("2 documents without text were skipped",)
+    with pytest.raises(ValueError, match=r"no field 'met\.text' \(corpus\.text_field\): it has 'meta', 'n'"):
+        list(TableSource(path, text_field="met.text"))
+
+
+@pytest.mark.parametrize("ids", [[None, None], [float("nan")] * 2, ["", ""]])
+def test_a_row_without_id_is_named_by_file_and_row(tmp_path, ids):
+    path = write_parquet(tmp_path / "a.parquet", {"text": ["a", "b"], "id": ids})
+    assert [d.id for d in TableSource(path, id_field="id")] == ["a.parquet:1", "a.parquet:2"]
+
+
 def test_several_fields_are_joined_without_the_empty_ones(table):
     name = Path(table).name
     documents = list(TableSource(table, text_field=["title", "text"], separator=r"\n--\n", kind="mine"))
@@ -118,7 +134,9 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
         archive.writestr("README", "text\n")
     source = TableSource(str(tmp_path / "a.zip"))
     assert [(d.id, d.text) for d in source] == [("a.zip/x/a.csv:1", "in a zip")]
-    assert source.notes == ("1 archive member without the extension .csv or .tsv was skipped",)
+    assert source.notes == (
+        f"1 archive member without the extension .csv or .tsv was skipped, the first: {tmp_path}/a.zip/README",
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_invalid_utf8_is_replaced_and_counted(tmp_path):
     (tmp_path / "t.txt").write_bytes(b"ok\xff\xfe, \xef\xbf\xbd was there; gr\xfcn")
     source = TextSource(str(tmp_path / "t.txt"))
     assert texts(source) == ["ok\ufffd\ufffd, \ufffd was there; gr\ufffdn"]
-    assert source.notes == ("3 invalid UTF-8 byte sequences were replaced by �",)
+    assert source.notes == (f"3 invalid UTF-8 byte sequences were replaced by �, the first: {tmp_path}/t.txt",)
 
 
 def test_parts_end_at_line_ends_and_lose_nothing(tmp_path):

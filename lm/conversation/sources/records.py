@@ -12,8 +12,9 @@ from pathlib import Path
 
 from lm.bounds import Count
 from lm.files import hash_file
+from lm.sources.file_patterns import find_files
 from lm.sources.hugging_face import HubRows
-from lm.sources.members import find_files, open_members
+from lm.sources.members import open_members
 from lm.sources.rows import csv_rows, parquet_rows
 from lm.sources.table import DELIMITERS, format_of
 
