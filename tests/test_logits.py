@@ -3,6 +3,7 @@
 Legend: B batch  T tokens  V vocabulary
 """
 
+import copy
 import itertools
 from functools import partial
 
@@ -152,6 +153,35 @@ def test_padding_never_yields_nan_and_gradients_stay_finite(options):
     logits.square().mean().backward()
     assert logits.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def deviation(logits: torch.Tensor, reference: torch.Tensor) -> float:
+    """Return the largest difference at any position, as a share of the largest logit there."""
+    return float(((logits - reference).abs() / reference.abs().amax(-1, keepdim=True)).max())
+
+
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[len(OPTIONS) // 2 + 1], OPTIONS[-1]])
+@torch.no_grad()
+def test_hundreds_of_cached_packed_or_padded_tokens_deviate_by_rounding_only(options):
+    """In fp32 by 1e-5 of the largest logit and no more than the full forward from fp64; in fp64 by 1e-12."""
+    model, tokens = build(*options, context=600), some_tokens(1, 600)
+    exact = copy.deepcopy(model).double()
+    reference = exact(tokens)
+    rounding = deviation(model(tokens), reference)
+    chunks = [360] + [9] * 20 + [1] * 60
+    row = torch.cat([some_tokens(1, 37, seed=2), tokens], 1)
+    documents = torch.tensor([[0] * 37 + [1] * 600])
+
+    def ways(model: Transformer) -> list[torch.Tensor]:
+        """The logits of the tokens, read in chunks, packed after another document, and after padding."""
+        model.context = 637
+        padded = model(row, torch.where(documents == 1, 1, -1))[:, 37:]
+        return [read_in_chunks(model, tokens, chunks), model(row, documents)[:, 37:], padded]
+
+    for here, precisely in zip(ways(model), ways(exact), strict=True):
+        assert deviation(precisely, reference) < 1e-12
+        assert deviation(here, model(tokens)) < 1e-5
+        assert deviation(here, reference) < 2 * rounding + 1e-6
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.bfloat16, 0.15)])
