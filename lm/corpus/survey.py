@@ -57,7 +57,8 @@ def survey(source: Source, split: Split) -> tuple[Survey, Split]:
         if fraction >= split.share and len(fractions) <= MAX_KINDS:
             fractions.add(fraction)
     if not counts.total_bytes:
-        raise ValueError("the corpus is empty: its source has no document with text")
+        found = f" ({'; '.join(source.notes)})" if source.notes else ""
+        raise ValueError(f"the corpus is empty: its source has no document with text{found}")
     if split.share == 0:
         return counts, split
     split = Split(split.share, floor={fraction for fraction in lowest.values() if fraction >= split.share})

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from encodings.aliases import aliases
 from importlib.metadata import version
-from io import BufferedReader
+from io import BufferedIOBase
 from itertools import chain
 
 from lm.corpus.tally import Tally
@@ -61,7 +61,7 @@ class Encoding:
 
     def utf8(
         self, stream: Readable, *, name: str, tally: Tally, keep_line_ends: bool = False, checked: bool = True
-    ) -> BufferedReader:
+    ) -> BufferedIOBase:
         """Convert a stream to UTF-8 without byte order mark. UTF-8 passes unchanged, invalid bytes included.
 
         In a file whose only line ends are CR, as on old Macs, they become LF.
@@ -76,7 +76,8 @@ class Encoding:
         Raises:
             NotTextError: The file is not text, by its first bytes.
         """
-        head = read_fully(stream, HEAD if self.name == DETECT else SAMPLE)
+        size = HEAD if self.name == DETECT else SAMPLE
+        head = read_fully(stream, size)
         encoding = _marked(head) or self._of(head, name, checked=checked)
         if self.name == DETECT or not self.name.startswith(encoding[:6]):
             tally.count(f"files were read as {_common_name(encoding)}")
@@ -90,7 +91,7 @@ class Encoding:
             if _is_old_mac(first):
                 tally.count("files had CR line ends, which became LF")
                 chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
-        return buffered(chunks)
+        return buffered(chunks, small=len(head) < size)
 
     def _of(self, head: bytes, name: str, *, checked: bool) -> str:
         """The encoding of a file without byte order mark."""

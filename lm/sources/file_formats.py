@@ -105,6 +105,7 @@ BINARIES = (
     _binary("a GGUF model", rb"GGUF", lettered=True),
     _binary("a safetensors file", rb".{6}\0\0\{\""),
 )
+ANY = re.compile(b"|".join(b"(?:%s)" % binary.pattern.pattern for binary in BINARIES), re.DOTALL)
 MACOS_METADATA = re.compile(rb"\0\x05\x16[\0\x07]|\0\0\0\x01Bud1")
 
 
@@ -143,7 +144,7 @@ def check_text(head: bytes, place: str, *, guess: bool) -> None:
     if MACOS_METADATA.match(head):
         raise MetadataError(place)
     odd = is_binary(head)
-    for binary in BINARIES:
+    for binary in BINARIES if ANY.match(head) else ():
         if binary.pattern.match(head) and (not binary.lettered or (guess and odd)):
             fault = f"{place} is {binary.name}"
             if binary.refused:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from io import BufferedReader
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Self
 
@@ -48,7 +48,7 @@ class FileSource(Source):
             yield from self.read(file, tally)
         self.record_tally(tally)
 
-    def texts(self, file: Path, tally: Tally, *, keep_line_ends: bool = False) -> Iterator[tuple[str, BufferedReader]]:
+    def texts(self, file: Path, tally: Tally, *, keep_line_ends: bool = False) -> Iterator[tuple[str, BufferedIOBase]]:
         """Yield the name of a file, or of each member of an archive, and its text in UTF-8 without byte order mark.
 
         What is not text is counted; raise if that is one more than `bad_files`.
@@ -59,7 +59,7 @@ class FileSource(Source):
 
     def text(
         self, packed: Readable, place: Path, tally: Tally, *, keep_line_ends: bool = False
-    ) -> BufferedReader | None:
+    ) -> BufferedIOBase | None:
         """Return a member's text in UTF-8; count a member that is not text and return None."""
         try:
             return self.encoding.utf8(packed, name=str(place), tally=tally, keep_line_ends=keep_line_ends)

@@ -13,8 +13,9 @@ from pathlib import Path
 from lm.corpus import Document, Source
 from lm.corpus.tally import Tally
 from lm.files import hash_file, hash_json
-from lm.sources.fields import Fields, field_of
+from lm.sources.fields import Fields, field_of, is_missing
 from lm.sources.file_source import WITHOUT_TEXT
+from lm.sources.folder_files import folder_files
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -27,6 +28,8 @@ class HubRows:
     A hub id needs a `revision`, and that must be a full commit: a branch or tag may move, and the same name would then
     mean other data tomorrow or on another machine. The commit also identifies the data without a request to the hub.
     A folder is identified by its content and needs no revision.
+
+    After a reading, `tally` counts the files of a folder that were passed over or occurred twice.
 
     Args:
         path: A local folder, or an id on the hub.
@@ -65,18 +68,21 @@ class HubRows:
             )
         self.path, self.name, self.folder, self.split, self.revision = path, name, folder, split, revision
         self.path_key = path_key
+        self.tally = Tally()  # of the last reading
 
     def identity(self) -> list:
         """What identifies the data, for fingerprints: a folder's content, or a hub dataset's id and commit."""
         if self.local is None:
             return [self.path, self.revision]
-        names = sorted(file.relative_to(self.local).as_posix() for file in self.local.rglob("*") if file.is_file())
-        visible = [name for name in names if not re.search(r"(?:^|/)\.", name)]
-        return [[name, hash_file(self.local / name)] for name in visible]
+        files = folder_files(self.local, key=self.path_key, tally=Tally())
+        return [[file.relative_to(self.local).as_posix(), hash_file(file)] for file in files]
 
     def __iter__(self) -> Iterator[dict]:
         import datasets
 
+        self.tally = Tally()
+        if self.local is not None:
+            folder_files(self.local, key=self.path_key, tally=self.tally)
         with self._errors_with_remedy():
             rows = iter(
                 datasets.load_dataset(
@@ -168,13 +174,16 @@ class HuggingFaceSource(Source):
         for number, row in enumerate(self.rows, start=1):
             where = f"{self.path}:{number}"
             text = field_of(row, self.text_field, "corpus.text_field", where)
-            if text is not None and not isinstance(text, str):
+            if is_missing(text):
+                text = ""
+            if not isinstance(text, str):
                 raise ValueError(f"{where}: field {self.text_field!r} is {type(text).__name__}, not text")
-            if not text or not text.strip():
+            if not text.strip():
                 tally.count(WITHOUT_TEXT)
                 continue
             yield self.fields.document(row, text, name=where, kind=self.kind, source=self.path, where=where)
             yielded += 1
             if yielded == self.limit:
                 break
+        tally.merge(self.rows.tally)
         self.record_tally(tally)

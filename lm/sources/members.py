@@ -12,8 +12,9 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from io import BufferedReader
+from io import BufferedIOBase
 from itertools import chain
+from os.path import splitext
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +27,7 @@ from lm.sources.tar_members import tar_members
 
 DAMAGED = "download or pack it again, or remove it from the path"
 ANY_WINDOW = {pyzstd.DParameter.windowLogMax: 31}  # corpora are often packed with `zstd --long=31`
-HEAD = 1024  # bytes that tell the packing
+HEAD = 1 << 13  # bytes that tell the packing
 LEVELS = 8  # of packing; more are a trap rather than a corpus
 IN_MEMORY = 1 << 26  # bytes of a .zip within an archive; a larger one is copied to a temporary file
 ENDINGS = {
@@ -36,7 +37,7 @@ ENDINGS = {
 DOCUMENT = re.compile(r"\[Content_Types\]\.xml|mimetype|word/document\.xml")  # of .docx, .xlsx, .odt, .epub
 
 
-def open_members(path: Path) -> Iterator[tuple[str, BufferedReader]]:
+def open_members(path: Path) -> Iterator[tuple[str, BufferedIOBase]]:
     """Yield (name, stream) of a file, or of each member of an archive, unpacked.
 
     Read each stream before the next. A packing that cannot be unpacked, such as lz4, is passed on as it is.
@@ -50,16 +51,16 @@ def open_members(path: Path) -> Iterator[tuple[str, BufferedReader]]:
     with report_damage(path, DAMAGED):
         file = path.open("rb")
     with file:
-        yield from _Unpacking(path.parent).members(path.name, path.name, file, level=0)
+        yield from _Unpacking(str(path.with_name("x"))[:-1]).members(path.name, path.name, file, level=0)
 
 
 class _Unpacking:
-    """Unpack a file and what is packed in it; `folder` begins the places in messages."""
+    """Unpack a file and what is packed in it; `folder`, with its slash, begins the places in messages."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: str):
         self.folder = folder
 
-    def members(self, name: str, rest: str, file: IO[bytes], *, level: int) -> Iterator[tuple[str, BufferedReader]]:
+    def members(self, name: str, rest: str, file: IO[bytes], *, level: int) -> Iterator[tuple[str, BufferedIOBase]]:
         """Yield the members of a file.
 
         Args:
@@ -68,11 +69,11 @@ class _Unpacking:
             file: Its bytes; at level 0 with random access.
             level: How deep it is packed.
         """
-        place = str(self.folder / name)
+        place = f"{self.folder}{name}"
         with report_damage(place, DAMAGED):
             head = read_fully(file, HEAD)
-        whole = buffered(checked(chain([head], chunks_of(file)), place, DAMAGED))
-        claimed = ENDINGS.get(Path(rest.lower()).suffix)
+        whole = buffered(checked(chain([head], chunks_of(file)), place, DAMAGED), small=len(head) < HEAD)
+        claimed = ENDINGS.get(splitext(rest.lower())[1])
         packing = packing_of(head)
         if packing is None and claimed == "tar" and head and not head.strip(b"\0"):
             packing = claimed  # an archive without members is zeros
@@ -93,8 +94,8 @@ class _Unpacking:
             inner = buffered(checked(DECOMPRESS[packing](whole), place, DAMAGED))
             yield from self.members(name, _without_ending(rest), inner, level=level + 1)
 
-    def _zip(self, name: str, file: IO[bytes], level: int) -> Iterator[tuple[str, BufferedReader]]:
-        place = str(self.folder / name)
+    def _zip(self, name: str, file: IO[bytes], level: int) -> Iterator[tuple[str, BufferedIOBase]]:
+        place = f"{self.folder}{name}"
         with report_damage(place, DAMAGED):
             archive = zipfile.ZipFile(file)
             entries = archive.infolist()

@@ -6,7 +6,7 @@ were joined. Here the archive must end with a block of zeros, and what follows i
 
 import tarfile
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedIOBase
 from itertools import chain
 
 from lm.files import report_damage
@@ -27,7 +27,7 @@ class Header(tarfile.TarInfo):
             raise
 
 
-def tar_members(stream: Readable, place: str, remedy: str) -> Iterator[tuple[str, BufferedReader]]:
+def tar_members(stream: Readable, place: str, remedy: str) -> Iterator[tuple[str, BufferedIOBase]]:
     """Yield (name, stream) of each file in an archive, links excepted; read each before the next.
 
     Args:

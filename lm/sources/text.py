@@ -62,7 +62,8 @@ class TextSource(FileSource):
             pieces = _pieces(_line_ends(stream, keep=self.keep_line_ends), self.separator)
             texts = (part for piece in pieces for part in self._parts(piece))
             for number, (text, replaced) in enumerate(texts):
-                tally.count(REPLACED, replaced, where=str(file.parent / name))
+                if replaced:
+                    tally.count(REPLACED, replaced, where=str(file.parent / name))
                 if "\0" in text:
                     tally.count(NULS, where=str(file.parent / name))
                 if not text.strip():

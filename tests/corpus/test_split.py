@@ -83,6 +83,10 @@ def test_invalid_inputs_are_refused_with_a_remedy():
         Split(1.5)
     with pytest.raises(ValueError, match="corpus is empty"):
         survey(Listed(), Split())
+    empty = Listed()
+    empty.notes = ("2 binary files were skipped",)
+    with pytest.raises(ValueError, match=r"the corpus is empty: .*with text \(2 binary files were skipped\)$"):
+        survey(empty, Split())
     with pytest.raises(ValueError, match=r"kind 'a/b', which cannot be part of a file name"):
         survey(Listed(*documents(3, kind="a/b")), Split())
     with pytest.raises(ValueError, match=r"more than 100 kinds .*corpus.kind_field"):

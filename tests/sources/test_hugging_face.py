@@ -1,6 +1,7 @@
 """A folder is read like a dataset on the hub; a hub dataset is read at a named commit only."""
 
 import json
+import os
 import re
 import socket
 from pathlib import Path
@@ -50,6 +51,47 @@ def test_language_and_metadata_are_taken_by_name(tmp_path):
     )
     documents = list(HuggingFaceSource(path, language_field="said", metadata_fields=["url"]))
     assert [(d.language, d.metadata) for d in documents] == [("de", {"url": "u"}), ("", {"url": "v"})]
+
+
+def test_what_the_library_passes_over_or_reads_twice_is_noted_or_refused(tmp_path):
+    path = plant(tmp_path / "a", train=ROWS)
+    plant(tmp_path / "b", train=ROWS)
+    (tmp_path / "a" / "loop").symlink_to(".")
+    (tmp_path / "a" / "train-1.jsonl").symlink_to("train.jsonl")
+    source = HuggingFaceSource(path)
+    assert [d.text for d in source] == ["eins", "zwei"] * 2
+    assert source.notes == (
+        "4 documents without text were skipped",
+        "1 file was read under a second name (a link) too, so their documents occur twice, the first: "
+        f"{path}/train-1.jsonl",
+        f"1 linked folder was not read, the first: {path}/loop",
+    )
+    (tmp_path / "a" / "gone.jsonl").symlink_to("missing")
+    with pytest.raises(ValueError, match=r"corpus\.path .*gone\.jsonl cannot be read \(No such file"):
+        list(HuggingFaceSource(path))
+
+
+def test_a_folder_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
+    path, scan = plant(tmp_path, train=ROWS), os.scandir
+    (tmp_path / "closed").mkdir()
+
+    def closed(folder):
+        if str(folder).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    for use in (list, HuggingFaceSource.fingerprint):
+        with pytest.raises(ValueError, match=r"corpus\.path .*closed cannot be read \(Permission denied\): get access"):
+            use(HuggingFaceSource(path))
+
+
+def test_fields_may_be_nested_and_ids_missing(tmp_path):
+    rows = [{"meta": {"text": "eins", "id": None}}, {"meta": {"text": "zwei", "id": 7}}, {"meta": None}]
+    path = plant(tmp_path, train=rows)
+    source = HuggingFaceSource(path, text_field="meta.text", id_field="meta.id")
+    assert [(d.text, d.id) for d in source] == [("eins", f"{path}:1"), ("zwei", "7")]
+    assert source.notes == ("1 document without text was skipped",)
 
 
 def test_parquet_and_subfolders_are_read_too(tmp_path):
