@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 # Groups whose parts stand at many keys; their messages name parameters as corpus.path.
 GROUPS = ("corpus", "filter", "data.conversations")
+OPTION = re.compile(r"(?<![\w./@+-])(data/conversations)=")  # another option for such a part
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def with_full_keys(message: str, parameters: Iterable[str], key: str) -> str:
     """The message of a part of one of the groups, with `corpus.path` replaced by the full key of the part."""
     names = "|".join(map(re.escape, parameters))
-    return re.sub(rf"(?<![\w./-])(?:{'|'.join(GROUPS)})\.(?=(?:{names})\b)", lambda _: f"{key}.", message)
+    message = re.sub(rf"(?<![\w./-])(?:{'|'.join(GROUPS)})\.(?=(?:{names})\b)", lambda _: f"{key}.", message)
+    return message if key in GROUPS else OPTION.sub(lambda match: f"{match[1]}@{key}=", message)
 
 
 @contextmanager
@@ -52,3 +54,8 @@ def errors_at(key: str, part: object) -> Iterator[None]:
         if message == str(error):
             raise
         raise ValueError(message) from error
+
+
+def notes_at(key: str, part: object) -> list[str]:
+    """Return the `notes` of a part with the full key of the part."""
+    return [with_full_keys(note, inspect.signature(type(part)).parameters, key) for note in part.notes]

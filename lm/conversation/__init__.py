@@ -5,7 +5,7 @@ template against the conversation. The readers of instruction data are in `lm.co
 """
 
 from lm.conversation.chat_template import ChatTemplate
-from lm.conversation.conversation import ROLES, Conversation, Message, check_turn
+from lm.conversation.conversation import ROLES, Conversation, Message, check_turn, reason_of
 from lm.conversation.mask_validator import MaskValidator
 from lm.conversation.recorded_template import (
     RecordedTemplate,
@@ -32,6 +32,7 @@ __all__ = [
     "check_turn",
     "has_recorded_template",
     "inherit_template",
+    "reason_of",
     "record_template",
     "with_tools_as_text",
 ]

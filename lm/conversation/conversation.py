@@ -1,8 +1,13 @@
 """Messages and conversations, and the check that one can be trained on."""
 
+import re
 from dataclasses import dataclass
 
 ROLES = ("system", "user", "assistant", "tool")
+
+
+class UnreadableRecordError(ValueError):
+    """A record cannot be read, although others of its file may be."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +84,13 @@ def check_turn(message: Message, where: str) -> None:
     if not isinstance(message.content, str):
         kind = "None" if message.content is None else type(message.content).__name__
         raise ValueError(f"{where}: the content of the {message.role} is {kind}, not text: convert it")
+
+
+def reason_of(fault: str) -> str:
+    """Return what a message of `Conversation.check` says is wrong, without place, turn and remedy, to be counted.
+
+    Args:
+        fault: The message, without the conversation's place.
+    """
+    without_turn = re.sub(r"^[,:]? *(?:turn \d+)?[,:]? *", "", fault)
+    return without_turn.partition(": ")[0].rstrip(".")

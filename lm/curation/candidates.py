@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lm.conversation import Conversation
+from lm.conversation import Conversation, reason_of
 from lm.corpus import Dropped
 from lm.curation.difficulty import Difficulty
 from lm.curation.features import spherical_kmeans, tfidf_features
@@ -79,8 +79,16 @@ def drop_invalid(conversations: Sequence[Conversation]) -> dict[int, Dropped]:
         try:
             conversation.check()
         except ValueError as error:
-            detail = str(error).removeprefix(conversation.place).lstrip(",: ")
-            dropped[index] = Dropped("nothing to learn from", detail)
+            fault = str(error).removeprefix(conversation.place)
+            dropped[index] = Dropped(reason_of(fault), fault.lstrip(",: "))
+    if 2 * len(dropped) > len(conversations):
+        counts = Counter(each.reason for each in dropped.values())
+        listed = "; ".join(f"{count}: {reason}" for reason, count in counts.most_common())
+        first = conversations[next(iter(dropped))].place
+        raise ValueError(
+            f"{len(dropped)} of {len(conversations)} conversations cannot be trained on ({listed}; the first: {first})"
+            ": choose another layout, as data/conversations=messages, or repair the file"
+        )
     return dropped
 
 

@@ -3,14 +3,13 @@
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from heapq import nsmallest
 from typing import Literal
 
 import numpy as np
 
 from lm.config.faults import errors_at
-from lm.conversation import Conversation, EncodedConversation, MaskValidator, Template, with_tools_as_text
+from lm.conversation import Conversation, EncodedConversation, MaskValidator, Template, reason_of, with_tools_as_text
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split, hash_fraction
 from lm.data.packing import Packing
@@ -41,7 +40,7 @@ class SelectedConversations:
         split: Split,
         invalid: Literal["refuse", "drop"],
         max_examples: int | None,
-        key: str | None,
+        key: str,
     ):
         self.source, self.split, self.invalid, self.key = source, split, invalid, key
         self.max_examples = max_examples
@@ -65,19 +64,28 @@ class SelectedConversations:
         return next(iter(nsmallest(count, hashes)[-1:]), None)
 
     def _valid(self) -> Iterator[Conversation]:
-        dropped, first = 0, ""
-        with nullcontext() if self.key is None else errors_at(self.key, self.source):
+        kept, counts, first = 0, Counter(), {}
+        with errors_at(self.key, self.source):
             for conversation in track(self.source, label="instruct", unit="conversation"):
                 try:
                     conversation.check()
                 except ValueError as fault:
                     if self.invalid == "refuse":
                         raise ValueError(f"{fault} (data.invalid=drop drops such conversations)") from None
-                    dropped, first = dropped + 1, first or str(fault)
+                    reason = reason_of(str(fault).removeprefix(conversation.place))
+                    counts[reason] += 1
+                    first.setdefault(reason, conversation.place)
                 else:
+                    kept += 1
                     yield conversation
-        if dropped:
-            self.left_out[f"invalid dropped (the first: {first})"] = dropped
+        found = {f"dropped: {why} (the first: {first[why]})": count for why, count in counts.items()}
+        if (dropped := sum(found.values())) > kept:
+            listed = "; ".join(f"{count} {what}" for what, count in found.items())
+            raise ValueError(
+                f"{dropped} of {kept + dropped} conversations of {self.key} cannot be trained "
+                f"on: {listed}; choose another layout, as data/conversations=messages, or repair the file"
+            )
+        self.left_out.update(found)
 
 
 class EncodedConversations(Documents):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lm.bounds import Count, Natural, Positive, Share
+from lm.config.faults import notes_at
 from lm.conversation import Conversation, RecordedTemplate, Template
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split
@@ -40,7 +41,7 @@ class InstructionData(TrainingData):
         too_long: What to do with a conversation longer than the context: drop it, split it into several, truncate it
             from the left, or refuse the run.
         invalid: What to do with a conversation that nothing can be learned from, such as one with an empty answer:
-            refuse the run, or drop it.
+            drop it, which is counted by reason, or refuse the run. If more than half are invalid, the run is refused.
         prompt_weight: Loss weight of tokens that the assistant does not say, 0 to 1. A little helps where answers are
             short (Huerta-Enochian and Ko 2024, arXiv:2401.13586).
         mixture: Share of each source; null shuffles all rows together, each read once per epoch.
@@ -66,7 +67,7 @@ class InstructionData(TrainingData):
         split: Split,
         packing: Callable[..., Packing],
         too_long: Literal["refuse", "drop", "split", "truncate"] = "drop",
-        invalid: Literal["refuse", "drop"] = "refuse",
+        invalid: Literal["refuse", "drop"] = "drop",
         prompt_weight: Share = 0.0,
         mixture: Mixture | None = None,
         mixture_unit: Literal["tokens", "examples"] = "tokens",
@@ -97,7 +98,7 @@ class InstructionData(TrainingData):
         held_out = self._encoder(tokenizer, context)
         sources: dict[str, RowSource] = {}
         left_out, notes = {}, []
-        for name, source in self.conversations.items():
+        for name in self.conversations:
             training, before = self._encoder(tokenizer, context), len(held_out)
             selected = self._selected(name)
             for conversation in selected:
@@ -119,8 +120,8 @@ class InstructionData(TrainingData):
                 prompt_weight=self.prompt_weight,
             )
             sources[name] = rows
-            counted = [f"{count} {outcome}" for outcome, count in selected.left_out.items()]
-            notes.append(_describe(name, training, rows, [*counted, *source.notes], held_out=held_out_here))
+            notes.append(_describe(name, training, rows, held_out=held_out_here))
+            notes += self._notes(name, selected)
             left_out[name] = {**training.count_shortened(), "other": sum(selected.left_out.values())}
         left_out["held out"] = held_out.count_shortened()
         if shortened := held_out.describe_shortened():
@@ -138,14 +139,16 @@ class InstructionData(TrainingData):
         )
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
-        sources = {}
+        sources, notes = {}, []
         for name in self.conversations:
             count, sample = 0, self._encoder(tokenizer, context)
-            for conversation in self._selected(name):
+            selected = self._selected(name)
+            for conversation in selected:
                 if not self.split.held_out(conversation):
                     count += 1
                     if count <= SAMPLE:
                         sample.add(conversation)
+            notes += self._notes(name, selected)
             scale = count / max(1, min(count, SAMPLE))
             targets = round(scale * int(sample.supervised_targets.sum()))
             sources[name] = RowEstimate(
@@ -159,6 +162,7 @@ class InstructionData(TrainingData):
             tokenizer=tokenizer,
             template=self.template,
             mixing=self.mixing,
+            notes=notes,
             basis=f"estimated: all conversations counted, the first {SAMPLE} encoded",
         )
 
@@ -174,8 +178,17 @@ class InstructionData(TrainingData):
             split=self.split,
             invalid=self.invalid,
             max_examples=self.max_examples.get(name),
-            key=f"data.conversations.{name}" if self.several else None,
+            key=self._key(name),
         )
+
+    def _notes(self, name: str, selected: SelectedConversations) -> list[str]:
+        """A line for each thing that the last reading of a source left out or changed."""
+        left_out = [f"{count} {outcome}" for outcome, count in selected.left_out.items()]
+        return [f"{name}: {note}" for note in [*left_out, *notes_at(self._key(name), self.conversations[name])]]
+
+    def _key(self, name: str) -> str:
+        """Config key of a source."""
+        return f"data.conversations.{name}" if self.several else "data.conversations"
 
     def _check_prompt_weight(self, conversation: Conversation) -> None:
         """Refuse to learn, as part of a prompt, an answer that is marked as not to be learned."""
@@ -221,10 +234,8 @@ class InstructionData(TrainingData):
         return {source: max_examples[name] for name, named in resolved.items() for source in named}
 
 
-def _describe(
-    name: str, conversations: EncodedConversations, rows: PackedRows, notes: Sequence[str], *, held_out: int
-) -> str:
-    """One line about a source: what it holds and what was left out."""
+def _describe(name: str, conversations: EncodedConversations, rows: PackedRows, *, held_out: int) -> str:
+    """One line about a source: what it holds and what is longer than the context."""
     shortened = conversations.describe_shortened()
     items = [
         f"{len(conversations)} {name} in {len(rows)} rows of {conversations.context}",
@@ -232,6 +243,5 @@ def _describe(
         f"{int(rows.counts.sum())} supervised tokens",
         f"{held_out} held out",
         *([shortened] if shortened else []),
-        *notes,
     ]
     return "; ".join(items)

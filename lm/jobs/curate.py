@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from lm.bounds import Count, Natural
+from lm.config.faults import errors_at, notes_at
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split
 from lm.curation import Difficulty, Rule, Selection
@@ -74,8 +75,10 @@ def curate(
         summary = "nothing to do"
     else:
         started_at = perf_counter()
-        candidates = [Candidate(each, each.task) for each in track(conversations, label="curate", unit="conversation")]
-        valid = apply_rule(candidates, "faulty", drop_invalid, steps := [])
+        with errors_at("conversations", conversations):
+            read = track(conversations, label="curate", unit="conversation")
+            candidates = [Candidate(each, each.task) for each in read]
+            valid = apply_rule(candidates, "faulty", drop_invalid, steps := [])
         if fits is not None:
             valid = apply_rule(valid, "fits", fits, steps)
         first = len(steps)
@@ -85,7 +88,7 @@ def curate(
         available = left = [each for each in valid if each.outcome != HELD_OUT]
         for name, rule in rules.items():
             left = apply_rule(left, name, rule, steps)
-        notes = list(conversations.notes)
+        notes = notes_at("conversations", conversations)
         if difficulty is not None:
             measured, left = left, apply_rule(left, "difficulty", partial(drop_difficult, difficulty, left), steps)
             notes += _warnings([each.difficulty for each in measured])

@@ -33,7 +33,7 @@ def estimate_cost(
     seed: int,
     prices: Mapping[str, float],
 ) -> str:
-    """Return a table of everything a run would take. No weights and no tokens are read.
+    """Return a table of everything a run would take, after the notes on its data. No weights and no tokens are read.
 
     Args:
         source: Where the network comes from; only its outline is built.
@@ -69,7 +69,7 @@ def estimate_cost(
     }
     machines = [("here", here, measure_machine(devices.accelerator, here))]
     machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
-    return aligned(
+    table = aligned(
         [
             *_size(cost, plan, devices, batch_tokens=budget.batch_tokens),
             *(Line("starts from", "", text) for text in starting_point(source.parent(), model.context)),
@@ -88,6 +88,7 @@ def estimate_cost(
             ),
         ]
     )
+    return "\n".join([*rows.notes, table])
 
 
 def _footprint(

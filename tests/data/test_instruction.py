@@ -241,7 +241,7 @@ def test_no_more_examples_are_trained_on_than_requested_and_a_larger_limit_only_
         return Counter(tuple(map(tuple, piece)) for piece in pieces(data.sources["conversations"]))
 
     few, more = trained(20), trained({"conversations": 50})
-    assert "beyond data.max_examples=50 left out" in opened(talks, tokenizer, max_examples=50).notes[0]
+    assert "beyond data.max_examples=50 left out" in opened(talks, tokenizer, max_examples=50).notes[1]
     assert (few.total(), more.total()) == (20, 50)
     twice = opened([*talks, *talks], tokenizer, max_examples=15)
     assert len(twice.sources["conversations"].documents) == 15, "those that are alike have one rank"
@@ -269,7 +269,7 @@ def test_several_sources_need_at_least_one(tokenizer):
 def test_a_fault_in_one_of_several_sources_is_reported_with_its_name(tokenizer, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"messages": [{"role": "bot", "content": "hi"}]}\n')
     parts = {"mine": MessageLists(str(tmp_path / "a.jsonl")), "other": Given(random_talks(20))}
-    with pytest.raises(ValueError, match=r"name its role, as \+data\.conversations\.mine\.roles\.bot=user"):
+    with pytest.raises(ValueError, match=r"name its role: \+data\.conversations\.mine\.roles\.bot=assistant"):
         opened(parts, tokenizer)
 
 
@@ -288,16 +288,36 @@ def test_the_rarest_tasks_are_measured_together(tokenizer):
     assert len(opened(talks, tokenizer, max_tasks=None, share=0.5).kinds) == 30
 
 
-def test_an_invalid_conversation_is_refused_by_place_or_dropped_and_reported(tokenizer):
+def test_an_invalid_conversation_is_refused_by_place_or_dropped_and_counted_by_reason(tokenizer):
     talks = random_talks(40)
-    invalid = [talk("what?", " ", place="bad.jsonl:1"), talk("what?", place="bad.jsonl:2")]
+    invalid = [talk("what?", " ", place=f"bad.jsonl:{number}") for number in (1, 2)]
+    invalid += [
+        talk("what?", place="bad.jsonl:3"),
+        Conversation((), place="bad.jsonl:4", fault=" has no field 'a': so"),
+    ]
     with pytest.raises(ValueError, match=r"bad\.jsonl:1, turn 2: the answer is empty.*\(data\.invalid=drop drops"):
-        opened([*talks, *invalid], tokenizer)
-    data = opened([*talks, *invalid], tokenizer, invalid="drop")
-    assert "2 invalid dropped (the first: bad.jsonl:1, turn 2: the answer is empty" in data.notes[0]
+        opened([*talks, *invalid], tokenizer, invalid="refuse")
+    data = opened([*talks, *invalid], tokenizer)
+    assert data.notes[1:] == [
+        "conversations: 2 dropped: the answer is empty (the first: bad.jsonl:1)",
+        "conversations: 1 dropped: has no assistant turn, so no token would be supervised (the first: bad.jsonl:3)",
+        "conversations: 1 dropped: has no field 'a' (the first: bad.jsonl:4)",
+    ]
     training, _ = parted(talks)
     found = Counter(tuple(map(tuple, piece)) for piece in pieces(data.sources["conversations"]))
     assert found == whole(training, tokenizer)
+
+
+def test_a_source_of_which_most_is_invalid_is_refused(tokenizer):
+    talks = random_talks(20)
+    half = [talk("what?", " ", place=f"bad.jsonl:{number}") for number in range(20)]
+    assert opened([*talks, *half], tokenizer)
+    more = [*talks, *half, talk("what?", place="bad.jsonl:99")]
+    wanted = r"21 of 41 conversations of data\.conversations cannot be trained on: 20 dropped: the answer is empty"
+    with pytest.raises(ValueError, match=wanted):
+        opened(more, tokenizer)
+    with pytest.raises(ValueError, match=wanted):
+        of(more).sketch(tokenizer=tokenizer, context=CONTEXT)
 
 
 def test_a_mixture_holds_mixture_unit_supervised_tokens(tokenizer):
@@ -405,7 +425,9 @@ def test_without_anything_held_out_there_is_no_validation(tokenizer):
 
 
 def test_what_a_source_left_out_is_reported(tokenizer):
-    assert "7 were nonsense" in opened(Given(random_talks(20), notes=("7 were nonsense",)), tokenizer).notes[0]
+    source = Given(random_talks(20), notes=("7 were nonsense",))
+    assert "conversations: 7 were nonsense" in opened(source, tokenizer).notes
+    assert "conversations: 7 were nonsense" in of(source).sketch(tokenizer=tokenizer, context=CONTEXT).notes
 
 
 def test_a_weight_for_no_source_is_refused_with_what_was_meant(tokenizer):

@@ -1,28 +1,48 @@
 """Conversations in whichever common layout the first record has."""
 
+import inspect
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
 from lm.conversation.conversation import Conversation
-from lm.conversation.sources.message_lists import AlternatingTexts, MessageLists
-from lm.conversation.sources.message_trees import MessageTrees
-from lm.conversation.sources.question_answers import QuestionAnswers
-from lm.conversation.sources.records import FileRecords, HubDataset
-from lm.conversation.sources.source import ConversationSource
-from lm.conversation.sources.transcripts import Transcripts
+from lm.conversation.sources.layouts import Layout, find_layout
+from lm.conversation.sources.preferences import Preferences, better_half, refuse_preferences, rejecting_label
+from lm.conversation.sources.reasoning import Reasoning
+from lm.conversation.sources.record import Record
+from lm.conversation.sources.records import FileRecords, HubDataset, Records
+from lm.conversation.sources.source import ConversationSource, LayoutSource
 
-PAIRS = [  # common fields of a question, its input and its answer
-    ("instruction", "input", "output"),
-    ("instruction", "context", "response"),
-    ("inputs_pretokenized", None, "targets_pretokenized"),
-    ("inputs", None, "targets"),
-    ("prompt", None, "completion"),
-    ("prompt", None, "response"),
-    ("prompt", None, "chosen"),
-    ("question", None, "answer"),
-    ("question", None, "response_j"),
-]
-SHAREGPT = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "tool"}
-HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
+HEAD = 100  # records among which the first one with a layout is searched
+
+
+class OneLayout(Records):
+    """Records of which none may have another layout than the first.
+
+    Args:
+        records: The records.
+        layout: The layout of the first of them.
+        place: Its place.
+    """
+
+    def __init__(self, records: Records, layout: Layout, place: str):
+        self.records, self.layout, self.place = records, layout, place
+        self.needed = layout.needed
+
+    def __iter__(self) -> Iterator[tuple[str, dict]]:
+        for place, record in self.records:
+            if not self.needed <= record.keys():
+                other = find_layout(Record(record))
+                if other is not None and other.needed != self.needed:
+                    raise ValueError(
+                        f"{place} is {other.note}, but {self.place} is {self.layout.note}: keep one layout per source, "
+                        "and mix sources, as +data/conversations@data.conversations.NAME=auto"
+                    )
+            yield place, record
+        self.notes = self.records.notes
+
+    def identity(self) -> list:
+        return self.records.identity()
 
 
 class DetectedLayout(ConversationSource):
@@ -30,49 +50,92 @@ class DetectedLayout(ConversationSource):
 
     Args:
         path: File, pattern such as data/*.jsonl, or a list of them; a hub id or directory with `hub`.
+        roles: What the file calls the roles, {bot: assistant}, for layouts that name speakers.
+        system_field: Field of the record with a system text; null takes `system` or `system_prompt`.
+        history_field: Field with earlier turns, for questions and answers; null takes `history`.
+        tools_field: Field with the tools that the assistant may call; null takes `tools` or `functions`.
+        reasoning: Thoughts before answers: refuse the record, drop them, or keep them before the answer.
+        answer_end: Text removed from the end of answers, as '<|endoftext|>', for questions and answers; null for none.
         task_field: Field with the kind of question, by which validation is reported; null for one task.
+        group_field: Field whose equal values are held out together; null holds out each conversation separately.
+        preferences: Records that compare a better answer with a worse one: refuse them, or read the chosen answers.
+        columns: Names of the columns of CSV and TSV files without a header; null reads the header.
+        quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
+        delimiter: Character between cells of CSV and TSV; null finds it.
+        encoding: Encoding of the files, as windows-1252; detect guesses it.
         hub: Which part of a hub data set to read; null reads files.
     """
 
-    def __init__(self, path: str | list[str], *, task_field: str | None = None, hub: HubDataset | None = None):
-        records = FileRecords(path) if hub is None else hub.records(path)
-        place, record = next(iter(records), (str(path), {}))
-        layout = _layout(record)
-        if layout is None:
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        roles: dict[str, str] | None = None,
+        system_field: str | None = None,
+        history_field: str | None = None,
+        tools_field: str | None = None,
+        reasoning: Reasoning = "refuse",
+        answer_end: str | None = None,
+        task_field: str | None = None,
+        group_field: str | None = None,
+        preferences: Preferences = "refuse",
+        columns: list[str] | None = None,
+        quoted: bool = True,
+        delimiter: str | None = None,
+        encoding: str = "utf-8",
+        hub: HubDataset | None = None,
+    ):
+        table = {"columns": columns, "quoted": quoted, "delimiter": delimiter, "encoding": encoding}
+        records = FileRecords(path, **table) if hub is None else hub.records(path)
+        self.used, self.preferences = {task_field, group_field}, preferences
+        place, self.layout = self._find(records, str(path))
+        given = {
+            "roles": roles and self.layout.options.get("roles", {}) | roles,
+            "system_field": system_field,
+            "history_field": history_field,
+            "tools_field": tools_field,
+            "reasoning": None if reasoning == "refuse" else reasoning,
+            "answer_end": answer_end,
+            "group_field": group_field,
+        }
+        given = {option: value for option, value in given.items() if value}
+        accepted = inspect.signature(self.layout.reader).parameters
+        if refused := [option for option in given if option not in accepted]:
             raise ValueError(
-                f"{place} has no known layout (its fields: {', '.join(map(repr, record)) or 'none'}): choose "
-                "data/conversations=completions or messages and name its fields, as data.conversations.question_field=…"
+                f"data.conversations.{refused[0]}: {place} is {self.layout.note}, which has no such option: remove it, "
+                "or choose another layout, as data/conversations=messages"
             )
-        reader, options, self._note = layout
-        self.source: ConversationSource = reader(path, **options, task_field=task_field, hub=hub)
+        options = self.layout.options | given
+        self.source: LayoutSource = self.layout.reader(
+            path, task_field=task_field, preferences=preferences, **table, hub=hub, **options
+        )
+        self.source.records = OneLayout(self.source.records, self.layout, place)
 
     def __iter__(self) -> Iterator[Conversation]:
         yield from self.source
-        self.notes = (self._note, *self.source.notes)
+        self.notes = (self.layout.note, *self.source.notes)
 
     def fingerprint(self) -> str:
         return self.source.fingerprint()
 
-
-def _layout(record: dict) -> tuple[type, dict, str] | None:
-    """The class that reads records like this one, its options, and a note; None for an unknown layout."""
-    turns = record.get("conversations")
-    if isinstance(record.get("messages"), list):
-        return MessageLists, {}, "read as messages"
-    if isinstance(turns, list) and turns and isinstance(turns[0], str):
-        return AlternatingTexts, {}, "read as alternating texts"
-    if isinstance(turns, list):
-        names = {"messages_field": "conversations", "role_field": "from", "content_field": "value"}
-        return MessageLists, {**names, "system_field": "system", "roles": SHAREGPT}, "read as sharegpt"
-    if "message_id" in record and "parent_id" in record:
-        return MessageTrees, {"roles": {"prompter": "user"}}, "read as message trees"
-    if "instruction" in record and "instances" in record:
-        return QuestionAnswers, {"instances_field": "instances"}, "read as self_instruct"
-    for question, extra, answer in PAIRS:
-        if question in record and answer in record:
-            fields = {"question_field": question, "input_field": extra, "answer_field": answer}
-            return QuestionAnswers, fields, f"read as {question} and {answer}"
-    if str(record.get("chosen", "")).startswith((HUMAN, ASSISTANT)):
-        fields = {"text_field": "chosen", "user": HUMAN, "assistant": ASSISTANT}
-        return Transcripts, fields, "read as transcripts under chosen"
-    return None
+    def _find(self, records: Records, path: str) -> tuple[str, Layout]:
+        """The layout of the first record that has one, and its place."""
+        first = None
+        for place, fields in islice(records, HEAD):
+            record = Record(fields)
+            first = first or (place, record)
+            if self.preferences == "chosen":
+                if rejecting_label(record, self.used):
+                    continue
+                record = better_half(record, "messages" if "conversations" not in record else "conversations")
+            refuse_preferences(record, place, self.used)
+            if layout := find_layout(record):
+                return place, layout
+        place, record = first or (path, Record({}))
+        names = [name if len(name) <= 40 else f"{name[:40]}…" for name in record]
+        table = " or, where the file has no header, its columns, as data.conversations.columns=[question,answer]"
+        raise ValueError(
+            f"{place} has no known layout (its fields: {', '.join(map(repr, names)) or 'none'}): choose "
+            "data/conversations=completions or messages and name its fields, as data.conversations.question_field=…"
+            f"{table if Path(path).name.lower().endswith(('.csv', '.tsv', '.gz')) and first else ''}"
+        )

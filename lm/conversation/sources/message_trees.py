@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lm.conversation.conversation import Conversation, Message
+from lm.conversation.sources.preferences import Preferences
+from lm.conversation.sources.record import Record
 from lm.conversation.sources.records import HubDataset, field_of
-from lm.conversation.sources.source import LayoutSource, known_roles
+from lm.conversation.sources.roles import known_roles, role_fault
+from lm.conversation.sources.source import LayoutSource
+from lm.conversation.sources.training_flags import is_learned
 
 
 @dataclass
@@ -40,6 +44,11 @@ class MessageTrees(LayoutSource):
         paths: all: each path from the root to a last answer, so shared turns are trained on repeatedly. best: one
             path per tree, at each message the reply of lowest rank; unranked replies come last, then file order.
         task_field: Field with the kind of question, by which validation is reported; null for one task.
+        preferences: Records that compare a better answer with a worse one: refuse them, or read the chosen answers.
+        columns: Names of the columns of CSV and TSV files without a header; null reads the header.
+        quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
+        delimiter: Character between cells of CSV and TSV; null finds it.
+        encoding: Encoding of the files, as windows-1252; detect guesses it.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -56,9 +65,23 @@ class MessageTrees(LayoutSource):
         roles: dict[str, str] | None = None,
         paths: Literal["all", "best"] = "all",
         task_field: str | None = None,
+        preferences: Preferences = "refuse",
+        columns: list[str] | None = None,
+        quoted: bool = True,
+        delimiter: str | None = None,
+        encoding: str = "utf-8",
         hub: HubDataset | None = None,
     ):
-        super().__init__(path, task_field=task_field, hub=hub)
+        super().__init__(
+            path,
+            task_field=task_field,
+            preferences=preferences,
+            columns=columns,
+            quoted=quoted,
+            delimiter=delimiter,
+            encoding=encoding,
+            hub=hub,
+        )
         self.id_field, self.parent_field, self.role_field = id_field, parent_field, role_field
         self.content_field, self.rank_field, self.deleted_field = content_field, rank_field, deleted_field
         self.roles = known_roles(roles)
@@ -71,14 +94,7 @@ class MessageTrees(LayoutSource):
 
     def read(self) -> Iterator[Conversation]:
         nodes = self._nodes()
-        replies: dict[str | None, list[str]] = {}
-        for name, node in nodes.items():
-            if node.parent is not None and node.parent not in nodes:
-                self.counts["messages were left out because their parent is missing"] += 1
-            elif node.deleted:
-                self.counts["messages were left out as deleted"] += 1
-            else:
-                replies.setdefault(node.parent, []).append(name)
+        replies = self._replies(nodes)
         answered = _answered(nodes, replies)
         for root in replies.get(None, []):
             if root not in answered:
@@ -88,20 +104,41 @@ class MessageTrees(LayoutSource):
                 messages = tuple(nodes[name].message for name in path)
                 yield Conversation(messages, task=nodes[root].task, group=root, place=nodes[path[-1]].place)
 
+    def _replies(self, nodes: dict[str, Node]) -> dict[str | None, list[str]]:
+        """The replies to each message, under None the roots; counts the messages that no root leads to."""
+        children: dict[str | None, list[str]] = {}
+        for name, node in nodes.items():
+            children.setdefault(node.parent, []).append(name)
+        orphans = [name for name, node in nodes.items() if node.parent is not None and node.parent not in nodes]
+        deleted = [name for name, node in nodes.items() if node.deleted]
+        lost = {*orphans, *deleted}
+        reached = _descendants(children.get(None, []), children, without=lost)
+        below = _descendants([*lost], children, without=set()) - lost
+        for names, why in (
+            (orphans, "because their parent is missing"),
+            ([name for name in deleted if name not in {*orphans}], "as deleted"),
+            (below, "with the message that they reply to"),
+            (nodes.keys() - reached - lost - below, "because they reply to each other in a circle"),
+        ):
+            if names:
+                self.counts[f"messages were left out {why}"] += len(names)
+        return {name: [each for each in own if each in reached] for name, own in children.items()}
+
     def _nodes(self) -> dict[str, Node]:
         nodes: dict[str, Node] = {}
-        for place, record in self.records:
-            name, parent = field_of(record, self.id_field, place), field_of(record, self.parent_field, place)
+        for place, record in self.read_records():
+            name = field_of(record, self.id_field, place)
+            parent = field_of(record, self.parent_field, place) or None  # empty in tables
+            if name in (None, ""):
+                raise ValueError(f"{place}: field {self.id_field!r} is empty: each message needs an id of its own")
             role = field_of(record, self.role_field, place)
             if role not in self.roles:
-                raise ValueError(
-                    f"{place}: role {role!r} is unknown: name its role, as +data.conversations.roles.{role}=user"
-                )
+                raise ValueError(f"{place}: {role_fault(role, [role], self.roles)}")
             if name in nodes:
                 raise ValueError(f"{place}: message {name} exists already ({nodes[name].place}): remove one")
             rank = record.get(self.rank_field) if self.rank_field is not None else None
             nodes[name] = Node(
-                Message(self.roles[role], field_of(record, self.content_field, place)),
+                self._message(record, self.roles[role], place),
                 parent,
                 float("inf") if rank is None else rank,
                 bool(record.get(self.deleted_field)) if self.deleted_field is not None else False,
@@ -109,6 +146,12 @@ class MessageTrees(LayoutSource):
                 place,
             )
         return nodes
+
+    def _message(self, record: Record, role: str, place: str) -> Message:
+        learned = role != "assistant" or is_learned(record, place) is not False
+        if not learned:
+            self.counts["answers are marked as not to be learned, and are context only"] += 1
+        return Message(role, field_of(record, self.content_field, place), supervised=learned)
 
     def _paths(
         self, root: str, nodes: dict[str, Node], replies: dict[str | None, list[str]], answered: set[str]
@@ -124,6 +167,17 @@ class MessageTrees(LayoutSource):
                 open_paths += [[*path, name] for name in reversed(further)]
             else:
                 yield path
+
+
+def _descendants(starts: list[str], children: dict[str | None, list[str]], *, without: set[str]) -> set[str]:
+    """The messages that are among the starts or below them, but for those in `without` and what is below these."""
+    found, left = set(), [name for name in starts if name not in without]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [reply for reply in children.get(name, []) if reply not in without]
+    return found
 
 
 def _answered(nodes: dict[str, Node], replies: dict[str | None, list[str]]) -> set[str]:

@@ -5,13 +5,16 @@ A file is a table if its name says so. Any other is one JSON list if it opens wi
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import chain, dropwhile, islice
 from pathlib import Path
 
 from lm.bounds import Count
+from lm.conversation.conversation import UnreadableRecordError
+from lm.corpus.tally import Tally
 from lm.files import hash_file
+from lm.sources.encoding import Encoding
 from lm.sources.file_patterns import find_files
 from lm.sources.hugging_face import HubRows
 from lm.sources.members import open_members
@@ -20,7 +23,12 @@ from lm.sources.table import DELIMITERS, format_of
 
 
 class Records(ABC):
-    """Records in a fixed order, read again at each iteration."""
+    """Records in a fixed order, read again at each iteration.
+
+    `notes` lists how the last reading took the files: their encoding and delimiter where these are unusual.
+    """
+
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[str, dict]]:
@@ -38,18 +46,45 @@ class FileRecords(Records):
         path: File, pattern, or a list of them.
         columns: Names of the columns of CSV and TSV files without a header; None reads the header.
         quoted: Whether quotes enclose cells of CSV and TSV.
+        delimiter: Character between cells of CSV and TSV; None finds it.
+        encoding: Encoding of the files, as windows-1252, or detect.
     """
 
-    def __init__(self, path: str | list[str], *, columns: list[str] | None = None, quoted: bool = True):
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        columns: list[str] | None = None,
+        quoted: bool = True,
+        delimiter: str | None = None,
+        encoding: str = "utf-8",
+    ):
         self.files = find_files(path, key="data.conversations.path")
         self.columns, self.quoted = columns and list(columns), quoted
+        self.delimiter = delimiter and delimiter.replace("\\t", "\t")
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise ValueError(
+                f"data.conversations.delimiter {delimiter!r} is not one character: try ';', or null to find it"
+            )
+        self.encoding = Encoding(encoding, key="data.conversations.encoding")
 
     def __iter__(self) -> Iterator[tuple[str, dict]]:
+        tally = Tally()
         for file in self.files:
-            yield from read_records(file, columns=self.columns, quoted=self.quoted)
+            yield from read_records(
+                file,
+                columns=self.columns,
+                quoted=self.quoted,
+                delimiter=self.delimiter,
+                encoding=self.encoding,
+                tally=tally,
+            )
+        self.notes = tally.notes()
 
     def identity(self) -> list:
-        return [[self.columns, self.quoted], [[file.name, hash_file(file)] for file in self.files]]
+        given = [] if self.delimiter is None else [{"delimiter": self.delimiter}]
+        given += self.encoding.identity()
+        return [[self.columns, self.quoted, *given], [[file.name, hash_file(file)] for file in self.files]]
 
 
 class HubRecords(Records):
@@ -100,49 +135,69 @@ class HubDataset:
         return HubRecords(rows, limit=self.limit)
 
 
-def read_records(file: Path, *, columns: list[str] | None = None, quoted: bool = True) -> Iterator[tuple[str, dict]]:
+def read_records(
+    file: Path,
+    *,
+    columns: list[str] | None = None,
+    quoted: bool = True,
+    delimiter: str | None = None,
+    encoding: Encoding | None = None,
+    tally: Tally | None = None,
+) -> Iterator[tuple[str, dict]]:
     """Yield (place, record) of each record of a file.
 
     Args:
         file: A .parquet, .csv or .tsv table; otherwise a JSON list or JSON Lines. May be packed.
         columns: Names of the columns of CSV and TSV without a header.
         quoted: Whether quotes enclose cells of CSV and TSV.
+        delimiter: Character between cells of CSV and TSV; None finds it.
+        encoding: Encoding of the file; UTF-8 if omitted.
+        tally: Counts files in an unusual encoding or with an unusual delimiter.
 
     Raises:
         ValueError: A record is not JSON or not an object; with its place.
     """
+    encoding, tally = encoding or Encoding("utf-8", key="data.conversations.encoding"), tally or Tally()
     if format_of(file.name) == ".parquet":
         for number, record in enumerate(parquet_rows(file, choose=lambda fields: fields), start=1):
             yield f"{file}:{number}", record
         return
-    for name, stream in open_members(file):
+    for name, packed in open_members(file):
         member = str(file.parent / name)
         form = format_of(name)
-        if form in DELIMITERS:
-            rows = csv_rows(
-                stream,
-                where=member,
-                delimiter=DELIMITERS[form],
-                quoted=quoted,
-                columns=columns,
-                key="data.conversations",
-            )
-            header = next(rows, [])
-            for number, cells in enumerate(rows, start=1):
-                if isinstance(cells, str):
-                    raise ValueError(cells)
-                yield f"{member} row {number}", dict(zip(header, cells, strict=True))
+        stream = encoding.utf8(packed, name=member, tally=tally)
+        if form not in DELIMITERS:
+            yield from _json_records(stream, member)
             continue
-        lines = dropwhile(lambda line: not line[1].strip(), enumerate(stream, start=1))
-        first, opening = next(lines, (1, b""))
-        opening = opening.removeprefix(b"\xef\xbb\xbf")
-        if opening.lstrip().startswith(b"["):
-            for number, record in enumerate(_parse(opening + stream.read(), member), start=1):
-                yield _object(record, f"{member}, record {number}")
-            continue
-        for number, line in chain([(first, opening)], lines):
-            if line.strip():
-                yield _object(_parse(line, f"{member}:{number}"), f"{member}:{number}")
+        rows = csv_rows(
+            stream,
+            where=member,
+            delimiter=delimiter,
+            usual=DELIMITERS[form],
+            quoted=quoted,
+            columns=columns,
+            key="data.conversations",
+            tally=tally,
+        )
+        header = next(rows, [])
+        for number, cells in enumerate(rows, start=1):
+            if isinstance(cells, str):
+                raise ValueError(f"{cells}: data.conversations.delimiter names another, as ';'")
+            yield f"{member} row {number}", dict(zip(header, cells, strict=True))
+
+
+def _json_records(stream: Iterable[bytes], member: str) -> Iterator[tuple[str, dict]]:
+    """The records of a JSON list or of JSON Lines."""
+    lines = dropwhile(lambda line: not line[1].strip(), enumerate(stream, start=1))
+    first, opening = next(lines, (1, b""))
+    if opening.lstrip().startswith(b"["):
+        content = b"".join([opening, *(line for _, line in lines)])
+        for number, record in enumerate(_parse(content, member), start=1):
+            yield _object(record, f"{member}, record {number}")
+        return
+    for number, line in chain([(first, opening)], lines):
+        if line.strip():
+            yield _object(_parse(line, f"{member}:{number}"), f"{member}:{number}")
 
 
 def _object(record: object, place: str) -> tuple[str, dict]:
@@ -154,6 +209,10 @@ def _object(record: object, place: str) -> tuple[str, dict]:
 def _parse(text: bytes, place: str) -> object:
     try:
         return json.loads(text)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{place} is not JSON: {error}; name the file's encoding, as data.conversations.encoding=windows-1252"
+        ) from None
     except ValueError as error:
         remedy = "a file with one object over several lines must be a list: put [ and ] around them"
         hint = f" ({remedy})" if text.strip() == b"{" else ""
@@ -161,19 +220,38 @@ def _parse(text: bytes, place: str) -> object:
 
 
 def field_of(record: Mapping, field: str, place: str) -> object:
-    """Return the value of a field.
+    """Return the value of a field; `meta.text` is the field text of the field meta.
 
     Raises:
-        ValueError: There is no such field; with the similar ones, or all.
+        UnreadableRecordError: There is no such field; with the similar ones, or all.
     """
     if field in record:
         return record[field]
+    outer, dot, inner = field.partition(".")
+    if dot and isinstance(record.get(outer), dict):
+        return field_of(record[outer], inner, f"{place}, {outer}")
     near = get_close_matches(field, record, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, record)) or 'none'}."
-    raise ValueError(
+    names = [_shortened(name) for name in record]
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}."
+    raise UnreadableRecordError(
         f"{place} has no field {field!r}: {hint} Name the fields of your file in data.conversations, as "
         "messages_field, question_field or answer_field"
     )
+
+
+def optional_field(record: Mapping, field: str | None) -> object:
+    """Return the value of a field as `field_of` does; None for a field that is missing or not set."""
+    if field is None:
+        return None
+    outer, dot, inner = field.partition(".")
+    if field not in record and dot and isinstance(record.get(outer), dict):
+        return optional_field(record[outer], inner)
+    return record.get(field)
+
+
+def _shortened(name: str) -> str:
+    """A field's name; cells stand for names where a table has no header."""
+    return repr(name if len(name) <= 60 else f"{name[:50]}…")
 
 
 def kind_of(value: object) -> str:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from lm.conversation.conversation import Message
+from lm.conversation.conversation import Message, UnreadableRecordError
+from lm.conversation.sources.preferences import Preferences
+from lm.conversation.sources.record import Record
 from lm.conversation.sources.records import HubDataset, field_of, kind_of
 from lm.conversation.sources.source import RecordwiseSource
 
@@ -19,6 +21,12 @@ class Transcripts(RecordwiseSource):
         user: Text that opens a user turn, as "\\n\\nHuman:".
         assistant: Text that opens an assistant turn, as "\\n\\nAssistant:".
         task_field: Field with the kind of question, by which validation is reported; null for one task.
+        group_field: Field whose equal values are held out together; null holds out each conversation separately.
+        preferences: Records that compare a better answer with a worse one: refuse them, or read the chosen answers.
+        columns: Names of the columns of CSV and TSV files without a header; null reads the header.
+        quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
+        delimiter: Character between cells of CSV and TSV; null finds it.
+        encoding: Encoding of the files, as windows-1252; detect guesses it.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -30,9 +38,25 @@ class Transcripts(RecordwiseSource):
         user: str,
         assistant: str,
         task_field: str | None = None,
+        group_field: str | None = None,
+        preferences: Preferences = "refuse",
+        columns: list[str] | None = None,
+        quoted: bool = True,
+        delimiter: str | None = None,
+        encoding: str = "utf-8",
         hub: HubDataset | None = None,
     ):
-        super().__init__(path, task_field=task_field, hub=hub)
+        super().__init__(
+            path,
+            task_field=task_field,
+            group_field=group_field,
+            preferences=preferences,
+            columns=columns,
+            quoted=quoted,
+            delimiter=delimiter,
+            encoding=encoding,
+            hub=hub,
+        )
         self.text_field, self.user, self.assistant = text_field, user, assistant
         self._roles = {user: "user", assistant: "assistant"}
         self._names = re.compile(f"({re.escape(user)}|{re.escape(assistant)})")
@@ -40,13 +64,13 @@ class Transcripts(RecordwiseSource):
     def options(self) -> dict:
         return {"field": self.text_field, "user": self.user, "assistant": self.assistant}
 
-    def conversations(self, record: dict, place: str) -> Iterator[list[Message]]:
+    def conversations(self, record: Record, place: str) -> Iterator[list[Message]]:
         text = field_of(record, self.text_field, place)
         if not isinstance(text, str):
-            raise ValueError(f"{place}: field {self.text_field!r} is {kind_of(text)}, not text")
+            raise UnreadableRecordError(f"{place}: field {self.text_field!r} is {kind_of(text)}, not text")
         before, *parts = self._names.split(text)
         if before.strip() or not parts:
-            raise ValueError(
+            raise UnreadableRecordError(
                 f"{place}: field {self.text_field!r} does not begin with {self.user!r} or {self.assistant!r}: set "
                 "data.conversations.user and data.conversations.assistant to what opens their turns"
             )

@@ -123,6 +123,7 @@ def test_all_paths_of_a_tree_are_conversations_held_out_together(tmp_path):
     assert sorted(read.notes) == [
         "1 messages were left out as deleted",
         "1 messages were left out because their parent is missing",
+        "1 messages were left out with the message that they reply to",
         "1 trees have no answer",
     ]
     assert contents(DetectedLayout(str(file))) == contents(found)
@@ -135,6 +136,22 @@ def test_the_best_path_follows_rank_and_then_file_order(tmp_path):
     assert contents(read) == [["u1", "a4"], ["u9", "a7"]]
     file.write_text("\n".join(json.dumps(one) for one in TREE if one["message_id"] != "a4"))
     assert contents(MessageTrees(str(file), roles={"prompter": "user"}, paths="best")) == [["u1", "a1", "u2", "a3"]]
+
+
+def test_every_message_that_no_root_leads_to_is_counted(tmp_path):
+    circle = [message("u20", "a21"), message("a21", "u20"), message("u22", "a21")]
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(map(json.dumps, [message("u1", ""), message("a1", "u1"), *circle, message("a3", "a9")])))
+    read = MessageTrees(str(file), roles={"prompter": "user"})
+    assert contents(read) == [["u1", "a1"]]
+    assert sorted(read.notes) == [
+        "1 messages were left out because their parent is missing",
+        "3 messages were left out because they reply to each other in a circle",
+        "fields that were not read: lang",
+    ]
+    file.write_text(json.dumps(message("u1", None) | {"message_id": None}))
+    with pytest.raises(ValueError, match=r"a\.jsonl:1: field 'message_id' is empty"):
+        list(read)
 
 
 def test_faults_of_trees_are_refused_by_place(tmp_path):

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import pyzstd
-import yaml
 
-from lm.config.outline import config_directory
-from lm.config.target import locate
 from lm.conversation import Message
 from lm.corpus import Split
+from support.conversation_sources import source, turns, written
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 here = pytest.mark.skipif(not DATA.is_dir(), reason=f"the sample data at {DATA} is not here")
@@ -29,32 +27,6 @@ SHOWN = {  # a record of each option
     "transcripts": {"chosen": "\n\nHuman: hi\n\nAssistant: ho"},
 }
 DETECTED = [option for option in SHOWN if option != "transcripts"]
-
-
-def source(option: str, path: Path | str | list[str], **more):
-    """Build the source of conf/data/conversations/OPTION.yaml."""
-    arguments = described(option) | more
-    arguments["path"] = path if isinstance(path, list) else str(path)
-    return locate(arguments.pop("_target_"))[0](**arguments)
-
-
-def described(option: str) -> dict:
-    """The option's YAML with its defaults."""
-    file = Path(config_directory()) / "data" / "conversations" / f"{option}.yaml"
-    own = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for name in own.pop("defaults", []):
-        own = own if name == "_self_" else described(name) | own
-    return own
-
-
-def written(path: Path, *records: object) -> Path:
-    """JSON Lines, lone surrogates included."""
-    path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
-    return path
-
-
-def turns(read) -> list[list[Message]]:
-    return [list(conversation.messages) for conversation in read]
 
 
 @pytest.mark.parametrize("option", SHOWN)
@@ -83,8 +55,9 @@ def test_the_layout_is_detected_from_the_first_record_and_noted(tmp_path, option
     path = written(tmp_path / "a.jsonl", *[SHOWN[option]] * 2)
     read = source("auto", path)
     assert turns(read) == [HELLO] * 2
-    (note,) = read.notes
+    note, *others = read.notes
     assert note.startswith("read as ")
+    assert others == (["fields that were not read: category"] if option == "dolly" else [])
     given = source(option, path)
     fields = {"question_field", "input_field", "answer_field", "messages_field", "instances_field", "roles"}
     for field in fields & vars(given).keys():
@@ -98,7 +71,7 @@ def test_an_unknown_layout_is_refused_with_its_fields_and_a_later_change_by_plac
     with pytest.raises(ValueError, match=r"b\.jsonl has no known layout \(its fields: none\)"):
         source("auto", written(tmp_path / "b.jsonl"))
     path = written(tmp_path / "c.jsonl", SHOWN["questions"], SHOWN["messages"])
-    with pytest.raises(ValueError, match=r"c\.jsonl:2 has no field 'question'"):
+    with pytest.raises(ValueError, match=r"c\.jsonl:2 is read as messages, but .*c\.jsonl:1 is read as question and"):
         list(source("auto", path))
 
 
@@ -267,25 +240,7 @@ def test_content_in_parts_is_joined_if_all_parts_are_text(tmp_path):
     read = iter(source("messages", path))
     assert [list(next(read).messages) for _ in range(2)] == [HELLO, HELLO]
     with pytest.raises(ValueError, match=r"a\.jsonl:3, turn 1: a part of its content is 'image_url', and only text"):
-        next(read)
-
-
-@pytest.mark.parametrize("key", ["weight", "loss_weight"])
-def test_an_answer_with_a_lower_loss_weight_is_refused(tmp_path, key):
-    def record(user, assistant):
-        return {
-            "messages": [
-                {"role": "user", "content": "hi", key: user},
-                {"role": "assistant", "content": "ho", key: assistant},
-            ]
-        }
-
-    counted = written(tmp_path / "a.jsonl", record(0, 1), record(0.0, 1.0), record(None, None))
-    assert turns(source("messages", counted)) == [HELLO] * 3
-    for weight in (0, 0.5):
-        path = written(tmp_path / "b.jsonl", record(1, 1), record(1, weight))
-        with pytest.raises(ValueError, match=rf"b\.jsonl:2, turn 2: {key} {weight} asks for a lower loss weight"):
-            list(source("messages", path))
+        next(read).check()
 
 
 @pytest.mark.parametrize(
@@ -308,7 +263,7 @@ def test_an_answer_with_a_lower_loss_weight_is_refused(tmp_path, key):
         (
             "self_instruct",
             {"instruction": "hi", "instances": {"output": "ho"}},
-            r"'instances' is not a list of objects",
+            r"'instances' is a dict, not a list of objects",
         ),
         ("self_instruct", {"instruction": "hi", "instances": [{"input": ""}]}, r":1 has no field 'output'"),
     ],
@@ -408,12 +363,12 @@ def test_real_sharegpt_with_tools_is_read_with_turns_of_tools():
 @here
 def test_real_reasoning_is_refused_dropped_or_kept_and_calls_among_parts_are_lines_of_json():
     path = DATA / "sft_demo" / "reason_tool_use_demo_50.jsonl"
-    with pytest.raises(ValueError, match=r"demo_50\.jsonl:1, turn 3: .* 'reasoning', .*conversations\.reasoning=drop"):
+    with pytest.raises(ValueError, match=r"demo_50\.jsonl:1, turn 3 has thoughts .*conversations\.reasoning=drop"):
         list(source("messages", path))
     dropped, kept = (source("messages", path, reasoning=reasoning) for reasoning in ("drop", "keep"))
     pairs = list(zip(turns(dropped), turns(kept), strict=True))
     assert len(pairs) == 50
-    assert dropped.notes == ("112 turns lost their reasoning",)
+    assert "112 turns lost their reasoning" in dropped.notes
     answers = [pair for one, other in pairs for pair in zip(one, other, strict=True) if pair[0].role == "assistant"]
     assert all(long.content.endswith(f"\n\n{short.content}") for short, long in answers if short != long)
     assert sum(short != long for short, long in answers) == 112
@@ -424,10 +379,14 @@ def test_real_reasoning_is_refused_dropped_or_kept_and_calls_among_parts_are_lin
 
 MORE = {
     "gsm8k/train.jsonl.gz": ("questions", {}, 7473),
-    "hh_rlhf/harmless_base_dev_1500.jsonl.gz": ("transcripts", {}, 1500),
-    "alpaca_eval_pairs/pairs_dev.jsonl.gz": ("completions", {"answer_field": "chosen"}, 6547),
+    "hh_rlhf/harmless_base_dev_1500.jsonl.gz": ("transcripts", {"preferences": "chosen"}, 1500),
+    "alpaca_eval_pairs/pairs_dev.jsonl.gz": ("completions", {"answer_field": "chosen", "preferences": "chosen"}, 6547),
     "sft_demo/glaive_toolcall_zh_demo.json": ("sharegpt", {}, 300),
-    "pref_demo/stack_exchange_paired_tiny.json": ("questions", {"answer_field": "response_j"}, 25),
+    "pref_demo/stack_exchange_paired_tiny.json": (
+        "questions",
+        {"answer_field": "response_j", "preferences": "chosen"},
+        25,
+    ),
 }
 
 
@@ -456,7 +415,9 @@ def test_the_real_chains_of_thought_are_read_as_they_are():
 
 BY_NAME = {  # files whose first record does not reveal their layout
     "flan_cot": ("flan_cot", {}),
-    "sft_demo/reason_tool_use_demo_50.jsonl": ("messages", {"reasoning": "keep"}),
+    "sft_demo/reason_tool_use_demo_50.jsonl": ("auto", {"reasoning": "keep"}),
+    "hh_rlhf": ("auto", {"preferences": "chosen"}),
+    "alpaca_eval_pairs": ("auto", {"preferences": "chosen"}),
 }
 FOLDERS = ["self_instruct", "t0_p3", "sft_demo", "codealpaca", "flan_cot", "hh_rlhf", "alpaca_eval_pairs", "gsm8k"]
 FILES = [
