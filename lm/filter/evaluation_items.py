@@ -12,10 +12,13 @@ from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
+from lm.corpus.tally import Tally
+from lm.sources.delimiter import SAMPLE, find_delimiter
+from lm.sources.encoding import Encoding
 from lm.sources.members import open_members
 from lm.sources.rows import LARGEST_FIELD
 
-PACKED = (".gz", ".zst")
+PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,17 @@ class Item:
 
 def read_items(file: Path, *, fields: list[str] | None) -> Iterator[Item]:
     """Yield the items of a file with the texts of `fields`, all if None. Plain text has no fields and counts whole."""
-    for name, stream in open_members(file):
+    for name, packed in open_members(file):
         place = str(file.parent / name)
+        stream = Encoding("utf-8", key="filter.encoding").utf8(packed, name=place, tally=Tally())
         try:
-            content = stream.read().decode("utf-8-sig")
+            content = stream.read().decode()
         except UnicodeDecodeError as error:
             remedy = "give JSON Lines, JSON, CSV, TSV or plain text in UTF-8"
             raise ValueError(f"filter.paths {place} is not UTF-8 ({error.reason}): {remedy}") from None
         known: dict[str, None] = {}
         chosen = False
-        for line, value in _values(content, _ending(name), place):
+        for line, value in _values(content, _ending(name), place, fields or []):
             if isinstance(value, dict):
                 known.update(dict.fromkeys(value))
                 if fields is not None:
@@ -58,13 +62,13 @@ def _ending(name: str) -> str:
     return Path(path.stem).suffix if path.suffix in PACKED else path.suffix
 
 
-def _values(content: str, ending: str, place: str) -> Iterator[tuple[int, object]]:
+def _values(content: str, ending: str, place: str, fields: list[str]) -> Iterator[tuple[int, object]]:
     if ending in (".jsonl", ".ndjson"):
         yield from _json_lines(content, place)
     elif ending == ".json":
         yield from _json(content, place)
     elif ending in (".csv", ".tsv"):
-        yield from _table(content, ending, place)
+        yield from _table(content, ending, place, fields)
     else:
         yield from enumerate(content.split("\n"), start=1)
 
@@ -107,11 +111,14 @@ def _parsed(text: str, place: str) -> object:
         raise ValueError(f"filter.paths {place} is not JSON: {error}; repair or omit it") from None
 
 
-def _table(content: str, ending: str, place: str) -> Iterator[tuple[int, object]]:
+def _table(content: str, ending: str, place: str, fields: list[str]) -> Iterator[tuple[int, object]]:
     """Yield rows as dictionaries by the first row, which is yielded too, since the table may have no header."""
     quoting = csv.QUOTE_MINIMAL if ending == ".csv" else csv.QUOTE_NONE
     csv.field_size_limit(LARGEST_FIELD)  # a process-wide setting, made wherever tables are read
-    delimiter = "," if ending == ".csv" else "\t"
+    usual = "," if ending == ".csv" else "\t"
+    head = content[:SAMPLE].encode().splitlines(keepends=True)
+    head = head[:-1] if len(content) > SAMPLE else head
+    delimiter = find_delimiter(head, usual=usual, quoted=ending == ".csv", columns=None, fields=fields)
     rows = csv.reader(StringIO(content, newline=""), delimiter=delimiter, quoting=quoting)  # MMLU has unbalanced quotes
     names: list[str] = []
     line = 1

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from lm.bounds import Count, NonNegative
 from lm.corpus import Document, Dropped
+from lm.corpus.tally import Tally
 from lm.filter.text.normalized import BLANKS, CHARACTERS_PER_WORD, MARKS, OTHER_SIGNS, UNSPACED
+from lm.sources.encoding import Encoding
 from lm.sources.file_patterns import find_files
 from lm.sources.members import open_members
 
@@ -25,7 +27,7 @@ class WordList:
     """Drop documents with many listed words, or tag them.
 
     Args:
-        path: File, pattern, or list of them, with a word or phrase per line, in any language, UTF-8.
+        path: File, pattern, or list of them, with a word or phrase per line, in any language, in UTF-8 or UTF-16.
         min_distinct: Fewest different words of the list that a document must contain to be dropped.
         min_per_thousand: Fewest occurrences per thousand words that it must contain as well.
         tag: Add this to `document.tags` and keep the document; null drops it.
@@ -65,9 +67,10 @@ class WordList:
 def _read(files: list[str]) -> list[str]:
     words = []
     for file in files:
-        for _, stream in open_members(Path(file)):
+        for name, packed in open_members(Path(file)):
+            stream = Encoding("utf-8", key="filter.encoding").utf8(packed, name=name, tally=Tally())
             try:
-                words += [line.strip() for line in stream.read().decode("utf-8-sig").splitlines()]
+                words += [line.strip() for line in stream.read().decode().splitlines()]
             except UnicodeDecodeError as error:
                 raise ValueError(f"filter.path {file} is not UTF-8 ({error.reason}): save it as UTF-8") from None
     if not any(words):

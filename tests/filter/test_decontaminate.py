@@ -152,6 +152,7 @@ def test_a_short_question_is_searched_beside_a_long_answer(tmp_path):
         ("a.json", f'{{"q": "none"}}\n{{"q": "{ITEM}"}}\n', 2),
         ("a.csv", f'q,a\n"two\nlines",1\n"{ITEM}",2\n', 4),
         ("a.csv", f'"{ITEM}",2\n', 1),
+        ("a.csv", f'q;a\n"{ITEM}";2\n', 2),
         ("a.tsv", f'q\ta\n"open\t1\n{ITEM}\t2\n', 3),
         ("a.txt", f"first\n{ITEM}\nlast", 2),
         ("a", f"\ufeff{ITEM}\r\n", 1),
@@ -164,6 +165,20 @@ def test_items_are_read_from_every_format_with_their_line_or_number(tmp_path, na
     for path in (tmp_path / name, tmp_path / f"{name}.gz"):
         assert Decontaminate(paths=str(path)).matches(ITEM) == [(str(path), line, ITEM[:-1])]
     assert len(Decontaminate(paths=str(tmp_path / "*")).matches(ITEM)) == 2
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-32-be"])
+def test_items_in_utf16_and_utf32_are_read(tmp_path, coding):
+    (tmp_path / "a.csv").write_bytes(f'q;a\n"{ITEM}";"{OTHER}"\n'.encode(coding))
+    filter = Decontaminate(paths=str(tmp_path / "a.csv"), fields=["q"])
+    assert dropped(filter, ITEM)
+    assert not dropped(filter, OTHER)
+
+
+def test_a_binary_file_of_items_is_refused_by_name(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9))
+    with pytest.raises(ValueError, match=r"a\.csv is a PNG image, not text"):
+        Decontaminate(paths=str(tmp_path / "a.csv"))
 
 
 def test_columns_are_selected_by_name(tmp_path):

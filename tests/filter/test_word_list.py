@@ -35,6 +35,12 @@ def listed(tmp_path):
     return [str(tmp_path / "words.txt"), str(tmp_path / "more.txt")]
 
 
+def test_a_list_in_utf16_is_read(tmp_path, listed):
+    path = tmp_path / "wide.txt"
+    path.write_text("\n".join(LISTED), encoding="utf-16")
+    assert WordList(path=str(path)).matcher.single == WordList(path=listed).matcher.single
+
+
 @pytest.mark.parametrize(("text", "word"), FOUND.items())
 def test_listed_words_are_found_in_every_script(text, word):
     assert list(WordMatcher(LISTED).count(text)[0]) == [word]
