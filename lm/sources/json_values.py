@@ -16,19 +16,20 @@ BLANK = re.compile(r"[ \t\n\r]*")
 LARGEST = 1 << 28  # characters of a value
 UNFINISHED = 12  # characters before the end of the buffer, within which a fault may be due to what follows
 DECODER = json.JSONDecoder()
+Numbered = tuple[int, str, object]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a line is not a value."""
+    """Why a line is not a value, with its place."""
 
     reason: str
 
 
 def json_values(
     lines: Iterable[bytes], place: str, *, records_field: str | None = None, key: str = "corpus"
-) -> Iterator[tuple[int, object]]:
-    """Yield (number, value) of each record, where number counts lines in JSON Lines and records in other files.
+) -> Iterator[Numbered]:
+    """Yield (number, place, value) of each record, where number counts lines in JSON Lines and records elsewhere.
 
     Args:
         lines: The file's lines in UTF-8 without byte order mark.
@@ -57,10 +58,13 @@ def json_values(
         for number, line in enumerate(whole, start=1):
             if not line or line.isspace():
                 continue
+            where = f"{place}:{number}"
             try:
-                yield number, json.loads(line)
+                value = json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield number, Fault(f"{place}:{number} is not JSON: {error}")
+                remedy = f"; name its encoding, as {key}.encoding=windows-1252"
+                value = Fault(f"{where} is not JSON: {error}{remedy if isinstance(error, UnicodeError) else ''}")
+            yield number, where, value
 
 
 def _head(lines: Iterator[bytes]) -> list[bytes]:
@@ -95,18 +99,18 @@ class _Values:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
         self._text, self._position, self._number = "", 0, 0
 
-    def sequence(self) -> Iterator[tuple[int, object]]:
+    def sequence(self) -> Iterator[Numbered]:
         """Yield values until the end of the file."""
         while self._next():
             yield self._record()
 
-    def records(self) -> Iterator[tuple[int, object]]:
+    def records(self) -> Iterator[Numbered]:
         """Yield the members of the list that is the whole file."""
         yield from self._list()
         if self._next():
             raise ValueError(f"{self._place}: something follows the list of its {self._number} records: remove it")
 
-    def records_in(self, field: str) -> Iterator[tuple[int, object]]:
+    def records_in(self, field: str) -> Iterator[Numbered]:
         """Yield the members of the list in a field of the file's one object."""
         seen: list[str] = []
         found = yield from self._object(field, "", seen)
@@ -115,7 +119,7 @@ class _Values:
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, seen)) or 'none'}"
             raise ValueError(f"{self._place} has no field {field!r} ({self._key}.records_field): {hint}")
 
-    def _object(self, field: str, above: str, seen: list[str]) -> Iterator[tuple[int, object]]:
+    def _object(self, field: str, above: str, seen: list[str]) -> Iterator[Numbered]:
         """Yield the members of the list in `field`; return whether there is one."""
         self._expect("{", f"({self._key}.records_field is {field!r})")
         found, following = False, self._next()
@@ -135,7 +139,7 @@ class _Values:
         self._expect("}")
         return found
 
-    def _list(self) -> Iterator[tuple[int, object]]:
+    def _list(self) -> Iterator[Numbered]:
         self._expect("[")
         following = self._next()
         while following != "]":
@@ -143,9 +147,9 @@ class _Values:
             following = self._separator("]")
         self._expect("]")
 
-    def _record(self) -> tuple[int, object]:
+    def _record(self) -> Numbered:
         self._number += 1
-        return self._number, self._value()
+        return self._number, f"{self._place}, record {self._number}", self._value()
 
     def _separator(self, end: str) -> str:
         """Pass over a comma; return the character after it, or `end`."""
@@ -199,7 +203,8 @@ class _Values:
             try:
                 parts.append(self._decoder.decode(chunk))
             except UnicodeDecodeError as error:
-                raise self._fault(f"it is not valid UTF-8: {error.reason}") from None
+                remedy = f"name its encoding, as {self._key}.encoding=windows-1252"
+                raise self._fault(f"it is not valid UTF-8 ({error.reason}); {remedy}") from None
             size += len(parts[-1])
             if size > max(len(waiting), 1 << 16):
                 break

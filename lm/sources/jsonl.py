@@ -65,9 +65,9 @@ class JsonlSource(FileSource):
         for name, stream in self.texts(file, tally):
             place = str(file.parent / name)
             before, good = tally.bad, False
-            for number, record in json_values(stream, place, records_field=self.records_field):
+            for number, where, record in json_values(stream, place, records_field=self.records_field):
                 try:
-                    document = self._document(record, f"{name}:{number}", file, tally)
+                    document = self._document(record, f"{name}:{number}", where, file, tally)
                 except MissingFieldError as fault:
                     if not good:
                         raise ValueError(f"{fault}{self._hint(record)}") from None
@@ -81,9 +81,8 @@ class JsonlSource(FileSource):
             if tally.bad > before and not good:
                 raise ValueError(f"{tally.last_bad}: no line of {place} can be read: is it JSON Lines?")
 
-    def _document(self, record: object, name: str, file: Path, tally: Tally) -> Document | None:
-        """Return the document of a record, None if it has no text; `name` is file and line number."""
-        where = str(file.parent / name)
+    def _document(self, record: object, name: str, where: str, file: Path, tally: Tally) -> Document | None:
+        """Return the document of a record, None if it has no text; `name` is file and number, `where` its place."""
         if isinstance(record, Fault):
             raise ValueError(record.reason)
         if not isinstance(record, dict):

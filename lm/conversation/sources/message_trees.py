@@ -1,16 +1,17 @@
 """Conversations from trees of messages with several replies to each (OpenAssistant)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lm.conversation.conversation import Conversation, Message
 from lm.conversation.sources.preferences import Preferences
 from lm.conversation.sources.record import Record
-from lm.conversation.sources.records import HubDataset, field_of
+from lm.conversation.sources.records import HubDataset, field_of, kind_of
 from lm.conversation.sources.roles import known_roles, role_fault
 from lm.conversation.sources.source import LayoutSource
 from lm.conversation.sources.training_flags import is_learned
+from lm.sources.fields import is_missing
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Node:
     """A message in its tree."""
 
     message: Message
-    parent: str | None
+    parent: str | int | float | None
     rank: float  # lower is better; infinite if unranked
     deleted: bool
     task: str
@@ -115,37 +116,50 @@ class MessageTrees(LayoutSource):
         reached = _descendants(children.get(None, []), children, without=lost)
         below = _descendants([*lost], children, without=set()) - lost
         for names, why in (
-            (orphans, "because their parent is missing"),
-            ([name for name in deleted if name not in {*orphans}], "as deleted"),
+            ({*orphans}, "because their parent is missing"),
+            ({*deleted} - {*orphans}, "as deleted"),
             (below, "with the message that they reply to"),
             (nodes.keys() - reached - lost - below, "because they reply to each other in a circle"),
         ):
             if names:
-                self.counts[f"messages were left out {why}"] += len(names)
+                first = next(node.place for name, node in nodes.items() if name in names)
+                self.counts[f"messages were left out {why}, the first: {first}"] += len(names)
         return {name: [each for each in own if each in reached] for name, own in children.items()}
 
     def _nodes(self) -> dict[str, Node]:
         nodes: dict[str, Node] = {}
         for place, record in self.read_records():
-            name = field_of(record, self.id_field, place)
-            parent = field_of(record, self.parent_field, place) or None  # empty in tables
-            if name in (None, ""):
+            name = _id(field_of(record, self.id_field, place), self.id_field, place)
+            parent = _id(field_of(record, self.parent_field, place), self.parent_field, place)
+            if name is None:
                 raise ValueError(f"{place}: field {self.id_field!r} is empty: each message needs an id of its own")
             role = field_of(record, self.role_field, place)
             if role not in self.roles:
                 raise ValueError(f"{place}: {role_fault(role, [role], self.roles)}")
-            if name in nodes:
-                raise ValueError(f"{place}: message {name} exists already ({nodes[name].place}): remove one")
-            rank = record.get(self.rank_field) if self.rank_field is not None else None
-            nodes[name] = Node(
+            node = Node(
                 self._message(record, self.roles[role], place),
                 parent,
-                float("inf") if rank is None else rank,
-                bool(record.get(self.deleted_field)) if self.deleted_field is not None else False,
+                self._rank(record, place),
+                self.deleted_field is not None and _is_true(record.get(self.deleted_field)),
                 self.task(record, place),
                 place,
             )
+            if name not in nodes:
+                nodes[name] = node
+            elif replace(node, place=nodes[name].place) == nodes[name]:
+                self.counts["messages occur a second time, word for word, and were left out"] += 1
+            else:
+                raise ValueError(f"{place}: message {name} exists already ({nodes[name].place}): remove one")
         return nodes
+
+    def _rank(self, record: Record, place: str) -> float:
+        rank = record.get(self.rank_field) if self.rank_field is not None else None
+        if is_missing(rank) or rank == "":
+            return float("inf")
+        try:
+            return float(rank)
+        except (TypeError, ValueError):
+            raise ValueError(f"{place}: field {self.rank_field!r} is {rank!r}, not a number") from None
 
     def _message(self, record: Record, role: str, place: str) -> Message:
         learned = role != "assistant" or is_learned(record, place) is not False
@@ -167,6 +181,22 @@ class MessageTrees(LayoutSource):
                 open_paths += [[*path, name] for name in reversed(further)]
             else:
                 yield path
+
+
+def _id(value: object, field: str, place: str) -> str | int | float | None:
+    """The id of a message; None for null, NaN and blank cells of tables."""
+    if is_missing(value) or value == "":
+        return None
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{place}: field {field!r} is {kind_of(value)}, not an id")
+    return value
+
+
+def _is_true(value: object) -> bool:
+    """Whether a cell says true; tables spell it."""
+    if isinstance(value, str):
+        return value.strip().lower() not in ("", "false", "f", "no", "n", "0", "0.0", "null", "none")
+    return bool(value) and not is_missing(value)
 
 
 def _descendants(starts: list[str], children: dict[str | None, list[str]], *, without: set[str]) -> set[str]:

@@ -1,13 +1,12 @@
 """Records of JSON, CSV, TSV and Parquet files or of a hub data set, with their places.
 
-A file is a table if its name says so. Any other is one JSON list if it opens with `[`, else JSON Lines.
+A file is a table if its name says so. Any other is JSON: lines, one list, or objects one after another.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from itertools import chain, dropwhile, islice
+from itertools import islice
 from pathlib import Path
 
 from lm.bounds import Count
@@ -17,6 +16,7 @@ from lm.files import hash_file
 from lm.sources.encoding import Encoding
 from lm.sources.file_patterns import find_files
 from lm.sources.hugging_face import HubRows
+from lm.sources.json_values import Fault, json_values
 from lm.sources.members import open_members
 from lm.sources.rows import csv_rows, parquet_rows
 from lm.sources.table import DELIMITERS, format_of
@@ -147,7 +147,7 @@ def read_records(
     """Yield (place, record) of each record of a file.
 
     Args:
-        file: A .parquet, .csv or .tsv table; otherwise a JSON list or JSON Lines. May be packed.
+        file: A .parquet, .csv or .tsv table; otherwise JSON Lines, a JSON list or objects in sequence.
         columns: Names of the columns of CSV and TSV without a header.
         quoted: Whether quotes enclose cells of CSV and TSV.
         delimiter: Character between cells of CSV and TSV; None finds it.
@@ -187,36 +187,13 @@ def read_records(
 
 
 def _json_records(stream: Iterable[bytes], member: str) -> Iterator[tuple[str, dict]]:
-    """The records of a JSON list or of JSON Lines."""
-    lines = dropwhile(lambda line: not line[1].strip(), enumerate(stream, start=1))
-    first, opening = next(lines, (1, b""))
-    if opening.lstrip().startswith(b"["):
-        content = b"".join([opening, *(line for _, line in lines)])
-        for number, record in enumerate(_parse(content, member), start=1):
-            yield _object(record, f"{member}, record {number}")
-        return
-    for number, line in chain([(first, opening)], lines):
-        if line.strip():
-            yield _object(_parse(line, f"{member}:{number}"), f"{member}:{number}")
-
-
-def _object(record: object, place: str) -> tuple[str, dict]:
-    if not isinstance(record, dict):
-        raise ValueError(f"{place} is {kind_of(record)}, not an object with fields")
-    return place, record
-
-
-def _parse(text: bytes, place: str) -> object:
-    try:
-        return json.loads(text)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{place} is not JSON: {error}; name the file's encoding, as data.conversations.encoding=windows-1252"
-        ) from None
-    except ValueError as error:
-        remedy = "a file with one object over several lines must be a list: put [ and ] around them"
-        hint = f" ({remedy})" if text.strip() == b"{" else ""
-        raise ValueError(f"{place} is not JSON: {error}{hint}") from None
+    """The records of a file of JSON in any arrangement."""
+    for _, place, record in json_values(stream, member, key="data.conversations"):
+        if isinstance(record, Fault):
+            raise ValueError(record.reason)
+        if not isinstance(record, dict):
+            raise ValueError(f"{place} is {kind_of(record)}, not an object with fields")
+        yield place, record
 
 
 def field_of(record: Mapping, field: str, place: str) -> object:

@@ -121,9 +121,9 @@ def test_all_paths_of_a_tree_are_conversations_held_out_together(tmp_path):
     assert {(one.group, one.task) for one in found} == {("u1", "en")}
     assert [message.role for message in found[1].messages] == ["user", "assistant"] * 2
     assert sorted(read.notes) == [
-        "1 messages were left out as deleted",
-        "1 messages were left out because their parent is missing",
-        "1 messages were left out with the message that they reply to",
+        f"1 messages were left out as deleted, the first: {file}:8",
+        f"1 messages were left out because their parent is missing, the first: {file}:11",
+        f"1 messages were left out with the message that they reply to, the first: {file}:9",
         "1 trees have no answer",
     ]
     assert contents(DetectedLayout(str(file))) == contents(found)
@@ -145,8 +145,8 @@ def test_every_message_that_no_root_leads_to_is_counted(tmp_path):
     read = MessageTrees(str(file), roles={"prompter": "user"})
     assert contents(read) == [["u1", "a1"]]
     assert sorted(read.notes) == [
-        "1 messages were left out because their parent is missing",
-        "3 messages were left out because they reply to each other in a circle",
+        f"1 messages were left out because their parent is missing, the first: {file}:6",
+        f"3 messages were left out because they reply to each other in a circle, the first: {file}:3",
         "fields that were not read: lang",
     ]
     file.write_text(json.dumps(message("u1", None) | {"message_id": None}))
@@ -156,11 +156,40 @@ def test_every_message_that_no_root_leads_to_is_counted(tmp_path):
 
 def test_faults_of_trees_are_refused_by_place(tmp_path):
     file = tmp_path / "a.jsonl"
-    file.write_text("\n".join(map(json.dumps, [TREE[1], TREE[1]])))
+    file.write_text("\n".join(map(json.dumps, [TREE[1], TREE[1] | {"text": "other"}])))
     with pytest.raises(ValueError, match=r"a\.jsonl:2: message u1 exists already \(.*:1\)"):
         list(MessageTrees(str(file), roles={"prompter": "user"}))
     with pytest.raises(ValueError, match=r"a\.jsonl:1: role 'prompter' is unknown: .*roles\.prompter=user"):
         list(MessageTrees(str(file)))
+    for field, value in {"message_id": ["u1"], "parent_id": {"id": 1}, "rank": "first"}.items():
+        file.write_text(json.dumps(TREE[1] | {field: value}))
+        with pytest.raises(ValueError, match=rf"a\.jsonl:1: field '{field}' is "):
+            list(MessageTrees(str(file), roles={"prompter": "user"}))
+
+
+def test_a_message_that_occurs_twice_word_for_word_is_one(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*TREE, *TREE])))
+    read = MessageTrees(str(file), roles={"prompter": "user"}, task_field="lang")
+    assert contents(read) == [["u1", "a4"], ["u1", "a1", "u2", "a2"], ["u1", "a1", "u2", "a3"]]
+    assert f"{len(TREE)} messages occur a second time, word for word, and were left out" in read.notes
+
+
+@pytest.mark.parametrize("root", ["null", "NaN", '""'])
+def test_a_root_is_a_message_whose_parent_is_any_kind_of_nothing_and_ids_may_be_numbers(tmp_path, root):
+    file = tmp_path / "a.jsonl"
+    one = f'{{"message_id": 0, "parent_id": {root}, "role": "user", "text": "u"}}'
+    file.write_text(one + '\n{"message_id": 1, "parent_id": 0.0, "role": "assistant", "text": "a", "rank": NaN}')
+    assert contents(MessageTrees(str(file))) == [["u", "a"]]
+
+
+def test_trees_are_read_from_tables_that_spell_truth_and_ranks(tmp_path):
+    lines = ["message_id;parent_id;role;text;rank;deleted", "1;;user;u;;False", "2;1;assistant;a;1;false"]
+    lines += ["3;1;assistant;b;0;0", "4;1;assistant;c;0;True"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    read = MessageTrees(str(tmp_path / "a.csv"), paths="best")
+    assert contents(read) == [["u", "b"]]
+    assert f"1 messages were left out as deleted, the first: {tmp_path}/a.csv row 4" in read.notes
 
 
 def test_alternating_texts_that_are_not_a_list_are_refused(tmp_path):

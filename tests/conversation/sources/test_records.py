@@ -69,8 +69,8 @@ def test_an_empty_file_has_no_records(tmp_path, text):
         ('{"a": 1}\n"text"', r"a\.json:2 is a str, not an object"),
         ('{"a": 1}\nnull', r"a\.json:2 is None, not an object"),
         ('[{"a": 1}, 7]', r"a\.json, record 2 is an int, not an object"),
-        ('[{"a": 1},', r"a\.json is not JSON: "),
-        ('{\n "a": 1\n}', r"a\.json:1 is not JSON: .*must be a list: put \[ and \] around them"),
+        ('[{"a": 1},', r"a\.json cannot be read from record 2 on: it ends too early"),
+        ('{\n "a": 1\n', r"a\.json cannot be read from record 1 on: it ends too early"),
         (b'{"a": "\xff"}', r"a\.json:1 is not JSON: .*utf-8"),
     ],
 )
@@ -93,3 +93,25 @@ def test_a_missing_field_is_refused_with_the_existing_ones():
 
 def test_types_are_named_with_their_article():
     assert [kind_of(value) for value in (None, 3, "a", [])] == ["None", "an int", "a str", "a list"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{\n "a": 1\n}\n{\n "a": 2\n}', '[\n {"a": 1},\n {\n"a": 2}\n]', '[{"a": 1}, {"a": 2}]']
+)
+def test_objects_over_several_lines_are_read_alone_or_in_a_list(tmp_path, text):
+    path = written(tmp_path / "a.json", text)
+    assert [record for _, record in read_records(path)] == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-32-be"])
+@pytest.mark.parametrize("name", ["a.json", "a.csv", "a.jsonl"])
+def test_records_in_utf16_and_utf32_are_read(tmp_path, coding, name):
+    text = "a;b\rü;1\r" if name.endswith("csv") else '{"a": "ü", "b": "1"}\r\n'
+    (tmp_path / name).write_bytes(text.encode(coding))
+    assert [record for _, record in read_records(tmp_path / name)] == [{"a": "ü", "b": "1"}]
+
+
+def test_a_binary_file_with_a_name_of_records_is_refused_by_name(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"PAR1\x15\4\x15\0\0\0" + bytes(50))
+    with pytest.raises(ValueError, match=r"a\.jsonl is Parquet"):
+        list(read_records(tmp_path / "a.jsonl"))
