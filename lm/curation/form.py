@@ -4,9 +4,11 @@ import re
 
 from lm.conversation import Conversation, Message
 from lm.corpus import Dropped
+from lm.curation.prose import prose_of
 from lm.curation.rules import ConversationRule
 
 ENDS = re.compile(r"[.!?…。！？:;)\]}>\"'”’»`*|]\s*$")
+COMPLETE = re.compile(r"(?:https?://\S+|[=≈]\s*[-+−]?[$€£]?\d[\d.,/]*\S*|#\w+)\s*$")  # address, result, tag
 PROSE = 20  # words from which on a last line is taken for prose, which ends with punctuation
 MARKERS = re.compile(
     r"^\s*#{2,} *(?:instruction|input|response|output)s?:"  # the prompt of Alpaca
@@ -22,7 +24,8 @@ class Form(ConversationRule):
 
     Args:
         unfinished: Drop answers that are cut off: a code fence that is not closed, or a last line of 20 words or more
-            without closing punctuation. Shorter last lines pass, as in lists, verse and tables.
+            without closing punctuation. Shorter last lines pass, as in lists, verse and tables, as do lines of code and
+            those that end with a result, an address or a tag.
         echoes: Drop answers that repeat the question.
         markers: Drop answers with markers of the prompt that they were generated from: `### Instruction:`, `Human:`,
             `<|im_end|>`, `[INST]`.
@@ -54,7 +57,9 @@ class Form(ConversationRule):
 
 def _is_cut_off(answer: str) -> bool:
     last = answer.rstrip().rpartition("\n")[2]
-    return len(last.split()) >= PROSE and not ENDS.search(last)
+    if len(last.split()) < PROSE or ENDS.search(last) or COMPLETE.search(last):
+        return False
+    return prose_of(answer).rstrip().endswith(last.rstrip())
 
 
 def _normalize(text: str) -> str:

@@ -10,22 +10,33 @@ MAX_EXAMPLE = 90  # characters
 
 
 def curation_table(result: Mapping[str, Any]) -> str:
-    """Format one line per rule and reason, most frequent first; then tasks, largest first; then notes."""
-    rows = [("read", result["conversations"], "")]
+    """Format a row per rule with what it removed and left, and its reasons, most frequent first.
+
+    Tasks follow, largest first, then notes.
+    """
+    rows = [("rule", "removed", "left", "first example"), ("(read)", "", f"{result['conversations']}", "")]
     for number, step in enumerate(result["steps"]):
+        left = step["conversations"]
         if number == result["held_out_after"] and result["held_out"]:  # of the conversations that can be trained on
-            rows.append(("held out", -result["held_out"], ""))
-        if number or step["dropped"]:
-            rows.append((step["step"], step["conversations"], ""))
-        for reason, drops in sorted(step["dropped"].items(), key=lambda item: (-item[1]["conversations"], item[0])):
-            first = drops["examples"][0]
-            example = f"{first['place'].rpartition('/')[2]}: {first['detail']}"
-            example = example if len(example) <= MAX_EXAMPLE else f"{example[: MAX_EXAMPLE - 1]}…"
-            rows.append((f"  {reason}", -drops["conversations"], example))
-    rows.append(("chosen", result["chosen"], ""))
-    width = max(len(name) for name, _, _ in rows)
-    lines = [f"{name:<{width}}  {count:>9}  {example}".rstrip() for name, count, example in rows]
+            rows.append(("(held out)", f"{result['held_out']}", f"{left}", ""))
+        dropped = sorted(step["dropped"].items(), key=lambda item: (-item[1]["conversations"], item[0]))
+        removed = sum(drops["conversations"] for _, drops in dropped)
+        examples = [_example(drops["examples"][0]) for _, drops in dropped]
+        alone = len(dropped) == 1 and dropped[0][0] == step["step"]
+        rows.append((step["step"], f"{removed}", f"{left - removed}", examples[0] if alone else ""))
+        if not alone:
+            reasons = zip(dropped, examples, strict=True)
+            rows += [(f"  {reason}", f"{drops['conversations']}", "", example) for (reason, drops), example in reasons]
+    last = rows[-1][2] or next(left for _, _, left, _ in reversed(rows) if left)
+    rows.append(("(not chosen)", f"{int(last) - result['chosen']}", f"{result['chosen']}", ""))
+    width = max(len(row[0]) for row in rows)
+    lines = [f"{name:<{width}}  {removed:>8}  {left:>8}  {example}".rstrip() for name, removed, left, example in rows]
     return "\n".join([*lines, *_task_lines(result["tasks"]), *(f"note: {note}" for note in result["notes"])])
+
+
+def _example(first: Mapping[str, str]) -> str:
+    example = f"{first['place'].rpartition('/')[2]}: {first['detail']}"
+    return example if len(example) <= MAX_EXAMPLE else f"{example[: MAX_EXAMPLE - 1]}…"
 
 
 def _task_lines(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:

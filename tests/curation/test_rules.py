@@ -50,6 +50,12 @@ def test_malformed_answers_are_dropped(answer, reason):
         "| a | b |\n|---|---|\n" + "| 1 " * 25 + "|",
         "Type `<br>` or a < b and c |> d; the assistant: no mark of a prompt.",
         "A human: a being that " + "talks " * 20 + "much.",
+        "x = " + "a + " * 25 + "0.816",
+        "The sum is " + "1 + " * 25 + "1 = 26",
+        "Read more about " + "all " * 25 + "of it at https://example.org/a/b",
+        "So happy " + "and " * 25 + "glad #puppy",
+        "```sql\nSELECT " + "a, " * 25 + "b\n```",
+        "for (x in y) { " + "f(x) " * 25 + "\n  /* " + "why " * 25 + "*/",
     ],
 )
 def test_well_formed_answers_pass(answer):
@@ -115,6 +121,15 @@ def test_of_near_duplicates_the_longest_is_kept():
     rule = TextRule(NearDuplicates(shingle=3, keep="longest"), part="answers")
     others = [talk(" ".join(f"{place}x{number}" for number in range(60))) for place in range(20)]
     assert set(rule([talk(" ".join(words)), *others, talk(longer), talk(changed)])) == {0, 22}
+
+
+def test_the_rule_of_repetition_judges_prose_and_no_code():
+    config, _ = examine(Composition("curate", directory=config_directory()).compose(["conversations.path=x"]))
+    rule = build(config["rules"]["repetition"])
+    code = "\n".join(f"if n == {number}:\n    print('the number is {number}')" for number in range(30))
+    prose = " ".join(["the number is one and so it is"] * 30) + "."
+    talks = [talk(code), talk(f"```\n{prose}\n```"), talk(prose), talk(f"{code}\n\n{prose}")]
+    assert set(rule(talks)) == {2, 3}
 
 
 def test_a_filter_of_documents_judges_only_its_part_and_no_short_text(tmp_path):

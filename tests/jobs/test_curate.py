@@ -73,7 +73,58 @@ def test_every_conversation_has_one_outcome_and_the_counts_add_up(place, chosen)
     assert result["conversations"] == 60
     assert result["held_out"] == len(held_out)
     assert sum(found["conversations"] for found in result["tasks"].values()) == 60 - len(held_out) - 1
-    assert "talks.jsonl:3: as an ai" in curation_table(result)
+    table = curation_table(result).splitlines()
+    assert table[0].split() == ["rule", "removed", "left", "first", "example"]
+    assert [line.split()[:3] for line in table if line.startswith("faulty")] == [["faulty", "1", "59"]]
+    assert any(line.split()[:4] == ["the", "answer", "is", "empty"] and "talks.jsonl:10" in line for line in table)
+    alone = next(line for line in table if line.startswith("boilerplate"))
+    left = 59 - len(held_out)
+    assert alone.split()[:3] == ["boilerplate", "1", f"{left - 1}"]
+    assert alone.endswith("talks.jsonl:3: as an ai")
+    counts = [line.split() for line in table if line.startswith("(not chosen)")]
+    assert counts == [["(not", "chosen)", f"{left - 2 - 10}", "10"]], "what was removed adds up"
+
+
+def test_a_hint_of_the_reader_names_the_key_of_this_job(place, capsys):
+    said = {"messages": [{"role": "User", "content": "hi"}, {"role": "Assistant", "content": "ho"}]}
+    write(place / "roles.jsonl", [said] * 20)
+    path = f"conversations.path={place}/roles.jsonl"
+    with pytest.raises(ValueError, match=r"name its role: \+conversations\.roles\.User=user \+conversations\.roles\."):
+        call_job(config(place, "roles", path, "conversations.task_field=null"))
+    named = ["+conversations.roles.User=user", "+conversations.roles.Assistant=assistant"]
+    result = call_job(config(place, "roles", path, "conversations.task_field=null", "~rules.duplicates", *named))
+    assert result["notes"] == ["read as messages"]
+    write(place / "empty.jsonl", [said | {"messages": said["messages"][:1]}] * 3)
+    with pytest.raises(
+        ValueError, match=r"3 of 3 conversations cannot be trained .*data/conversations@conversations=mess"
+    ):
+        call_job(
+            config(place, "empty", f"conversations.path={place}/empty.jsonl", "conversations.task_field=null", *named)
+        )
+
+
+def test_tools_and_marks_go_through_the_selection_into_training(place):
+    tool = {"type": "function", "function": {"name": "add"}}
+    talks = [
+        {
+            "messages": [
+                {"role": "user", "content": f"{number}?"},
+                {"role": "assistant", "content": "wrong", "train": False},
+                {"role": "user", "content": "No."},
+                {"role": "assistant", "content": f"It is {number}."},
+            ],
+            "tools": [tool],
+        }
+        for number in range(12)
+    ]
+    write(place / "marked.jsonl", talks)
+    path = f"conversations.path={place}/marked.jsonl"
+    call_job(config(place, "marked", path, "conversations.task_field=null", "keep=5"))
+    read = list(DetectedLayout(str(place / "curate" / "marked" / "conversations.jsonl")))
+    assert len(read) >= 5
+    for talk in read:
+        assert talk.tools == (tool,)
+        assert [turn.supervised for turn in talk.messages] == [True, False, True, True]
 
 
 def test_written_conversations_are_unchanged_and_split_as_before(chosen):
@@ -168,7 +219,7 @@ def test_training_on_chosen_and_on_random_ones_is_compared(place, capsys):
     assert "longer than 128 tokens" not in output, (
         "conversations that do not fit are neither chosen, drawn nor held out"
     )
-    assert output.index("longer than the context") < output.index("held out   ")
+    assert output.index("longer than the context") < output.index("(held out)")
     outcomes = lines(place / "curate" / "learned" / "outcomes.jsonl")
     assert all("difficulty" in each for each in outcomes if each["outcome"] in ("chosen", "not chosen"))
 
