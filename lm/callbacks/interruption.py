@@ -1,10 +1,8 @@
-"""Save and exit on Ctrl-C, SIGTERM or SIGUSR1; exit at once on a second Ctrl-C."""
+"""Save and exit on Ctrl-C, SIGTERM, SIGHUP or SIGUSR1; exit at once on a second one, or if nothing is to be saved."""
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
 from typing import NoReturn
 
 import torch
@@ -12,13 +10,17 @@ from lightning import Callback
 
 from lm.callbacks.checkpoints import validation_follows
 from lm.checkpoint.files import save
-from lm.run import Interrupted
+from lm.process.signals import SIGNALS, Interrupted, ends_process, is_repeated, leave, on_arrival
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+CAUGHT = (signal.SIGINT, *SIGNALS)
 
 
 class Interruption(Callback):
     """Record the signal, save after the step in which it arrived, and raise `Interrupted`. Ranks agree on the step.
+
+    Before the first step of this process is done there is nothing to save, and the batch that is prepared may be
+    gigantic: the process exits at once. So it does on a second signal. SIGUSR1, by which Slurm announces the time
+    limit, always waits for a step, after which the job is queued again.
 
     Lightning's own handlers are not installed: on SIGTERM they notify the other ranks, which are busy in another
     collective, and exit with 0 and nothing saved; on Slurm's SIGUSR1 they requeue a job that is still running.
@@ -26,6 +28,8 @@ class Interruption(Callback):
 
     def __init__(self) -> None:
         self.received = self._agreed = 0
+        self.trained = False  # whether this process has done a step
+        self._arrived: list[tuple[int, float]] = []
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -34,10 +38,10 @@ class Interruption(Callback):
         They are blocked until `setup`. Ranks launched in between inherit the mask, so that a signal cannot kill them
         before they can record it. Lightning would then kill the whole job.
         """
-        before = {number: signal.signal(number, self._record) for number in CAUGHT}
+        before = {number: signal.signal(number, self._record) for number in filter(ends_process, CAUGHT)}
         signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
-            with exit_on_second_interrupt():
+            with on_arrival(self._act):
                 yield
         except Interrupted as interrupted:
             if self.received and not interrupted.signal_number:  # the run had already stopped early, and saved
@@ -55,6 +59,7 @@ class Interruption(Callback):
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
+        self.trained = True
         received = self.received
         if trainer.world_size > 1:
             own = torch.tensor(received, device=trainer.strategy.root_device)
@@ -71,38 +76,14 @@ class Interruption(Callback):
         save(trainer, "last")
         raise Interrupted(received, f"saved at step {trainer.global_step} of {trainer.max_steps}")
 
+    def _act(self, number: int) -> None:
+        """End the process at once where waiting for the end of a step is of no use. Runs in a thread of its own."""
+        if signal.getsignal(number) == signal.SIG_IGN:
+            return
+        if is_repeated(number, self._arrived):
+            leave(number, "interrupted twice, so the last step was not saved")
+        if not self.trained and number != signal.SIGUSR1:
+            leave(number, "interrupted before the first step")
+
     def _record(self, number: int, frame) -> None:
         self.received = number
-
-
-@contextmanager
-def exit_on_second_interrupt() -> Iterator[None]:
-    """Exit with 130 on the second SIGINT inside the context; the first one is left to its handler.
-
-    Python runs handlers only when the main thread returns to Python, which it does not while it waits in a collective
-    that another rank has not joined. A thread therefore counts the byte that Python writes for each signal on arrival.
-    It receives SIGINT also while the main thread blocks it. Files are renamed into place, so none is torn.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    Thread(target=_count_interrupts, args=(reader,), daemon=True).start()
-    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(writer)  # which ends the thread
-
-
-def _count_interrupts(reader: int) -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    interrupts = 0
-    while number := os.read(reader, 1):
-        interrupts += number[0] == signal.SIGINT
-        if interrupts == 2:
-            os._exit(128 + signal.SIGINT)
-    os.close(reader)
-
-
-# A forked data worker shares the pipe; one Ctrl-C written by several processes would count several times.
-os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))

@@ -13,6 +13,7 @@ from lm.config.check import examine
 from lm.config.composition import leave_hydra
 from lm.config.target import is_job, is_node, locate
 from lm.process.failure import one_line, report_failure
+from lm.process.signals import interruption_behind, unwinding
 from lm.process.supervisor import supervised_ranks
 from lm.run import Run
 from lm.sweep import Job, Outcome, Pruned, sweep_name
@@ -33,7 +34,7 @@ def run_composed(config: DictConfig, *, node: dict | None = None) -> Any:
     try:
         return call_job(node or _plain(config))
     except Exception as error:
-        raise SystemExit(report_failure(error)) from None
+        raise interruption_behind(error) or SystemExit(report_failure(error)) from None
 
 
 def freeze(config: DictConfig) -> Job | Outcome:
@@ -64,6 +65,8 @@ def run_sweep_job(job: Job) -> Outcome:
         CONSOLE.line(f"{job.name} is {pruned.message}, at {pruned.value:.6g}")
         return replace(outcome, value=pruned.value, pruned_at=pruned.step)
     except Exception as error:
+        if interruption := interruption_behind(error):
+            raise interruption from None
         return replace(outcome, code=report_failure(error), error=one_line(error))
 
 
@@ -91,12 +94,16 @@ def call_job(node: dict, changes: Mapping[str, Any] | None = None) -> Any:
         raise ValueError(f"_target_: {complaint}")
     parts = {key: value for key, value in node.items() if key not in ("_target_", "run")}
     if "run" not in node:
-        return function(**_parts(parts))
+        built = _parts(parts)
+        with unwinding():
+            return function(**built)
     run: Run = build(node["run"], key="run")
     run.open(node)
     try:
         with supervised_ranks(run.directory / "config.json") as run.supervisor:
-            return function(run=run, **_parts(parts))
+            built = _parts(parts)
+            with unwinding():
+                return function(run=run, **built)
     finally:
         run.close()
 

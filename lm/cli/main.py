@@ -1,13 +1,12 @@
 """The command `lm`: parsing, signals and exit codes. Hydra is imported only when a job runs."""
 
 import json
-import re
-import shlex
 import signal
 import sys
 import threading
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -21,15 +20,21 @@ from lm.config.outline import config_directory, jobs
 from lm.process.distribution import version, with_local_commands
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
 from lm.process.ranks import die_with_parent, is_first_process
-from lm.run import Interrupted
+from lm.process.signals import (
+    SIGNALS,
+    Interrupted,
+    ends_process,
+    exit_code,
+    interruption_behind,
+    on_signal,
+    print_last_words,
+    unwinding,
+)
 from lm.sweep import Outcome, summary_table, write_summary
 from lm.sweep.job import CONSOLE, run_job_file
 
 if TYPE_CHECKING:
     from lm.config.composition import Composition
-
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # besides Ctrl-C; during training a callback handles them
-RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
 
 
 class _Parser(ArgumentParser):
@@ -44,39 +49,28 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal with fewer characters is no reason to fail
     main_thread = threading.current_thread() is threading.main_thread()  # elsewhere signals cannot be caught
-    before = {number: signal.getsignal(number) for number in SIGNALS} if main_thread else {}
+    before = {number: signal.getsignal(number) for number in SIGNALS if ends_process(number)} if main_thread else {}
     try:
         for number in before:
-            signal.signal(number, _interrupt)
+            signal.signal(number, on_signal)
         code = _dispatch(arguments, directory or config_directory())
         sys.stdout.flush()  # here, where a closed pipe is still handled
         return code
-    except KeyboardInterrupt:
-        _print_resume_command("interrupted", arguments)
-        return INTERRUPTED
-    except Interrupted as interrupted:
-        _print_resume_command(interrupted.message, arguments)
-        # 0 on other ranks: on another code their launcher would kill the first rank, which may still be saving
-        return 128 + interrupted.signal_number if is_first_process() else 0
+    except (KeyboardInterrupt, Interrupted) as interruption:
+        return _end_interrupted(interruption, arguments)
     except Exception as error:
-        return report_failure(error)
+        interruption = interruption_behind(error)
+        return _end_interrupted(interruption, arguments) if interruption else report_failure(error)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise Interrupted(number, "interrupted")
-
-
-def _print_resume_command(state: str, arguments: list[str]) -> None:
-    """Print the state and the command that resumes: the same without `restart`, which would start again."""
-    if arguments[:1] == ["_job"]:
-        print(f"\n{state}", file=sys.stderr)
-    elif is_first_process():
-        again = [word for word in arguments if not RESTART.match(word)]
-        which = "the same command again" if again == arguments else "the command without restart"
-        print(f"\n{state}; run {which} to resume: {shlex.join(['lm', *again])}", file=sys.stderr)
+def _end_interrupted(interruption: BaseException, arguments: Sequence[str]) -> int:
+    """Print the state and how to resume, and return the exit code."""
+    saved = isinstance(interruption, Interrupted)
+    print_last_words(interruption.message if saved else "interrupted", arguments)
+    return exit_code(interruption.signal_number) if saved else INTERRUPTED
 
 
 def _dispatch(arguments: list[str], directory: Path) -> int:
@@ -155,7 +149,8 @@ def _run(options: Namespace, directory: Path) -> int:
             return 0
         node, faults = examine_command(composition, overrides, multirun=multirun)
         if not faults:
-            outcomes = composition.run(partial(run_composed, node=node), overrides, multirun=multirun)
+            with unwinding() if multirun else nullcontext():  # a sweep ends the jobs that it has started
+                outcomes = composition.run(partial(run_composed, node=node), overrides, multirun=multirun)
             return _summary(composition, overrides, outcomes)
     except BrokenPipeError:
         raise  # an OSError, but of the pipe and not of a config file

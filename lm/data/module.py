@@ -79,5 +79,5 @@ def _ignore_signals(worker: int) -> None:
 
     A worker that dies of such a signal ends the run before it saves.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

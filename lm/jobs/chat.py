@@ -8,6 +8,7 @@ from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat_input import HELP, as_utf8, next_entry, open_input
 from lm.model import Transformer
+from lm.process.signals import forget_signals
 from lm.tokenizer import Tokenizer
 
 
@@ -154,6 +155,7 @@ def _converse(conversation: Chat) -> None:
             print(end="\n" if interactive else "", flush=True)
             entry = next_entry(read)
         except KeyboardInterrupt:
+            forget_signals()
             print("(quit with Ctrl-D or /exit)")
             continue
         if entry.note:
@@ -178,6 +180,7 @@ def _answer(conversation: Chat, content: str) -> None:
             print(piece, end="", flush=True)
         print()
     except KeyboardInterrupt:
+        forget_signals()
         pieces.close()
         print(" (stopped)")
     if conversation.note:

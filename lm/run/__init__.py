@@ -1,5 +1,6 @@
 """Named runs: their directories, manifests and locks."""
 
-from lm.run.run import Interrupted, Run
+from lm.process.signals import Interrupted
+from lm.run.run import Run
 
 __all__ = ["Interrupted", "Run"]

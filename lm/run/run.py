@@ -22,15 +22,6 @@ from lm.run.manifest import REMEDY, check_same_config, identity, read_manifest, 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-class Interrupted(BaseException):
-    """A signal ended the run after it saved. Not an Exception, so that a sweep does not continue with its next job."""
-
-    def __init__(self, signal_number: int, message: str):
-        super().__init__(signal_number, message)
-        self.signal_number = signal_number
-        self.message = message
-
-
 class Run:
     """A named run with the directory `<root>/<job>/<name>/`; the same name again resumes it.
 

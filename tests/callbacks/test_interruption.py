@@ -15,8 +15,9 @@ import torch
 from lightning import Trainer
 
 from lm.callbacks import Interruption
-from lm.callbacks.interruption import CAUGHT, exit_on_second_interrupt
+from lm.callbacks.interruption import CAUGHT
 from lm.cli.call import call_job
+from lm.process.signals import on_arrival
 from lm.run import Interrupted
 from lm.run.manifest import read_manifest
 from support.training_runs import make_corpus, of_seconds, pretraining, run
@@ -25,10 +26,17 @@ TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 SLOW = "+callbacks.slow={_target_: support.killers.Slow, seconds: 0.1}"
 
 
+def after_a_step() -> Interruption:
+    """Before the first step a signal ends the process, which is that of the tests."""
+    interruption = Interruption()
+    interruption.trained = True
+    return interruption
+
+
 @pytest.fixture
 def training():
     before = {number: signal.getsignal(number) for number in CAUGHT}
-    interruption = Interruption()
+    interruption = after_a_step()
     with interruption.caught():
         interruption.setup(SimpleNamespace(_signal_connector=SimpleNamespace()), None, "fit")
         yield interruption
@@ -48,7 +56,7 @@ def test_a_signal_before_setup_is_blocked_and_recorded_by_a_run_that_ends_there(
         return {*CAUGHT} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     assert not blocked()
-    interruption = Interruption()
+    interruption = after_a_step()
     with interruption.caught():
         assert blocked() == {*CAUGHT}
         signal.raise_signal(signal.SIGTERM)
@@ -60,12 +68,13 @@ def test_a_signal_before_setup_is_blocked_and_recorded_by_a_run_that_ends_there(
 def test_lightnings_handlers_are_not_installed_even_on_slurm(monkeypatch):
     for name, value in {"NTASKS": 1, "PROCID": 0, "LOCALID": 0, "NODEID": 0, "JOB_ID": 7, "JOB_NAME": "lm"}.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
-    interruption = Interruption()
+    monkeypatch.setattr("lm.process.signals.APART", 60.0)
+    interruption = after_a_step()
     trainer = Trainer(accelerator="cpu", logger=False, callbacks=[interruption])
     with interruption.caught():
         interruption.setup(trainer, None, "fit")
         trainer._signal_connector.register_signal_handlers()
-        for number in CAUGHT:
+        for number in CAUGHT:  # almost at once, as from several processes
             signal.raise_signal(number)
             assert interruption.received == number
             assert signal.getsignal(number) == interruption._record
@@ -88,6 +97,7 @@ def test_a_second_interrupt_ends_a_process_whose_main_thread_waits_in_c(training
         from types import SimpleNamespace
         from lm.callbacks import Interruption
         interruption = Interruption()
+        interruption.trained = True
         with interruption.caught():
             if {training}:
                 interruption.setup(SimpleNamespace(_signal_connector=SimpleNamespace()), None, "fit")
@@ -161,7 +171,10 @@ def test_a_second_interrupt_while_saving_exits_at_once_and_leaves_no_torn_file(c
         os.killpg(started.process.pid, signal.SIGINT)
         time.sleep(0.2)
     code, errors = started.ended()
-    assert (code, errors) == (128 + signal.SIGINT, "")
+    assert code == 128 + signal.SIGINT
+    assert errors.startswith(
+        "\ninterrupted twice, so the last step was not saved; run the same command again to resume"
+    )
     assert saved(tmp_path / "pretrain/run") == before
     assert run(pretraining(corpus, tmp_path, "run")) == 0
     assert not list((tmp_path / "pretrain/run/checkpoints").glob(".*"))
@@ -195,25 +208,27 @@ def test_a_second_interrupt_ends_all_ranks(corpus, tmp_path):
     for _ in range(2):
         os.killpg(started.process.pid, signal.SIGINT)
         time.sleep(0.2)
-    assert started.ended() == (128 + signal.SIGINT, "")
+    code, errors = started.ended()
+    assert (code, errors.count("\ninterrupted twice")) == (128 + signal.SIGINT, 1)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGUSR1, 138), (signal.SIGINT, 130)])
-def test_a_signal_before_training_exits_with_its_code_and_prints_how_to_resume(number, code, corpus, tmp_path):
-    started = Started(corpus, tmp_path)
-    status = Path(f"/proc/{started.process.pid}/status")
-    if not status.exists():
-        pytest.skip("needs the signal masks of /proc")
-
-    def catches() -> bool:
-        [mask] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt")]
-        return int(mask, 16) >> (signal.SIGUSR1 - 1) & 1
-
-    started.until(catches)
+@pytest.mark.parametrize(("number", "line"), [(signal.SIGTERM, "interrupted before the first step"), (None, "")])
+def test_a_signal_while_a_giant_batch_is_prepared_ends_the_run_at_once(number, line, corpus, tmp_path):
+    """Nothing is to be saved before the first step. SIGUSR1 of Slurm waits for it."""
+    slow = "+callbacks.slow={_target_: support.killers.SlowToPrepare, seconds: 600, note: " + f"{tmp_path / 'note'}}}"
+    started = Started(corpus, tmp_path, slow)
+    started.until((tmp_path / "note").exists)
+    if number is None:
+        started.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        assert started.process.poll() is None
+        started.process.kill()
+        return
     started.process.send_signal(number)
-    exit_code, errors = started.ended()
-    assert exit_code == code
-    assert "; run the same command again to resume: lm pretrain " in errors
+    code, errors = started.ended()
+    assert code == 128 + number
+    assert errors.startswith(f"\n{line}; run the same command again to resume: lm pretrain ")
+    assert errors.count("\n") == 2
 
 
 def test_the_wakeup_file_is_restored_and_no_thread_is_left():
@@ -222,7 +237,7 @@ def test_the_wakeup_file_is_restored_and_no_thread_is_left():
     os.set_blocking(writer, False)
     first = signal.set_wakeup_fd(writer)
     try:
-        with exit_on_second_interrupt():
+        with on_arrival(lambda number: None):
             (counting,) = {*threading.enumerate()} - known
     finally:
         restored = signal.set_wakeup_fd(first)
@@ -236,7 +251,7 @@ def test_the_wakeup_file_is_restored_and_no_thread_is_left():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_does_not_count_interrupts():
     """The same Ctrl-C reaches a data worker too, and two bytes for it would end the run unsaved."""
-    with exit_on_second_interrupt():
+    with on_arrival(lambda number: None):
         child = os.fork()
         if not child:
             os._exit(0 if signal.set_wakeup_fd(-1) == -1 else 1)

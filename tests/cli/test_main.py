@@ -15,8 +15,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
 import lm.__main__ as process
-from lm.cli.main import SIGNALS, _interrupt, main
+from lm.cli.main import SIGNALS, main
 from lm.config.outline import config_directory
+from lm.process.signals import on_signal
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
@@ -280,7 +281,7 @@ def test_a_signal_right_after_its_handler_is_set_is_not_a_bug(
 
     def catch_and_come(which: signal.Signals, handler: Callable) -> Callable:
         replaced = catch(which, handler)
-        if which in (number, SIGNALS[-1]) and handler == _interrupt:
+        if which in (number, SIGNALS[-1]) and handler == on_signal:
             signal.raise_signal(number)
         return replaced
 

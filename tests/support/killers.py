@@ -51,6 +51,19 @@ class KillWhileSaving(Callback):
         torch.save = half
 
 
+class SlowToPrepare(Callback):
+    """Spend some seconds in C before the first micro-batch, as a gigantic one does, and note that in a file."""
+
+    def __init__(self, seconds: float, note: str):
+        self.seconds, self.note = seconds, Path(note)
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        self.note.touch()
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:  # Python returns to it after a signal
+            time.sleep(1)
+
+
 class SlowWhileSaving(Callback):
     """Stay half-way through each checkpoint for some seconds, as on a slow disk, and note that in a file."""
 
