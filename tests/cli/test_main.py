@@ -493,7 +493,9 @@ def test_garbage_is_collected_rarely_and_not_at_exit(monkeypatch: pytest.MonkeyP
             raise raised
         return 3
 
-    monkeypatch.setattr(process, "main", command)
+    monkeypatch.setattr("lm.cli.main.main", command)
+    monkeypatch.setattr(process, "end_in_words", lambda arguments: None)  # this process is that of the tests
+    monkeypatch.setattr(process, "ignore_signals", lambda: None)
     try:
         with pytest.raises(SystemExit, match=r"^3$"):
             process.start()
