@@ -1,226 +1,192 @@
 """The chat_template of a Hugging Face model, written in Jinja."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date as today
 from pathlib import Path
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
-from jinja2.ext import Extension
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from lm.conversation.conversation import Conversation, Message, check_turn
-from lm.conversation.encoder import ConversationEncoder
+from lm.conversation.jinja_source import CLOCK, Names, compile_source, read_source, variables_of
+from lm.conversation.rendered_text import encode_rendered, special_pattern
+from lm.conversation.script import PLACEHOLDER, Script, Skeleton, said_of
 from lm.conversation.template import EncodedConversation, Template, target_of
-from lm.tokenizer import Tokenizer
+from lm.tokenizer import SPECIAL_TOKENS, Tokenizer
 
-NAMES = ("bos_token", "eos_token", "pad_token", "unk_token")
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """What a template writes around the contents of a sequence of roles.
-
-    Args:
-        around: The text before each turn's content, and the one after the last.
-        strips: For each turn, whether white space at the ends of its content is removed.
-    """
-
-    around: list[str]
-    strips: list[bool]
+END_OF_DOCUMENT = SPECIAL_TOKENS[0]
+THOUGHTS = ("reasoning_content", "thinking", "reasoning")  # what templates call the thoughts of an answer
 
 
 class ChatTemplate(Template):
-    """The `chat_template` of an imported model, rendered in jinja2's sandbox.
+    """The `chat_template` of an imported model, rendered in jinja2's sandbox as transformers does.
 
-    The template is rendered with a placeholder for each content. Text around the placeholders may hold special
-    tokens; contents are inserted afterwards, as text. Each answer is supervised, with what follows it up to the first
-    special token. A conversation is refused, by turn, if the template would write more than text around its contents
-    (some leave out earlier turns or reasoning), or would write other text before an answer than it prompts with.
+    An answer is learned after the text that the template prompts with, as the template writes it when it is the last
+    turn, up to the first special token after it. Where the template writes it otherwise once turns follow, as Qwen3,
+    which puts an empty think block before the last answer only, `parts` splits the conversation, so that training
+    equals prompting. A conversation is refused, by turn, if the template rewrites what is said or leaves it out.
+    Special tokens are those of the imported tokenizer in the template's own text; what people say stays text.
 
     Args:
         path: A tokenizer_config.json, a chat_template.jinja, or a directory that holds either.
+        variables: Further variables of the template, {enable_thinking: false}; null for none.
+        date: Today for templates that ask for it with `strftime_now`, in ISO format. null takes the day on which the
+            run starts; it is recorded, so that a resumed run and chat use the same one.
+        added_tokens: Whether tokens that lm adds to an imported tokenizer, as `<|user|>`, are special tokens for the
+            template too. false takes them as text, as the model does for which the template was written.
         source: The Jinja source, as a run recorded it; then `path` is not read. null reads `path`.
         names: Names of special tokens as the template uses them, {bos_token: "<s>"}; recorded with `source`.
     """
 
-    def __init__(self, path: str, *, source: str | None = None, names: dict[str, str] | None = None):
-        self.path = path
-        self._source, self._names = _read(Path(path).expanduser()) if source is None else (source, dict(names or {}))
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
-        )
-        environment.filters["tojson"] = _to_json
-        environment.globals["raise_exception"] = _refuse
-        try:
-            self._template = environment.from_string(self._source)
-        except TemplateSyntaxError as error:
-            raise ValueError(f"template.path {path}: its chat_template is not Jinja: {error}") from None
-        self._skeletons: dict[tuple[str, ...], Skeleton] = {}
+    separates_answers = False
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        variables: dict | None = None,
+        date: str | None = None,
+        added_tokens: bool = False,
+        source: str | None = None,
+        names: Names | None = None,
+    ):
+        self.path, self.variables, self.added_tokens = path, dict(variables or {}), added_tokens
+        self._source, self._names = read_source(Path(path).expanduser()) if source is None else (source, names or {})
+        read = variables_of(self._source)
+        self.takes_tools = "tools" in read
+        self.date_given = date is not None
+        self.date = (date or today.today().isoformat()) if CLOCK in read else None
+        self._template = compile_source(self._source, date=self.date, where=f"template.path {path}")
+        self._scripts: dict[str, Script] = {}  # the last one, by the tokenizer's fingerprint
+        self._skeletons: dict[tuple, Skeleton] = {}
 
     def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> EncodedConversation:
         conversation.check()
         messages, place = conversation.messages, conversation.place
         try:
-            skeleton = self._skeleton(tuple(message.role for message in messages))
-            contents = [_content(message, strip) for message, strip in zip(messages, skeleton.strips, strict=True)]
-            self._compare(messages, skeleton, contents)
+            script = self._checked_script(conversation, tokenizer)
+            text = script.whole(len(messages), learned=messages[-1].learned)
+            spans = script.spans(text, messages)
         except ValueError as fault:
             raise ValueError(f"{place}, {fault}") from None
-        encoder = ConversationEncoder(tokenizer)
-        for message, text, content in zip(messages, skeleton.around, contents, strict=False):
-            encoder.add_template_text(self._checked(text, tokenizer))
-            encoder.add_content(message.role, content)
-        encoder.add_template_text(self._checked(skeleton.around[-1], tokenizer))
-        return encoder.encoded(place)
+        return encode_rendered(
+            text, spans, special=self.special_tokens(tokenizer), tokenizer=tokenizer, disguise=script.disguise
+        )
 
-    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
+    def parts(self, conversation: Conversation, tokenizer: Tokenizer) -> list[Conversation]:
+        conversation.check()
+        messages = conversation.messages
+        learned = [number for number, message in enumerate(messages, start=1) if message.learned]
+        try:
+            script = self._checked_script(conversation, tokenizer)
+            whole = script.whole(len(messages), learned=messages[-1].learned)
+            if all(script.follows(whole, number) for number in learned):
+                return [conversation]
+            parts = []
+            while learned:
+                text = script.whole(learned[-1], learned=True)
+                here = {number for number in learned if script.follows(text, number)}
+                turns = enumerate(messages[: learned[-1]], start=1)
+                parts.append(tuple(replace(turn, supervised=number in here) for number, turn in turns))
+                learned = [number for number in learned if number not in here]
+        except ValueError as fault:
+            raise ValueError(f"{conversation.place}, {fault}") from None
+        return [replace(conversation, messages=part) for part in reversed(parts)]
+
+    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[dict] = ()) -> list[int]:
         for number, message in enumerate(messages, start=1):
             check_turn(message, f"turn {number}")
-        skeleton = self._skeleton((*(message.role for message in messages), "assistant"))
-        encoder = ConversationEncoder(tokenizer)
-        for message, text, strip in zip(messages, skeleton.around, skeleton.strips, strict=False):
-            encoder.add_template_text(self._checked(text, tokenizer))
-            encoder.add_text(_content(message, strip))
-        encoder.add_template_text(self._checked(skeleton.around[len(messages)], tokenizer))
-        encoder.begin_answer("")
-        return encoder.tokens
+        script = self._script(messages, tools, tokenizer)
+        text = script.prompt(len(messages))
+        self._check_names(text, tokenizer)
+        spans = script.spans(text, [replace(message, supervised=False) for message in messages])
+        return encode_rendered(
+            text, spans, special=self.special_tokens(tokenizer), tokenizer=tokenizer, disguise=script.disguise
+        ).tokens
 
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
-        pieces = tokenizer.split_special(self._simplest.around[-1])
-        stop = next((piece for piece in pieces if isinstance(piece, int)), None)
+        special = self.special_tokens(tokenizer)
+        stop = special_pattern(special).search(self._around(tokenizer)[1])
         if stop is None:
             raise ValueError(
-                f"template.path {self.path}: after an answer it writes {self._simplest.around[-1]!r}, which holds no "
-                "special token of this tokenizer: use it with the model's own tokenizer"
+                f"template.path {self.path}: after an answer it writes {self._around(tokenizer)[1]!r}, which holds no "
+                "special token of this tokenizer, so the model would never stop: use it with the model's own "
+                "tokenizer, use another template, as chatml, or set data.template.added_tokens=true for one that is "
+                "written for the tokens that lm adds"
             )
-        return list(dict.fromkeys([stop, tokenizer.end_of_document]))
+        ends = [special.get(name) for name in (stop[0], str(self._names.get("eos_token")), END_OF_DOCUMENT)]
+        return list(dict.fromkeys(end for end in ends if end is not None))
+
+    def special_tokens(self, tokenizer: Tokenizer) -> dict[str, int]:
+        return tokenizer.special_tokens if self.added_tokens else tokenizer.own_special_tokens
 
     def describe(self) -> dict:
-        return {"_target_": target_of(self), "path": self.path, "source": self._source, "names": self._names}
+        more = {"variables": self.variables, "date": self.date, "added_tokens": self.added_tokens}
+        source = {"source": self._source, "names": self._names}
+        return {"_target_": target_of(self), "path": self.path, **{k: v for k, v in more.items() if v}, **source}
 
-    def answer(self, content: str, tokenizer: Tokenizer) -> str:
-        tail = next(iter(tokenizer.split_special(self._simplest.around[-1])), "")
-        written = content.strip() if self._simplest.strips[-1] else content
-        return written + (tail if isinstance(tail, str) else "")
+    def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
+        script = self._script(conversation.messages, conversation.tools, tokenizer)
+        answer = script.answer(number)
+        return script.disguise.show(answer.text.removesuffix(answer.stop))
 
-    @cached_property
-    def _simplest(self) -> Skeleton:
+    def content(self, reply: str, tokenizer: Tokenizer) -> str:
+        before, after = self._around(tokenizer)
+        prompt, stop = self._simplest(tokenizer).prompt(1), special_pattern(self.special_tokens(tokenizer))
+        before = stop.sub("", before.removeprefix(prompt))  # decoding leaves out special tokens
+        return reply.removeprefix(before).removesuffix(stop.split(after)[0])
+
+    def _simplest(self, tokenizer: Tokenizer) -> Script:
         """One question and its answer."""
-        return self._skeleton(("user", "assistant"))
+        return self._skeleton(("user", "assistant"), tokenizer).script
 
-    def _skeleton(self, roles: tuple[str, ...]) -> Skeleton:
-        if roles not in self._skeletons:
-            self._skeletons[roles] = self._find_skeleton(roles)
-        return self._skeletons[roles]
+    def _around(self, tokenizer: Tokenizer) -> tuple[str, str]:
+        """What the template writes before and after the content of the only answer."""
+        before, _, after = self._simplest(tokenizer).text(2).partition(PLACEHOLDER.format(1))
+        return before, after
 
-    def _find_skeleton(self, roles: tuple[str, ...]) -> Skeleton:
-        """Render placeholders; check the text before each answer against the template's prompt."""
-        placeholders = [f"\ue000{number}\ue001" for number in range(1, len(roles) + 1)]
-        text = self._render(roles, placeholders)
-        padded = self._render(roles, [f"\t{placeholder}\t" for placeholder in placeholders])
-        around, strips, rest = [], [], text
-        for number, (role, placeholder) in enumerate(zip(roles, placeholders, strict=True), start=1):
-            before, found, rest = rest.partition(placeholder)
-            if not found or text.count(placeholder) > 1:
-                raise ValueError(
-                    f"turn {number}: the chat_template of {self.path} does not write the content of the {role} turn "
-                    f"exactly once and in order, among {', '.join(roles)}: split the conversation, or use another "
-                    "template"
-                )
-            around.append(before)
-            strips.append(f"\t{placeholder}\t" not in padded)
-            if role == "assistant":
-                written = text[: text.index(placeholder)]
-                prompt = self._render(roles[: number - 1], placeholders[: number - 1], prompt=True)
-                if not written.startswith(prompt):
-                    raise ValueError(
-                        f"turn {number}: before this answer the chat_template of {self.path} writes "
-                        f"{written[-60:]!r}, but prompts with {prompt[-60:]!r}: it rewrites earlier turns or adds text "
-                        "to prompts, so whole conversations cannot be trained on; split them, or use another template"
-                    )
-        return Skeleton([*around, rest], strips)
+    def _checked_script(self, conversation: Conversation, tokenizer: Tokenizer) -> Script:
+        """The script of a conversation that the template can express."""
+        messages = conversation.messages
+        self._skeleton(tuple(message.role for message in messages), tokenizer)
+        script = self._script(messages, conversation.tools, tokenizer)
+        self._check_names(script.text(len(messages)), tokenizer)
+        script.check(messages)
+        return script
 
-    def _compare(self, messages: Sequence[Message], skeleton: Skeleton, contents: Sequence[str]) -> None:
-        """Refuse contents that the template would rewrite."""
-        roles = tuple(message.role for message in messages)
-        ours = "".join(part for pair in zip(skeleton.around, contents, strict=False) for part in pair)
-        theirs = self._render(roles, [message.content for message in messages])
-        if ours + skeleton.around[-1] == theirs:
-            return
-        end = 0
-        for number, (text, content) in enumerate(zip(skeleton.around, contents, strict=False), start=1):
-            end += len(text) + len(content)
-            if theirs[:end] != ours[:end] or number == len(messages):
-                raise ValueError(
-                    f"turn {number}: the chat_template of {self.path} rewrites the content of the {roles[number - 1]} "
-                    "turn, or leaves part of it out: change the content, or remove the conversation"
-                )
+    def _script(self, messages: Sequence[Message], tools: Sequence[dict], tokenizer: Tokenizer) -> Script:
+        said, last = said_of(messages), self._scripts.get(tokenizer.fingerprint)
+        if last is not None and last.said[: len(said)] == said and last.tools == tuple(tools):
+            return last
+        skeleton = None
+        if not tools and not any(message.reasoning for message in messages):
+            with suppress(ValueError):  # it then renders the contents themselves
+                skeleton = self._skeleton(tuple(message.role for message in messages), tokenizer)
+        special = self.special_tokens(tokenizer)
+        script = Script(messages, tools, render=self._render, special=special, path=self.path, skeleton=skeleton)
+        self._scripts = {tokenizer.fingerprint: script}
+        return script
 
-    def _render(self, roles: Sequence[str], contents: Sequence[str], *, prompt: bool = False) -> str:
-        messages = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
-        try:
-            return self._template.render(messages=messages, add_generation_prompt=prompt, **self._names)
-        except (TemplateError, TypeError) as error:
-            raise ValueError(
-                f"turns {', '.join(roles) or 'none'}: the chat_template of {self.path} does not accept them: {error}"
-            ) from None
+    def _skeleton(self, roles: tuple[str, ...], tokenizer: Tokenizer) -> Skeleton:
+        key = (tokenizer.fingerprint, roles)
+        if key not in self._skeletons:
+            special = self.special_tokens(tokenizer)
+            self._skeletons[key] = Skeleton(roles, render=self._render, special=special, path=self.path)
+        return self._skeletons[key]
 
-    def _checked(self, text: str, tokenizer: Tokenizer) -> str:
-        """Return the text if the tokenizer has every special token that the model names in it."""
+    def _render(self, messages: Sequence[Message], tools: Sequence[dict], prompt: bool) -> str:
+        turns = [
+            {"role": message.role, "content": message.content}
+            | (dict.fromkeys(THOUGHTS, message.reasoning) if message.reasoning else {})
+            for message in messages
+        ]
+        given = {"tools": list(tools) or None, "documents": None, **self._names, **self.variables}
+        return self._template.render(messages=turns, add_generation_prompt=prompt, **given)
+
+    def _check_names(self, text: str, tokenizer: Tokenizer) -> None:
+        """Refuse a text with a special token that the model names and the tokenizer lacks."""
         for name, special in self._names.items():
-            if special and special in text and special not in tokenizer.special_tokens:
+            if isinstance(special, str) and special in text and special not in tokenizer.special_tokens:
                 raise ValueError(
                     f"template.path {self.path} writes the {name} {special!r}, which is not a special token of this "
                     "tokenizer: use it with the model's own tokenizer"
                 )
-        return text
-
-
-class Generation(Extension):
-    """`{% generation %}`, which some templates put around answers: its content is rendered unchanged."""
-
-    tags = {"generation"}  # noqa: RUF012  as jinja2 has it
-
-    def parse(self, parser):
-        line = next(parser.stream).lineno
-        return nodes.Scope(parser.parse_statements(["name:endgeneration"], drop_needle=True), lineno=line)
-
-
-def _read(path: Path) -> tuple[str, dict[str, str]]:
-    """The template source and the names of its special tokens, from whichever files have them."""
-    folder = path if path.is_dir() else path.parent
-    names, config = {}, {}
-    file = folder / "tokenizer_config.json" if path.suffix != ".json" else path
-    if file.is_file():
-        try:
-            config = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"template.path: {file} is not JSON: {error}") from None
-        tokens = {name: token for name in NAMES if (token := config.get(name))}
-        names = {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items()}
-    jinja = folder / "chat_template.jinja" if path.is_dir() else path
-    if jinja.suffix != ".json" and jinja.is_file():
-        return jinja.read_text(encoding="utf-8"), names
-    source = config.get("chat_template")
-    if isinstance(source, list):  # several by name; "default" is the one for plain conversations
-        source = {entry["name"]: entry["template"] for entry in source}.get("default")
-    if not isinstance(source, str):
-        raise ValueError(
-            f"template.path {path} has no chat_template: give a chat_template.jinja, a tokenizer_config.json that "
-            "has one, or the directory of a model with either"
-        )
-    return source, names
-
-
-def _content(message: Message, strip: bool) -> str:
-    return message.content.strip() if strip else message.content
-
-
-def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)  # jinja2's own writes < as \\u003c, for web pages
-
-
-def _refuse(message: str) -> None:
-    raise TemplateError(message)

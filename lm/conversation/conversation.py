@@ -1,9 +1,10 @@
 """Messages and conversations, and the check that one can be trained on."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ROLES = ("system", "user", "assistant", "tool")
+THOUGHT_MARKS = re.compile(r"</?(?:think|thinking|thought|reasoning)>|\[/?THINK\]")  # around thoughts in an answer
 
 
 class UnreadableRecordError(ValueError):
@@ -18,11 +19,29 @@ class Message:
         role: Who speaks: system, user, assistant, or tool for the result of a tool call.
         content: What is said.
         supervised: Whether an answer is learned. Answers that their file marks as not to be learned are context only.
+        reasoning: Thoughts before an answer, for a chat_template that writes them (`reasoning_content`); "" for none.
+            Thoughts may also stand in `content`, between `<think>` and `</think>`.
     """
 
     role: str
     content: str
     supervised: bool = True
+    reasoning: str = ""
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is an answer that is learned."""
+        return self.role == "assistant" and self.supervised
+
+    @property
+    def thoughts(self) -> list[str]:
+        """What stands before the answer proper: its reasoning, and what its content has between marks of thoughts."""
+        return [part for part in map(str.strip, [self.reasoning, *THOUGHT_MARKS.split(self.content)[:-1]]) if part]
+
+    @property
+    def spoken(self) -> str:
+        """The content after its thoughts, without white space at its ends."""
+        return THOUGHT_MARKS.split(self.content)[-1].strip()
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,11 @@ class Conversation:
         first = {message.role: message.content for message in reversed(self.messages)}
         return self.group or f"{first.get('user', '')}\n{first.get('assistant', '')}"
 
+    def up_to(self, number: int) -> "Conversation":
+        """Return its first `number` turns, of which only the last one is learned."""
+        *before, last = self.messages[:number]
+        return replace(self, messages=(*(replace(message, supervised=False) for message in before), last))
+
     def check(self) -> None:
         """Refuse a conversation that cannot be trained on.
 
@@ -73,7 +97,7 @@ class Conversation:
                 raise ValueError(f"{where}: only the first turn may be a system turn: move it or merge it")
         if all(message.role != "assistant" for message in self.messages):
             raise ValueError(f"{self.place} has no assistant turn, so no token would be supervised: remove it")
-        if not any(message.supervised for message in self.messages if message.role == "assistant"):
+        if not any(message.learned for message in self.messages):
             raise ValueError(f"{self.place}: every answer is marked as not to be learned: remove it")
 
 

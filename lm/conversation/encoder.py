@@ -19,7 +19,7 @@ class ConversationEncoder:
         self.tokenizer = tokenizer
         self.tokens: list[int] = []
         self.supervised: list[bool] = []
-        self._text, self._by_template, self._in_answer = "", False, False
+        self._text, self._by_template, self._in_answer, self._learned = "", False, False, False
 
     def add_template_text(self, text: str) -> None:
         """Add the template's text; names of special tokens in it become those tokens. The first one ends an answer."""
@@ -38,16 +38,12 @@ class ConversationEncoder:
         self._text += text
         self._by_template = self._by_template and not text
 
-    def add_content(self, role: str, text: str) -> None:
-        """Add the content of a turn."""
-        (self.begin_answer if role == "assistant" else self.add_text)(text)
-
-    def begin_answer(self, text: str) -> None:
-        """Begin an answer with `text`: it is supervised, as is everything up to the next special token."""
+    def begin_answer(self, text: str, *, learned: bool = True) -> None:
+        """Begin an answer with `text`: if it is learned, everything up to the next special token is supervised."""
         if self._by_template:
             self._text = self._text.removesuffix(self.tokenizer.prefix.decode())
         self._flush()
-        self._text, self._in_answer = text, True
+        self._text, self._in_answer, self._learned = text, True, learned
 
     def encoded(self, place: str) -> EncodedConversation:
         """Return the whole conversation.
@@ -70,4 +66,4 @@ class ConversationEncoder:
 
     def _append(self, tokens: list[int]) -> None:
         self.tokens += tokens
-        self.supervised += [self._in_answer] * len(tokens)
+        self.supervised += [self._in_answer and self._learned] * len(tokens)

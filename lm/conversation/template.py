@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from lm.conversation.conversation import Conversation, Message
 from lm.tokenizer import Tokenizer
@@ -21,36 +20,42 @@ class EncodedConversation:
     tokens: list[int]
     supervised: list[bool]
 
-    def without_unsupervised(self, messages: Sequence[Message]) -> "EncodedConversation":
-        """Return it with the answers that are not to be learned out of the mask; the mask must be validated."""
-        if all(message.supervised for message in messages):
-            return self
-        answers = iter(message.supervised for message in messages if message.role == "assistant")
-        supervised: list[bool] = []
-        for in_answer, run in groupby(self.supervised):
-            supervised += [in_answer and next(answers)] * len([*run])
-        return EncodedConversation(self.tokens, supervised)
-
 
 class Template(ABC):
     """How turns are written as tokens. A model must be prompted in the template it was trained with.
 
     `takes_tools` says whether it writes the tools of a conversation itself; for others they stand in the system turn.
+    `separates_answers` says whether it always encodes an answer apart from the text before it.
     """
 
     takes_tools: bool = False
+    separates_answers: bool = True
 
     @abstractmethod
     def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> EncodedConversation:
-        """Encode a whole conversation for training.
+        """Encode a whole conversation for training; the answers that are learned are supervised.
 
         Raises:
             ValueError: The conversation fails its check, or the format cannot express it; with place and turn.
         """
 
+    def parts(self, conversation: Conversation, tokenizer: Tokenizer) -> list[Conversation]:
+        """Split a conversation so that `encode` writes each answer as chat would; most formats keep it whole.
+
+        Raises:
+            ValueError: The conversation fails its check, or the format cannot express it; with place and turn.
+        """
+        return [conversation]
+
     @abstractmethod
-    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
-        """Encode the conversation so far, up to where the assistant's answer begins."""
+    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[dict] = ()) -> list[int]:
+        """Encode the conversation so far, up to where the assistant's answer begins.
+
+        Args:
+            messages: The turns so far.
+            tokenizer: Encodes them.
+            tools: The tools of the conversation, for a template that takes them.
+        """
 
     @abstractmethod
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
@@ -61,8 +66,16 @@ class Template(ABC):
         """Return plain data that rebuilds this template on any machine: `_target_` and its arguments."""
 
     @abstractmethod
-    def answer(self, content: str, tokenizer: Tokenizer) -> str:
-        """Return an answer as written before its stop token: `content`, but for white space at its ends."""
+    def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
+        """Return the answer in turn `number`, counted from 1, as written between its prompt and its stop token."""
+
+    def content(self, reply: str, tokenizer: Tokenizer) -> str:
+        """Return the content of a reply that a model generated: without what the template writes around contents."""
+        return reply
+
+    def special_tokens(self, tokenizer: Tokenizer) -> dict[str, int]:
+        """Return the special tokens that the template may write."""
+        return tokenizer.special_tokens
 
 
 def target_of(template: Template) -> str:

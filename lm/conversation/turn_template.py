@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lm.conversation.conversation import Conversation, Message, check_turn
+from lm.conversation.conversation import ROLES, Conversation, Message, check_turn
 from lm.conversation.encoder import ConversationEncoder
 from lm.conversation.template import EncodedConversation, Template, target_of
 from lm.tokenizer import Tokenizer
@@ -32,6 +32,9 @@ class TurnTemplate(Template):
         system_in_user: Write the system text at the beginning of the first user turn, as Gemma and Mistral do.
         default_system: System text of conversations that have no system turn, as in Alpaca; null for none.
         alternating: Refuse all but user and assistant in turn, after at most one system turn.
+        trim: Roles whose contents lose white space at their ends, as [user, assistant].
+        trim_after_system: Whether the start of the first question is trimmed also where the system text precedes it,
+            with `system_in_user`.
     """
 
     def __init__(
@@ -47,9 +50,14 @@ class TurnTemplate(Template):
         system_in_user: bool = False,
         default_system: str | None = None,
         alternating: bool = False,
+        trim: Sequence[str] = (),
+        trim_after_system: bool = True,
     ):
         self.begin, self.stop, self.stand_ins = begin, stop, stand_ins
         self.system_in_user, self.default_system, self.alternating = system_in_user, default_system, alternating
+        self.trim, self.trim_after_system = list(trim), trim_after_system
+        if unknown := sorted({*trim} - {*ROLES}):
+            raise ValueError(f"template.trim: {unknown[0]!r} is not one of {', '.join(ROLES)}")
         turns = {"system": system, "user": user, "assistant": assistant, "tool": tool}
         self.turns = {role: text for role, text in turns.items() if text is not None}
         for role, text in self.turns.items():
@@ -70,7 +78,9 @@ class TurnTemplate(Template):
         self._write(conversation.messages, encoder, f"{conversation.place}, ")
         return encoder.encoded(conversation.place)
 
-    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
+    def prompt(self, messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[dict] = ()) -> list[int]:
+        if tools:
+            raise ValueError("this template writes tools in the system turn: give them with with_tools_as_text")
         encoder = ConversationEncoder(tokenizer)
         for number, message in enumerate(messages, start=1):
             check_turn(message, f"turn {number}")
@@ -92,13 +102,18 @@ class TurnTemplate(Template):
     def describe(self) -> dict:
         turns = {role: self.turns.get(role) for role in ("system", "user", "assistant", "tool")}
         more = {"default_system": self.default_system, "alternating": self.alternating}
+        if self.trim:
+            more |= {"trim": self.trim, "trim_after_system": self.trim_after_system}
         return {
             "_target_": target_of(self), "begin": self.begin, **turns, "stop": self.stop, "stand_ins": self.stand_ins,
             "system_in_user": self.system_in_user, **more,
         }  # fmt: skip
 
-    def answer(self, content: str, tokenizer: Tokenizer) -> str:
-        return content + self._tail
+    def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
+        return self._content(conversation.messages[number - 1]) + self._tail
+
+    def content(self, reply: str, tokenizer: Tokenizer) -> str:
+        return reply.removesuffix(self._tail)
 
     def _write(self, messages: Sequence[Message], encoder: ConversationEncoder, place: str) -> None:
         """Write every turn, the system text where the format has it."""
@@ -116,14 +131,29 @@ class TurnTemplate(Template):
             for system in pending:
                 start, _, end = self.turns["system"].partition(SLOT)
                 self._write_text(encoder, "system", start)
-                encoder.add_text(system.content)
+                encoder.add_text(self._content(system))
                 self._write_text(encoder, "system", end)
+            content = self._content(message, start=self.trim_after_system or not pending)
             pending = []
-            encoder.add_content(message.role, message.content)
+            if message.role == "assistant":
+                encoder.begin_answer(content, learned=message.supervised)
+            else:
+                encoder.add_text(content)
             self._write_text(encoder, message.role, closing)
+
+    def _content(self, message: Message, *, start: bool = True) -> str:
+        """The content of a turn, trimmed where the format trims it."""
+        if message.role not in self.trim:
+            return message.content
+        return message.content.strip() if start else message.content.rstrip()
 
     def _check_turn(self, before: Sequence[Message], message: Message, where: str) -> None:
         """Refuse a turn that the format cannot express."""
+        if message.reasoning:
+            raise ValueError(
+                f"{where}: this template has no place for the reasoning of an answer: set "
+                "data.conversations.reasoning=drop or keep, or use a chat_template that writes it"
+            )
         if message.role not in self.turns:
             raise ValueError(
                 f"{where}: this template has no {message.role} turn: use a template that has one, as chatml, or "

@@ -6,11 +6,10 @@ another question. Conversations of the highest difficulty below 1 taught the mod
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import exp
 
 from lm.bounds import Count, Positive
-from lm.conversation import Conversation, Message, RecordedTemplate, Template, with_tools_as_text
+from lm.conversation import Conversation, RecordedTemplate, Template, with_tools_as_text
 from lm.model import Transformer
 from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
@@ -64,16 +63,15 @@ class Difficulty:
     def _sequences(self, conversation: Conversation, context: int) -> list[tuple[list[int], int]]:
         """The answer after its instruction and alone: the tokens of each, and how many at the end are measured."""
         conversation = with_tools_as_text(conversation, self.template)
-        *before, last = _up_to_last_answer(conversation)
-        prompt = self.template.prompt(before, self.tokenizer)
-        encoded = self.template.encode(replace(conversation, messages=(*before, last)), self.tokenizer)
+        conversation = conversation.up_to(_last_answer(conversation))
+        prompt = self.template.prompt(conversation.messages[:-1], self.tokenizer, tools=conversation.tools)
+        encoded = self.template.encode(conversation, self.tokenizer)
         last_turn = zip(encoded.tokens[len(prompt) :], encoded.supervised[len(prompt) :], strict=True)
         answer = [token for token, supervised in last_turn if supervised][:context]
         room = context + 1 - len(answer)
         return [(prompt[-room:] + answer, len(answer)), ([self.tokenizer.end_of_document, *answer], len(answer))]
 
 
-def _up_to_last_answer(conversation: Conversation) -> tuple[Message, ...]:
-    turns = conversation.messages
-    last = max(index for index, turn in enumerate(turns) if turn.role == "assistant" and turn.supervised)
-    return turns[: last + 1]
+def _last_answer(conversation: Conversation) -> int:
+    """The number of the last turn that is learned, counted from 1."""
+    return max(number for number, turn in enumerate(conversation.messages, start=1) if turn.learned)

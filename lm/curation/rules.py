@@ -147,7 +147,8 @@ class Fits(ConversationRule):
 
     def judge(self, conversation: Conversation) -> Dropped | None:
         conversation = with_tools_as_text(conversation, self.template)
-        tokens = len(self.template.encode(conversation, self.tokenizer).tokens) - 1
+        parts = self.template.parts(conversation, self.tokenizer)
+        tokens = max(len(self.template.encode(part, self.tokenizer).tokens) for part in parts) - 1
         if tokens > self.context:
             return Dropped("longer than the context", f"{tokens} tokens to predict, more than {self.context}")
         return None

@@ -109,22 +109,26 @@ class EncodedConversations(Documents):
         self.tasks: list[str] = []
         self.places: list[str] = []  # file:line of each
         self.dropped = self.split = self.parts = self.truncated = 0  # conversations; parts of those that were split
+        self.rewritten = self.rewritten_parts = 0  # conversations whose answers the template rewrites; their parts
         self.lost_turns = self.lost_targets = 0  # turns lost by splitting and truncation; supervised targets by all
         self._tokens, self._supervised, self._ends = array("I"), bytearray(), array("q", [0])
 
     def add(self, conversation: Conversation) -> None:
         """Encode a conversation and validate its mask."""
-        conversation = with_tools_as_text(conversation, self.template)
-        encoded = self._encode(conversation)
-        if self._fits(encoded):
-            self._append(encoded, conversation)
-        else:
-            self._shorten(conversation, encoded)
+        parts = self.template.parts(with_tools_as_text(conversation, self.template), self.tokenizer)
+        if len(parts) > 1:
+            self.rewritten, self.rewritten_parts = self.rewritten + 1, self.rewritten_parts + len(parts)
+        for part in parts:
+            encoded = self._encode(part)
+            if self._fits(encoded):
+                self._append(encoded, part)
+            else:
+                self._shorten(part, encoded)
 
     def _encode(self, conversation: Conversation) -> EncodedConversation:
         encoded = self.template.encode(conversation, self.tokenizer)
         self.mask_validator.check(encoded, conversation)
-        return encoded.without_unsupervised(conversation.messages)
+        return encoded
 
     def _fits(self, encoded: EncodedConversation) -> bool:
         return len(encoded.tokens) <= self.context + 1
@@ -190,6 +194,15 @@ class EncodedConversations(Documents):
 
     def name(self, document: int) -> str:
         return self.places[document]
+
+    def describe_rewritten(self) -> str:
+        """What happened to conversations whose earlier answers the template rewrites; empty if there are none."""
+        if not self.rewritten:
+            return ""
+        return (
+            f"{self.rewritten} written as {self.rewritten_parts}, since the template writes an answer otherwise once "
+            "turns follow it"
+        )
 
     def describe_shortened(self) -> str:
         """What happened to conversations that are too long; empty if there are none."""

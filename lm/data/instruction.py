@@ -236,12 +236,12 @@ class InstructionData(TrainingData):
 
 def _describe(name: str, conversations: EncodedConversations, rows: PackedRows, *, held_out: int) -> str:
     """One line about a source: what it holds and what is longer than the context."""
-    shortened = conversations.describe_shortened()
+    changed = [conversations.describe_rewritten(), conversations.describe_shortened()]
     items = [
         f"{len(conversations)} {name} in {len(rows)} rows of {conversations.context}",
         f"{rows.packing.waste:.1%} padding",
         f"{int(rows.counts.sum())} supervised tokens",
         f"{held_out} held out",
-        *([shortened] if shortened else []),
+        *filter(None, changed),
     ]
     return "; ".join(items)

@@ -129,12 +129,13 @@ class Answers(Evaluation):
         questions = []
         for conversation in self._held_out():
             conversation = with_tools_as_text(conversation, self.template)
-            prompt = self.template.prompt(conversation.messages[:-1], tokenizer)
+            turns, tools = len(conversation.messages), conversation.tools
+            prompt = self.template.prompt(conversation.messages[:-1], tokenizer, tools=tools)
             if len(prompt) + self.max_tokens <= context:
-                encoded = self.template.encode(conversation, tokenizer)
+                encoded = self.template.encode(conversation.up_to(turns), tokenizer)
                 last = zip(encoded.tokens[len(prompt) :], encoded.supervised[len(prompt) :], strict=True)
                 tokens = [token for token, supervised in last if supervised]
-                answer = self.template.answer(conversation.messages[-1].content, tokenizer)
+                answer = self.template.answer(conversation, turns, tokenizer)
                 fits = len(prompt) + len(tokens) <= context + 1
                 questions.append(Question(prompt, answer, tokens if fits else [], conversation.task or "answers"))
         if not questions:

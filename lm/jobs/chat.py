@@ -74,7 +74,8 @@ class Chat:
                 received.append(piece)
                 yield piece
         finally:
-            self.turns.append(Message("assistant", "".join(received)))
+            content = self.template.content("".join(received), self.generator.tokenizer)
+            self.turns.append(Message("assistant", content))
 
     def _fit(self) -> list[int]:
         """The prompt, shortened until a reply has room: first by the oldest turns, then by the start of the last."""

@@ -121,6 +121,20 @@ class Tokenizer:
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
         return re.compile(f"({'|'.join(map(re.escape, longest_first))})")
 
+    @cached_property
+    def own_special_tokens(self) -> dict[str, int]:
+        """Special tokens, without ours where they were added to the file of another library that has its own.
+
+        A chat_template of that library means text where it writes `<|user|>`, unless its tokenizer has such a token.
+        """
+        end = self.end_of_document  # the first of ours, so those that were added have no lower id
+        unknown = json.loads(self.content)["model"].get("unk_token")
+        earlier = {name: number for name, number in self.special_tokens.items() if number < end and name != unknown}
+        if not earlier:
+            return self.special_tokens
+        added = {name for name in SPECIAL_TOKENS if self.special_tokens[name] >= end}
+        return {name: number for name, number in self.special_tokens.items() if name not in added}
+
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Encode many texts (uint32 each) on all cores, with the fastest engine that gives the ids of `encode`."""
         texts = list(texts)

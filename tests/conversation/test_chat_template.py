@@ -99,14 +99,18 @@ REWRITES = CHATML.replace("message.content", "(message.content if loop.last else
         (
             THINKS,
             [*TALK[:3], ("assistant", "<think>hm</think>so")],
-            r"turn 4: .* rewrites the content of the assis",
+            r"turn 4: .* leaves out the thoughts of this answer \('hm'\): remove them",
         ),
         (REWRITES, [("user", "hi there"), ANSWER], r"turn 1: .* rewrites the content of the user turn"),
         (ADDS, TALK, r"turn 2: before this answer .* but prompts with '.*<think>"),
-        (ENDLESS, TALK, r"^c:1: no special token of this tokenizer follows an answer"),
-        ("{{ raise_exception('no tools') }}", TALK, r"turns .*: the chat_template .* does not accept them: no tools"),
-        ("{{ messages[9].content }}", TALK, "does not accept them"),
-        ("{{ ''.__class__.__mro__ }}", TALK, "does not accept them: .*unsafe"),
+        (ENDLESS, TALK, r"turn 2: no special token of this tokenizer follows the answer"),
+        (
+            "{{ raise_exception('no tools') }}",
+            TALK,
+            r"turn 1: .* refuses this user turn: no tools: use another template",
+        ),
+        ("{{ messages[9].content }}", TALK, "turn 1: .* refuses this user turn"),
+        ("{{ ''.__class__.__mro__ }}", TALK, "refuses this user turn: .*unsafe"),
     ],
 )
 def test_a_conversation_that_cannot_be_aligned_is_refused_by_place_and_turn(tmp_path, source, turns, message):
@@ -126,10 +130,11 @@ def test_a_template_of_another_tokenizer_and_one_that_is_not_jinja_are_refused(t
         given(tmp_path, "{% for %}")
 
 
-def test_a_prompt_equals_the_training_prefix_even_if_the_template_prompts_with_less(tmp_path):
+def test_a_space_before_answers_is_learned_where_the_template_does_not_prompt_with_it(tmp_path):
     tokenizer = tokenizer_of("marked")
     template = given(tmp_path, PUBLISHED["llama2"].replace("bos_token", "'<s>'").replace("eos_token", "'</s>'"))
     encoded = template.encode(conversation_of(*TALK), tokenizer)
     start = encoded.supervised.index(True)
     assert template.prompt([Message(*USER)], tokenizer) == encoded.tokens[:start]
-    assert text_of(encoded.tokens[:start], tokenizer) == "<s>[INST] hi there [/INST] "
+    assert text_of(encoded.tokens[:start], tokenizer) == "<s>[INST] hi there [/INST]"
+    assert template.content(" hello ", tokenizer) == "hello"

@@ -39,7 +39,7 @@ class Letters(Template):
     def encode(self, conversation, tokenizer):
         raise NotImplementedError
 
-    def prompt(self, messages, tokenizer) -> list[int]:
+    def prompt(self, messages, tokenizer, *, tools=()) -> list[int]:
         turns = [
             token
             for message in messages
@@ -50,7 +50,7 @@ class Letters(Template):
     def stop_tokens(self, tokenizer) -> list[int]:
         return [tokenizer.end_of_turn]
 
-    def answer(self, content, tokenizer):
+    def answer(self, conversation, number, tokenizer):
         raise NotImplementedError
 
     def describe(self):

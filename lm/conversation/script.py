@@ -1,0 +1,321 @@
+"""A conversation as a chat_template writes it: its text, what it prompts with, and each answer."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lm.conversation.conversation import THOUGHT_MARKS, Message
+from lm.conversation.jinja_source import FAULTS, remedy_of
+from lm.conversation.rendered_text import Disguise, Span, special_pattern
+
+Render = Callable[[Sequence[Message], Sequence[dict], bool], str]  # (turns, tools, whether to prompt) → text
+Said = tuple[tuple[str, str, str], ...]  # role, content and reasoning of each turn
+
+PLACEHOLDER = "\ue000{}\ue001"
+PLACEHOLDERS = re.compile(PLACEHOLDER.format("([0-9]+)"))
+OTHERWISE = "use another template, as chatml"
+REMEDIES = {  # for a turn that a template refuses, by role and whether it is the first one
+    ("system", True): "write its text at the beginning of the first user turn, or ",
+    ("assistant", True): "remove it or put a user turn before it, or ",
+    ("assistant", False): "merge consecutive turns of one role, or ",
+    ("user", False): "merge consecutive turns of one role, or ",
+    ("tool", False): "map its role to another with data.conversations.roles, or ",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as the template writes it when it is the last turn.
+
+    Args:
+        prompt: What the template prompts with after the turns before it.
+        text: What follows the prompt, up to and including the stop token.
+        stop: The stop token.
+        rest: What the template writes behind the stop token.
+    """
+
+    prompt: str
+    text: str
+    stop: str
+    rest: str
+
+    @property
+    def whole(self) -> str:
+        """The text of the conversation that ends with this answer."""
+        return self.prompt + self.text + self.rest
+
+
+class Script:
+    """A conversation as a chat_template writes it, with special tokens in what people say disguised.
+
+    Turns are counted from 1. Texts are rendered when they are needed, and once. Contents that the template only
+    inserts are filled into the texts of a skeleton instead, which takes one rendering per conversation.
+
+    Args:
+        messages: The turns.
+        tools: The tools of the conversation.
+        render: Renders turns, with or without the prompt for an answer.
+        special: Special tokens that the template may write, with their ids.
+        path: Where the template comes from, for messages.
+        skeleton: The script of placeholders in turns of the same roles; None where contents are to be rendered.
+    """
+
+    def __init__(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[dict] = (),
+        *,
+        render: Render,
+        special: dict[str, int],
+        path: str,
+        skeleton: "Skeleton | None" = None,
+    ):
+        self.said, self.tools = said_of(messages), tuple(tools)
+        self.disguise = Disguise(special, [*(text for _, *texts in self.said for text in texts), repr(self.tools)])
+        hide = self.disguise.hide
+        self._messages = [
+            replace(message, content=hide(message.content), reasoning=hide(message.reasoning)) for message in messages
+        ]
+        self._hidden_tools = [_mapped(tool, hide) for tool in tools]
+        self._render, self._path, self._special = render, path, special_pattern(special)
+        self._texts: dict[tuple[int, bool], str] = {}
+        self._answers: dict[int, Answer] = {}
+        self._skeleton: Skeleton | None = None
+        if skeleton is not None and skeleton.filled(len(messages), False, self._messages) == self.text(len(messages)):
+            self._skeleton = skeleton
+
+    def text(self, turns: int, *, prompt: bool = False) -> str:
+        """Return the first turns as the template renders them, with what it adds where it is told to prompt."""
+        key = (turns, prompt)
+        if key not in self._texts:
+            filled = self._skeleton and self._skeleton.filled(turns, prompt, self._messages)
+            self._texts[key] = self._rendered(turns, prompt) if filled is None else filled
+        return self._texts[key]
+
+    def prompt(self, turns: int) -> str:
+        """Return what chat prompts with after the first turns.
+
+        Where the template adds nothing when it is told to prompt, the header that it writes before an answer is
+        prompted with as well.
+        """
+        prompt = self.text(turns, prompt=True)
+        if prompt != self.text(turns):
+            return prompt
+        try:
+            before, _ = self._around_answer(turns + 1)
+        except FAULTS:
+            return prompt
+        header = before.removeprefix(prompt)
+        return prompt + header.rstrip(" ") if before.startswith(prompt) and header.strip() else prompt
+
+    def _around_answer(self, number: int) -> tuple[str, str]:
+        """What the template writes before and after the content of an answer that is the last turn."""
+        placeholder = PLACEHOLDER.format(0)
+        turns = [*self._messages[: number - 1], Message("assistant", placeholder)]
+        before, found, after = self._render(turns, self._hidden_tools, False).partition(placeholder)
+        if not found:
+            raise ValueError(f"turn {number}: the chat_template of {self._path} does not write the answer")
+        return before, after
+
+    def whole(self, turns: int, *, learned: bool) -> str:
+        """Return the text of the first turns, of which the last one may be an answer that is learned."""
+        return self.answer(turns).whole if learned else self.text(turns)
+
+    def answer(self, number: int) -> Answer:
+        """Return the answer in turn `number` as the template writes it when it is the last turn.
+
+        Raises:
+            ValueError: The template prompts with other text than it writes before the answer, leaves out part of it,
+                or writes no special token after it; with the turn.
+        """
+        if number not in self._answers:
+            self._answers[number] = self._answer(number)
+        return self._answers[number]
+
+    def _answer(self, number: int) -> Answer:
+        prompt, message = self.prompt(number - 1), self._messages[number - 1]
+        before, after = self._around_answer(number)
+        text = self._continued(prompt, before, after, message) or self.text(number)
+        if not text.startswith(prompt):
+            raise ValueError(f"turn {number}: {self._unlike(text, prompt)}")
+        at, end = len(prompt), len(text) - len(after)
+        for part in message.thoughts:
+            if (found := text.find(part, at, end)) < 0:
+                raise ValueError(
+                    f"turn {number}: the chat_template of {self._path} leaves out the thoughts of this answer "
+                    f"({self._shortened(part)}): remove them (data.conversations.reasoning=drop does, for fields of "
+                    "reasoning), or use a template that writes them"
+                )
+            at = found + len(part)
+        if not text.endswith(after) or not text[at:end].rstrip().endswith(message.spoken):
+            raise ValueError(f"turn {number}: {self._rewritten(message)}")
+        stop = self._special.search(after)
+        if stop is None:
+            raise ValueError(
+                f"turn {number}: no special token of this tokenizer follows the answer in the chat_template of "
+                f"{self._path}, so the model would never stop: use the template's own tokenizer, or set "
+                "data.template.added_tokens=true for a template written for the tokens that lm adds"
+            )
+        end += stop.end()
+        return Answer(prompt, text[len(prompt) : end], stop[0], text[end:])
+
+    def _continued(self, prompt: str, before: str, after: str, message: Message) -> str | None:
+        """A prompt that opens thoughts, continued by an answer that begins with them, of which a template has none.
+
+        DeepSeek-R1's prompts with `<think>` and removes thoughts from all answers: chat reads them nevertheless.
+        """
+        opening, said = prompt.removeprefix(before), message.content.strip()
+        if not prompt.startswith(before) or not opening.strip() or not said.startswith(opening.strip()):
+            return None
+        begun = opening if said.startswith(opening) else opening.strip()
+        return prompt + said.removeprefix(begun).lstrip() + after
+
+    def _shortened(self, text: str) -> str:
+        shown = self.disguise.show(text)
+        return repr(shown if len(shown) <= 40 else f"{shown[:40]} …")
+
+    def _rewritten(self, message: Message) -> str:
+        return (
+            f"the chat_template of {self._path} rewrites the content of the {message.role} turn, or leaves part of it "
+            "out: change the content, or remove the conversation"
+        )
+
+    def _unlike(self, text: str, prompt: str) -> str:
+        """Why a text cannot be learned that does not begin as chat prompts."""
+        same = next((at for at, pair in enumerate(zip(text, prompt, strict=False)) if len({*pair}) > 1), len(text))
+        written = self.disguise.show(text[max(0, same - 30) : same + 30])
+        opens = "let the answer begin with the thoughts that the prompt opens, "
+        return (
+            f"before this answer the chat_template of {self._path} writes {written!r}, but prompts with "
+            f"{self.disguise.show(prompt)[-60:]!r}: {opens if THOUGHT_MARKS.search(prompt[same:]) else ''}"
+            "set data.template.variables as you will prompt, or use another template"
+        )
+
+    def spans(self, text: str, messages: Sequence[Message]) -> list[Span]:
+        """Find the answers in a text that begins with these turns.
+
+        Raises:
+            ValueError: An answer that is learned stands there otherwise than chat would write it; with the turn.
+        """
+        spans = []
+        for number, message in enumerate(messages, start=1):
+            if message.role != "assistant":
+                continue
+            if message.supervised:
+                answer = self.answer(number)
+                if not text.startswith(answer.prompt + answer.text):
+                    raise ValueError(
+                        f"turn {number}: the chat_template of {self._path} writes this answer otherwise once other "
+                        "turns follow it, so it must be learned in a conversation that ends with it: `lm instruct` "
+                        "splits the conversation; split yours, or mark the answer as not to be learned"
+                    )
+                start = len(answer.prompt)
+                spans.append(Span(start, start + len(answer.text)))
+            elif (start := self._start(number, text)) is not None:
+                spans.append(Span(start, start, supervised=False))
+        return spans
+
+    def follows(self, text: str, number: int) -> bool:
+        """Whether the answer in turn `number` stands in the text as chat would write it."""
+        answer = self.answer(number)
+        return text.startswith(answer.prompt + answer.text)
+
+    def _start(self, number: int, text: str) -> int | None:
+        """Where the prompt of an answer that is not learned ends, if the text begins with it."""
+        try:
+            prompt = self.prompt(number - 1)
+        except ValueError:  # the template does not prompt there
+            return None
+        return len(prompt) if text.startswith(prompt) else None
+
+    def check(self, messages: Sequence[Message]) -> None:
+        """Refuse turns of which the template leaves out part, and answers that it does not write as it prompts.
+
+        Thoughts of earlier answers may be left out, as chat leaves them out too.
+
+        Raises:
+            ValueError: What is wrong, with the turn.
+        """
+        text, at = self.text(len(messages)), 0
+        for number, message in enumerate(self._messages[: len(messages)], start=1):
+            part = message.spoken if message.role == "assistant" else message.content.strip()
+            if (found := text.find(part, at)) < 0:
+                raise ValueError(f"turn {number}: {self._rewritten(message)}")
+            at = found + len(part)
+        for number, message in enumerate(messages, start=1):
+            if message.learned:
+                self.answer(number)
+
+    def _rendered(self, turns: int, prompt: bool) -> str:
+        try:
+            return self._render(self._messages[:turns], self._hidden_tools, prompt)
+        except FAULTS as error:
+            number = turns + 1 if prompt else self._refused(turns)
+            role = self._messages[number - 1].role if number <= len(self._messages) else "assistant"
+            what = "does not prompt for an answer here" if prompt else f"refuses this {role} turn"
+            remedy = remedy_of(error) or REMEDIES.get((role, number == 1), "") + OTHERWISE
+            raise ValueError(f"turn {number}: the chat_template of {self._path} {what}: {error}: {remedy}") from None
+
+    def _refused(self, turns: int) -> int:
+        """The first turn with which, and with all that follow, the template refuses the conversation."""
+        while turns > 1:
+            try:
+                self._render(self._messages[: turns - 1], self._hidden_tools, False)
+            except FAULTS:
+                turns -= 1
+            else:
+                break
+        return turns
+
+
+class Skeleton:
+    """What a template writes around placeholders in turns of given roles.
+
+    Args:
+        roles: The roles of the turns.
+        render: Renders turns, with or without the prompt for an answer.
+        special: Special tokens that the template may write, with their ids.
+        path: Where the template comes from, for messages.
+
+    Raises:
+        ValueError: The template refuses the roles, or does not write the content of each turn once and in order.
+    """
+
+    def __init__(self, roles: Sequence[str], *, render: Render, special: dict[str, int], path: str):
+        turns = [Message(role, PLACEHOLDER.format(number)) for number, role in enumerate(roles)]
+        padded = [replace(turn, content=f"\t{turn.content}\t") for turn in turns]
+        self.script = Script(turns, render=render, special=special, path=path)
+        text = self.script.text(len(turns))
+        if [int(number) for number in PLACEHOLDERS.findall(text)] != [*range(len(turns))]:
+            found = PLACEHOLDERS.findall(text)
+            number = next(n for n in range(len(turns)) if [str(n)] != found[n : n + 1] or found.count(str(n)) > 1)
+            raise ValueError(
+                f"turn {number + 1}: the chat_template of {path} does not write the content of the {roles[number]} "
+                f"turn exactly once and in order, among {', '.join(roles)}: split the conversation, or use another "
+                "template"
+            )
+        loose = render(padded, [], False)
+        self._strips = [turn.content not in loose for turn in padded]
+
+    def filled(self, turns: int, prompt: bool, messages: Sequence[Message]) -> str:
+        """Return the text of the first turns, with contents in place of placeholders."""
+        contents = [
+            message.content.strip() if strips else message.content
+            for message, strips in zip(messages, self._strips, strict=True)
+        ]
+        return PLACEHOLDERS.sub(lambda found: contents[int(found[1])], self.script.text(turns, prompt=prompt))
+
+
+def said_of(messages: Sequence[Message]) -> Said:
+    """Return what determines the text of turns."""
+    return tuple((message.role, message.content, message.reasoning) for message in messages)
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """The same plain data with every text changed."""
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
