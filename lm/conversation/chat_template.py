@@ -124,6 +124,13 @@ class ChatTemplate(Template):
         source = {"source": self._source, "names": self._names}
         return {"_target_": target_of(self), "path": self.path, **{k: v for k, v in more.items() if v}, **source}
 
+    def as_recorded(self, description: dict) -> "ChatTemplate":
+        own, recorded = ({**each, "path": None, "date": None} for each in (self.describe(), description))
+        if self.date is None or self.date_given or own != recorded:
+            return self
+        given = {"variables": self.variables, "added_tokens": self.added_tokens}
+        return ChatTemplate(self.path, date=description["date"], source=self._source, names=self._names, **given)
+
     def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
         script = self._script(conversation.messages, conversation.tools, tokenizer)
         answer = script.answer(number)

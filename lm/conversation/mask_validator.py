@@ -109,7 +109,8 @@ class MaskValidator:
         if special != self._expected_special_tokens(conversation):
             raise ValueError(f"{place}: its special tokens are not those of its turns ({', '.join(roles)})")
         spoken = [self._roles[token] for token in special if token in self._roles]
-        missing = iter(role if role in self.tokenizer.role_tokens else "user" for role in roles)
+        own = ["system"] if spoken.count("system") > roles.count("system") else []  # a text of the template's own
+        missing = iter([*own, *(role if role in self.tokenizer.role_tokens else "user" for role in roles)])
         if not all(role in missing for role in spoken):
             raise ValueError(f"{place}: its role tokens are {', '.join(spoken)}, its turns {', '.join(roles)}")
 

@@ -55,10 +55,14 @@ class RecordedTemplate:
 
     Args:
         path: Directory of the run; null for a model without one.
+        resumed: Directory of the run that uses the template, from which a template takes its date if it was begun on
+            another day; null for none.
+        restart: Whether that run is removed and starts again, so that its date does not count.
     """
 
-    def __init__(self, path: str | None):
+    def __init__(self, path: str | None, *, resumed: str | None = None, restart: bool = False):
         self.file = None if path is None else Path(path, FILE)
+        self.resumed = None if resumed is None or restart else Path(resumed, FILE)
 
     def resolve(self, given: Template | None) -> Template:
         """Choose the template: `given` if there is one, else the recorded one, else `RoleTokenTemplate`.
@@ -68,8 +72,10 @@ class RecordedTemplate:
         Raises:
             ValueError: conversation.json is damaged, or names a class outside lm.conversation.
         """
-        description = self._description()
+        description = _read(self.file)
         if given is not None:
+            for earlier in filter(None, (_read(self.resumed), description)):
+                given = given.as_recorded(earlier)
             if description is not None and _without_path(description) != _without_path(given.describe()):
                 Console("template").line(
                     f"{_summary(given.describe())}, as configured; the model was trained with "
@@ -87,13 +93,14 @@ class RecordedTemplate:
         with report_damage(self.file, REMEDY):  # a plain call, not build(): ${…} in a template is text
             return template(**{key: value for key, value in description.items() if key != "_target_"})
 
-    def _description(self) -> dict | None:
-        if self.file is None or not self.file.is_file():
-            return None
-        with report_damage(self.file, REMEDY):
-            description = json.loads(self.file.read_text(encoding="utf-8"))
-            target = description.get("_target_")
-            return description | {"_target_": RENAMED.get(target, target)}
+
+def _read(file: Path | None) -> dict | None:
+    if file is None or not file.is_file():
+        return None
+    with report_damage(file, REMEDY):
+        description = json.loads(file.read_text(encoding="utf-8"))
+        target = description.get("_target_")
+        return description | {"_target_": RENAMED.get(target, target)}
 
 
 def _without_path(description: dict) -> dict:

@@ -25,6 +25,7 @@ EXECUTION_KEYS = (
     "compute.threads",
     "compute.activation_checkpointing",
     "budget.rows_per_device",
+    "data.recorded",
     "data.workers",
     "data.verify",
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lm.conversation import EncodedConversation, MaskValidator, Message, RoleTokenTemplate
+from lm.conversation import ChatTemplate, EncodedConversation, MaskValidator, Message, RoleTokenTemplate
 from support.talks import conversation_of, template_of, tokenizer_of
 
 TURNS = [
@@ -269,6 +269,14 @@ def test_a_question_equal_to_the_system_text_must_be_written_as_well():
         del part[at : at + size]
     with pytest.raises(ValueError, match=r"c:1, turn 2: the content of the user turn, 'hm', is not among its tokens"):
         MaskValidator(written.template, written.tokenizer).check(encoded, written.conversation)
+
+
+def test_a_system_turn_of_the_templates_own_is_expected():
+    source = "<|system|>be kind<|end_of_turn|>{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end_of_turn|>"
+    template, tokenizer = ChatTemplate("t", source=source + "{% endfor %}"), tokenizer_of("ours")
+    for turns in (TURNS, TURNS[1:]):
+        conversation = conversation_of(*turns)
+        MaskValidator(template, tokenizer).check(template.encode(conversation, tokenizer), conversation)
 
 
 class Swapped(RoleTokenTemplate):

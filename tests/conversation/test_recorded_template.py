@@ -128,3 +128,25 @@ def test_a_damaged_record_is_refused_with_its_file_and_the_remedy(tmp_path, cont
     (tmp_path / "conversation.json").write_text(content)
     with pytest.raises(ValueError, match=r"conversation\.json is damaged .*: copy it again, or remove it"):
         RecordedTemplate(str(tmp_path)).resolve(None)
+
+
+DATED = "{{ strftime_now('%d %b %Y') }}" + PUBLISHED["chatml"]
+
+
+def test_chat_and_a_resumed_run_take_the_recorded_date(tmp_path, capsys):
+    record_template(tmp_path, ChatTemplate("here", source=DATED, date="2026-01-31"))
+    for recorded in (RecordedTemplate(str(tmp_path)), RecordedTemplate(None, resumed=str(tmp_path))):
+        assert recorded.resolve(ChatTemplate("there", source=DATED)).date == "2026-01-31"
+    assert RecordedTemplate(str(tmp_path)).resolve(None).date == "2026-01-31"
+    assert capsys.readouterr().out == "", "the same template, from another place and on another day"
+
+
+def test_a_date_that_is_set_wins_and_a_new_start_or_another_template_takes_today(tmp_path):
+    record_template(tmp_path, ChatTemplate("here", source=DATED, date="2026-01-31"))
+    today, path = ChatTemplate("there", source=DATED), str(tmp_path)
+    assert RecordedTemplate(path).resolve(ChatTemplate("there", source=DATED, date="2026-02-01")).date == "2026-02-01"
+    assert RecordedTemplate(None, resumed=path, restart=True).resolve(today) is today
+    other = ChatTemplate("there", source=DATED + " ")
+    assert RecordedTemplate(path).resolve(other) is other
+    mood = ChatTemplate("there", source=DATED, variables={"mood": "calm"})
+    assert RecordedTemplate(path).resolve(mood) is mood
