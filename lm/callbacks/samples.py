@@ -1,5 +1,6 @@
-"""Generate from fixed prompts at each validation: continuations or chat replies."""
+"""Generate from the same prompts at each validation: continuations or chat replies."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lightning import Callback, LightningModule, Trainer
@@ -13,49 +14,54 @@ from lm.tokenizer import load_tokenizer
 
 
 class Samples(Callback):
-    """Continue a few fixed prompts at each validation and append the texts to the run's samples.txt.
+    """Continue a few prompts at each validation and append the texts to the run's samples.txt.
 
-    Loggers that take texts receive them as a table.
+    Loggers that take texts receive them as a table. A prompt that does not fit the context is reported in place of a
+    continuation.
 
     Args:
-        prompts: Texts to continue, each as the start of a document.
+        prompts: Texts to continue, each as the start of a document; null takes how held-out documents begin.
         max_tokens: Maximum number of tokens per continuation.
         temperature: Softmax temperature; 0 is greedy decoding. Nucleus sampling keeps the top 0.95.
         seed: Seed of the sampling, the same at each validation, so that differences come from the weights.
     """
 
-    def __init__(self, *, prompts: list[str], max_tokens: Natural = 64, temperature: float = 0.7, seed: int = 0):
+    def __init__(self, *, prompts: list[str] | None, max_tokens: Natural = 64, temperature: float = 0.7, seed: int = 0):
         self.prompts, self.max_tokens, self.seed = prompts, max_tokens, seed
         self.sampling = Sampling(temperature=temperature, top_p=0.95)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        model = placement_of(trainer.strategy).whole_model() if self.prompts else None
+        prompts = _prompts(self.prompts, trainer)
+        model = placement_of(trainer.strategy).whole_model() if prompts else None
         if model is None:
             return
         tokenizer = load_tokenizer(trainer.default_root_dir)
+        encoded = {prompt: [tokenizer.end_of_document, *tokenizer.encode(prompt)] for prompt in prompts}
+        fitting = {prompt: tokens for prompt, tokens in encoded.items() if len(tokens) < model.context}
         completions = Generator(model, tokenizer).generate(
-            [[tokenizer.end_of_document, *tokenizer.encode(prompt)] for prompt in self.prompts],
+            list(fitting.values()),
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             seed=self.seed,
             stop_tokens=[tokenizer.end_of_document],
         )
-        texts = [completion.text for completion in completions]
-        _append(trainer, [f"{prompt}{text}" for prompt, text in zip(self.prompts, texts, strict=True)])
-        rows = [{"prompt": prompt, "completion": text} for prompt, text in zip(self.prompts, texts, strict=True)]
+        texts = _too_long(encoded, model.context)
+        texts |= {prompt: completion.text for prompt, completion in zip(fitting, completions, strict=True)}
+        _append(trainer, [f"{prompt}{text}" for prompt, text in texts.items()])
+        rows = [{"prompt": prompt, "completion": text} for prompt, text in texts.items()]
         for logger in trainer.loggers:
             if isinstance(logger, TextLogger):
                 logger.log_texts("samples", rows, step=trainer.global_step)
 
 
 class Replies(Callback):
-    """Reply to a few fixed prompts at each validation, in the chat template of the data, and append to samples.txt.
+    """Reply to a few prompts at each validation, in the chat template of the data, and append to samples.txt.
 
     A mark after each reply says whether the model ended its turn, which is what a model learns first. A prompt that
     does not fit the context is reported in place of a reply.
 
     Args:
-        prompts: User messages, each of a conversation of its own.
+        prompts: User messages, each of a conversation of its own; null takes questions of held-out conversations.
         system: System message in front of each prompt; null for none.
         max_tokens: Maximum number of tokens per reply.
         temperature: Softmax temperature; 0 is greedy decoding. Nucleus sampling keeps the top 0.95.
@@ -65,7 +71,7 @@ class Replies(Callback):
     def __init__(
         self,
         *,
-        prompts: list[str],
+        prompts: list[str] | None,
         system: str | None = None,
         max_tokens: Natural = 64,
         temperature: NonNegative = 0.7,
@@ -76,14 +82,13 @@ class Replies(Callback):
         self.sampling = Sampling(temperature=temperature, top_p=0.95)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero or not self.prompts:
+        prompts = _prompts(self.prompts, trainer)
+        if not trainer.is_global_zero or not prompts:
             return
         rows = trainer.datamodule.data_plan.rows
         tokenizer, template = rows.tokenizer, rows.template or RoleTokenTemplate()
         context = pl_module.model.context
-        encoded = {
-            prompt: template.prompt([*self.opening, Message("user", prompt)], tokenizer) for prompt in self.prompts
-        }
+        encoded = {prompt: template.prompt([*self.opening, Message("user", prompt)], tokenizer) for prompt in prompts}
         fitting = {prompt: tokens for prompt, tokens in encoded.items() if len(tokens) < context}
         completions = Generator(pl_module.model, tokenizer).generate(
             list(fitting.values()),
@@ -92,11 +97,19 @@ class Replies(Callback):
             seed=self.seed,
             stop_tokens=template.stop_tokens(tokenizer),
         )
-        replies = {
-            prompt: f"({len(tokens)} tokens do not fit the context of {context})" for prompt, tokens in encoded.items()
-        }
+        replies = _too_long(encoded, context)
         replies |= {prompt: _marked(reply) for prompt, reply in zip(fitting, completions, strict=True)}
         _append(trainer, [f"user   {prompt}\nmodel  {reply}" for prompt, reply in replies.items()])
+
+
+def _prompts(given: Sequence[str] | None, trainer: Trainer) -> Sequence[str]:
+    """The prompts of the config, or those that the data have."""
+    return trainer.datamodule.data_plan.rows.prompts if given is None else given
+
+
+def _too_long(prompts: Mapping[str, Sequence[int]], context: int) -> dict[str, str]:
+    """What is told of each prompt if it does not fit."""
+    return {prompt: f"({len(tokens)} tokens do not fit the context of {context})" for prompt, tokens in prompts.items()}
 
 
 def _marked(reply: Completion) -> str:

@@ -4,6 +4,7 @@
 """
 
 from lm.corpus.document import Document, Dropped, Source
+from lm.corpus.openings import openings, read_openings
 from lm.corpus.shards import Shards, TokenStream, recorded_tokens
 from lm.corpus.split import Split, hash_fraction
 from lm.corpus.survey import Survey, survey
@@ -18,6 +19,8 @@ __all__ = [
     "Survey",
     "TokenStream",
     "hash_fraction",
+    "openings",
+    "read_openings",
     "recorded_tokens",
     "survey",
     "write_shards",

@@ -23,6 +23,7 @@ from lm.files import hash_json
 from lm.tokenizer import Tokenizer
 
 SAMPLE = 256  # conversations of a source that are encoded to estimate a run
+PROMPTS = 4  # held-out questions that a run may show replies to
 OTHER = "other"  # tasks too rare to be reported on their own
 
 
@@ -97,14 +98,17 @@ class InstructionData(TrainingData):
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         held_out = self._encoder(tokenizer, context)
         sources: dict[str, RowSource] = {}
-        left_out, notes = {}, []
+        left_out, notes, questions = {}, [], []
         for name in self.conversations:
             training, before = self._encoder(tokenizer, context), len(held_out)
             selected = self._selected(name)
             for conversation in selected:
                 conversation = replace(conversation, task=conversation.task or name)
                 self._check_prompt_weight(conversation)
-                (held_out if self.split.held_out(conversation) else training).add(conversation)
+                is_held_out = self.split.held_out(conversation)
+                (held_out if is_held_out else training).add(conversation)
+                if is_held_out and conversation.messages[0].role == "user":
+                    questions.append(conversation.messages[0].content)
             held_out_here = len(held_out) - before
             if not len(training):
                 raise ValueError(
@@ -134,6 +138,7 @@ class InstructionData(TrainingData):
             kinds=kinds,
             template=self.template,
             mixing=self.mixing,
+            prompts=_evenly(list(dict.fromkeys(questions)), PROMPTS),
             notes=notes,
             left_out=left_out,
         )
@@ -245,3 +250,12 @@ def _describe(name: str, conversations: EncodedConversations, rows: PackedRows, 
         *filter(None, changed),
     ]
     return "; ".join(items)
+
+
+def _evenly(questions: Sequence[str], count: int) -> list[str]:
+    """Up to `count` of the questions, evenly spaced."""
+    return (
+        [questions[len(questions) * number // count] for number in range(count)]
+        if len(questions) > count
+        else [*questions]
+    )

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lm.bounds import Natural, Positive
-from lm.corpus import Shards, TokenStream, recorded_tokens
+from lm.corpus import Shards, TokenStream, read_openings, recorded_tokens
 from lm.data.mixing import Mixing
 from lm.data.mixture import Mixture
 from lm.data.module import TrainingData
@@ -91,7 +91,7 @@ class PretrainingData(TrainingData):
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         packed = partial(PackedRows, padding=tokenizer.padding)
         sources: dict[str, RowSource] = {}
-        validation, kinds = [], []
+        validation, kinds, corpora = [], [], []
         for path, prefix in self._prefixes().items():
             training, held_out = (Shards(path, split, tokenizer=tokenizer) for split in ("train", "validation"))
             if is_first_process():
@@ -100,6 +100,7 @@ class PretrainingData(TrainingData):
             for kind, stream in training.streams.items():
                 documents, packing = self._pack(stream, context)
                 sources[prefix + kind] = packed(documents, packing, separate_documents=self.separate_documents)
+            corpora.append(held_out)
             for kind, stream in held_out.streams.items():
                 numbers = np.broadcast_to(len(kinds), stream.documents)  # takes no memory
                 documents, packing = self._pack(stream, context)
@@ -112,6 +113,7 @@ class PretrainingData(TrainingData):
             kinds=kinds,
             separate_documents=self.separate_documents,
             mixing=self.mixing,
+            prompts=read_openings(corpora, tokenizer),
         )
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:

@@ -28,6 +28,7 @@ class Rows:
     separate_documents: bool = True  # whether each document of a row has its own attention mask
     mixing: Mixing = field(default_factory=Mixing)
     basis: str = "read"  # how the rows are known: read, counted, or estimated
+    prompts: Sequence[str] = ()  # how held-out texts begin, or what is asked first in held-out conversations
     notes: Sequence[str] = ()  # lines for the user: what was found and what was left out
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # counts of it by source, for the manifest
 

@@ -4,7 +4,6 @@ Legend: B batch  T tokens  D dim  V vocabulary
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ class Generator:
         """Continue each prompt, as one batch.
 
         Args:
-            prompts: Token ids of each prompt; one longer than the context loses its beginning, with a warning.
+            prompts: Token ids of each prompt; of one longer than the context only the end is read.
             sampling: How tokens are chosen.
             max_tokens: Maximum number of tokens of each completion.
             stop: Strings that end a completion.
@@ -113,12 +112,6 @@ class Generator:
                 raise ValueError(
                     f"prompt {row} contains token {foreign[0]}, but the model's vocabulary has "
                     f"{self.model.vocab_size}: use the tokenizer the model was trained with"
-                )
-            if len(prompt) > self.model.context:
-                warnings.warn(
-                    f"prompt {row} is {len(prompt)} tokens long, the model's context {self.model.context}: "
-                    "its beginning was dropped",
-                    stacklevel=3,
                 )
         return [
             Continuation(

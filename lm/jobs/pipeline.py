@@ -57,4 +57,4 @@ def pipeline(
     for place, contents in places.items():
         console.line(f"{place:<{width}}  {contents}")
     console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
-    console.line(f"generate: lm generate model.path={root}/pretrain/{name} prompt='def '")
+    console.line(f"generate: lm generate model.path={root}/pretrain/{name}")

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from lm.conversation import RecordedTemplate, TurnTemplate
+from lm.corpus import Split, openings
+from support.talks import conversation_of
 from support.training_runs import composed, make_corpus, of_seconds, pretraining, run
 
 PROMPTS = ["alpha", "beta g"]
@@ -22,6 +24,7 @@ def runs(tmp_path_factory):
     assert run(pretraining(corpus, root, "sampled", *sampling)) == 0
     assert run(pretraining(corpus, root, "quiet")) == 0
     assert run(pretraining(corpus, root, "unmeasured", "validations=0")) == 0
+    assert run(pretraining(corpus, root, "opened", *sampling[:-1], "validations=1")) == 0
     return root / "pretrain"
 
 
@@ -45,6 +48,15 @@ def test_without_prompts_nothing_is_written(runs):
     assert not (runs / "quiet" / "samples.txt").exists()
 
 
+def test_by_default_the_openings_of_held_out_documents_are_continued(runs):
+    text = (runs / "opened" / "samples.txt").read_text()
+    found = openings(str(runs.parent / "corpus"))
+    assert found
+    blocks = re.findall(r"^── step 12 ──\n(.*)", text, re.MULTILINE)
+    assert len(blocks) == len(found)
+    assert all(block.startswith(opening) for block, opening in zip(blocks, found, strict=True))
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory):
     """A pretrained model, tuned with replies and without."""
@@ -66,6 +78,9 @@ def tuned(tmp_path_factory):
     seen = ("callbacks=replies", "callbacks.samples.max_tokens=6", f"callbacks.samples.prompts={MESSAGES}")
     for name, more in (("seen", seen), ("quiet", ())):
         assert run(composed("instruct", *common, f"run.name={name}", *more)) == 0
+    assert (
+        run(composed("instruct", *common, "run.name=asked", "callbacks=replies", "callbacks.samples.max_tokens=2")) == 0
+    )
     again = [one for one in common if not one.startswith(("model.path", "conversation@"))]
     assert (
         run(composed("instruct", *again, "run.name=again", "budget.steps=1", f"model.path={root}/instruct/quiet")) == 0
@@ -80,6 +95,16 @@ def test_every_prompt_gets_a_reply_or_a_note_that_it_is_too_long_at_every_valida
     for _, prompt, reply in blocks:
         end = r"\(\d+ tokens do not fit the context of 32\)" if prompt == MESSAGES[1] else r"( ▪| … \(did not end .*\))"
         assert re.search(f"{end}$", reply)
+
+
+def test_by_default_held_out_questions_are_answered(tuned):
+    text = (tuned / "asked" / "samples.txt").read_text()
+    asked = re.findall(r"^── step 2 ──\nuser   (.*)\n", text, re.MULTILINE)
+    split = Split(0.2)
+    talks = [conversation_of(("user", f"alpha {n}?"), ("assistant", "beta gamma" * (n % 3 + 1))) for n in range(80)]
+    held_out = [talk.messages[0].content for talk in talks if split.held_out(talk)]
+    assert len(asked) == 4
+    assert set(asked) <= set(held_out)
 
 
 def test_replies_change_no_later_step(tuned):

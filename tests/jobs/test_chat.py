@@ -208,3 +208,9 @@ def test_an_interrupt_stops_the_reply_and_not_the_chat(capsys, monkeypatch):
     assert lines[0].endswith(" (stopped)")
     assert len(calls) > 4
     assert lines[1]
+
+
+def test_a_question_is_asked_where_there_is_no_message(capsys, monkeypatch):
+    reply = "".join(conversation().reply("hello"))
+    assert printed(capsys, monkeypatch, "", question=lambda: "hello") == f"you   hello\nmodel {reply}\n"
+    assert printed(capsys, monkeypatch, "", message="hello", question=lambda: "other") == f"{reply}\n"

@@ -61,9 +61,30 @@ def test_a_prompt_is_the_beginning_of_a_document(capsys):
 
 def test_every_sample_of_every_prompt_is_printed(capsys):
     text = printed(capsys, ["one", "two"], samples=2)
-    heads = re.findall(r"^── (\d) of 4 \(\d tokens, ended by (?:length|stop_token)\) ──$", text, re.MULTILINE)
-    assert heads == ["1", "2", "3", "4"]
+    heads = re.findall(r"^── (.*) \(\d tokens, ended by (?:length|stop_token)\) ──$", text, re.MULTILINE)
+    assert heads == [f"prompt {prompt} of 2, sample {sample} of 2" for prompt in (1, 2) for sample in (1, 2)]
     assert text.count("one") == text.count("two") == 2
+    assert "── sample 2 of 2 (" in printed(capsys, "one", samples=2)
+    assert "── prompt 2 of 2 (" in printed(capsys, ["one", "two"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_prompt_longer_than_the_context_a_line_tells_what_is_not_read(capsys):
+    settings = {"sampling": Sampling(temperature=0), "max_tokens": 4, "seed": 1}
+    said = "has 41 tokens, more than the model's context of 32: the first 9 are not read\n"
+    generate(build, ByteTokenizer(), "x" * 40, **settings)
+    assert capsys.readouterr().err == f"note: the prompt {said}"
+    generate(build, ByteTokenizer(), ["a", "x" * 40], samples=2, **settings)
+    assert capsys.readouterr().err == f"note: prompt 2 of 2 {said}"
+    generate(build, ByteTokenizer(), "x" * 31, **settings)
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_prompt_the_openings_are_continued_or_else_a_document_begins(capsys):
+    both = ["Once upon", "In a hole"]
+    assert printed(capsys, None, openings=lambda: both) == printed(capsys, both)
+    assert printed(capsys, "x", openings=lambda: both) == printed(capsys, "x")
+    assert printed(capsys, None) == printed(capsys, "")
 
 
 def test_the_first_of_several_samples_equals_a_single_one(capsys):
