@@ -19,6 +19,7 @@ from lm.config.faults import did_you_mean
 from lm.config.outline import config_directory, jobs
 from lm.process.distribution import version, with_local_commands
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
+from lm.process.library_warnings import warnings_in_one_line
 from lm.process.ranks import die_with_parent, is_first_process
 from lm.process.signals import (
     SIGNALS,
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
     try:
         for number in before:
             signal.signal(number, on_signal)
-        code = _dispatch(arguments, directory or config_directory())
+        with warnings_in_one_line():
+            code = _dispatch(arguments, directory or config_directory())
         sys.stdout.flush()  # here, where a closed pipe is still handled
         return code
     except (KeyboardInterrupt, Interrupted) as interruption:
