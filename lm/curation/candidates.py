@@ -45,7 +45,9 @@ class Candidate:
     def messages(self) -> dict[str, Any]:
         """The conversation in the layout that data/conversations=messages reads."""
         turns = [
-            {"role": turn.role, "content": turn.content, **({} if turn.supervised else {"train": False})}
+            {"role": turn.role, "content": turn.content}
+            | ({} if turn.supervised else {"train": False})
+            | ({"reasoning_content": turn.reasoning} if turn.reasoning else {})
             for turn in self.conversation.messages
         ]
         tools = {"tools": list(self.conversation.tools)} if self.conversation.tools else {}

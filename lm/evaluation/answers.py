@@ -78,7 +78,10 @@ class Answers(Evaluation):
 
     def fingerprint(self) -> str:
         return hash_json(
-            [[[turn.role, turn.content] for turn in talk.messages] + [*talk.tools] for talk in self._held_out()]
+            [
+                [[turn.role, turn.content, *filter(None, [turn.reasoning])] for turn in talk.messages] + [*talk.tools]
+                for talk in self._held_out()
+            ]
         )
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:

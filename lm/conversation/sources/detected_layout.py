@@ -54,7 +54,8 @@ class DetectedLayout(ConversationSource):
         system_field: Field of the record with a system text; null takes `system` or `system_prompt`.
         history_field: Field with earlier turns, for questions and answers; null takes `history`.
         tools_field: Field with the tools that the assistant may call; null takes `tools` or `functions`.
-        reasoning: Thoughts before answers: refuse the record, drop them, or keep them before the answer.
+        reasoning: Thoughts before answers: refuse the record, drop them, keep them before the answer, or hand them
+            separate to a chat_template.
         answer_end: Text removed from the end of answers, as '<|endoftext|>', for questions and answers; null for none.
         task_field: Field with the kind of question, by which validation is reported; null for one task.
         group_field: Field whose equal values are held out together; null holds out each conversation separately.

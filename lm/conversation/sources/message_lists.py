@@ -33,7 +33,8 @@ class MessageLists(RecordwiseSource):
             A template that takes tools writes them; for any other they end the system turn.
         roles: What the file calls the roles, {human: user}; system, user, assistant and tool are known.
         reasoning: Thoughts in parts of type reasoning or thinking, or in a field `reasoning_content`, `reasoning` or
-            `thinking`: refuse the record, drop them, or keep them before the answer, followed by an empty line.
+            `thinking`: refuse the record, drop them, keep them before the answer, followed by an empty line, or hand
+            them separate to a chat_template, which writes them.
         task_field: Field with the kind of question, by which validation is reported; null for one task.
         group_field: Field whose equal values are held out together; null holds out each conversation separately.
         preferences: Records that compare a better answer with a worse one: refuse them, or read the chosen answers.
@@ -116,7 +117,8 @@ class MessageLists(RecordwiseSource):
         learned = is_learned(turn, where) if role == "assistant" else self._is_context(turn)
         turn.get("tool_call_id")  # ids of calls are left out on purpose
         self.unread.add(turn, "turns")
-        return Message(role, content, supervised=learned is not False)
+        separate = thoughts if self.reasoning == "separate" else ""
+        return Message(role, content, supervised=learned is not False, reasoning=separate)
 
     def _is_context(self, turn: Record) -> None:
         """Count a mark that asks to learn what somebody else than the assistant says."""

@@ -30,8 +30,8 @@ class QuestionAnswers(RecordwiseSource):
         history_field: Field with earlier turns, where not empty: a list of [question, answer] pairs, of messages, or
             either as JSON; null for none.
         tools_field: Field with the tools that the assistant may call, where not empty; null for none.
-        reasoning: Thoughts in a field `reasoning_content`, `reasoning` or `thinking`: refuse the record, drop them, or
-            keep them before the answer, followed by an empty line.
+        reasoning: Thoughts in a field `reasoning_content`, `reasoning` or `thinking`: refuse the record, drop them,
+            keep them before the answer, followed by an empty line, or hand them separate to a chat_template.
         instances_field: Field with a list of objects that hold input and answer, as in Self-Instruct: each becomes
             a conversation; null if the record holds them itself.
         task_field: Field with the kind of question, by which validation is reported; null for one task.
@@ -121,17 +121,19 @@ class QuestionAnswers(RecordwiseSource):
             if not isinstance(extra, str):
                 raise UnreadableRecordError(f"{place}: field {self.input_field!r} is {kind_of(extra)}, not text")
             question = f"{question}{self.between}{extra}" if isinstance(question, str) and question.strip() else extra
+        separate = ""
         rationale = field_of(record, self.rationale_field, place) if self.rationale_field is not None else None
         if isinstance(answer, str) and answer.strip():
             if isinstance(rationale, str) and rationale.strip():
                 answer = f"{rationale}\n{answer}"
             named = (self.question_field, self.input_field, self.answer_field, self.rationale_field)
             thoughts = thoughts_of(record, named)
+            separate = thoughts if self.reasoning == "separate" else ""
             answer = apply_reasoning(self.reasoning, thoughts, answer, where=place, counts=self.counts)
         if self.escaped:
             question, answer = _unescaped(question), _unescaped(answer)
         before = read_history(optional_field(record, self.history_field), f"{place}: field {self.history_field!r}")
-        turns = [*before, Message("user", question), Message("assistant", answer)]
+        turns = [*before, Message("user", question), Message("assistant", answer, reasoning=separate)]
         return with_system(optional_field(record, self.system_field), turns)
 
     def _without_end(self, answer: str) -> str:

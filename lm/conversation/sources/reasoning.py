@@ -1,4 +1,4 @@
-"""The one rule for thoughts before an answer: refuse the record, drop them, or keep them."""
+"""The one rule for thoughts before an answer: refuse the record, drop them, keep them, or keep them separate."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -6,7 +6,7 @@ from typing import Literal
 
 from lm.conversation.sources.record import Record
 
-Reasoning = Literal["refuse", "drop", "keep"]
+Reasoning = Literal["refuse", "drop", "keep", "separate"]
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts", "thought")
 THOUGHT_PARTS = ("reasoning", "thinking")
 
@@ -28,7 +28,7 @@ def thoughts_of(record: Record, named: Collection[str | None] = ()) -> str:
 def apply_reasoning(
     reasoning: Reasoning, thoughts: str, content: object, *, where: str, counts: Counter[str]
 ) -> object:
-    """Return a content as the rule wants it.
+    """Return a content as the rule wants it; separate thoughts are the message's, not the content's.
 
     Args:
         reasoning: The rule.
@@ -44,12 +44,12 @@ def apply_reasoning(
         return content
     if reasoning == "refuse":
         raise ValueError(
-            f"{where} has thoughts before its answer: set data.conversations.reasoning=drop to leave them out, or keep "
-            "to learn them before the answer"
+            f"{where} has thoughts before its answer: set data.conversations.reasoning=drop to leave them out, keep to "
+            "learn them before the answer, or separate for a chat_template that writes them"
         )
     if reasoning == "drop":
         counts["turns lost their reasoning"] += 1
         return content
-    if content is None or isinstance(content, str):
+    if reasoning == "keep" and (content is None or isinstance(content, str)):
         return "\n\n".join(filter(None, [thoughts, content]))
     return content

@@ -136,11 +136,16 @@ class LayoutSource(ConversationSource):
     def _without_surrogates(self, message: Message) -> Message:
         if not isinstance(message.content, str):
             return message  # refused by the template, with its place
-        text = message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if text == message.content:
+        content, reasoning = map(_whole, (message.content, message.reasoning))
+        if (content, reasoning) == (message.content, message.reasoning):
             return message
         self.counts["turns had lone surrogates (halves of characters), replaced by �"] += 1
-        return replace(message, content=text)
+        return replace(message, content=content, reasoning=reasoning)
+
+
+def _whole(text: str) -> str:
+    """The text with � for halves of characters."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class RecordwiseSource(LayoutSource):

@@ -107,6 +107,8 @@ def test_thoughts_in_a_field_follow_the_rule_of_reasoning(tmp_path, field, optio
     assert turns(dropped) == [HELLO] * 3
     assert "1 turns lost their reasoning" in dropped.notes
     assert turns(kept) == [HELLO, HELLO, [HELLO[0], Message("assistant", "Hm.\n\nho")]]
+    separate = source(option, path, reasoning="separate")
+    assert turns(separate) == [HELLO, HELLO, [HELLO[0], Message("assistant", "ho", reasoning="Hm.")]]
 
 
 def test_thoughts_given_twice_count_once_and_parts_of_type_thinking_are_thoughts(tmp_path):
