@@ -65,12 +65,14 @@ class JsonlSource(FileSource):
         for name, stream in self.texts(file, tally):
             place = str(file.parent / name)
             before, good = tally.bad, False
-            for number, where, record in json_values(stream, place, records_field=self.records_field):
+            records = json_values(stream, place, records_field=self.records_field)
+            for number, where, record in records:
                 try:
                     document = self._document(record, f"{name}:{number}", where, file, tally)
                 except MissingFieldError as fault:
                     if not good:
-                        raise ValueError(f"{fault}{self._hint(record)}") from None
+                        alone = next(records, None) is None
+                        raise ValueError(f"{fault}{self._hint(record) if alone else ''}") from None
                     self.skip(str(fault), tally)
                 except ValueError as fault:
                     self.skip(str(fault), tally)
@@ -100,7 +102,7 @@ class JsonlSource(FileSource):
         return document
 
     def _hint(self, record: object) -> str:
-        """A remedy if the record is the file's one object around the records."""
+        """A remedy if the file's one object holds the records."""
         lists = lists_in(record) if self.records_field is None and isinstance(record, dict) else {}
         if not lists:
             return ""

@@ -108,6 +108,12 @@ def test_a_field_missing_from_the_first_object_is_an_error_rather_than_a_bad_lin
         list(JsonlSource(path))
 
 
+def test_a_record_of_several_that_holds_a_list_is_not_taken_for_the_whole_file(tmp_path):
+    path = written(tmp_path / "a.jsonl", *['{"messages": [{"role": "user"}]}'] * 2)
+    with pytest.raises(ValueError, match=r"no field 'text' \(corpus\.text_field\): it has 'messages'$"):
+        list(JsonlSource(path))
+
+
 def test_a_file_without_a_readable_line_is_refused(tmp_path):
     path = written(tmp_path / "a.jsonl", '"a"', '{"text": "a"},', "text")
     with pytest.raises(ValueError, match=r"a\.jsonl:3 is not JSON.*no line of .*a\.jsonl can be read"):
