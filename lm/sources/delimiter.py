@@ -44,10 +44,7 @@ def find_delimiter(
     candidates = [usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual)]
     tables = {delimiter: _rows(lines, delimiter, quoted=quoted, header=columns) for delimiter in candidates}
     if fields and columns is None:
-        named = [delimiter for delimiter in candidates if {*fields} <= {*tables[delimiter][0][0]}]
-        if named and named[0] == usual:
-            return usual
-        candidates = named or candidates
+        candidates = [name for name in candidates if {*fields} <= {*tables[name][0][0]}] or candidates
 
     def fit(delimiter: str) -> tuple[bool, bool, bool, int]:
         (header, *_), even = tables[delimiter]

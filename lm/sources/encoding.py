@@ -40,7 +40,7 @@ BYTE_ORDER_MARKS = {
 class Encoding:
     """The encoding of text files.
 
-    A byte order mark is proof and overrides the name. With `utf-8` and `detect`, so does UTF-16 or UTF-32 without one.
+    A byte order mark is proof and overrides the name, as do the NUL bytes of UTF-16 or UTF-32 without one.
 
     Args:
         name: A codec of Python, or `detect` to guess each file's own.
@@ -95,11 +95,11 @@ class Encoding:
 
     def _of(self, head: bytes, name: str, *, checked: bool) -> str:
         """The encoding of a file without byte order mark."""
-        guess = self.name in (DETECT, "utf-8")
-        if guess and (unmarked := unmarked_encoding(head)):
+        wide = self.name.startswith(("utf-16", "utf-32"))
+        if not wide and (unmarked := unmarked_encoding(head)):
             return unmarked
         if checked:
-            check_text(head[:SAMPLE], name, guess=guess)
+            check_text(head[:SAMPLE], name, guess=self.name in (DETECT, "utf-8"))
         return _detect(head, name, self.key) if self.name == DETECT else self.name
 
 

@@ -53,7 +53,7 @@ PACKINGS = {
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06|\x07\x08PK)"),
 }
 UNPACK = "unpack it first, or pack it with gzip or zstd"
-TABLE = "read it with corpus=table"
+TABLE = "give it the file name extension .parquet and read it as a table"
 TO_TEXT = "convert it to text"
 BINARIES = (
     _binary("packed with lz4", rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18", UNPACK, refused=True),
@@ -69,7 +69,7 @@ BINARIES = (
         "fetch the file with git lfs pull",
         refused=True,
     ),
-    _binary("Parquet", rb"PAR1", f"{TABLE}, with the file name extension .parquet", lettered=True, refused=True),
+    _binary("Parquet", rb"PAR1", TABLE, lettered=True, refused=True),
     _binary("an Arrow file", rb"ARROW1\0\0", "convert it to Parquet", refused=True),
     _binary("a Feather file", rb"FEA1", "convert it to Parquet", lettered=True, refused=True),
     _binary("an ORC file", rb"ORC", "convert it to Parquet", lettered=True, refused=True),
@@ -150,6 +150,8 @@ def check_text(head: bytes, place: str, *, guess: bool) -> None:
             if binary.refused:
                 raise ValueError(f"{fault}: {binary.remedy}")
             raise NotTextError(f"{fault}, not text{binary.remedy and f' ({binary.remedy})'}")
+    if guess and odd and place.lower().endswith(".br"):
+        raise ValueError(f"{place} is packed with Brotli: {UNPACK}")  # which has no signature
     if guess and odd:
         raise NotTextError(f"{place} is binary data, not text")
 

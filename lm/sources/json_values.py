@@ -7,10 +7,13 @@ buffer that grows to the largest value, never to the file; there, nothing after 
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from io import BufferedIOBase
 from itertools import chain
+
+from lm.sources.byte_streams import CHUNK, chunks_of
 
 BLANK = re.compile(r"[ \t\n\r]*")
 LARGEST = 1 << 28  # characters of a value
@@ -27,12 +30,12 @@ class Fault:
 
 
 def json_values(
-    lines: Iterable[bytes], place: str, *, records_field: str | None = None, key: str = "corpus"
+    stream: BufferedIOBase, place: str, *, records_field: str | None = None, key: str = "corpus"
 ) -> Iterator[Numbered]:
     """Yield (number, place, value) of each record, where number counts lines in JSON Lines and records elsewhere.
 
     Args:
-        lines: The file's lines in UTF-8 without byte order mark.
+        stream: The file in UTF-8 without byte order mark.
         place: Its name, for messages.
         records_field: Field of the file's one object that holds the list of records, as data or data.items; None: the
             file is JSON Lines, a list, or objects one after another.
@@ -44,38 +47,44 @@ def json_values(
     Raises:
         ValueError: A file that is not JSON Lines is damaged or cut off.
     """
-    lines = iter(lines)
-    head = _head(lines)
+    head = _head(stream)
     first, second = [*filter(None, (line.strip() for line in head)), b"", b""][:2]
-    whole = chain(head, lines)
+    values = _Values(chain(head, chunks_of(stream)), place, key)
     if records_field is not None:
-        yield from _Values(whole, place, key).records_in(records_field)
+        yield from values.records_in(records_field)
     elif first.startswith(b"[") and not (second and _is_value(first)):
-        yield from _Values(whole, place, key).records()
+        yield from values.records()
     elif first.startswith(b"{") and first.endswith((b"{", b"[", b",")) and _continues(first, second):
-        yield from _Values(whole, place, key).sequence()
+        yield from values.sequence()
     else:
-        for number, line in enumerate(whole, start=1):
-            if not line or line.isspace():
-                continue
-            where = f"{place}:{number}"
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                remedy = f"; name its encoding, as {key}.encoding=windows-1252"
-                value = Fault(f"{where} is not JSON: {error}{remedy if isinstance(error, UnicodeError) else ''}")
-            yield number, where, value
+        yield from _lines(head, stream, place, key)
 
 
-def _head(lines: Iterator[bytes]) -> list[bytes]:
-    """The lines up to the second that is not blank."""
+def _head(stream: BufferedIOBase) -> list[bytes]:
+    """Read lines up to the second that is not blank, long ones in part: a list may be one line."""
     head, seen = [], 0
-    for line in lines:
+    while seen < 2 and (line := stream.readline(CHUNK)):
         head.append(line)
         seen += not line.isspace()
-        if seen == 2:
+        if len(line) == CHUNK:
             break
     return head
+
+
+def _lines(head: list[bytes], stream: BufferedIOBase, place: str, key: str) -> Iterator[Numbered]:
+    """Yield the values of JSON Lines; the last line of the head may be cut."""
+    if head and not head[-1].endswith(b"\n"):
+        head[-1] += stream.readline()
+    for number, line in enumerate(chain(head, stream), start=1):
+        if line.isspace():
+            continue
+        where = f"{place}:{number}"
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            remedy = f"; name its encoding, as {key}.encoding=windows-1252"
+            value = Fault(f"{where} is not JSON: {error}{remedy if isinstance(error, UnicodeError) else ''}")
+        yield number, where, value
 
 
 def _is_value(line: bytes) -> bool:
@@ -186,6 +195,8 @@ class _Values:
                 raise self._fault("it ends too early" if cut else error.msg) from None
             except RecursionError:
                 raise self._fault("it is nested too deeply") from None
+            except ValueError as error:  # a number with thousands of digits
+                raise self._fault(str(error)) from None
             if end < len(self._text) or not self._read():  # a number may go on
                 self._position = end
                 return value

@@ -14,12 +14,13 @@ from itertools import chain
 from pathlib import Path
 
 from lm.corpus.tally import Tally
-from lm.files import report_damage
+from lm.files import DamagedFileError, report_damage
 from lm.sources.delimiter import find_delimiter, read_head
 
 LARGEST_FIELD = 2**31 - 1  # characters; the csv module's own limit of 128 KiB is shorter than a long text
 BATCH = 256  # rows of a Parquet file; about a hundred megabytes for long documents
 BUFFER = 1 << 20  # bytes
+PARQUET = b"PAR1"
 
 
 def csv_rows(
@@ -73,6 +74,7 @@ def csv_rows(
             return
         except csv.Error as error:
             remedy = f"; if quotes have no meaning in this file, set {key}.quoted=false" if quoted else ""
+            remedy = "; convert its CR line ends to LF" if "new-line character" in str(error) else remedy
             raise ValueError(f"{position} cannot be read: {error}{remedy}") from None
         if not cells:
             continue
@@ -117,11 +119,21 @@ def parquet_rows(path: Path, *, choose: Callable[[list[str]], list[str]]) -> Ite
     Args:
         path: The file.
         choose: Given the names of the file's fields, returns those to read.
+
+    Raises:
+        ValueError: The file is damaged, or not Parquet.
     """
     from pyarrow.parquet import ParquetFile
 
     remedy = "download it again, or remove it from the path"
     with report_damage(path, remedy):
+        with path.open("rb") as file:
+            head = file.read(len(PARQUET))
+        if head and head != PARQUET:
+            raise DamagedFileError(
+                f"{path} is not Parquet (it begins with {head!r}): give it the file name extension of what it holds, "
+                "such as .csv or .jsonl"
+            )
         table = ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     with table:
         fields = choose(table.schema_arrow.names)

@@ -119,6 +119,8 @@ class TableSource(FileSource):
             return
         for name, packed in open_members(file):
             suffix = format_of(name)
+            if name.lower().endswith(".parquet"):
+                raise ValueError(f"{file.parent / name} is Parquet within an archive: unpack it first")
             if suffix not in DELIMITERS:
                 tally.count(OTHER, where=str(file.parent / name))
                 continue

@@ -31,15 +31,12 @@ def unmarked_encoding(head: bytes) -> str | None:
 
 
 def _decoded(head: bytes, encoding: str) -> str:
-    """Decode a sample without a character cut off at its end; "" if it is invalid."""
+    """Decode a sample without a character cut off at its end, with � for what is invalid; "" if it is too short."""
     width = 4 if "32" in encoding else 2
     size = min(len(head), SAMPLE) // width * width
     if size == 0 or (len(head) < SAMPLE and len(head) - size > int(len(head) > TINY)):
         return ""  # of a few bytes all must be used; a longer file may be cut, or have one byte added
-    try:
-        return codecs.getincrementaldecoder(encoding)().decode(head[:size])
-    except UnicodeDecodeError:
-        return ""
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head[:size])
 
 
 def _usual(text: str) -> int:
@@ -49,4 +46,4 @@ def _usual(text: str) -> int:
 def _is_text(text: str) -> bool:
     """Whether at most a hundredth of the characters do not occur in texts."""
     odd = sum(unicodedata.category(letter) in ODD and letter not in "\n\r\t\f\v\b\x1b\ufeff" for letter in text)
-    return bool(text) and 100 * odd <= len(text)
+    return bool(text) and 100 * (odd + text.count("�")) <= len(text)

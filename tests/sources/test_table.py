@@ -244,6 +244,21 @@ def test_a_damaged_parquet_file_is_refused_by_name(tmp_path):
         list(TableSource(str(path)))
 
 
+def test_what_is_not_parquet_and_parquet_in_an_archive_are_refused_with_what_to_do(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lightning-lm[parquet]'")
+    (tmp_path / "a.parquet").write_text("text\na\n")
+    with pytest.raises(ValueError, match=r"a\.parquet is not Parquet \(it begins with b'text'\): .*such as \.csv"):
+        list(TableSource(str(tmp_path / "a.parquet")))
+    inner = Path(write_parquet(tmp_path / "b.parquet", {"text": ["a"]}))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(inner, "b.parquet")
+    with pytest.raises(ValueError, match=r"a\.zip/b\.parquet is Parquet within an archive: unpack it first"):
+        list(TableSource(str(tmp_path / "a.zip")))
+    (tmp_path / "c.csv").write_bytes(inner.read_bytes())
+    with pytest.raises(ValueError, match=r"c\.csv is Parquet: give it the file name extension \.parquet"):
+        list(TableSource(str(tmp_path / "c.csv")))
+
+
 def test_a_large_row_group_of_parquet_is_read_in_little_memory(tmp_path):
     texts = [f"{number} " + "word " * 2000 for number in range(4000)]  # 40 MB
     path = write_parquet(tmp_path / "a.parquet", {"text": texts, "other": texts})

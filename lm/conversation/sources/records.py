@@ -4,8 +4,9 @@ A file is a table if its name says so. Any other is JSON: lines, one list, or ob
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
 
@@ -59,7 +60,8 @@ class FileRecords(Records):
         delimiter: str | None = None,
         encoding: str = "utf-8",
     ):
-        self.files = find_files(path, key="data.conversations.path")
+        self.found = Tally()
+        self.files = find_files(path, key="data.conversations.path", tally=self.found)
         self.columns, self.quoted = columns and list(columns), quoted
         self.delimiter = delimiter and delimiter.replace("\\t", "\t")
         if self.delimiter is not None and len(self.delimiter) != 1:
@@ -70,6 +72,7 @@ class FileRecords(Records):
 
     def __iter__(self) -> Iterator[tuple[str, dict]]:
         tally = Tally()
+        tally.merge(self.found)
         for file in self.files:
             yield from read_records(
                 file,
@@ -186,7 +189,7 @@ def read_records(
             yield f"{member} row {number}", dict(zip(header, cells, strict=True))
 
 
-def _json_records(stream: Iterable[bytes], member: str) -> Iterator[tuple[str, dict]]:
+def _json_records(stream: BufferedIOBase, member: str) -> Iterator[tuple[str, dict]]:
     """The records of a file of JSON in any arrangement."""
     for _, place, record in json_values(stream, member, key="data.conversations"):
         if isinstance(record, Fault):
