@@ -72,8 +72,10 @@ def _merge(words: Counter[str], entries: list[str], *, vocab_size: int, min_freq
                     heapq.heappush(heap, (-now, pair))
                 continue
             left, right = (entries[number] for number in pair)
-            merges.append((left, right))
             merged = left + right
+            if merged in SPECIAL_TOKENS:  # typed in a text, it stays text
+                continue
+            merges.append((left, right))
             if merged not in ids:  # two pairs may give the same entry
                 ids[merged] = len(entries)
                 entries.append(merged)

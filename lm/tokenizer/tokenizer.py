@@ -13,6 +13,8 @@ import tokenizers
 from lm.files import hash_bytes, write_atomically
 from lm.tokenizer.byte_alphabet import BLANK, bytes_of_ids
 from lm.tokenizer.engine import Encode, fast_engine
+from lm.tokenizer.long_words import LongWords
+from lm.tokenizer.reading import Reader, added_texts
 
 END_OF_DOCUMENT = "<|end_of_document|>"
 PADDING = "<|padding|>"
@@ -63,9 +65,11 @@ class Tokenizer:
         self.padding: int = self._backend.token_to_id(PADDING)
         self.end_of_turn: int = self._backend.token_to_id(END_OF_TURN)
         self.role_tokens: dict[str, int] = {role: self._backend.token_to_id(token) for role, token in ROLES.items()}
-        self._sentencepiece = bool(json.loads(content)["model"].get("byte_fallback"))
-        self._pieces = bytes_of_ids(self._backend, byte_fallback=self._sentencepiece)
+        byte_fallback = bool(json.loads(content)["model"].get("byte_fallback"))
+        self._pieces = bytes_of_ids(self._backend, byte_fallback=byte_fallback)
         self.vocab_size: int = len(self._pieces)
+        self._long_words = LongWords(self._backend)
+        self._read = Reader(self._backend, blanks=byte_fallback)
         self.prefix = self._read("x").removesuffix("x").encode()
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
         added = self._backend.get_added_tokens_decoder().items()
@@ -73,7 +77,23 @@ class Tokenizer:
         self._special = set(self.special_tokens.values())
         ends = self._special - {self.padding, *self.role_tokens.values()}  # ours and those of the file, such as </s>
         self.token_bytes[list(ends)] -= len(self.prefix)
-        if self.decode_bytes(self.encode(PROBE)) != self.normalize(PROBE).encode():
+        plain = {number: token.content for number, token in added if not token.special} if self.prefix else {}
+        self._alone = {number for number, text in plain.items() if not self._read(text).startswith(" ")}
+        self._blank = self._backend.token_to_id(BLANK)
+        self._check_exact()
+
+    def _check_exact(self) -> None:
+        """Raise if a text is not given back as it is read, or its bytes are miscounted."""
+        texts = {"": PROBE} | added_texts(self._backend)
+        for (token, text), ids in zip(texts.items(), map(self.encode, texts.values()), strict=True):
+            read = self.normalize(text).encode()
+            if self.decode_bytes(ids) == read and self.token_bytes[ids].sum() - len(self.prefix) == len(read):
+                continue
+            if token:
+                raise ValueError(
+                    f"texts with the added token {token!r} are not given back exactly, so bytes cannot be counted: set "
+                    '"special": true for it in added_tokens, which keeps it out of texts, or use another tokenizer'
+                )
             raise ValueError(
                 "this tokenizer does not give texts back exactly (it drops bytes, or adds a space, as add_prefix_space "
                 "does), so bytes cannot be counted: use another, or train one"
@@ -82,7 +102,7 @@ class Tokenizer:
     @property
     def exact(self) -> bool:
         """Whether `normalize` is the identity."""
-        return self._backend.normalizer is None and not self._sentencepiece
+        return self._read.exact
 
     def normalize(self, text: str) -> str:
         """Return the text as the tokenizer reads it and decoding returns it."""
@@ -94,19 +114,11 @@ class Tokenizer:
         lost = Counter(text) - Counter(read) if read != text else {}
         return sum(len(character.encode()) * count for character, count in lost.items())
 
-    def _read(self, text: str) -> str:
-        if self._backend.normalizer is not None:
-            text = self._backend.normalizer.normalize_str(text)
-        if self._sentencepiece:
-            if self._backend.pre_tokenizer is not None:  # it may be what writes blanks
-                text = "".join(piece for piece, _ in self._backend.pre_tokenizer.pre_tokenize_str(text))
-            text = text.replace(BLANK, " ")
-        return text
-
     def encode(self, text: str) -> list[int]:
         """Encode `text`; never to special tokens: a typed `<|user|>` is eight ordinary characters."""
         try:
-            return self._backend.encode(text, add_special_tokens=False).ids
+            ids = self._long_words.fill(text, self._backend.encode(text, add_special_tokens=False).ids)
+            return [self._blank, *ids] if self._is_alone(ids) else ids
         except TypeError:
             refuse_unencodable([text])
             raise
@@ -141,10 +153,11 @@ class Tokenizer:
         if not texts:
             return []
         try:
-            return (self._fast or self._encode_batch)(texts)
-        except (TypeError, UnicodeEncodeError):
+            encoded = (self._fast or self._encode_batch)(texts)
+        except (TypeError, AttributeError, UnicodeEncodeError):
             refuse_unencodable(texts)
             raise
+        return [np.insert(ids, 0, self._blank) if self._is_alone(ids) else ids for ids in encoded]
 
     @property
     def engine(self) -> str:
@@ -153,28 +166,36 @@ class Tokenizer:
 
     @cached_property
     def _fast(self) -> Encode | None:
-        return fast_engine(self.content, like=self._encode_batch)
+        names = [*self.special_tokens, *map("<0x{:02X}>".format, range(256))]  # what must stay text
+        own = [*(f"{name}a {name}é{name * 2}" for name in names), *added_texts(self._backend).values()]
+        return fast_engine(self.content, like=self._encode_batch, own=own)
 
     def _encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.uint32) for encoding in encoded]
+        pairs = zip(texts, encoded, strict=True)
+        return [np.array(self._long_words.fill(text, encoding.ids), dtype=np.uint32) for text, encoding in pairs]
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def _is_alone(self, ids: Sequence[int]) -> bool:
+        """Whether a text is a lone user-defined piece, which `tokenizers` can find only without the prefix."""
+        return len(ids) == 1 and int(ids[0]) in self._alone
+
+    def decode(self, ids: Sequence[int]) -> str:
         """Decode to text; special tokens are skipped, bytes that form no whole character become �."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
-    def decode_bytes(self, ids: Iterable[int], *, after: int | None = None) -> bytes:
-        """Decode to the exact bytes of `ids`; special tokens have none.
+    def decode_bytes(self, ids: Sequence[int], *, after: int | None = None) -> bytes:
+        """Decode to the exact bytes of `ids`; special tokens have none, nor ids of a padded embedding.
 
         Args:
             ids: Tokens to decode.
             after: Token in front of `ids`; None if they start a text.
         """
+        pieces = [self._pieces[token] if token < self.vocab_size else b"" for token in ids]
         if not self.prefix:
-            return b"".join([self._pieces[token] for token in ids])
+            return b"".join(pieces)
         parts, begins = [], after is None or after in self._special
-        for token in ids:
-            parts.append(self._pieces[token].removeprefix(self.prefix) if begins else self._pieces[token])
+        for token, piece in zip(ids, pieces, strict=True):
+            parts.append(piece.removeprefix(self.prefix) if begins else piece)
             begins = token in self._special
         return b"".join(parts)
 

@@ -69,8 +69,10 @@ def train_unigram(
         max_piece=max_piece,
         shrink=shrink,
     )
-    order = sorted(range(len(pieces)), key=lambda piece: (-scores[piece], pieces[piece]))
-    model = models.Unigram([(to_text(pieces[piece]), float(scores[piece])) for piece in order], None, False)
+    pieces = [to_text(piece) for piece in pieces]
+    order = sorted(range(len(pieces)), key=lambda piece: (-scores[piece], to_bytes(pieces[piece])))
+    order = [piece for piece in order if pieces[piece] not in SPECIAL_TOKENS]  # which stay text where they are typed
+    model = models.Unigram([(pieces[piece], float(scores[piece])) for piece in order], None, False)
     trained = assemble(model, pattern=pattern, normalizer=normalizer)
     return warn_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="pieces")
 

@@ -15,6 +15,7 @@ from lm.bounds import Count, Natural
 from lm.progress import bar
 from lm.tokenizer.byte_alphabet import CHARACTER_OF
 from lm.tokenizer.load import assemble
+from lm.tokenizer.long_words import NO_LIMIT
 from lm.tokenizer.merging import Neighbours
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
 from lm.tokenizer.words import GPT4, check_size, count_words, normalized, warn_if_short
@@ -67,7 +68,7 @@ def train_wordpiece(
         {entry: number for number, entry in enumerate(entries)},
         unk_token=UNUSED,
         continuing_subword_prefix=WITHIN,
-        max_input_chars_per_word=1_000_000_000,
+        max_input_chars_per_word=NO_LIMIT,
     )
     decoder = decoders.Sequence([decoders.Replace(WITHIN, ""), decoders.ByteLevel()])
     trained = assemble(model, pattern=pattern, normalizer=normalizer, decoder=decoder, special=[UNUSED])
@@ -105,7 +106,8 @@ class _LikeliestPairs:
         while self.heap:
             score, pair = heapq.heappop(self.heap)
             if self.text.pairs[pair] >= self.min_frequency and score == self._score(pair):
-                return pair
+                if "".join(pair).replace(WITHIN, "") not in SPECIAL_TOKENS:  # typed in a text, they stay text
+                    return pair
         return None
 
     def merge(self, pair: Pair) -> str:

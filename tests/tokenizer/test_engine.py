@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from lm.tokenizer import byte_tokenizer, train_bpe, train_characters, train_unigram, train_wordpiece
-from lm.tokenizer.engine import _mixed_texts, fast_engine
+from lm.tokenizer.engine import _doubtful, _mixed_texts, _splitting, fast_engine
+from lm.tokenizer.unicode_edges import unicode_edges
+from lm.tokenizer.words import GPT4
+from support.spaced import spaced_tokenizer
 
 fastokens = pytest.importorskip("fastokens", reason="needs the extra lightning-lm[fast]")
 TEXTS = _mixed_texts(random.Random(7), 300)
@@ -36,6 +39,53 @@ def test_special_tokens_in_a_text_are_text(merged):
     (ids,) = merged.encode_batch(["<|user|>"])
     assert merged.role_tokens["user"] not in ids
     assert merged.decode(ids) == "<|user|>"
+
+
+LATELY = ["\U00011380", "\U0001fae9", "\U000323af"]  # assigned in Unicode 16 or not at all
+ODD = [*" \t\n\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2007\u2028\u202f\u205f\u3000\ufeff", "\u200b", "\u200d",
+       "\ud7ff", "\ue000", "\uffff", "\U0010ffff", "e\u0301", "\u0338", "\u0903", "\u20dd", "Ⅷ", "½", "²", "٣", "〇",
+       "ſ", "İ", "ı", "ß", "ẞ", "K", "Å", "ǅ", "ʰ", "한", "\u1112\u1161\u11ab", "👩\u200d👧", *LATELY]  # fmt: skip
+BESIDE = ["", "a", "B", " ", "  ", "'", "'l", "1", ".", "\n", "\r\n", "b", "s"]
+PATTERNS = [
+    GPT4,
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'ll)|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+",
+    r" ?\S+|\s+(?!\S)|\s+",
+    r"\w+|\d+|\W",
+    r"\p{Han}+|\p{Thai}+|\p{P}+|\p{S}+|[\s\S]",
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_batches_get_the_ids_of_single_texts_beside_every_odd_character(pattern):
+    tokenizer = train_bpe(TEXTS, vocab_size=600, pattern=pattern)
+    texts = [f"{left}{odd}{right}" for odd in ODD for left in BESIDE for right in BESIDE]
+    draw = random.Random(1)
+    texts += ["".join(draw.choices([*ODD, *BESIDE], k=draw.randrange(12))) for _ in range(1000)]
+    assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == [tokenizer.encode(text) for text in texts]
+
+
+def test_a_space_that_only_one_engine_knows_is_left_to_the_other(merged):
+    """U+180E was a space until Unicode 6.3."""
+    doubtful = _doubtful(_splitting(json.loads(merged.content)))
+    assert doubtful[0x180E] and doubtful[ord(LATELY[-1])]
+    assert not doubtful[[ord(character) for character in "aé中🙂한\ue000"]].any()
+    assert merged.engine == "fastokens"
+
+
+def test_characters_at_every_edge_are_tried():
+    edges, decomposed, unassigned = unicode_edges()
+    assert {"\u180e", "\u180d", "\xa0", "ſ", "ǅ", "\u3007", "\ue000", "一", "힣"} <= set(edges)
+    assert {"e\u0301", "=\u0338", "\u1100\u1161"} <= set(decomposed)
+    assert unassigned[0x0378] and not unassigned[ord("a")] and not unassigned[0xF0001]
+
+
+def test_own_symbols_that_only_the_reference_takes_as_text_are_not_left_to_the_engine():
+    """Without a piece for `<`, fastokens takes a typed <unk> for the token."""
+    backend = spaced_tokenizer()
+    texts = ["<unk>", "a<unk>é", "<0x0A>", "<unk><unk>"]
+    assert [ids.tolist() for ids in backend.encode_batch(texts)] == [backend.encode(text) for text in texts]
+    assert backend.engine == "tokenizers"
 
 
 def test_an_engine_that_differs_is_not_used(merged):

@@ -46,7 +46,7 @@ def test_a_foreign_file_gets_our_special_tokens_after_its_own(tmp_path):
     ("changes", "message"),
     [
         ({"prefix": True}, "does not give texts back exactly"),
-        ({"alphabet": False}, "lacks 2.. of the 256 single bytes"),
+        ({"alphabet": False}, "lacks 2.. of the 243 bytes"),
     ],
 )
 def test_a_file_that_would_miscount_bytes_is_refused(tmp_path, changes, message):

@@ -9,7 +9,7 @@ import pytest
 import regex
 import tokenizers
 
-from lm.tokenizer import Tokenizer, load_tokenizer, train_bpe
+from lm.tokenizer import Tokenizer, load_tokenizer, train_bpe, train_unigram, train_wordpiece
 from lm.tokenizer.byte_alphabet import BYTE_OF
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 from lm.tokenizer.words import GPT4
@@ -77,6 +77,16 @@ def test_special_tokens_typed_in_a_text_stay_text(tokenizer, tmp_path):
             ids = same.encode(f"a{token}b") + same.encode_batch([token])[0].tolist()
             assert not special.intersection(ids)
             assert same.decode(ids) == f"a{token}b{token}"
+
+
+@pytest.mark.parametrize("train", [train_bpe, train_unigram, train_wordpiece])
+def test_no_training_makes_an_entry_of_a_special_token_that_texts_are_full_of(train):
+    text = "<|user|> x <|end_of_turn|> "
+    tokenizer = train([text * 50], vocab_size=700, pattern=r" ?\S+|\s+")
+    ids = tokenizer.encode(text)
+    assert not set(tokenizer.special_tokens.values()).intersection(ids)
+    assert tokenizer.decode(ids) == text
+    assert len(ids) < len(text) / 2
 
 
 def test_special_tokens_decode_to_nothing(tokenizer):
