@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from lm.tokenizer.byte_alphabet import CHARACTER_OF
+from lm.tokenizer.byte_alphabet import BLANK, CHARACTER_OF
 from lm.tokenizer.unicode_edges import code_points, unicode_edges
 
 Encode = Callable[[Sequence[str]], list[np.ndarray]]
@@ -72,16 +72,19 @@ def _flat(fast: Any) -> Encode:
 
 
 def _splitting(description: dict) -> str:
-    """Return a tokenizer.json that normalizes and splits as this one. In byte level its ids show where it splits."""
-    if "ByteLevel" in json.dumps(description["pre_tokenizer"]):
+    """Return a tokenizer.json that normalizes and splits as this one, whose ids show the bytes and where it splits."""
+    if description["model"].get("byte_fallback"):
+        entries = ["<unk>", BLANK, *(f"<0x{byte:02X}>" for byte in range(256))]
+        vocabulary = {entry: number for number, entry in enumerate(entries)}
+        model = tokenizers.models.BPE(vocabulary, [], unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    else:
         letters = list(CHARACTER_OF.values())
         before = sorted({CHARACTER_OF[ord(left[-1])] for left in LEFT if left})
         pairs = [*product(before, letters), *((letter, "b") for letter in letters if letter not in before)]
         entries = [*letters, *map("".join, pairs)]
         model = tokenizers.models.BPE({entry: number for number, entry in enumerate(entries)}, pairs)
-        model = json.loads(tokenizers.Tokenizer(model).to_str())["model"]
-        description = description | {"model": model, "post_processor": None, "added_tokens": []}
-    return json.dumps(description)
+    model = json.loads(tokenizers.Tokenizer(model).to_str())["model"]
+    return json.dumps(description | {"model": model, "post_processor": None, "added_tokens": []})
 
 
 @lru_cache(maxsize=8)

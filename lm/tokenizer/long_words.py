@@ -74,7 +74,7 @@ class LongestMatch:
             ids, longer = self._ids[start > 0], self._longer[start > 0]
             stop = start + 1
             best = stop
-            while (part := word[start:stop]) in longer and stop < len(word):
+            while word[start:stop] in longer and stop < len(word):
                 stop += 1
                 best = stop if word[start:stop] in ids else best
             found.append(ids[word[start:best]])

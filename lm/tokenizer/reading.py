@@ -67,5 +67,5 @@ def added_texts(backend: tokenizers.Tokenizer) -> dict[str, str]:
                 f"the added token {token.content!r} swallows the blanks beside it, so texts are not given back: in "
                 f'added_tokens, set "{strips[0]}": false for it, or "special": true, which keeps it out of texts'
             )
-        texts[token.content] = "{0}a {0} {0}{0}b{0}\n{0}".format(token.content)
+        texts[token.content] = token.content.join(["", "a ", " ", "", "b", "\n", ""])
     return texts

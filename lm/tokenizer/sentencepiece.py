@@ -85,7 +85,7 @@ def _unsupported(model: Any) -> str | None:
         "maps characters (normalization_rule_name)": normalizer.charsmap,
         "does not write a space as ▁ (escape_whitespaces)": not normalizer.escape,
         "has unused pieces": any(piece.type == UNUSED for piece in model.pieces),
-        f"squeezes spaces but not in its user-defined piece {spaced[:1]}": spaced and normalizer.squeeze,
+        f"squeezes spaces, but not in its user-defined piece {spaced[:1]}": spaced and normalizer.squeeze,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 

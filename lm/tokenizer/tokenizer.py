@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +25,7 @@ SPECIAL_TOKENS = (END_OF_DOCUMENT, PADDING, *ROLES.values(), END_OF_TURN)  # a t
 # One of everything that a lossy tokenizer changes: no leading space, capitals, combining and precomposed accents,
 # ligatures, runs and ends of white space, control characters.
 PROBE = "A é e\u0301 ﬁ Ⅳ  two\t\r\n \n x\u00a0\u200b\x00日本語 🙂 <|user|> "
+WORTH = 1_000_000  # characters in batches from which another engine is tried: the trial takes half a second
 
 
 class Tokenizer:
@@ -80,6 +81,7 @@ class Tokenizer:
         plain = {number: token.content for number, token in added if not token.special} if self.prefix else {}
         self._alone = {number for number, text in plain.items() if not self._read(text).startswith(" ")}
         self._blank = self._backend.token_to_id(BLANK)
+        self._encoded = 0  # characters in batches
         self._check_exact()
 
     def _check_exact(self) -> None:
@@ -148,12 +150,14 @@ class Tokenizer:
         return {name: number for name, number in self.special_tokens.items() if name not in added}
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Encode many texts (uint32 each) on all cores, with the fastest engine that gives the ids of `encode`."""
+        """Encode many texts (uint32 each) on all cores, large amounts with the fastest engine that gives these ids."""
         texts = list(texts)
         if not texts:
             return []
         try:
-            encoded = (self._fast or self._encode_batch)(texts)
+            self._encoded += sum(map(len, texts))
+            worth = "_fast" in vars(self) or self._encoded > WORTH
+            encoded = ((self._fast if worth else None) or self._encode_batch)(texts)
         except (TypeError, AttributeError, UnicodeEncodeError):
             refuse_unencodable(texts)
             raise
@@ -161,7 +165,7 @@ class Tokenizer:
 
     @property
     def engine(self) -> str:
-        """Name of the library that encodes batches."""
+        """Name of the library that encodes large amounts of text; the first time it is chosen."""
         return "fastokens" if self._fast else "tokenizers"
 
     @cached_property

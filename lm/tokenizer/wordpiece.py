@@ -105,9 +105,10 @@ class _LikeliestPairs:
         """Return the pair of highest gain, the first by name among equals; None if no pair is frequent enough."""
         while self.heap:
             score, pair = heapq.heappop(self.heap)
-            if self.text.pairs[pair] >= self.min_frequency and score == self._score(pair):
-                if "".join(pair).replace(WITHIN, "") not in SPECIAL_TOKENS:  # typed in a text, they stay text
-                    return pair
+            if self.text.pairs[pair] < self.min_frequency or score != self._score(pair):
+                continue
+            if "".join(pair).replace(WITHIN, "") not in SPECIAL_TOKENS:  # typed in a text, they stay text
+                return pair
         return None
 
     def merge(self, pair: Pair) -> str:

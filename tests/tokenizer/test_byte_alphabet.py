@@ -66,9 +66,7 @@ def test_wordpiece_needs_every_byte_at_the_start_of_a_word_and_within():
 
 def test_an_added_token_whose_id_writes_other_bytes_is_refused_with_a_remedy_that_works():
     content = byte_level(range(256), added=[AddedToken("é", normalized=False)]).to_str()
-    with pytest.raises(
-        ValueError, match="added token 'é' matches that text, .* bytes .*xe9.*: remove it from added_to"
-    ):
+    with pytest.raises(ValueError, match=r"added token 'é' matches that text, .* bytes .*xe9.*: remove it from"):
         with_special_tokens(content)
     tokenizer = with_special_tokens(json.dumps(json.loads(content) | {"added_tokens": []}))
     assert tokenizer.encode("é") == [0xC3, 0xA9]

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from lm.tokenizer import byte_tokenizer, train_bpe, train_characters, train_unigram, train_wordpiece
+from lm.tokenizer import Tokenizer, byte_tokenizer, train_bpe, train_characters, train_unigram, train_wordpiece
+from lm.tokenizer import tokenizer as tokenizer_module
 from lm.tokenizer.engine import _doubtful, _mixed_texts, _splitting, fast_engine
 from lm.tokenizer.unicode_edges import unicode_edges
 from lm.tokenizer.words import GPT4
@@ -26,6 +27,7 @@ def merged():
 )
 def test_batches_get_the_ids_of_single_texts(train):
     tokenizer = train(TEXTS, vocab_size=700)
+    assert tokenizer.engine in ("fastokens", "tokenizers")  # chooses it
     texts = ["", "<|user|> <|end_of_turn|>", *_mixed_texts(random.Random(8), 2000)]
     assert [ids.tolist() for ids in tokenizer.encode_batch(texts)] == [tokenizer.encode(text) for text in texts]
 
@@ -59,6 +61,7 @@ PATTERNS = [
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_batches_get_the_ids_of_single_texts_beside_every_odd_character(pattern):
     tokenizer = train_bpe(TEXTS, vocab_size=600, pattern=pattern)
+    assert tokenizer.engine == "fastokens"
     texts = [f"{left}{odd}{right}" for odd in ODD for left in BESIDE for right in BESIDE]
     draw = random.Random(1)
     texts += ["".join(draw.choices([*ODD, *BESIDE], k=draw.randrange(12))) for _ in range(1000)]
@@ -68,7 +71,7 @@ def test_batches_get_the_ids_of_single_texts_beside_every_odd_character(pattern)
 def test_a_space_that_only_one_engine_knows_is_left_to_the_other(merged):
     """U+180E was a space until Unicode 6.3."""
     doubtful = _doubtful(_splitting(json.loads(merged.content)))
-    assert doubtful[0x180E] and doubtful[ord(LATELY[-1])]
+    assert doubtful[[0x180E, 0x0378]].all(), "U+0378 is not assigned"
     assert not doubtful[[ord(character) for character in "aé中🙂한\ue000"]].any()
     assert merged.engine == "fastokens"
 
@@ -77,15 +80,15 @@ def test_characters_at_every_edge_are_tried():
     edges, decomposed, unassigned = unicode_edges()
     assert {"\u180e", "\u180d", "\xa0", "ſ", "ǅ", "\u3007", "\ue000", "一", "힣"} <= set(edges)
     assert {"e\u0301", "=\u0338", "\u1100\u1161"} <= set(decomposed)
-    assert unassigned[0x0378] and not unassigned[ord("a")] and not unassigned[0xF0001]
+    assert unassigned[[0x0378, ord("a"), 0xF0001]].tolist() == [True, False, False]
 
 
 def test_own_symbols_that_only_the_reference_takes_as_text_are_not_left_to_the_engine():
     """Without a piece for `<`, fastokens takes a typed <unk> for the token."""
     backend = spaced_tokenizer()
+    assert backend.engine == "tokenizers"
     texts = ["<unk>", "a<unk>é", "<0x0A>", "<unk><unk>"]
     assert [ids.tolist() for ids in backend.encode_batch(texts)] == [backend.encode(text) for text in texts]
-    assert backend.engine == "tokenizers"
 
 
 def test_an_engine_that_differs_is_not_used(merged):
@@ -98,3 +101,12 @@ def test_an_engine_that_differs_is_not_used(merged):
 def test_without_the_package_there_is_no_fast_engine(merged, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastokens._native", None)
     assert fast_engine(merged.content, like=merged._encode_batch) is None
+
+
+def test_little_text_does_not_pay_for_the_trial_of_an_engine(merged, monkeypatch):
+    monkeypatch.setattr(tokenizer_module, "WORTH", 100)
+    tokenizer = Tokenizer(merged.content)
+    tokenizer.encode_batch(["x" * 60])
+    assert "_fast" not in vars(tokenizer)
+    tokenizer.encode_batch(["x" * 60])
+    assert "_fast" in vars(tokenizer)

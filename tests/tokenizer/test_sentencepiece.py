@@ -8,6 +8,7 @@ import pytest
 
 from lm.tokenizer import sentencepiece_tokenizer
 from lm.tokenizer.engine import _mixed_texts
+from lm.tokenizer.load import with_special_tokens
 
 FILES = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
 MODELS = ["llama2_tokenizer.model", "mistral_tokenizer.model.v1", "mistral_mistral_instruct_tokenizer_240323.model.v3"]
@@ -29,11 +30,15 @@ def texts() -> list[str]:
 
 def assert_the_same(tokenizer, original) -> None:
     for text in texts():
-        ids = tokenizer.encode(text)
-        assert ids == original.encode(text), text
-        read = tokenizer.normalize(text)
-        assert tokenizer.decode(ids) == read
-        assert tokenizer.token_bytes[ids].sum() == len(read.encode()) + (len(tokenizer.prefix) if ids else 0)
+        assert_same_ids(tokenizer, original, text)
+
+
+def assert_same_ids(tokenizer, original, text: str) -> None:
+    ids = tokenizer.encode(text)
+    assert ids == original.encode(text), text
+    read = tokenizer.normalize(text)
+    assert tokenizer.decode(ids) == read, text
+    assert tokenizer.token_bytes[ids].sum() == len(read.encode()) + (len(tokenizer.prefix) if ids else 0), text
 
 
 @needs_files
@@ -75,11 +80,71 @@ def test_models_of_every_supported_kind_keep_their_ids(kind, tmp_path):
     assert tokenizer.prefix == (b"" if kind == "no space before" else b" ")
 
 
+SYMBOLS = {
+    "none": [],
+    "marks": ["<n>", "@", "@@"],
+    "blanks": ["▁▁", "▁▁▁", "\n\n"],
+    "a blank first": ["▁b", "@"],
+    "a blank last": ["b▁", "@"],
+    "spaces": ["a b", " c"],
+    "letters": ["ab", "é", "<0x0A>b", "12"],
+}
+REFUSED = {  # by the space before a text, and by squeezing
+    "blanks": {(True, True), (True, False), (False, True)},
+    "a blank first": {(True, True), (True, False)},
+    "a blank last": {(True, True), (False, True)},
+    "spaces": {(True, True), (False, True)},
+}
+
+
+def symbol_texts(symbols: list[str]) -> list[str]:
+    """Texts with the symbols next to blanks, at the start and the end, doubled, alone."""
+    draw = random.Random(2)
+    pieces = [*"abcé12 \n\t@<n>▁", "  ", "   ", "<s>", "<unk>", "<c>", "<0x0A>", "中", "🙂", *symbols * 3]
+    around = ["", " ", "  ", "a", "▁", "\n", "中"]
+    return [
+        *(f"{left}{symbol}{right}" for symbol in symbols for left in around for right in (*around, symbol)),
+        *("".join(draw.choices(pieces, k=draw.randrange(12))) for _ in range(300)),
+        *around,
+    ]
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("squeeze", [True, False])
+@pytest.mark.parametrize("kind", SYMBOLS)
+def test_own_symbols_get_the_ids_of_sentencepiece_or_are_refused_by_name(kind, squeeze, prefix, tmp_path):
+    options = {"add_dummy_prefix": prefix, "remove_extra_whitespaces": squeeze, "split_digits": True}
+    symbols = {"user_defined_symbols": SYMBOLS[kind], "control_symbols": ["<c>"]}
+    path = trained(tmp_path / "x.model", normalization_rule_name="identity", **options, **symbols)
+    if (prefix, squeeze) in REFUSED.get(kind, ()):
+        with pytest.raises(ValueError, match=r"ids could not be preserved: its? .*user-defined piece"):
+            sentencepiece_tokenizer([], path=path)
+        return
+    original = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=path)
+    tokenizer = sentencepiece_tokenizer([], path=path)
+    assert tokenizer.engine in ("fastokens", "tokenizers")  # chooses it
+    texts = symbol_texts(SYMBOLS[kind])
+    saved = with_special_tokens(tokenizer.content)
+    for text, batch, same in zip(texts, tokenizer.encode_batch(texts), saved.encode_batch(texts), strict=True):
+        assert_same_ids(tokenizer, original, text)
+        assert batch.tolist() == same.tolist() == original.encode(text), text
+
+
+@needs_files
+def test_the_user_defined_pieces_of_mistral_are_used():
+    file = str(FILES / MODELS[-1])
+    original = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=file)
+    tokenizer = sentencepiece_tokenizer([], path=file)
+    for text in symbol_texts([f"[REFERENCE_DOC_{number}]" for number in (0, 1, 19)]):
+        assert_same_ids(tokenizer, original, text)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model_type": "unigram"}, "whose ids could not be preserved"),
-        ({"normalization_rule_name": "nmt_nfkc"}, "whose ids could not be preserved"),
+        ({"model_type": "unigram"}, "whose ids could not be preserved: it is of type unigram"),
+        ({"normalization_rule_name": "nmt_nfkc"}, "preserved: it maps characters .normalization_rule_name"),
+        ({**IDENTITY, "treat_whitespace_as_suffix": True}, "preserved: it writes a space after a word"),
         ({**IDENTITY, "byte_fallback": False, "vocab_size": 100}, "has no byte pieces: .* lost as <unk>"),
     ],
 )
