@@ -103,7 +103,7 @@ def test_a_hint_of_the_reader_names_the_key_of_this_job(place, capsys):
         )
 
 
-def test_tools_and_marks_go_through_the_selection_into_training(place):
+def test_tools_marks_and_thoughts_go_through_the_selection_into_training(place):
     tool = {"type": "function", "function": {"name": "add"}}
     talks = [
         {
@@ -111,7 +111,7 @@ def test_tools_and_marks_go_through_the_selection_into_training(place):
                 {"role": "user", "content": f"{number}?"},
                 {"role": "assistant", "content": "wrong", "train": False},
                 {"role": "user", "content": "No."},
-                {"role": "assistant", "content": f"It is {number}."},
+                {"role": "assistant", "content": f"It is {number}.", "thinking": "Hm."},
             ],
             "tools": [tool],
         }
@@ -119,12 +119,14 @@ def test_tools_and_marks_go_through_the_selection_into_training(place):
     ]
     write(place / "marked.jsonl", talks)
     path = f"conversations.path={place}/marked.jsonl"
-    call_job(config(place, "marked", path, "conversations.task_field=null", "keep=5"))
-    read = list(DetectedLayout(str(place / "curate" / "marked" / "conversations.jsonl")))
+    thoughts = "conversations.reasoning=separate"
+    call_job(config(place, "marked", path, "conversations.task_field=null", "keep=5", thoughts))
+    read = list(DetectedLayout(str(place / "curate" / "marked" / "conversations.jsonl"), reasoning="separate"))
     assert len(read) >= 5
     for talk in read:
         assert talk.tools == (tool,)
         assert [turn.supervised for turn in talk.messages] == [True, False, True, True]
+        assert [turn.reasoning for turn in talk.messages] == ["", "", "", "Hm."]
 
 
 def test_written_conversations_are_unchanged_and_split_as_before(chosen):

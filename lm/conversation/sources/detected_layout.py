@@ -12,6 +12,7 @@ from lm.conversation.sources.reasoning import Reasoning
 from lm.conversation.sources.record import Record
 from lm.conversation.sources.records import FileRecords, HubDataset, Records
 from lm.conversation.sources.source import ConversationSource, LayoutSource
+from lm.sources.fields import lists_in
 
 HEAD = 100  # records among which the first one with a layout is searched
 
@@ -64,6 +65,7 @@ class DetectedLayout(ConversationSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252; detect guesses it.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -84,9 +86,11 @@ class DetectedLayout(ConversationSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
         table = {"columns": columns, "quoted": quoted, "delimiter": delimiter, "encoding": encoding}
+        table["records_field"] = records_field
         records = FileRecords(path, **table) if hub is None else hub.records(path)
         self.used, self.preferences = {task_field, group_field}, preferences
         place, self.layout = self._find(records, str(path))
@@ -133,6 +137,12 @@ class DetectedLayout(ConversationSource):
             if layout := find_layout(record):
                 return place, layout
         place, record = first or (path, Record({}))
+        if lists := lists_in(record):
+            field = max(lists, key=lists.get)
+            raise ValueError(
+                f"{place} has no known layout, but a list of {lists[field]} objects: set "
+                f"data.conversations.records_field={field} to read it"
+            )
         names = [name if len(name) <= 40 else f"{name[:40]}…" for name in record]
         table = " or, where the file has no header, its columns, as data.conversations.columns=[question,answer]"
         raise ValueError(

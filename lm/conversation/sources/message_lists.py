@@ -42,6 +42,7 @@ class MessageLists(RecordwiseSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252; detect guesses it.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -63,6 +64,7 @@ class MessageLists(RecordwiseSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
         super().__init__(
@@ -75,6 +77,7 @@ class MessageLists(RecordwiseSource):
             quoted=quoted,
             delimiter=delimiter,
             encoding=encoding,
+            records_field=records_field,
             hub=hub,
         )
         self.messages_field, self.role_field, self.content_field = messages_field, role_field, content_field
@@ -139,6 +142,7 @@ class AlternatingTexts(RecordwiseSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252; detect guesses it.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -154,6 +158,7 @@ class AlternatingTexts(RecordwiseSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
         super().__init__(
@@ -165,6 +170,7 @@ class AlternatingTexts(RecordwiseSource):
             quoted=quoted,
             delimiter=delimiter,
             encoding=encoding,
+            records_field=records_field,
             hub=hub,
         )
         self.turns_field = turns_field

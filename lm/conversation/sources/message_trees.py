@@ -50,6 +50,7 @@ class MessageTrees(LayoutSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252; detect guesses it.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -71,6 +72,7 @@ class MessageTrees(LayoutSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
         super().__init__(
@@ -81,6 +83,7 @@ class MessageTrees(LayoutSource):
             quoted=quoted,
             delimiter=delimiter,
             encoding=encoding,
+            records_field=records_field,
             hub=hub,
         )
         self.id_field, self.parent_field, self.role_field = id_field, parent_field, role_field
@@ -134,7 +137,7 @@ class MessageTrees(LayoutSource):
             if name is None:
                 raise ValueError(f"{place}: field {self.id_field!r} is empty: each message needs an id of its own")
             role = field_of(record, self.role_field, place)
-            if role not in self.roles:
+            if not isinstance(role, str) or role not in self.roles:
                 raise ValueError(f"{place}: {role_fault(role, [role], self.roles)}")
             node = Node(
                 self._message(record, self.roles[role], place),

@@ -44,6 +44,7 @@ class QuestionAnswers(RecordwiseSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252; detect guesses it.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         answer_end: Text removed from the end of answers, as '<|endoftext|>' written there by another tokenizer;
             left there it is trained on as letters. null removes nothing.
         hub: Which part of a hub data set to read; null reads files.
@@ -71,6 +72,7 @@ class QuestionAnswers(RecordwiseSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         answer_end: str | None = None,
         hub: HubDataset | None = None,
     ):
@@ -84,6 +86,7 @@ class QuestionAnswers(RecordwiseSource):
             quoted=quoted,
             delimiter=delimiter,
             encoding=encoding,
+            records_field=records_field,
             hub=hub,
         )
         self.answer_end = answer_end

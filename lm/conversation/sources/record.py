@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lm.sources.fields import is_missing
+
 
 class Record(dict):
     """The fields of a record or of a message, with those that were read.
@@ -54,7 +56,7 @@ class Instance(Record):
 
 
 def is_empty(value: object) -> bool:
-    """Whether a value says nothing: None, blank text, an empty list or object. False and 0 say something."""
+    """Whether a value says nothing: None, NaN, blank text, an empty list or object. False and 0 say something."""
     if isinstance(value, str):
         return not value.strip()
-    return value is None or (isinstance(value, list | dict) and not value)
+    return is_missing(value) or (isinstance(value, list | dict) and not value)

@@ -49,6 +49,7 @@ class FileRecords(Records):
         quoted: Whether quotes enclose cells of CSV and TSV.
         delimiter: Character between cells of CSV and TSV; None finds it.
         encoding: Encoding of the files, as windows-1252, or detect.
+        records_field: Field of a JSON file's one object that holds the list of records; None reads other files.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class FileRecords(Records):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
     ):
         self.found = Tally()
         self.files = find_files(path, key="data.conversations.path", tally=self.found)
@@ -68,7 +70,7 @@ class FileRecords(Records):
             raise ValueError(
                 f"data.conversations.delimiter {delimiter!r} is not one character: try ';', or null to find it"
             )
-        self.encoding = Encoding(encoding, key="data.conversations.encoding")
+        self.encoding, self.records_field = Encoding(encoding, key="data.conversations.encoding"), records_field
 
     def __iter__(self) -> Iterator[tuple[str, dict]]:
         tally = Tally()
@@ -80,6 +82,7 @@ class FileRecords(Records):
                 quoted=self.quoted,
                 delimiter=self.delimiter,
                 encoding=self.encoding,
+                records_field=self.records_field,
                 tally=tally,
             )
         self.notes = tally.notes()
@@ -87,6 +90,7 @@ class FileRecords(Records):
     def identity(self) -> list:
         given = [] if self.delimiter is None else [{"delimiter": self.delimiter}]
         given += self.encoding.identity()
+        given += [] if self.records_field is None else [{"records_field": self.records_field}]
         return [[self.columns, self.quoted, *given], [[file.name, hash_file(file)] for file in self.files]]
 
 
@@ -145,6 +149,7 @@ def read_records(
     quoted: bool = True,
     delimiter: str | None = None,
     encoding: Encoding | None = None,
+    records_field: str | None = None,
     tally: Tally | None = None,
 ) -> Iterator[tuple[str, dict]]:
     """Yield (place, record) of each record of a file.
@@ -155,6 +160,7 @@ def read_records(
         quoted: Whether quotes enclose cells of CSV and TSV.
         delimiter: Character between cells of CSV and TSV; None finds it.
         encoding: Encoding of the file; UTF-8 if omitted.
+        records_field: Field of the file's one JSON object that holds the list of records.
         tally: Counts files in an unusual encoding or with an unusual delimiter.
 
     Raises:
@@ -170,7 +176,7 @@ def read_records(
         form = format_of(name)
         stream = encoding.utf8(packed, name=member, tally=tally)
         if form not in DELIMITERS:
-            yield from _json_records(stream, member)
+            yield from _json_records(stream, member, records_field)
             continue
         rows = csv_rows(
             stream,
@@ -189,9 +195,9 @@ def read_records(
             yield f"{member} row {number}", dict(zip(header, cells, strict=True))
 
 
-def _json_records(stream: BufferedIOBase, member: str) -> Iterator[tuple[str, dict]]:
+def _json_records(stream: BufferedIOBase, member: str, records_field: str | None) -> Iterator[tuple[str, dict]]:
     """The records of a file of JSON in any arrangement."""
-    for _, place, record in json_values(stream, member, key="data.conversations"):
+    for _, place, record in json_values(stream, member, records_field=records_field, key="data.conversations"):
         if isinstance(record, Fault):
             raise ValueError(record.reason)
         if not isinstance(record, dict):

@@ -14,6 +14,7 @@ from lm.conversation.sources.training_flags import is_left_out
 from lm.conversation.sources.unread_fields import UnreadFields
 from lm.conversation.tools import parse_tools
 from lm.files import hash_json
+from lm.sources.fields import is_missing
 
 HEAD = 100  # records of which one must be readable
 
@@ -52,6 +53,7 @@ class LayoutSource(ConversationSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252, or detect.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -67,10 +69,18 @@ class LayoutSource(ConversationSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
         self.records = (
-            FileRecords(path, columns=columns, quoted=quoted, delimiter=delimiter, encoding=encoding)
+            FileRecords(
+                path,
+                columns=columns,
+                quoted=quoted,
+                delimiter=delimiter,
+                encoding=encoding,
+                records_field=records_field,
+            )
             if hub is None
             else hub.records(path)
         )
@@ -206,4 +216,4 @@ def _unreadable(place: str, fault: UnreadableRecordError) -> Conversation:
 
 def _label(record: dict, field: str | None, place: str) -> str:
     value = None if field is None else field_of(record, field, place)
-    return "" if value is None else str(value)
+    return "" if is_missing(value) else str(value)

@@ -27,6 +27,7 @@ class Transcripts(RecordwiseSource):
         quoted: Whether quotes enclose cells of CSV and TSV; false takes them as text.
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252; detect guesses it.
+        records_field: Field with the list of records, as data, in a JSON file of one object; null for other files.
         hub: Which part of a hub data set to read; null reads files.
     """
 
@@ -44,6 +45,7 @@ class Transcripts(RecordwiseSource):
         quoted: bool = True,
         delimiter: str | None = None,
         encoding: str = "utf-8",
+        records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
         super().__init__(
@@ -55,6 +57,7 @@ class Transcripts(RecordwiseSource):
             quoted=quoted,
             delimiter=delimiter,
             encoding=encoding,
+            records_field=records_field,
             hub=hub,
         )
         self.text_field, self.user, self.assistant = text_field, user, assistant

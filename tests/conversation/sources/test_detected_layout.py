@@ -117,7 +117,18 @@ def test_nested_fields_are_named_with_dots(tmp_path):
         list(source("questions", path, question_field="data.q", answer_field="data.b"))
 
 
+def test_a_list_within_the_one_object_of_a_file_is_named_and_read(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"version": 1, "data": [ASKED, ASKED]}, indent=1))
+    with pytest.raises(ValueError, match=r"a list of 2 objects: set data\.conversations\.records_field=data to"):
+        source("auto", path)
+    for option in ("auto", "questions"):
+        read = source(option, path, records_field="data")
+        assert turns(read) == [HELLO] * 2
+    assert source("questions", path, records_field="data").fingerprint() != source("questions", path).fingerprint()
+
+
 def test_null_is_no_name_of_a_task_or_a_group(tmp_path):
-    path = written(tmp_path / "a.jsonl", ASKED | {"kind": None}, ASKED | {"kind": "x"})
+    path = written(tmp_path / "a.jsonl", ASKED | {"kind": None}, ASKED | {"kind": "x"}, ASKED | {"kind": float("nan")})
     talks = list(source("questions", path, task_field="kind", group_field="kind"))
-    assert [(talk.task, talk.group) for talk in talks] == [("", ""), ("x", "x")]
+    assert [(talk.task, talk.group) for talk in talks] == [("", ""), ("x", "x"), ("", "")]

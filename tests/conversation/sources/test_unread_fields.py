@@ -109,6 +109,7 @@ def test_thoughts_in_a_field_follow_the_rule_of_reasoning(tmp_path, field, optio
     assert turns(kept) == [HELLO, HELLO, [HELLO[0], Message("assistant", "Hm.\n\nho")]]
     separate = source(option, path, reasoning="separate")
     assert turns(separate) == [HELLO, HELLO, [HELLO[0], Message("assistant", "ho", reasoning="Hm.")]]
+    assert len({each.fingerprint() for each in (dropped, kept, separate)}) == 3
 
 
 def test_thoughts_given_twice_count_once_and_parts_of_type_thinking_are_thoughts(tmp_path):
