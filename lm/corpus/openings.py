@@ -38,7 +38,7 @@ def read_openings(corpora: Sequence[Shards], tokenizer: Tokenizer, *, count: int
 
 def first_words(text: str) -> str:
     """Up to four words of the first line with text, or some characters where there are no blanks."""
-    found = WORDS.match(text.lstrip())
+    found = WORDS.match(text.removeprefix("\ufeff").lstrip())
     words = found[0] if found else ""
     return words if len(words) <= LONGEST else words[:LONGEST].rpartition(" ")[0] or words[:WITHOUT_BLANKS]
 

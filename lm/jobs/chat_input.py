@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,4 +110,5 @@ def _terminal() -> Read:
         prompt_continuation=MORE,
         enable_suspend=True,
     )
+    signal.set_wakeup_fd(-1)  # here Ctrl-C stops a reply, any number of times, and does not end the command
     return session.prompt

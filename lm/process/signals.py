@@ -38,7 +38,7 @@ class _Process:
     """What this process does on a signal; there is one handler per process, so the state is the module's."""
 
     at_once = False  # whether nothing has to be unwound
-    handled = True  # whether the main thread has seen the last signal
+    handled = 0.0  # when the main thread saw the last signal, by the monotonic clock
     arguments: Sequence[str] | None = None  # of the command line
     arrived: list[tuple[int, float]] = []  # noqa: RUF012
     leaving = Lock()
@@ -51,7 +51,7 @@ def ends_process(number: int) -> bool:
 
 def on_signal(number: int, frame: object) -> NoReturn:
     """Exit at once, or raise in the main thread."""
-    _Process.handled = True
+    _Process.handled = monotonic()
     if _Process.at_once:
         leave(number, "interrupted")
     if number == signal.SIGINT:
@@ -178,8 +178,8 @@ def _force(number: int) -> None:
         return
     if is_repeated(number, _Process.arrived):
         leave(number, "interrupted twice, so nothing more was saved")
-    _Process.handled = False
-    timer = Timer(GRACE, lambda: _Process.handled or leave(number, "interrupted"))
+    since = monotonic() - APART  # the main thread may have seen it before this thread did
+    timer = Timer(GRACE, lambda: _Process.handled > since or leave(number, "interrupted"))
     timer.daemon = True
     timer.start()
 

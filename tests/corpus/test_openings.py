@@ -25,6 +25,7 @@ class Texts(Source):
         ("\n\n  CHAPTER I\n\nIt was", "CHAPTER I"),
         ("def add(one, other):\n    return", "def add(one, other):"),
         ("one", "one"),
+        ("\ufeffThe Rosary", "The Rosary"),
         (
             "很久很久以前有一个国王他有三个女儿她们都很美丽所以大家都喜欢她们而且从来没有人见过她们",
             "很久很久以前有一个国王他",

@@ -4,7 +4,6 @@ import io
 import os
 import pty
 import select
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from lm.jobs import chat as jobs_chat
 from lm.jobs.chat_input import COMMANDS, Entry, as_utf8, next_entry, open_input
+from lm.process import signals
 
 PASTED = "def f(x):\n    return x\nWhat does it do?"
 
@@ -129,7 +129,8 @@ class Terminal:
             try:
                 sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
                 os.environ["TERM"] = "xterm-256color"
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signals.end_in_words(["chat"])
+                signals._Process.at_once = False  # as in a job
                 jobs_chat._converse(Echo())
             except EOFError:
                 code = 0
@@ -184,8 +185,9 @@ def test_in_a_terminal_pasted_lines_are_one_message(terminal: Terminal) -> None:
 
 
 def test_in_a_terminal_ctrl_c_stops_a_reply_and_ctrl_d_ends_the_chat(terminal: Terminal) -> None:
-    terminal.send("wait\r", "<'wait'>")
-    terminal.send("\x03", "(stopped)", "you")
+    for _ in range(3):
+        terminal.send("wait\r", "<'wait'>")
+        terminal.send("\x03", "(stopped)", "you")
     terminal.send("half a line\x03", "(quit with Ctrl-D or /exit)", "you")
     terminal.send("next\r", "<'next'>", "you")
     assert "waited" not in terminal.shown

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lm.process import signals
 from lm.process.signals import Interrupted, interruption_behind, is_repeated
 
 ROOT = Path(__file__).parents[2]
@@ -155,3 +156,18 @@ def test_a_run_met_at_any_moment_ends_with_one_line(number, delay, tmp_path_fact
     assert len(errors.split("\n")) == 3
     assert "; run the same command again to resume: lm pretrain " in errors
     assert subprocess.run([*command, "budget.steps=400"], env=environment).returncode == 0
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_only_a_signal_that_the_main_thread_does_not_see_is_forced(monkeypatch, seen):
+    left, handled = [], signals._Process.handled
+    monkeypatch.setattr(signals, "GRACE", 0.05)
+    monkeypatch.setattr(signals, "leave", lambda *arguments: left.append(arguments))
+    monkeypatch.setattr(signals._Process, "arrived", [])
+    monkeypatch.setattr(signals._Process, "handled", handled if seen else -100.0)
+    if seen:
+        with pytest.raises(Interrupted):
+            signals.on_signal(signal.SIGTERM, None)  # before the thread reads that it arrived
+    signals._force(signal.SIGTERM)
+    time.sleep(0.2)
+    assert left == [] if seen else left == [(signal.SIGTERM, "interrupted")]
