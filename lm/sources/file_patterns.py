@@ -69,7 +69,7 @@ class _Pattern:
         self.pattern, self.key = pattern, key
         self.full = str(Path(pattern).expanduser())
         self._entered: set[tuple[str, int]] = set()
-        self._real = cache(os.path.realpath)
+        self._folder = cache(_folder)
 
     def files(self) -> dict[str, Identity]:
         """Return the identity of each file that matches, by name."""
@@ -90,9 +90,11 @@ class _Pattern:
 
     def _identity(self, name: str, status: os.stat_result) -> Identity:
         folder, last = os.path.split(name)
-        real = os.path.realpath(name) if os.path.islink(name) else os.path.join(self._real(folder or "."), last)
+        real, linked = self._folder(folder)
+        link = os.path.islink(name)
+        file = os.path.realpath(name) if link else os.path.join(real, last)
         several = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        return Identity(several if status.st_nlink > 1 else real, linked=real != os.path.abspath(name))
+        return Identity(several if status.st_nlink > 1 else file, linked=link or linked)
 
     def __str__(self) -> str:
         return f"{self.key} {self.pattern} "
@@ -165,6 +167,12 @@ class _Pattern:
                 return []
             raise self._closed(error.filename or folder, error.strerror) from None
         return [(name, is_folder) for _, name, is_folder in found]
+
+
+def _folder(name: str) -> tuple[str, bool]:
+    """Return the real path of a folder, and whether its name passes through a link."""
+    real = os.path.realpath(name or ".")
+    return real, real != os.path.abspath(name or ".")
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

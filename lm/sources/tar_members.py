@@ -13,6 +13,7 @@ from lm.files import report_damage
 from lm.sources.byte_streams import CHUNK, Readable, buffered, checked, chunks_of
 
 BLOCK = tarfile.BLOCKSIZE
+PADDING = 1 << 22  # bytes; archives are padded to records of 10 kB, on tapes of up to a megabyte
 
 
 class Header(tarfile.TarInfo):
@@ -63,8 +64,14 @@ def _check_end(archive: tarfile.TarFile) -> None:
 
 
 def _following(archive: tarfile.TarFile) -> Readable | None:
-    """What follows the end of an archive besides zeros."""
+    """What follows the end of an archive besides zeros. Many zeros are the part of a file that was never written."""
+    zeros = 0
     while block := archive.fileobj.read(BLOCK):
+        zeros += len(block)
+        if zeros > PADDING:
+            raise tarfile.ReadError(
+                f"more than {PADDING} zero bytes are where a member or the end of the file should be"
+            )
         if block.strip(b"\0"):
             return buffered(chain([block], iter(lambda: archive.fileobj.read(CHUNK), b"")))
     return None

@@ -14,7 +14,7 @@ import pytest
 import pyzstd
 
 from lm.conversation.sources.records import read_records
-from lm.sources import JsonlSource, TextSource
+from lm.sources import JsonlSource, TextSource, tar_members
 from lm.sources.members import LEVELS, open_members
 
 TEXT = b'{"text": "some words"}\n' * 2000
@@ -178,6 +178,16 @@ def test_links_in_archives_are_not_documents(tmp_path):
         archive.writestr(link, "a.txt")
     (tmp_path / "a.zip").write_bytes(buffer.getvalue())
     assert read(tmp_path / "a.zip") == {"a.zip/a.txt": b"text"}
+
+
+def test_a_tar_whose_rest_was_never_written_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(tar_members, "PADDING", 20_000)
+    for start in (b"", tar({"a.txt": b"text"})[:1024]):
+        (tmp_path / "a.tar").write_bytes(start + bytes(15_000))
+        assert len(read(tmp_path / "a.tar")) == bool(start)
+        (tmp_path / "a.tar").write_bytes(start + bytes(30_000))
+        with pytest.raises(ValueError, match=r"a\.tar is damaged \(more than 20000 zero bytes"):
+            read(tmp_path / "a.tar")
 
 
 def test_an_archive_without_members_has_no_documents(tmp_path):
