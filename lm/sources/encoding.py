@@ -24,6 +24,7 @@ from lm.sources.unmarked import unmarked_encoding
 
 HEAD = 1 << 20
 DETECT = "detect"
+SURE = 32  # bytes; so many in UTF-16 or UTF-32 are valid UTF-8 without NUL by chance once in thousands of files
 USUAL = "cp1252"
 LIKELY = [f"cp{page}" for page in (*range(1250, 1258), 866, 874, 932, 949)]
 LIKELY += ["iso8859_2", "koi8_r", "koi8_u", "gb18030", "big5", "euc_jp"]
@@ -96,8 +97,12 @@ class Encoding:
     def _of(self, head: bytes, name: str, *, checked: bool) -> str:
         """The encoding of a file without byte order mark."""
         wide = self.name.startswith(("utf-16", "utf-32"))
-        if not wide and (unmarked := unmarked_encoding(head)):
-            return unmarked
+        if not (wide and self.name.endswith("e")) and (unmarked := unmarked_encoding(head)):
+            return unmarked  # but a named byte order is taken at its word
+        if wide and b"\0" not in head and len(head) >= SURE and _is_utf8(head):
+            return "utf-8"
+        if self.name in ("utf-16", "utf-32"):
+            raise ValueError(f"{name} has no byte order mark: name its order, as {self.key}={self.name}-le")
         if checked:
             check_text(head[:SAMPLE], name, guess=self.name in (DETECT, "utf-8"))
         return _detect(head, name, self.key) if self.name == DETECT else self.name
@@ -116,8 +121,9 @@ def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _is_old_mac(head: bytes) -> bool:
-    """Whether lines end with CR alone. A CR at the end of the head may belong to CRLF."""
-    return b"\r" in head[:-1] and b"\n" not in head
+    """Whether lines end with CR alone, but for the last. A CR at the end of the head may belong to CRLF."""
+    lines = head.rstrip(b"\r\n") if head.endswith(b"\n") else head[:-1]
+    return b"\r" in lines and b"\n" not in lines
 
 
 def _recoded(chunks: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[bytes]:
@@ -153,11 +159,8 @@ def _codec(name: str, key: str) -> str:
 
 def _detect(head: bytes, name: str, key: str) -> str:
     """Guess the encoding of a file without byte order mark by its first bytes."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # accepts a character cut off at the end
+    if _is_utf8(head):
         return "utf-8"
-    except UnicodeDecodeError:
-        pass
     from charset_normalizer import from_bytes
 
     matches = from_bytes(head, cp_isolation=LIKELY)
@@ -170,6 +173,14 @@ def _detect(head: bytes, name: str, key: str) -> str:
     equal = [match for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
     usual = any(USUAL in match.could_be_from_charset for match in equal)
     return USUAL if usual else codecs.lookup(best.encoding).name
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # accepts a character cut off at the end
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _common_name(encoding: str) -> str:

@@ -157,9 +157,15 @@ def check_text(head: bytes, place: str, *, guess: bool) -> None:
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether more than a hundredth of the bytes are control characters, in data with NUL or invalid as UTF-8."""
-    controls = len(head) - len(head.translate(None, CONTROLS))
-    if 100 * controls <= len(head):
+    """Whether more than a hundredth of the bytes are control characters, in data with NUL or invalid as UTF-8.
+
+    Zeros at the end do not count: a text has them after a power cut.
+    """
+    if head and not head.strip(b"\0"):
+        return True
+    body = head.rstrip(b"\0")
+    controls = len(body) - len(body.translate(None, CONTROLS))
+    if 100 * controls <= len(body):
         return False
     if b"\0" in head:
         return True

@@ -10,6 +10,7 @@ import unicodedata
 
 SAMPLE = 1 << 14  # bytes
 TINY = 16
+ASCII = bytes(range(0x20, 0x7F)) + b"\0\t\n\r"
 USUAL = "\n\r\t ,.\"'"
 ODD = {"Cc", "Cn", "Co", "Cs"}  # controls, unassigned, private, lone surrogates
 
@@ -20,11 +21,15 @@ def unmarked_encoding(head: bytes) -> str | None:
     Args:
         head: The first bytes of a file without byte order mark.
     """
-    if b"\0" not in head[:SAMPLE]:
+    sample = head[:SAMPLE]
+    nuls = sample.count(b"\0")
+    if not nuls:
         return None
     for order in ("le", "be"):
         if _is_text(_decoded(head, f"utf-32-{order}")):
             return f"utf-32-{order}"
+    if 20 * len(sample.translate(None, ASCII)) <= len(sample) and not 0.4 < nuls / len(sample) < 0.6:
+        return None  # ASCII would have every second byte 0: this has a part in UTF-8, or some stray zeros
     texts = {name: _decoded(head, name) for name in ("utf-16-le", "utf-16-be")}
     likely = max(texts, key=lambda name: _usual(texts[name]))
     return likely if _usual(texts[likely]) and _is_text(texts[likely]) else None

@@ -146,13 +146,37 @@ def test_a_byte_order_mark_overrides_the_named_encoding(tmp_path):
     assert source.notes == ("1 file was read as utf-16", "1 file was read as utf-8")
 
 
+def test_a_named_utf16_that_is_none_is_refused_or_read_as_what_it_is(tmp_path):
+    (tmp_path / "a.txt").write_text("short")
+    with pytest.raises(ValueError, match=r"a\.txt has no byte order mark: .*corpus\.encoding=utf-16-le"):
+        documents(tmp_path / "a.txt", "utf-16")
+    (tmp_path / "a.txt").write_text(RUSSIAN, encoding="utf-16-be")
+    assert documents(tmp_path / "a.txt", "utf-16") == [RUSSIAN]
+    (tmp_path / "a.txt").write_text(RUSSIAN, encoding="utf-8")
+    assert documents(tmp_path / "a.txt", "utf-16-le") == [RUSSIAN]
+
+
+def test_wide_characters_under_the_name_of_a_narrow_encoding_are_still_read(tmp_path):
+    (tmp_path / "a.txt").write_text(GERMAN, encoding="utf-16-le")
+    assert documents(tmp_path / "a.txt", "windows-1252") == [GERMAN.replace("\r\n", "\n")]
+
+
+def test_a_file_in_two_encodings_is_not_taken_for_either(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"first line\n" + "second line\r\n".encode("utf-16-le"))
+    source = TextSource(str(tmp_path / "a.txt"))
+    assert list(source) == []
+    assert source.notes == (f"1 binary file was skipped, the first: {tmp_path}/a.txt is binary data, not text",)
+
+
 def test_line_ends_of_old_macs_become_lf_only_if_there_are_no_others(tmp_path):
     (tmp_path / "a.txt").write_bytes("é\rzwei\r".encode("mac-roman"))
     source = TextSource(str(tmp_path / "a.txt"), encoding="mac-roman")
     assert [d.text for d in source] == ["é\nzwei\n"]
     assert source.notes == ("1 file had CR line ends, which became LF",)
-    (tmp_path / "a.txt").write_bytes(b"eins\rzwei\n")
-    assert documents(tmp_path / "a.txt", "utf-8") == ["eins\rzwei\n"]
+    (tmp_path / "a.txt").write_bytes(b"eins\rzwei\n")  # as an editor adds it at the end
+    assert documents(tmp_path / "a.txt", "utf-8") == ["eins\nzwei\n"]
+    (tmp_path / "a.txt").write_bytes(b"eins\rzwei\ndrei")
+    assert documents(tmp_path / "a.txt", "utf-8") == ["eins\rzwei\ndrei"]
     (tmp_path / "a.txt").write_bytes(b"eins\rzwei\r")
     assert [d.text for d in TextSource(str(tmp_path / "a.txt"), keep_line_ends=True)] == ["eins\rzwei\r"]
 

@@ -189,6 +189,22 @@ def test_texts_in_old_encodings_are_not_taken_for_binary(coding):
     assert not is_binary(words.get(coding, "Straße, façade").encode(coding) * 50)
 
 
+def test_zeros_after_a_power_cut_do_not_make_a_text_binary(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(TEXT * 3 + bytes(4000))
+    source = JsonlSource(str(tmp_path / "a.jsonl"))
+    assert len(list(source)) == 3
+    assert source.notes[0].startswith(f"1 line could not be read and was skipped, the first: {tmp_path}/a.jsonl:4")
+    (tmp_path / "b.txt").write_bytes(bytes(4000))
+    with pytest.raises(ValueError, match=r"b\.txt is binary data, not text"):
+        list(TextSource(str(tmp_path / "b.txt"), bad_files=0))
+
+
+def test_brotli_is_told_by_its_name_because_it_has_no_signature(tmp_path):
+    (tmp_path / "a.txt.br").write_bytes(bytes(range(256)))
+    with pytest.raises(ValueError, match=r"a\.txt\.br is packed with Brotli: unpack it first"):
+        list(TextSource(str(tmp_path / "a.txt.br")))
+
+
 def test_some_nul_bytes_in_a_text_are_kept_and_noted(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"word " * 1000 + b"\0")
     source = TextSource(str(tmp_path / "a.txt"))
