@@ -1,5 +1,6 @@
 """Open a tokenizer.json, or assemble a tokenizer from a trained or imported model."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from lm.files import hash_file
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
 from lm.tokenizer.words import byte_level
 
+FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")  # of an added token
 MAKERS = ("tokenizer", "corpus", "pretrain", "instruct")  # jobs whose runs hold a tokenizer.json
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
     """Open a tokenizer.json, given as a file or as a directory that holds one.
 
-    A file of another library keeps its ids; special tokens of ours that it lacks follow them. Its own special tokens,
+    A file of another library keeps its ids; tokens that only the tokenizer_config.json beside it lists are added, and
+    special tokens of ours that it lacks follow them. Its own special tokens,
     such as `<|endoftext|>`, do not replace ours: only their author knows what they mean.
 
     Args:
@@ -44,7 +47,35 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # `tokenizers` raises bare Exception
         raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
-    return with_special_tokens(content, origin=str(file))
+    return with_special_tokens(
+        _with_configured_tokens(content, file.with_name("tokenizer_config.json")), origin=str(file)
+    )
+
+
+def _with_configured_tokens(content: str, config: Path) -> str:
+    """Add the tokens that only `added_tokens_decoder` of a tokenizer_config.json lists, as `transformers` does."""
+    if not config.is_file():
+        return content
+    try:
+        listed = json.loads(config.read_text(encoding="utf-8")).get("added_tokens_decoder") or {}
+        listed = {int(number): listed[number] for number in sorted(listed, key=int)}
+        contents = [token["content"] for token in listed.values()]
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{config} is not a tokenizer_config.json: {error}; mend it, or remove it") from None
+    backend = tokenizers.Tokenizer.from_str(content)
+    if all(backend.token_to_id(text) is not None for text in contents):
+        return content
+    for number, token in listed.items():
+        if backend.token_to_id(token["content"]) is not None:
+            continue
+        flags = {name: bool(token[name]) for name in FLAGS if name in token}
+        backend.add_tokens([AddedToken(token["content"], **flags)])
+        if (given := backend.token_to_id(token["content"])) != number:
+            raise ValueError(
+                f"{config} gives the token {token['content']!r} the id {number}, which would be {given} after those of "
+                "tokenizer.json: the files do not belong together; give tokenizer.json in a folder of its own"
+            )
+    return backend.to_str(pretty=True)
 
 
 def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer:

@@ -1,5 +1,6 @@
 """Files of other libraries get our special tokens; files that would miscount bytes are refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,52 @@ def test_a_missing_or_broken_file_is_refused_by_name(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match=r"tokenizer\.json is not a tokenizer\.json"):
         load_tokenizer(tmp_path)
+
+
+def described(number: int, content: str, **flags) -> dict:
+    return {str(number): {"content": content, "normalized": False, "special": False, **flags}}
+
+
+def test_tokens_that_only_the_config_beside_it_lists_are_added_with_their_ids(tmp_path):
+    backend = foreign()
+    backend.save(str(tmp_path / "tokenizer.json"))
+    size = backend.get_vocab_size()
+    listed = described(size + 1, "<|im_end|>", special=True) | described(size, "<tool_call>")
+    listed |= described(backend.token_to_id("<|endoftext|>"), "<|endoftext|>", special=True)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": listed}))
+    for path in (tmp_path, tmp_path / "tokenizer.json"):
+        tokenizer = load_tokenizer(path)
+        assert tokenizer.encode("<tool_call>") == [size]
+        assert tokenizer.special_tokens["<|im_end|>"] == size + 1 not in tokenizer.encode("<|im_end|>")
+        assert tokenizer.end_of_document == size + 2
+        assert tokenizer.decode(tokenizer.encode("a <tool_call>b<|im_end|>")) == "a <tool_call>b<|im_end|>"
+    transformers = pytest.importorskip("transformers")
+    assert transformers.AutoTokenizer.from_pretrained(tmp_path).encode("<tool_call>") == [size]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "is not a tokenizer_config.json"),
+        (json.dumps({"added_tokens_decoder": {"x": {}}}), "is not a tokenizer_config.json"),
+        (
+            json.dumps({"added_tokens_decoder": described(900, "<x>")}),
+            "gives the token '<x>' the id 900, which would be",
+        ),
+    ],
+)
+def test_a_config_that_contradicts_the_tokenizer_is_refused_by_name(tmp_path, config, message):
+    foreign().save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(config)
+    with pytest.raises(ValueError, match=rf"tokenizer_config\.json {message}"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_config_without_tokens_of_its_own_changes_nothing(tmp_path):
+    foreign().save(str(tmp_path / "tokenizer.json"))
+    alone = load_tokenizer(tmp_path).fingerprint
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "x"}')
+    assert load_tokenizer(tmp_path).fingerprint == alone
 
 
 def test_an_existing_tokenizer_takes_the_place_of_training(tmp_path):
