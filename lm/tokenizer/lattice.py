@@ -28,13 +28,12 @@ class Lattice:
         counts, likelihood = np.zeros(len(scores)), 0.0
         with np.errstate(invalid="ignore"):
             for batch, pieces, steps in self._chunks(scores):
-                ends, rows = self.lengths[batch], np.arange(len(batch))
-                forward, backward = _forward(steps, np.logaddexp), _backward(steps, ends)
+                ends, rows, edges = self.lengths[batch], np.arange(len(batch)), _Edges(steps)
+                forward, backward = edges.forward(), edges.backward(ends)
                 whole = forward[rows, ends]  # N
-                through = forward[:, :-1, None] + steps + _shifted(backward, steps.shape[2])  # N L M
-                chances = np.exp(through - whole[:, None, None]) * self.times[batch, None, None]
-                used = pieces >= 0
-                counts += np.bincount(pieces[used], weights=chances[used], minlength=len(scores))
+                through = forward[edges.row, edges.begin] + edges.score + backward[edges.row, edges.end]
+                chances = np.exp(through - whole[edges.row]) * self.times[batch[edges.row]]
+                counts += np.bincount(pieces[edges.place], weights=chances, minlength=len(scores))
                 likelihood += float(whole @ self.times[batch])
         return counts, likelihood
 
@@ -53,7 +52,7 @@ class Lattice:
             if not whole:
                 long = ends <= steps.shape[2]
                 steps[rows[long], 0, ends[long] - 1] = -np.inf
-            reached, taken = _best(steps)
+            reached, taken = _Edges(steps).best()
             place, path = np.where(np.isfinite(reached[rows, ends]), ends, 0), []
             while (place > 0).any():
                 length = taken[rows, place]  # 0 at the start of a word
@@ -86,43 +85,66 @@ class Lattice:
             start = stop
 
 
-def _forward(steps: np.ndarray, add) -> np.ndarray:
-    """Return the log probability that each position of each word is reached: N L+1."""
-    reached = np.full((steps.shape[0], steps.shape[1] + 1), -np.inf)
-    reached[:, 0] = 0
-    for end in range(1, reached.shape[1]):
-        for length in range(1, min(end, steps.shape[2]) + 1):
-            candidate = reached[:, end - length] + steps[:, end - length, length - 1]
-            add(reached[:, end], candidate, out=reached[:, end])
-    return reached
+class _Edges:
+    """The pieces that occur in a batch of words, in the order of the word, the first byte and the length: E of them.
 
+    Most lengths have no piece at most bytes, so the work goes by pieces, not by lengths. Sums are added in the order of
+    the lengths.
 
-def _backward(steps: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return the log probability of the rest of each word from each position: N L+1."""
-    left = np.full((steps.shape[0], steps.shape[1] + 1), -np.inf)
-    left[np.arange(len(ends)), ends] = 0
-    for begin in range(steps.shape[1] - 1, -1, -1):
-        for length in range(1, min(steps.shape[1] - begin, steps.shape[2]) + 1):
-            candidate = left[:, begin + length] + steps[:, begin, length - 1]
-            np.logaddexp(left[:, begin], candidate, out=left[:, begin])
-    return left
+    Args:
+        steps: Score of the piece of each length at each byte: N L M, -inf where there is none.
+    """
 
+    def __init__(self, steps: np.ndarray):
+        self.shape = steps.shape[0], steps.shape[1] + 1
+        row, begin, length = np.nonzero(np.isfinite(steps))
+        inside = begin + length < steps.shape[1]
+        self.place = row[inside], begin[inside], length[inside]
+        self.row, self.begin, _ = self.place
+        self.end, self.score = self.begin + self.place[2] + 1, steps[self.place]
 
-def _shifted(backward: np.ndarray, longest: int) -> np.ndarray:
-    """Return the log probability of the rest after a piece of each length: N L M."""
-    width = backward.shape[1] - 1
-    padded = np.pad(backward, ((0, 0), (0, longest)), constant_values=-np.inf)
-    return np.stack([padded[:, length : length + width] for length in range(1, longest + 1)], axis=2)
+    def forward(self) -> np.ndarray:
+        """Return the log probability that each position of each word is reached: N L+1."""
+        reached = np.full(self.shape, -np.inf)
+        reached[:, 0] = 0
+        for edges, firsts in self._groups(self.end, backwards=True):
+            candidates = reached[self.row[edges], self.begin[edges]] + self.score[edges]
+            reached[self.row[edges[firsts]], self.end[edges[0]]] = np.logaddexp.reduceat(candidates, firsts)
+        return reached
 
+    def backward(self, ends: np.ndarray) -> np.ndarray:
+        """Return the log probability of the rest of each word from each position: N L+1."""
+        left = np.full(self.shape, -np.inf)
+        left[np.arange(len(ends)), ends] = 0
+        for edges, firsts in reversed(self._groups(self.begin)):
+            candidates = left[self.row[edges], self.end[edges]] + self.score[edges]
+            left[self.row[edges[firsts]], self.begin[edges[0]]] = np.logaddexp.reduceat(candidates, firsts)
+        return left
 
-def _best(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the score of the best path to each position and the length of its last piece, the shortest of equals."""
-    reached = np.full((steps.shape[0], steps.shape[1] + 1), -np.inf)
-    taken = np.zeros(reached.shape, dtype=np.int64)
-    reached[:, 0] = 0
-    for end in range(1, reached.shape[1]):
-        for length in range(1, min(end, steps.shape[2]) + 1):
-            candidate = reached[:, end - length] + steps[:, end - length, length - 1]
-            better = candidate > reached[:, end]
-            reached[better, end], taken[better, end] = candidate[better], length
-    return reached, taken
+    def best(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the score of the best path to each position and the shortest length of its last piece."""
+        reached = np.full(self.shape, -np.inf)
+        taken = np.zeros(self.shape, dtype=np.int64)
+        reached[:, 0] = 0
+        for edges, firsts in self._groups(self.end, backwards=True):
+            candidates = reached[self.row[edges], self.begin[edges]] + self.score[edges]
+            highest = np.maximum.reduceat(candidates, firsts)
+            lengths = self.end[edges] - self.begin[edges]
+            sizes = np.diff(np.append(firsts, len(edges)))
+            ties = np.where(candidates == np.repeat(highest, sizes), lengths, np.iinfo(np.int64).max)
+            where = self.row[edges[firsts]], self.end[edges[0]]
+            reached[where] = highest
+            taken[where] = np.where(np.isfinite(highest), np.minimum.reduceat(ties, firsts), 0)
+        return reached, taken
+
+    def _groups(self, position: np.ndarray, *, backwards: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return, for each position in order, the edges there word by word, and where a new word starts.
+
+        A stable sort of small integers takes linear time. Of the edges of a word that end at one position, the last
+        is the shortest: their order is turned round, so that lengths ascend.
+        """
+        narrow = position.astype(np.min_scalar_type(self.shape[1]))
+        order = np.argsort(narrow[::-1] if backwards else narrow, kind="stable")
+        order = len(order) - 1 - order if backwards else order
+        groups = np.split(order, np.flatnonzero(np.diff(position[order])) + 1) if len(order) else []
+        return [(edges, np.flatnonzero(np.diff(self.row[edges], prepend=-1))) for edges in groups]
