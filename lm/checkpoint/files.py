@@ -1,6 +1,8 @@
 """Lightning's checkpoints as files that are whole or absent, and hold plain data only (`weights_only=True`)."""
 
+import os
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,8 +92,21 @@ def _damage_remedy(path: Path) -> str:
 
 
 def checkpoint_path(directory: str | Path, which: str) -> Path:
-    """Return where a run directory has its `last` or `best` checkpoint."""
+    """Return where a run directory has its `last`, `best` or `stable` checkpoint."""
     return Path(directory) / "checkpoints" / f"{which}.ckpt"
+
+
+def keep_last(directory: str | Path, which: str) -> None:
+    """Keep `last.ckpt` of a run directory under a second name. Both names share one file until `last` is replaced."""
+    last = checkpoint_path(directory, "last")
+    with atomic_path(checkpoint_path(directory, which)) as temporary:
+        if last.is_symlink():  # distributed: the parts stay as long as a link names them
+            temporary.symlink_to(os.readlink(last))
+            return
+        try:
+            os.link(last, temporary)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(last, temporary)
 
 
 def save(trainer: Trainer, which: str) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 
 from lm.data.pattern import Pattern
 
+CHUNK = 1_000_000  # rows that are compared at once
+
 
 def mix(values: np.ndarray) -> np.ndarray:
     """Scramble 64-bit words (the finaliser of SplitMix64, Steele et al. 2014)."""
@@ -90,6 +92,13 @@ class Order:
             keys = self._keys(int(source) + 1, numbers[chosen] // size)
             rows[chosen] = permute(numbers[chosen] % size, size, keys)
         return sources, rows
+
+    def begins_like(self, other: "Order", rows: int) -> bool:
+        """Whether another order of the same seed and sources has the same first `rows` rows."""
+        if self.patterns is None or other.patterns is None:
+            return self.patterns is other.patterns
+        chunks = (np.arange(start, min(start + CHUNK, rows), dtype=np.int64) for start in range(0, rows, CHUNK))
+        return all(np.array_equal(self._sources(chunk)[0], other._sources(chunk)[0]) for chunk in chunks)
 
     def counts(self, rows: int) -> np.ndarray | None:
         """Rows that each source gives to the first `rows` of the run [sources]; None if they are shuffled together."""

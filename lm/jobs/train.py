@@ -33,7 +33,8 @@ from lm.process.launcher import wait_for_first
 from lm.run import Interrupted, Run
 from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
-from lm.training.outputs import describe_run, last_checkpoint, record_result
+from lm.training.extension import check_extension, describe_extension
+from lm.training.outputs import describe_run, record_result, resumable_checkpoint
 from lm.training.summary import plan_line, starting_point, untrained_turn_tokens
 from lm.training.trainer import make_trainer, prepare_network, resolve_devices, silence_lightning
 
@@ -106,6 +107,7 @@ def train(
             devices=devices,
             seed=seed,
             prices=prices or {},
+            extend=partial(check_extension, run, schedule=schedule),
         )
         run.console.block(table)
         return None
@@ -124,7 +126,8 @@ def train(
     data_plan = rows.plan(plan, seed=seed)
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **source.fingerprint()}
     parent = source.parent()
-    if run.finished(inputs, parent=parent):
+    extension = check_extension(run, data_plan, schedule=schedule, parameters=cost.parameters)
+    if run.finished(inputs, parent=parent, extension=extension):
         run.console.line(f"nothing to do: {run.directory} is complete")
         return run.result.get(METRIC)
 
@@ -143,8 +146,9 @@ def train(
         loggers=logger.values(),
     )
     wait_for_first(lightning, module)
-    resumed = last_checkpoint(run, steps=plan.steps)
+    resumed, _ = resumable_checkpoint(run, steps=plan.steps, schedule=schedule, identity=run.identity)
     run.console.line(plan_line(cost, data_plan, trainer=lightning, devices=devices, resumed=resumed))
+    run.console.lines(describe_extension(extension, schedule))
     run.console.lines(starting_point(parent, network.context))
     run.console.lines(data_plan.describe_stages())
     run.console.lines(untrained_turn_tokens(network, rows.template, tokenizer, started_from=source.origin))

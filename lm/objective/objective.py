@@ -107,6 +107,16 @@ class Objective(LightningModule, ABC):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        """Set the rate of the next step: the checkpoint of a shorter run has the first one of its decay."""
+        for config in self.trainer.lr_scheduler_configs:
+            scheduler = config.scheduler
+            factors = [factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+            rates = [base * factor for base, factor in zip(scheduler.base_lrs, factors, strict=True)]
+            for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+            scheduler._last_lr = rates
+
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
         # Lightning's own clipping refuses fused AdamW under mixed precision.
         limit = float("inf") if self.gradient_clip is None else self.gradient_clip
@@ -117,6 +127,7 @@ class Objective(LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["validation"] = self.validation
         checkpoint["precision"] = self.trainer.precision
+        checkpoint["steps"] = self.steps  # that the schedule was computed for
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.validation = checkpoint["validation"]

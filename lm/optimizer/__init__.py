@@ -1,10 +1,12 @@
 """Optimizer, learning-rate schedule and the length of a run.
 
-`adamw` builds the optimizer, `cosine` and others give the learning rate of a step, `Budget` plans steps and batches.
+`adamw` builds the optimizer, `cosine` and others give the learning rate of a step, `Budget` plans steps and batches,
+`continues` says whether a longer run can take over from a shorter one.
 """
 
 from lm.optimizer.adamw import adamw
 from lm.optimizer.budget import Budget, Plan
+from lm.optimizer.extension import continues, stable_steps
 from lm.optimizer.schedule import constant, cosine, warmup_stable_decay
 
-__all__ = ["Budget", "Plan", "adamw", "constant", "cosine", "warmup_stable_decay"]
+__all__ = ["Budget", "Plan", "adamw", "constant", "continues", "cosine", "stable_steps", "warmup_stable_decay"]

@@ -29,6 +29,7 @@ EXECUTION_KEYS = (
     "data.workers",
     "data.verify",
 )
+LENGTH_KEYS = tuple(f"budget.{length}" for length in ("tokens", "steps", "epochs", "tokens_per_parameter"))
 ABSENT = "(absent)"
 PLACES = {"path", "paths"}  # keys that say where a file lies; what it holds is in the inputs
 
@@ -71,7 +72,8 @@ def check_same_config(recorded: dict, config: dict, *, subject: str) -> None:
             f"{subject} was made by an earlier version of lm, which named classes and keys otherwise:{lines}\n"
             f"other jobs can still read it; to train or extend it with this version, {REMEDY}"
         )
-    raise ValueError(f"{subject} exists with another config:{lines}\n{REMEDY}")
+    longer = "; run.extend=true extends it by a longer budget" if {*changes} <= {*LENGTH_KEYS} else ""
+    raise ValueError(f"{subject} exists with another config:{lines}\n{REMEDY}{longer}")
 
 
 def config_changes(old: dict, new: dict) -> dict[str, tuple[str, str]]:

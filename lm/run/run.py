@@ -33,19 +33,25 @@ class Run:
         name: Name of the run, the directory below `job`; may contain `/`.
         root: Directory of all runs, relative to where the command is run.
         restart: Whether to empty the directory first, once the job has found all that it reads.
+        extend: Whether a longer budget extends the run of this name, which is finished or was interrupted, instead of
+            being refused: the same data order, optimizer state kept. Nothing but the budget's length may change.
 
     Raises:
-        ValueError: If `job` or `name` would leave `root`.
+        ValueError: If `job` or `name` would leave `root`, or `restart` and `extend` are both set.
     """
 
-    def __init__(self, job: str, *, name: str = "default", root: str = "outputs", restart: bool = False):
+    def __init__(
+        self, job: str, *, name: str = "default", root: str = "outputs", restart: bool = False, extend: bool = False
+    ):
+        if restart and extend:
+            raise ValueError("run.restart=true removes the run that run.extend=true would extend: set one of them")
         for key, value in {"job": job, "name": name}.items():
             parts = PurePosixPath(value).parts
             if not parts or value != "/".join(parts) or {"/", ".", ".."} & {*parts}:
                 raise ValueError(
                     f"run.{key}={value}: must lie inside {root}: a plain name such as first, or small/first"
                 )
-        self.job, self.name, self.root, self.restart = job, name, root, restart
+        self.job, self.name, self.root, self.restart, self.extend = job, name, root, restart, extend
         self.config: dict = {}
         self.supervisor: RankSupervisor | None = None  # of the ranks that the job starts
         self._manifest: dict = {}
@@ -81,7 +87,13 @@ class Run:
             self._lock.close()
             self._lock = None
 
-    def finished(self, inputs: Mapping[str, str], *, parent: Mapping[str, Any] | None = None) -> bool:
+    def finished(
+        self,
+        inputs: Mapping[str, str],
+        *,
+        parent: Mapping[str, Any] | None = None,
+        extension: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Claim the run directory; return True if this run is already complete. A complete run is not written to.
 
         With `restart` the directory is emptied here, after the job has found everything it reads: a typo must not
@@ -90,22 +102,27 @@ class Run:
         Args:
             inputs: Label → fingerprint of everything the run reads.
             parent: The run that this one starts from, for the lineage in the manifest; None without one.
+            extension: What the lineage records of a longer budget that the job has checked; the changed config is then
+                accepted, and a complete run is one that continues. None for the budget that the manifest has.
 
         Raises:
             ValueError: If config or inputs differ from the manifest, or another process holds the lock.
         """
-        self._claim()
+        self._claim(changed=extension is not None)
         before = self._manifest.setdefault("inputs", dict(inputs))
         changed = [label for label in {**before, **inputs} if before.get(label) != inputs.get(label)]
         if changed and is_first_process():
             lines = ", ".join(f"{label} ({before.get(label)} → {inputs.get(label)})" for label in changed)
             raise ValueError(f"run {self.directory} was made from other inputs: {lines}; {REMEDY}")
         self._manifest.setdefault("identity", identity(self.config, inputs))
-        if self._complete():
+        if self._complete() and extension is None:
             return True
         self._manifest |= {"state": "started", "config": self.config, "versions": versions()}
         if parent is not None:
             self._manifest.setdefault("lineage", {})["parent"] = dict(parent)
+        if extension is not None:
+            extensions = self._manifest.setdefault("lineage", {}).setdefault("extensions", [])
+            extensions.append({**extension, "when": _now()})
         self._write(CONFIG, self.config)
         self._write(MANIFEST, self._manifest)
         return False
@@ -160,8 +177,8 @@ class Run:
         except FileNotFoundError:
             return None
 
-    def _claim(self) -> None:
-        """Lock the directory and take its manifest for this config, once."""
+    def _claim(self, *, changed: bool) -> None:
+        """Lock the directory and take its manifest for this config, once; `changed` if the job accepts another one."""
         if not is_first_process():
             self._manifest = {} if self.restart else self._recorded()
             return
@@ -177,7 +194,7 @@ class Run:
         if self.restart:
             self._clear()
         recorded = self._recorded()
-        if recorded:
+        if recorded and not changed:
             check_same_config(recorded["config"], self.config, subject=f"run {self.directory}")
         started = {"state": "started", "job": self.job, "name": self.name, "started": _now()}
         self._manifest = {**started, **recorded}

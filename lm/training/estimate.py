@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -32,6 +33,7 @@ def estimate_cost(
     devices: Devices,
     seed: int,
     prices: Mapping[str, float],
+    extend: Callable[..., Any] = lambda data_plan, *, parameters: None,
 ) -> str:
     """Return a table of everything a run would take, after the notes on its data. No weights and no tokens are read.
 
@@ -45,6 +47,7 @@ def estimate_cost(
         devices: The devices of the run.
         seed: Seed of the data order.
         prices: Price of a device hour by the name of a datasheet, or `here` for this machine.
+        extend: Checks that the run may be extended, given its plan, and returns where it continues.
 
     Raises:
         ValueError: Where the run itself would be refused, or for a price without a datasheet.
@@ -60,6 +63,7 @@ def estimate_cost(
     rows = data.sketch(tokenizer=tokenizer, context=model.context)
     plan = budget.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
+    extension = extend(data_plan, parameters=cost.parameters)
     flops = cost.flops_per_token * plan.tokens
     here = compute.resolve_precision(devices.accelerator, cost.parameters)
     there = "bf16-mixed" if compute.precision == "auto" else here
@@ -72,6 +76,11 @@ def estimate_cost(
     table = aligned(
         [
             *_size(cost, plan, devices, batch_tokens=budget.batch_tokens),
+            *(
+                Line("continues", f"{each['from']['step']}", f"steps are done of {plan.steps}")
+                for each in [extension]
+                if each
+            ),
             *(Line("starts from", "", text) for text in starting_point(source.parent(), model.context)),
             *_reading(data_plan),
             Line(
