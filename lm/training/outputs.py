@@ -61,9 +61,10 @@ def resumable_checkpoint(
     if run.restart or not (last.exists() or is_lost(last)):
         return None, 0  # with restart the first rank removes it, in its own time
     facts = _read_own(last, identity, steps=steps)
-    with suppress(Exception):  # a missing or damaged best does not matter: the next validation replaces it
-        _check_own(best, read_facts(best), identity, steps=steps)
     trained_for = facts.get("steps", steps)  # an earlier version did not say
+    with suppress(Exception):  # a missing or damaged best does not matter: the next validation replaces it
+        facts = read_facts(best)
+    _check_own(best, facts, identity, steps=steps)
     for file in (last, stable):
         if file.exists():
             facts = _read_own(file, identity, steps=steps)
