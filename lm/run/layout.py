@@ -1,13 +1,13 @@
 """What lies in a run directory, `<root>/<job>/<name>/`, and the names of its files.
 
-    manifest.json        state (started, complete), config, inputs, versions, outputs with sizes and hashes, result, lineage;
-                         written first, and again when the run is complete
+    manifest.json        state (started, complete), config, inputs, versions, outputs with sizes and hashes, result;
+                         lineage; written first, and again when the run is complete
     config.json          the config of the last execution, from which other ranks start
     .lock                held by the process that executes the run
     .rank-*              failures of ranks, while one ends the others
 
-    pretrain, instruct   tokenizer.json, model.json (the architecture), checkpoints/{last,best,stable}.ckpt, metrics.csv,
-                         samples.txt, conversation.json (the chat template, of a model tuned on conversations);
+    pretrain, instruct   tokenizer.json, model.json (the architecture), checkpoints/{last,best,stable}.ckpt,
+                         metrics.csv, samples.txt, conversation.json (the chat template, of a model tuned on conversations);
                          .metrics.json (how much of metrics.csv is on disk), and metrics.damaged.csv, as it was found
     tokenizer            tokenizer.json
     corpus               corpus.json, tokenizer.json, <split>-<kind>-00000.{bin,npz}, funnel.json; see lm.corpus.layout
