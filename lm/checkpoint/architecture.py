@@ -1,18 +1,18 @@
 """`model.json`: the architecture of a run's model as plain data, from which the model is built again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lm.config.build import build
-from lm.config.target import locate
+from lm.config.trust import locate_trusted
 from lm.files import report_damage, write_atomically
 from lm.model import Transformer
 
 ARCHITECTURE = "model.json"
 ADAPTATION = ("quantise", "adapter")  # keys of model.json beside the model's own, in the order they are applied
-BUILDABLE = ("lm.model.", "torch.nn.")  # targets that model.json may name: building one calls it
+BUILDABLE = ("lm.model", "torch.nn")  # packages that model.json may name without trust: building a part calls it
 
 
 def write_architecture(directory: Path, description: dict) -> Path:
@@ -49,15 +49,12 @@ def build_architecture(directory: Path, *, vocab_size: int | None, context: int 
         context: Context that is wanted; None for the described one.
 
     Raises:
-        ValueError: The description names a target outside lm.model and torch.nn, or another vocabulary size.
+        ValueError: The description names a part outside lm.model and torch.nn whose package the command does not
+            trust, or another vocabulary size.
     """
     description = read_architecture(directory)
-    foreign = next((target for target in _targets(description) if not _is_buildable(target)), None)
-    if foreign:
-        raise ValueError(
-            f"{directory / ARCHITECTURE} names {foreign}, which is not part of lm.model or torch.nn; "
-            "loading it would run it, so it is refused"
-        )
+    if complaint := _complaint(description):
+        raise ValueError(f"{directory / ARCHITECTURE} names {complaint}")
     if vocab_size is not None and description["vocab_size"] != vocab_size:
         raise ValueError(
             f"the model at {directory} has a vocabulary of {description['vocab_size']}, the tokenizer "
@@ -78,9 +75,33 @@ def context_of(path: str) -> int:
     return read_architecture(Path(path))["context"]
 
 
-def _is_buildable(target: str) -> bool:
-    """Check the name and the defining module: `lm.model.attention.torch.load` only starts like a part of lm.model."""
-    return target.startswith(BUILDABLE) and getattr(locate(target)[0], "__module__", "").startswith(BUILDABLE)
+def check_loadable(description: Mapping[str, Any]) -> None:
+    """Refuse to train a model that no later job would load from its run directory.
+
+    Args:
+        description: The content of `model.json`.
+
+    Raises:
+        ValueError: It names a part of a package that is not trusted, or holds an object that is no plain data.
+    """
+    if complaint := _complaint(description):
+        raise ValueError(
+            f"model names {complaint}; later jobs that load this model need the same trust on their own command line"
+        )
+    for key, value in description.items():
+        try:
+            json.dumps(value)
+        except TypeError as error:
+            raise ValueError(
+                f"model.{key} cannot be written to {ARCHITECTURE} ({error}), so no later job could load the model: "
+                f"give parts as factories, with _partial_: true"
+            ) from None
+
+
+def _complaint(description: Mapping[str, Any]) -> str:
+    """The first target that may not be built, and why; "" if all may."""
+    complaints = (locate_trusted(target, BUILDABLE)[1] for target in _targets(description))
+    return next(filter(None, complaints), "")
 
 
 def _targets(node: Any) -> Iterator[str]:

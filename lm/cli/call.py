@@ -1,6 +1,6 @@
 """A job called with the parts that its config describes: alone, in a sweep, or as a stage of another job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from lm.config.build import build
 from lm.config.check import examine
 from lm.config.composition import leave_hydra
 from lm.config.target import is_job, is_node, locate
+from lm.config.trust import TRUST, trusting
 from lm.process.failure import one_line, report_failure
 from lm.process.signals import interruption_behind, unwinding
 from lm.process.supervisor import supervised_ranks
@@ -92,7 +93,12 @@ def call_job(node: dict, changes: Mapping[str, Any] | None = None) -> Any:
     function, complaint = locate(node["_target_"])
     if complaint:
         raise ValueError(f"_target_: {complaint}")
-    parts = {key: value for key, value in node.items() if key not in ("_target_", "run")}
+    parts = {key: value for key, value in node.items() if key not in ("_target_", "run", TRUST)}
+    with trusting(node.get(TRUST) or ()):
+        return _call(function, node, parts)
+
+
+def _call(function: Callable[..., Any], node: dict, parts: dict) -> Any:
     if "run" not in node:
         built = _parts(parts)
         with unwinding():

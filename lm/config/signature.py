@@ -8,6 +8,7 @@ from typing import Any
 from lm.config.faults import Fault, did_you_mean, nearest
 from lm.config.hints import element_hint, fit, part_complaint
 from lm.config.target import is_job, is_node, locate, signature
+from lm.config.trust import TRUST
 
 SPECIAL = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
 Finder = Callable[[str], tuple[Any, str]]  # the class or function that a `_target_` names, and a complaint
@@ -52,7 +53,7 @@ def _validate_node(node: dict, faults: list[Fault], *, key: str, hint: Any, find
     found = signature(target) if target else None
     if found is None:
         return {each: validate(value, faults, key=_join(key, each), find=find) for each, value in node.items()}
-    parameters = found.parameters
+    parameters = {**_of_every_job(node, key), **found.parameters}
     named = [each for each in parameters if parameters[each].kind in _BY_NAME]
     open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
     unknown = _unknown(node, named, open_ended=open_ended)
@@ -73,6 +74,13 @@ def _validate_node(node: dict, faults: list[Fault], *, key: str, hint: Any, find
         else validate(value, faults, key=_join(key, each), hint=_hint(parameters.get(each), value), find=find)
         for each, value in node.items()
     }
+
+
+def _of_every_job(node: dict, key: str) -> dict[str, Parameter]:
+    """What any job takes beside the parameters of its function: `trust`, which `lm.cli.call` reads."""
+    if key and not is_job(node):
+        return {}
+    return {TRUST: Parameter(TRUST, Parameter.KEYWORD_ONLY, default=None, annotation=list[str] | None)}
 
 
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Any
 
 from lm.process.failure import install_hint
@@ -36,12 +37,26 @@ def locate(target: str) -> tuple[Any, str]:
             except ImportError as error:
                 if error.name != here:
                     return None, f"{here} cannot be imported: {error}{install_hint(error)}"
+                if not path and (hint := _place(name)):
+                    return None, f"there is no {name}{install_hint(error) or hint}"
                 modules = [each.name for each in pkgutil.iter_modules(inside["__path__"])] if path else []
                 return None, f"there is no {here}{install_hint(error) or _near(name, path, [*inside, *modules])}"
         else:
             return None, f"there is no {here}{_near(name, path, inside)}"
         path = here
     return (found, "") if callable(found) else (None, f"{target} is neither a class nor a function")
+
+
+def _place(name: str) -> str:
+    """How Python finds a module of the user's own that lies here, or in a folder here; "" if there is none."""
+    for folder in (Path(), *sorted(each for each in Path().iterdir() if each.is_dir() and each.name[0] != ".")):
+        file = next((each for each in (folder / f"{name}.py", folder / name / "__init__.py") if each.is_file()), None)
+        if file:
+            return (
+                f"; {file} is there, but Python does not search {folder.absolute()}: run PYTHONPATH={folder} lm …, or "
+                "install it as a package"
+            )
+    return ""
 
 
 def _packages() -> set[str]:

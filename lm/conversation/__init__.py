@@ -9,6 +9,7 @@ from lm.conversation.conversation import ROLES, Conversation, Message, check_tur
 from lm.conversation.mask_validator import MaskValidator
 from lm.conversation.recorded_template import (
     RecordedTemplate,
+    check_template_loadable,
     has_recorded_template,
     inherit_template,
     record_template,
@@ -29,6 +30,7 @@ __all__ = [
     "RoleTokenTemplate",
     "Template",
     "TurnTemplate",
+    "check_template_loadable",
     "check_turn",
     "has_recorded_template",
     "inherit_template",

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lm.config.target import locate
+from lm.config.trust import locate_trusted
 from lm.conversation.role_token_template import RoleTokenTemplate
 from lm.conversation.template import Template
 from lm.files import report_damage, write_atomically
@@ -11,7 +11,7 @@ from lm.process.ranks import is_first_process
 from lm.progress import Console
 
 FILE = "conversation.json"
-PACKAGE = "lm.conversation."  # only classes from here are loaded: any other name could run foreign code
+PACKAGE = "lm.conversation"  # classes from elsewhere could run foreign code, so they need trust
 REMEDY = "copy it again, or remove it and set the template, as conversation@template=chatml"
 RENAMED = {  # _target_ in older files: _target_ now
     "lm.conversation.turns.Turns": "lm.conversation.turn_template.TurnTemplate",
@@ -70,7 +70,8 @@ class RecordedTemplate:
         Prints a line if `given` differs from the recorded template.
 
         Raises:
-            ValueError: conversation.json is damaged, or names a class outside lm.conversation.
+            ValueError: conversation.json is damaged, or names a class outside lm.conversation whose package
+                the command does not trust.
         """
         description = _read(self.file)
         if given is not None:
@@ -84,11 +85,10 @@ class RecordedTemplate:
             return given
         if description is None:
             return RoleTokenTemplate()
-        target = str(description.get("_target_"))
-        if (template := _template_class(target)) is None:
+        template, complaint = _template_class(str(description.get("_target_")))
+        if complaint:
             raise ValueError(
-                f"{self.file} names {target}, which is not a template of lm.conversation, so it is not loaded: set "
-                "the template yourself, as conversation@template=chatml"
+                f"{self.file} names {complaint}, or set the template yourself, as conversation@template=chatml"
             )
         with report_damage(self.file, REMEDY):  # a plain call, not build(): ${…} in a template is text
             return template(**{key: value for key, value in description.items() if key != "_target_"})
@@ -114,8 +114,19 @@ def _summary(description: dict) -> str:
     return f"{str(description.get('_target_')).rpartition('.')[2]}{'' if detail is None else f' ({detail!r})'}"
 
 
-def _template_class(target: str) -> type[Template] | None:
-    """The class `target` names if lm.conversation defines it; `lm.conversation.….json.loads` only looks like it."""
-    found = locate(target)[0] if target.startswith(PACKAGE) else None
-    ours = isinstance(found, type) and issubclass(found, Template) and found.__module__.startswith(PACKAGE)
-    return found if ours else None
+def check_template_loadable(template: Template | None) -> None:
+    """Refuse to train in a template that no later job would load from conversation.json."""
+    complaint = "" if template is None else _template_class(str(template.describe().get("_target_")))[1]
+    if complaint:
+        raise ValueError(
+            f"data.template names {complaint}; later jobs that load this model need the same trust on their own "
+            "command line"
+        )
+
+
+def _template_class(target: str) -> tuple[type[Template] | None, str]:
+    """The template that `target` names, of lm.conversation or a trusted package, and ""; or None and the reason."""
+    found, complaint = locate_trusted(target, [PACKAGE])
+    if complaint or (isinstance(found, type) and issubclass(found, Template)):
+        return found, complaint
+    return None, f"{target}, which is not a template"

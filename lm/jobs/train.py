@@ -20,8 +20,10 @@ from lm.callbacks import (
     saves_last,
     steps_without_effect,
 )
+from lm.checkpoint.architecture import check_loadable
 from lm.checkpoint.files import save
 from lm.checkpoint.lineage import check_tokenizer
+from lm.conversation import check_template_loadable
 from lm.data import RowDataModule, TrainingData
 from lm.hardware import Compute
 from lm.model import ModelSource, Transformer, model_cost, model_source
@@ -96,6 +98,7 @@ def train(
     silence_lightning()
     source, devices = model_source(model), resolve_devices(trainer, compute)
     check_tokenizer(source.origin, tokenizer)
+    check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
     if dry_run:
         table = estimate_cost(
             source,
@@ -116,6 +119,7 @@ def train(
     network = source.build(vocab_size=tokenizer.vocab_size).train()
     check_tensor_parallel(network, devices.tensor, key=TENSOR)
     rows = data.open(tokenizer=tokenizer, context=network.context)
+    check_template_loadable(rows.template)
     run.console.lines(rows.notes)
     if show:
         rows.show(show)

@@ -19,6 +19,7 @@ EXECUTION_KEYS = (
     "show",
     "dry_run",
     "prices",
+    "trust",
     "trainer",
     "logger",
     "callbacks",

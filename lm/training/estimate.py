@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from lm.conversation import check_template_loadable
 from lm.data import DataPlan, TrainingData
 from lm.hardware import Compute
 from lm.hardware.datasheets import DATASHEETS, Machine, measure_machine
@@ -61,6 +62,7 @@ def estimate_cost(
     check_tensor_parallel(model, devices.tensor, key=TENSOR)
     cost = model_cost(model)
     rows = data.sketch(tokenizer=tokenizer, context=model.context)
+    check_template_loadable(rows.template)
     plan = budget.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     extension = extend(data_plan, parameters=cost.parameters)

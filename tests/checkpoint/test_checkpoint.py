@@ -121,7 +121,7 @@ def test_a_failed_write_keeps_the_earlier_checkpoint(tmp_path):
 def test_a_foreign_target_in_an_architecture_is_refused_before_it_runs(target, deep, copied):
     norm = {"_target_": "torch.nn.RMSNorm", "_partial_": True, "eps": {"_target_": target}}
     describe(copied, **({"norm": norm} if deep else {"_target_": target}))
-    with pytest.raises(ValueError, match=rf"model\.json names {target}, which is not part of lm\.model or torch\.nn"):
+    with pytest.raises(ValueError, match=rf"model\.json names {target}, which (is not part of|cannot be loaded)"):
         load_model(str(copied))
 
 
