@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from math import log, sqrt
 from typing import Any
 
+from lm.config.faults import errors_at
 from lm.conversation import Conversation, RecordedTemplate, Template, with_tools_as_text
 from lm.corpus import Split
 from lm.evaluation.evaluation import Evaluation
@@ -71,8 +71,11 @@ class Answers(Evaluation):
         for key, value in {"max_questions": max_questions, "max_tokens": max_tokens, "rows": rows}.items():
             if value < 1:
                 raise ValueError(f"evaluations.answers.{key}={value}: must be at least 1")
-        several = isinstance(conversations, Mapping)
-        self.sources = list(conversations.values()) if several else [conversations]
+        key = "evaluations.answers.conversations"
+        if isinstance(conversations, Mapping):
+            self.sources = {f"{key}.{name}": source for name, source in conversations.items()}
+        else:
+            self.sources = {key: conversations}
         self.template, self.split = (recorded or RecordedTemplate(None)).resolve(template), split
         self.max_questions, self.max_tokens, self.rows, self.sampling = max_questions, max_tokens, rows, sampling
 
@@ -122,10 +125,16 @@ class Answers(Evaluation):
         return "\n".join(lines)
 
     def _held_out(self) -> Iterator[Conversation]:
-        for talk in chain.from_iterable(self.sources):
+        for talk in self._read():
             answered = talk.messages and talk.messages[-1].role == "assistant" and talk.messages[-1].supervised
             if self.split.held_out(talk) and answered and _is_valid(talk):
                 yield talk
+
+    def _read(self) -> Iterator[Conversation]:
+        """The conversations of all sources, whose errors name the source's own key."""
+        for key, source in self.sources.items():
+            with errors_at(key, source):
+                yield from source
 
     def _questions(self, context: int, tokenizer: Tokenizer) -> list[Question]:
         """The questions, sorted by length so that a batch has prompts of similar length."""

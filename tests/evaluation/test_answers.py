@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from lm.conversation import Conversation, Message, RoleTokenTemplate
+from lm.conversation.sources import MessageLists
 from lm.corpus import Split
 from lm.evaluation import Answers
 from lm.evaluation.answers import Question, _evenly_spaced, _scores, wilson_interval
@@ -135,6 +136,20 @@ def test_sampling_is_configurable(model):
 def test_faulty_conversations_are_skipped(model):
     empty = [Conversation((Message("user", f"{n}?"), Message("assistant", "")), task="sums") for n in range(50)]
     assert answers([*TALKS, *empty]).fingerprint() == answers().fingerprint()
+
+
+@pytest.mark.parametrize("name", ["", ".mine"])
+def test_errors_of_a_source_name_its_own_key(model, tmp_path, name):
+    (tmp_path / "a.jsonl").write_text('{"messages": [{"role": "Bot", "content": "hi"}]}\n')
+    source = MessageLists(str(tmp_path / "a.jsonl"))
+    with pytest.raises(ValueError, match=rf"\+evaluations\.answers\.conversations{name}\.roles\.Bot=assistant"):
+        answers({"mine": source} if name else source)(model, byte_tokenizer([]))
+
+
+def test_an_answer_that_is_not_learned_is_not_asked_for(model):
+    unlearned = [Conversation((one.messages[0], Message("assistant", "x", supervised=False))) for one in TALKS]
+    results = answers([*TALKS, *unlearned], max_questions=1000)(model, byte_tokenizer([]))
+    assert results == answers(max_questions=1000)(model, byte_tokenizer([]))
 
 
 def test_several_sources_are_asked_together(model):

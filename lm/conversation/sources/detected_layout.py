@@ -52,6 +52,9 @@ class DetectedLayout(ConversationSource):
     Args:
         path: File, pattern such as data/*.jsonl, or a list of them; a hub id or directory with `hub`.
         roles: What the file calls the roles, {bot: assistant}, for layouts that name speakers.
+        input_field: Field with more of the question, for questions and answers; null takes the usual one.
+        rationale_field: Field with a chain of thought, written before the answer, for questions and answers; null for
+            none.
         system_field: Field of the record with a system text; null takes `system` or `system_prompt`.
         history_field: Field with earlier turns, for questions and answers; null takes `history`.
         tools_field: Field with the tools that the assistant may call; null takes `tools` or `functions`.
@@ -74,6 +77,8 @@ class DetectedLayout(ConversationSource):
         path: str | list[str],
         *,
         roles: dict[str, str] | None = None,
+        input_field: str | None = None,
+        rationale_field: str | None = None,
         system_field: str | None = None,
         history_field: str | None = None,
         tools_field: str | None = None,
@@ -96,6 +101,8 @@ class DetectedLayout(ConversationSource):
         place, self.layout = self._find(records, str(path))
         given = {
             "roles": roles and self.layout.options.get("roles", {}) | roles,
+            "input_field": input_field,
+            "rationale_field": rationale_field,
             "system_field": system_field,
             "history_field": history_field,
             "tools_field": tools_field,
@@ -114,6 +121,7 @@ class DetectedLayout(ConversationSource):
         self.source: LayoutSource = self.layout.reader(
             path, task_field=task_field, preferences=preferences, **table, hub=hub, **options
         )
+        self.source.unread.parameters = inspect.signature(type(self)).parameters  # notes name options of this class
         self.source.records = OneLayout(self.source.records, self.layout, place)
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -125,9 +133,9 @@ class DetectedLayout(ConversationSource):
 
     def _find(self, records: Records, path: str) -> tuple[str, Layout]:
         """The layout of the first record that has one, and its place."""
-        first = None
+        first, alone = None, True
         for place, fields in islice(records, HEAD):
-            record = Record(fields)
+            record, alone = Record(fields), first is None
             first = first or (place, record)
             if self.preferences == "chosen":
                 if rejecting_label(record, self.used):
@@ -137,7 +145,7 @@ class DetectedLayout(ConversationSource):
             if layout := find_layout(record):
                 return place, layout
         place, record = first or (path, Record({}))
-        if lists := lists_in(record):
+        if alone and (lists := lists_in(record)):
             field = max(lists, key=lists.get)
             raise ValueError(
                 f"{place} has no known layout, but a list of {lists[field]} objects: set "

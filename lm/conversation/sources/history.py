@@ -52,5 +52,5 @@ def _unreadable(where: str, value: object) -> UnreadableRecordError:
     shown = repr(value)
     shown = shown if len(shown) <= 60 else f"{shown[:60]}…"
     return UnreadableRecordError(
-        f"{where} holds {shown}: give a list of [question, answer] pairs, or set data.conversations.history_field=null"
+        f"{where} holds {shown}: give a list of messages or of [question, answer] pairs, or remove it"
     )

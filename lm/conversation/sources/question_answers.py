@@ -5,6 +5,7 @@ A record that cannot be read becomes a conversation with a fault, which is count
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lm.conversation.conversation import Message, UnreadableRecordError
 from lm.conversation.sources.history import read_history
@@ -20,6 +21,8 @@ END_TOKEN = re.compile(r"(<\|[a-z_]{1,20}\|>|</s>|<eos>)\Z")  # as tokenizers sp
 
 class QuestionAnswers(RecordwiseSource):
     """Records with a question and its answer: `{"instruction": …, "input": …, "output": …}`.
+
+    Both may be lists of messages; then only what is in the answer is learned.
 
     Args:
         path: File, pattern such as data/*.jsonl, or a list of them; a hub id or directory with `hub`.
@@ -117,6 +120,8 @@ class QuestionAnswers(RecordwiseSource):
     def _turns(self, record: Record, place: str) -> list[Message]:
         question = field_of(record, self.question_field, place)
         answer = field_of(record, self.answer_field, place)
+        if isinstance(question, list) and isinstance(answer, list):
+            return self._messages(record, question, answer, place)
         if isinstance(answer, str):
             answer = self._without_end(answer)
         extra = optional_field(record, self.input_field)
@@ -137,6 +142,13 @@ class QuestionAnswers(RecordwiseSource):
             question, answer = _unescaped(question), _unescaped(answer)
         before = read_history(optional_field(record, self.history_field), f"{place}: field {self.history_field!r}")
         turns = [*before, Message("user", question), Message("assistant", answer, reasoning=separate)]
+        return with_system(optional_field(record, self.system_field), turns)
+
+    def _messages(self, record: Record, question: list, answer: list, place: str) -> list[Message]:
+        """The turns of a question and an answer that are lists of messages; what the question holds is context."""
+        before = read_history(question, f"{place}: field {self.question_field!r}")
+        after = read_history(answer, f"{place}: field {self.answer_field!r}")
+        turns = [*(replace(turn, supervised=turn.role != "assistant") for turn in before), *after]
         return with_system(optional_field(record, self.system_field), turns)
 
     def _without_end(self, answer: str) -> str:

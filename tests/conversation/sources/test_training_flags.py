@@ -94,3 +94,13 @@ def test_an_answer_of_a_tree_has_marks_too(tmp_path):
     root = {"message_id": "1", "parent_id": None, "role": "user", "text": "hi"}
     answer = {"message_id": "2", "parent_id": "1", "role": "assistant", "text": "ho", "train": False}
     assert learned(source("trees", written(tmp_path / "a.jsonl", root, answer))) == [[False]]
+
+
+@pytest.mark.parametrize("option", ["completions", "auto"])
+def test_answers_within_a_prompt_of_messages_are_context(tmp_path, option):
+    ask, say = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}
+    path = written(tmp_path / "a.jsonl", {"prompt": [ask, say, ask], "completion": [say]})
+    (talk,) = turns(source(option, path))
+    assert [(turn.role, turn.supervised) for turn in talk] == [
+        ("user", True), ("assistant", False), ("user", True), ("assistant", True),
+    ]  # fmt: skip

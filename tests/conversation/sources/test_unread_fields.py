@@ -1,11 +1,14 @@
 """Fields that carry meaning are read where people expect it, and any other that is not read is named."""
 
+import inspect
 import json
 
 import pytest
 
+from lm.config.target import locate
 from lm.conversation import Message
-from support.conversation_sources import source, turns, written
+from lm.conversation.sources.unread_fields import OPTIONS
+from support.conversation_sources import described, source, turns, written
 
 HELLO = [Message("user", "hi"), Message("assistant", "ho")]
 TALK = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
@@ -40,7 +43,7 @@ def test_a_history_in_another_form_makes_its_record_unreadable(tmp_path):
     path = written(tmp_path / "a.jsonl", ASKED, ASKED | {"history": "once upon a time"}, ASKED | {"history": [[1]]})
     _, text, number = source("alpaca", path)
     for talk in (text, number):
-        with pytest.raises(ValueError, match=r"field 'history' holds .*: give a list of \[question, answer\] pairs"):
+        with pytest.raises(ValueError, match=r"field 'history' holds .*: give a list of messages or of \[question,"):
             talk.check()
     assert turns(source("alpaca", path, history_field=None)) == [HELLO] * 3
 
@@ -145,6 +148,28 @@ def test_what_no_option_reads_is_counted_and_named(tmp_path, option, record, not
     for _ in range(2):
         assert turns(read) == [HELLO] * 2
         assert any(each.startswith(note) or note in each for each in read.notes), read.notes
+
+
+def test_the_detected_layout_has_the_options_that_its_notes_name(tmp_path):
+    record = {"question": "hi", "answer": "ho", "context": "x", "rationale": "so"}
+    path = written(tmp_path / "a.jsonl", record)
+    read = source("auto", path)
+    list(read)
+    assert "context in 1 records was not read: data.conversations.input_field=context reads it" in read.notes
+    assert "rationale in 1 records was not read: data.conversations.rationale_field=rationale reads it" in read.notes
+    read = source("auto", path, input_field="context", rationale_field="rationale")
+    assert turns(read) == [[Message("user", "hi\n\nx"), Message("assistant", "so\nho")]]
+    assert read.notes == ("read as question and answer",)
+
+
+@pytest.mark.parametrize("option", [
+    "alpaca", "completions", "self_instruct", "messages", "sharegpt", "alternating", "transcripts", "trees", "auto",
+])  # fmt: skip
+def test_the_options_that_messages_name_are_in_the_yaml_and_so_need_no_plus(option):
+    given = described(option)
+    named = {*OPTIONS, "roles", "reasoning", "answer_end", "preferences", "delimiter", "encoding", "quoted", "columns"}
+    parameters = inspect.signature(locate(given["_target_"])[0]).parameters
+    assert {*named, "records_field", "group_field"} & parameters.keys() <= given.keys()
 
 
 def test_fields_that_options_name_or_that_are_empty_are_not_named(tmp_path):
