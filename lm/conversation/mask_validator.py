@@ -151,7 +151,10 @@ def _neutral(message: Message) -> Message:
     content = NEUTRAL
     if message.role == "assistant" and THOUGHT_MARKS.search(message.content):
         pieces = re.split(f"({THOUGHT_MARKS.pattern})", message.content)
-        content = "".join(piece if number % 2 or not piece.strip() else NEUTRAL for number, piece in enumerate(pieces))
+        content = "".join(
+            piece if number % 2 or not piece.strip() else piece.replace(piece.strip(), NEUTRAL)
+            for number, piece in enumerate(pieces)
+        )
     return replace(message, content=content, reasoning=message.reasoning and NEUTRAL)
 
 

@@ -185,11 +185,13 @@ class Script:
         """Why a text cannot be learned that does not begin as chat prompts."""
         same = next((at for at, pair in enumerate(zip(text, prompt, strict=False)) if len({*pair}) > 1), len(text))
         written = self.disguise.show(text[max(0, same - 30) : same + 30])
-        opens = "let the answer begin with the thoughts that the prompt opens, "
+        marks = THOUGHT_MARKS.findall(prompt[-40:])  # how the prompt ends decides what the answer may begin with
+        opens, closes = "let the answer begin with the thoughts that the prompt opens, ", "remove its thoughts, "
+        remedy = (closes if "/" in marks[-1] else opens) if marks else ""
         return (
             f"before this answer the chat_template of {self._path} writes {written!r}, but prompts with "
-            f"{self.disguise.show(prompt)[-60:]!r}: {opens if THOUGHT_MARKS.search(prompt[same:]) else ''}"
-            "set data.template.variables as you will prompt, or use another template"
+            f"{self.disguise.show(prompt)[-60:]!r}: {remedy}set data.template.variables as you will prompt, or use "
+            "another template"
         )
 
     def spans(self, text: str, messages: Sequence[Message]) -> list[Span]:

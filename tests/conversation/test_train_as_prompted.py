@@ -157,6 +157,21 @@ def test_what_cannot_be_learned_as_prompted_is_refused_with_its_cause(source, tu
             refuse(conversation, tokenizer_of("marked"))
 
 
+def test_thoughts_are_removed_where_the_prompt_has_closed_them():
+    template = template_from(THINKING, variables={"enable_thinking": False})
+    conversation = Conversation((Message("user", "a"), Message("assistant", "<think>hm</think>b")), place="c:1")
+    with pytest.raises(
+        ValueError, match=r"turn 2: before this answer .* but prompts with .*: remove its thoughts, set"
+    ):
+        template.encode(conversation, tokenizer_of("marked"))
+
+
+def test_blanks_around_thoughts_are_no_fault():
+    source = OPENING_THOUGHTS.replace("message.content.split('</think>')[-1] | trim", "message.content")
+    conversation = Conversation((Message("user", "a"), Message("assistant", "<think>\nhm\n</think>\n\nb")))
+    assert [answer for _, answer in learned(template_from(source), conversation)] == ["hm\n</think>\n\nb<|im_end|>"]
+
+
 def test_a_named_template_has_no_place_for_fields_of_reasoning():
     conversation = Conversation((Message("user", "a"), Message("assistant", "b", reasoning="hm")), place="c:1")
     with pytest.raises(ValueError, match=r"c:1, turn 2: .* no place for the reasoning .*reasoning=drop or keep"):
