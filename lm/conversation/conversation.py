@@ -1,6 +1,8 @@
 """Messages and conversations, and the check that one can be trained on."""
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -99,6 +101,19 @@ class Conversation:
             raise ValueError(f"{self.place} has no assistant turn, so no token would be supervised: remove it")
         if not any(message.learned for message in self.messages):
             raise ValueError(f"{self.place}: every answer is marked as not to be learned: remove it")
+
+
+def end_of_content(message: Message, text: str, at: int, *, normalize: Callable[[str], str] = str) -> int:
+    """Where the content of a turn ends in a text that may trim it, from `at` on; -1 if it is not there.
+
+    Of an answer it is what follows its thoughts. The result of a tool may be spelled as JSON, as in Llama 3.1.
+    """
+    said = message.spoken if message.role == "assistant" else message.content.strip()
+    for spelled in (said, json.dumps(said, ensure_ascii=False)[1:-1])[: 1 + (message.role == "tool")]:
+        content = normalize(spelled)
+        if (found := text.find(content, at)) >= 0:
+            return found + len(content)
+    return -1
 
 
 def check_turn(message: Message, where: str) -> None:

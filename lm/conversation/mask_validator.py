@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from itertools import groupby
 
-from lm.conversation.conversation import THOUGHT_MARKS, Conversation, Message
+from lm.conversation.conversation import THOUGHT_MARKS, Conversation, Message, end_of_content
 from lm.conversation.rendered_text import special_pattern
 from lm.conversation.template import EncodedConversation, Template
 from lm.tokenizer import Tokenizer
@@ -131,15 +131,13 @@ class MaskValidator:
             if message.learned:
                 answers, at = answers + 1, 0
                 continue
-            said = message.spoken if message.role == "assistant" else message.content.strip()
-            content = self.tokenizer.normalize(said)
-            at = texts[answers].find(content, at) if answers < len(texts) else -1
+            text = texts[answers] if answers < len(texts) else ""
+            at = end_of_content(message, text, at, normalize=self.tokenizer.normalize)
             if at < 0:
                 raise ValueError(
                     f"{conversation.place}, turn {number}: the content of the {message.role} turn, "
                     f"{_shortened(message.content)}, is not among its tokens"
                 )
-            at += len(content)
 
 
 def _plain(conversation: Conversation) -> Conversation:

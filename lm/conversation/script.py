@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lm.conversation.conversation import THOUGHT_MARKS, Message
+from lm.conversation.conversation import THOUGHT_MARKS, Message, end_of_content
 from lm.conversation.jinja_source import FAULTS, remedy_of
 from lm.conversation.rendered_text import Disguise, Span, special_pattern
 
@@ -241,10 +241,9 @@ class Script:
         """
         text, at = self.text(len(messages)), 0
         for number, message in enumerate(self._messages[: len(messages)], start=1):
-            part = message.spoken if message.role == "assistant" else message.content.strip()
-            if (found := text.find(part, at)) < 0:
+            at = end_of_content(message, text, at)
+            if at < 0:
                 raise ValueError(f"turn {number}: {self._rewritten(message)}")
-            at = found + len(part)
         for number, message in enumerate(messages, start=1):
             if message.learned:
                 self.answer(number)

@@ -220,6 +220,18 @@ def test_tools_are_written_by_a_template_that_takes_them_and_prompted_with():
     assert len(special) == 5, "a special token in a description is text"
 
 
+def test_results_of_tools_may_be_spelled_as_json():
+    source = CHATML.replace(
+        "message.content", "(message.content | tojson if message.role == 'tool' else message.content)"
+    )
+    turns = [("user", "a"), ("assistant", "b"), ("tool", ' {"c": "d\\n\\u00e9 é"}\n'), ("assistant", "e")]
+    pairs = learned(template_from(source), conversation_of(*turns))
+    assert [answer for _, answer in pairs] == ["b<|im_end|>", "e<|im_end|>"]
+    lossy = source.replace("message.content | tojson", "message.content | upper")
+    with pytest.raises(ValueError, match=r"c:1, turn 3: .* rewrites the content of the tool turn"):
+        template_from(lossy).parts(conversation_of(*turns, place="c:1"), tokenizer_of("marked"))
+
+
 @pytest.mark.parametrize("name", ["ours", "marked", "spaced"])
 @pytest.mark.parametrize("option", ["chatml", "llama2", "mistral", "gemma"])
 def test_a_prompt_equals_the_training_prefix_for_contents_with_blanks_at_their_ends(option, name):
