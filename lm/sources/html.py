@@ -15,10 +15,11 @@ from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.file_source import FileSource
-from lm.sources.members import open_members
+from lm.sources.members import PACKED, open_members
 
 PAGES = {".html", ".htm", ".xhtml", ".shtml", ""}
 CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+INVALID = "pages had bytes that are invalid in their encoding; � stands for them"
 OTHER = "archive members without a page's extension were skipped"
 HEAD = 4096  # bytes within which a page declares its encoding
 
@@ -62,14 +63,18 @@ class HtmlSource(FileSource):
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
         for name, packed in open_members(file):
-            if name != file.name and Path(name).suffix.lower() not in PAGES:
+            plain = Path(name).stem if name.lower().endswith(PACKED) else name
+            if name != file.name and Path(plain).suffix.lower() not in PAGES:
                 tally.count(OTHER, where=str(file.parent / name))
                 continue
             stream = self.text(packed, file.parent / name, tally)
             if stream is None:
                 continue
-            page = stream.read()
-            text = self._main_text(_decoded(page) if self.declared else page.decode("utf-8", errors="replace"))
+            data = stream.read()
+            page = _decoded(data) if self.declared else data.decode("utf-8", errors="replace")
+            if isinstance(page, str) and "�" in page and "�".encode() not in data:
+                tally.count(INVALID, where=str(file.parent / name))
+            text = self._main_text(page)
             if not text.strip():
                 tally.count("pages had no main text and were skipped")
                 continue

@@ -34,6 +34,7 @@ ENDINGS = {
     ".gz": "gz", ".tgz": "gz", ".bz2": "bz2", ".tbz2": "bz2", ".tbz": "bz2", ".xz": "xz", ".txz": "xz", ".lzma": "lzma",
     ".zst": "zst", ".tzst": "zst", ".tar": "tar", ".zip": "zip",
 }  # fmt: skip
+PACKED = (".gz", ".bz2", ".xz", ".lzma", ".zst")  # endings after which a name has another
 DOCUMENT = re.compile(r"\[Content_Types\]\.xml|mimetype|word/document\.xml")  # of .docx, .xlsx, .odt, .epub
 
 

@@ -10,11 +10,10 @@ from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.fields import Fields, field_of, is_missing, root_of
 from lm.sources.file_source import WITHOUT_TEXT, FileSource
-from lm.sources.members import open_members
+from lm.sources.members import PACKED, open_members
 from lm.sources.rows import csv_rows, parquet_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-PACKED = (".gz", ".zst", ".bz2", ".xz", ".lzma")
 ARCHIVES = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip")
 
 

@@ -79,9 +79,12 @@ def test_what_is_no_page_is_skipped_and_named(tmp_path):
 
 def test_an_invalid_byte_does_not_change_a_declared_encoding(tmp_path):
     (tmp_path / "a.html").write_bytes(page('<meta charset="utf-8">').encode().replace(b"Taler", b"Tal\xfcr"))
-    [document] = HtmlSource(str(tmp_path / "a.html"))
+    source = HtmlSource(str(tmp_path / "a.html"))
+    [document] = source
     assert "Frühling" in document.text
     assert "Tal\ufffdr" in document.text
+    note = "1 page had bytes that are invalid in their encoding; � stands for them"
+    assert source.notes == (f"{note}, the first: {tmp_path}/a.html",)
 
 
 def test_pages_without_main_text_are_counted_and_nothing_is_logged(tmp_path, caplog):
@@ -98,9 +101,10 @@ def test_compressed_pages_read_like_plain_ones(tmp_path):
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("site/a.html", page())
         archive.writestr("site/logo.png", b"\x89PNG")
+        archive.writestr("site/b.html.gz", gzip.compress(page().encode()))
     source = HtmlSource([str(tmp_path / "a.html.gz"), str(tmp_path / "b.zip")])
-    one, two = source
-    assert one.text == two.text
+    one, two, three = source
+    assert one.text == two.text == three.text
     assert two.id == "b.zip/site/a.html"
     note = f"1 archive member without a page's extension was skipped, the first: {tmp_path}/b.zip/site/logo.png"
     assert source.notes == (note,)
