@@ -13,8 +13,8 @@ from lm.bootstrap.secret import Secret, checked_variable, excerpt
 from lm.bootstrap.writer import Reply, Writer
 from lm.bounds import Count, NonNegative, Positive
 
-Address = Annotated[str, AfterValidator(checked_address)]
-Variable = Annotated[str, AfterValidator(checked_variable)]
+Url = Annotated[str, AfterValidator(checked_address)]
+EnvironmentVariable = Annotated[str, AfterValidator(checked_variable)]
 
 
 class Endpoint(Writer):
@@ -44,15 +44,15 @@ class Endpoint(Writer):
 
     def __init__(
         self,
-        base_url: Address,
+        base_url: Url,
         *,
         model: str,
         chat: bool = True,
         temperature: NonNegative = 0.7,
         top_p: Positive = 0.95,
-        key_variable: Variable | None = "OPENAI_API_KEY",
+        key_variable: EnvironmentVariable | None = "OPENAI_API_KEY",
         unencrypted_key: bool = False,
-        proxy_variable: Variable | None = None,
+        proxy_variable: EnvironmentVariable | None = None,
         input_price: NonNegative = 0.0,
         output_price: NonNegative = 0.0,
         attempts: Count = 5,

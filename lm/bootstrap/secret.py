@@ -42,7 +42,10 @@ class Secret:
         value = os.environ.get(variable, "") if variable else ""
         for character in value:
             if not "!" <= character <= "~":
-                raise ValueError(f"{variable} contains {_named(character)}, which an API key cannot contain; {_REMEDY}")
+                raise ValueError(
+                    f"{variable} contains {_named(character)}, which an API key cannot contain; set it again from the "
+                    f"key alone, as in export {variable}=\"$(tr -d '[:space:]' < FILE)\""
+                )
         return cls(variable or "", value)
 
     def removed_from_reply(self, text: str) -> str:
@@ -78,9 +81,6 @@ def excerpt(text: str, *secrets: Secret) -> str:
 def password_of(name: str, url: str) -> Secret:
     """The password in a URL, which `name` names."""
     return Secret(name, urlsplit(url).password or "")
-
-
-_REMEDY = "set it again from the key alone, as in export OPENAI_API_KEY=\"$(tr -d '[:space:]' < FILE)\""
 
 
 def _named(character: str) -> str:
