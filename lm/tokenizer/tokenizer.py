@@ -85,16 +85,23 @@ class Tokenizer:
         self._check_exact()
 
     def _check_exact(self) -> None:
-        """Raise if a text is not given back as it is read, or its bytes are miscounted."""
-        texts = {"": PROBE} | added_texts(self._backend)
-        for (token, text), ids in zip(texts.items(), map(self.encode, texts.values()), strict=True):
-            read = self.normalize(text).encode()
-            if self.decode_bytes(ids) == read and self.token_bytes[ids].sum() - len(self.prefix) == len(read):
+        """Raise if a text is not given back as it is read, its bytes are miscounted, or it becomes a special token."""
+        plain = added_texts(self._backend)
+        typed = [(name, text) for name in self.special_tokens for text in (name, f"{name} a{name}b{name}{name} {name}")]
+        for token, text in (("", PROBE), *plain.items(), *typed):
+            ids, read = self.encode(text), self.normalize(text).encode()
+            counted = int(self.token_bytes[ids].sum()) - len(self.prefix)
+            if self.decode_bytes(ids) == read and counted == len(read) and self._special.isdisjoint(ids):
                 continue
-            if token:
+            if token in plain:
                 raise ValueError(
                     f"texts with the added token {token!r} are not given back exactly, so bytes cannot be counted: set "
                     '"special": true for it in added_tokens, which keeps it out of texts, or use another tokenizer'
+                )
+            if token:
+                raise ValueError(
+                    f"{token!r} typed in a text would become that special token, because the model has it as an entry "
+                    "of its own: use another tokenizer, or train one"
                 )
             raise ValueError(
                 "this tokenizer does not give texts back exactly (it drops bytes, or adds a space, as add_prefix_space "

@@ -78,3 +78,19 @@ def test_ids_without_an_entry_have_no_bytes():
     tokenizer = with_special_tokens(json.dumps(backend))
     assert tokenizer.token_bytes[256:300].sum() == 0
     assert tokenizer.decode([ord("a"), 270, ord("b"), 10_000]) == "ab", "a padded embedding has ids beyond the file"
+
+
+@pytest.mark.parametrize("kind", ["unigram", "whole words"])
+def test_a_model_that_makes_special_tokens_of_typed_text_is_refused(kind):
+    entries = ["<s>", *map(chr, range(0x21, 0x7F)), *(c for c in to_text(bytes(range(256))) if not "!" <= c <= "~")]
+    if kind == "unigram":
+        model = models.Unigram([(entry, -1.0) for entry in entries], None, False)
+    else:
+        model = models.BPE({entry: number for number, entry in enumerate(entries)}, [], ignore_merges=True)
+    backend = Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    with_special_tokens(backend.to_str())
+    backend.add_special_tokens(["<s>"])
+    with pytest.raises(ValueError, match="'<s>' typed in a text would become that special token"):
+        with_special_tokens(backend.to_str())

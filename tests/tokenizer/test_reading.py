@@ -11,7 +11,7 @@ from lm.tokenizer.byte_alphabet import CHARACTER_OF
 from lm.tokenizer.load import with_special_tokens
 
 PIECES = [
-    *"ab ▁\n\té>=",
+    *"abx ▁\n\té>=",
     "  ",
     "   ",
     "<tool_call>",
