@@ -70,21 +70,27 @@ def better_texts(record: Mapping[str, Any]) -> list[str]:
     return [field for field, value in record.items() if isinstance(value, str) and BETTER.search(_plain(field))]
 
 
-def rejecting_label(record: Mapping[str, Any], used: Collection[str | None]) -> str | None:
+def rejecting_label(record: Record, used: Collection[str | None]) -> str | None:
     """Return the field that says the answer of a record is a bad one, such as `label: false`; None without.
+
+    A label that says true or false is read.
 
     Args:
         record: The record.
         used: Fields that options name for other purposes.
     """
+    found = None
     for label in LABELS:
-        value = dict.get(record, label)
-        if label not in used and (value is False or (isinstance(value, str) and value.strip().lower() == "false")):
-            return label
-    return None
+        value = record.peek(label)
+        word = value.strip().lower() if isinstance(value, str) else value
+        said = {"true": True, "false": False}.get(word) if isinstance(word, str) else word
+        if label not in used and isinstance(said, bool):
+            record.get(label)
+            found = found if said else found or label
+    return found
 
 
-def refuse_preferences(record: Mapping[str, Any], place: str, used: Collection[str | None]) -> None:
+def refuse_preferences(record: Record, place: str, used: Collection[str | None]) -> None:
     """Refuse a record that compares answers, with what to do.
 
     Args:

@@ -72,6 +72,9 @@ class LayoutSource(ConversationSource):
         records_field: str | None = None,
         hub: HubDataset | None = None,
     ):
+        given = {"columns": columns, "delimiter": delimiter, "records_field": records_field}
+        if hub is not None and (of_files := [option for option, value in given.items() if value is not None]):
+            raise ValueError(f"data.conversations.{of_files[0]} is for files, not for a hub data set: remove it")
         self.records = (
             FileRecords(
                 path,
@@ -137,7 +140,8 @@ class LayoutSource(ConversationSource):
                     self.counts["records with a rejected answer were left out"] += 1
                     continue
                 better = better_half(record, turns_field)
-                self.counts["worse answers were left out"] += better is not record
+                if better is not record:
+                    self.counts["worse answers were left out"] += 1
                 record = better
             refuse_preferences(record, place, used)
             yield place, record

@@ -92,6 +92,15 @@ def test_parquet_and_the_first_rows_of_it_are_read(tmp_path):
     assert whole != part
 
 
+@pytest.mark.parametrize("option", [{"delimiter": ";"}, {"columns": ["question", "answer"]}, {"records_field": "data"}])
+def test_an_option_of_files_is_refused_for_a_hub_data_set(tmp_path, option):
+    pytest.importorskip("datasets")
+    path = plant(tmp_path, [{"question": "hi", "answer": "ho"}])
+    for reader in (DetectedLayout, QuestionAnswers):
+        with pytest.raises(ValueError, match=rf"data\.conversations\.{next(iter(option))} is for files, not for a hub"):
+            reader(path, hub=HubDataset(), **option)
+
+
 def message(name: str, parent: str | None, **more) -> dict:
     role = "prompter" if name[0] == "u" else "assistant"
     return {"message_id": name, "parent_id": parent, "role": role, "text": name, "rank": None, "lang": "en"} | more
