@@ -276,6 +276,12 @@ def test_white_space_at_the_ends_is_trimmed_as_the_original_trims_it(option, que
     MaskValidator(template, tokenizer).check(encoded, conversation)
 
 
+def test_a_reply_becomes_the_content_that_the_template_wrote():
+    tokenizer = tokenizer_of("marked")
+    assert template_of("llama2").content("hello ", tokenizer) == "hello"
+    assert template_of("chatml").content(" hello ", tokenizer) == " hello "
+
+
 def test_trimming_is_described_and_names_roles():
     described = template_of("llama2").describe()
     assert (described["trim"], described["trim_after_system"]) == (["user", "assistant"], False)

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lm.conversation import Conversation, EncodedConversation, Message, RoleTokenTemplate
+from lm.conversation import ChatTemplate, Conversation, EncodedConversation, Message, RoleTokenTemplate
 from lm.data.conversations import EncodedConversations
 from lm.data.too_long import split, truncate
 from lm.tokenizer import train_bpe
+from support.published_templates import THINKING
 from support.talks import OPTIONS, conversation_of, template_of, tokenizer_of
 
 WORDS = ["what", " does", " this", " do", "?", " é", "日本", "\n", "<|user|>", " it", " returns"]
@@ -64,6 +65,25 @@ def test_conversations_are_read_back_as_the_template_wrote_them(tokenizer):
         assert made.lengths[number] == len(wanted.tokens) - 1
         assert made.supervised_targets[number] == sum(wanted.supervised)
     assert made.describe_shortened() == ""
+
+
+@pytest.mark.parametrize("too_long", ["drop", "split", "truncate"])
+def test_answers_that_a_template_writes_otherwise_later_become_rows_of_their_own_and_are_counted(too_long):
+    template, tokenizer = ChatTemplate("t", source=THINKING), tokenizer_of("marked")
+    made = EncodedConversations(template=template, tokenizer=tokenizer, context=400, too_long=too_long)
+    conversation = talk("One", "Two", "Three", "Four")
+    made.add(conversation)
+    made.add(talk("Five", "Six"))
+    assert made.places == ["chat.jsonl:7"] * 3
+    assert made.describe_rewritten() == (
+        "1 written as 2, since the template writes an answer otherwise once turns follow it"
+    )
+    for number, said in enumerate((["One"], ["One", "Two", "Three"])):
+        tokens, supervised = read(made, number)
+        prompt = template.prompt(talk(*said).messages, tokenizer)
+        assert tokens[: len(prompt)].tolist() == prompt
+        assert supervised.tolist() == [False] * len(prompt) + [True] * (len(tokens) - len(prompt) - 1) + [False]
+    assert kept(tokenizer, [conversation], context=400).describe_rewritten() == ""
 
 
 @pytest.mark.parametrize("option", OPTIONS)

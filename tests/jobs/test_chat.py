@@ -123,6 +123,17 @@ def test_the_conversation_is_remembered_until_reset(capsys, monkeypatch):
     assert "(new conversation)" in reset
 
 
+def test_a_reply_is_remembered_without_what_the_template_writes_around_answers():
+    class Marked(Letters):
+        def content(self, reply, tokenizer):
+            return "said"
+
+    talk = conversation(template=Marked())
+    "".join(talk.reply("hello"))
+    "".join(talk.reply("more"))
+    assert talk.generator.prompts[1] == "u:helloa:saidu:morea:"
+
+
 def test_exit_quits_help_explains_and_what_else_begins_with_a_slash_is_answered(capsys, monkeypatch):
     assert printed(capsys, monkeypatch, "/exit\nhello\n") == ""
     assert "/reset" in printed(capsys, monkeypatch, "/help\n")
