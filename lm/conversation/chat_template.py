@@ -9,7 +9,8 @@ from pathlib import Path
 from lm.conversation.conversation import Conversation, Message, check_turn
 from lm.conversation.jinja_source import CLOCK, Names, compile_source, read_source, variables_of
 from lm.conversation.rendered_text import encode_rendered, special_pattern
-from lm.conversation.script import PLACEHOLDER, Script, Skeleton, said_of
+from lm.conversation.script import PLACEHOLDER, Script, said_of
+from lm.conversation.skeleton import Skeleton
 from lm.conversation.template import EncodedConversation, Template, target_of
 from lm.tokenizer import SPECIAL_TOKENS, Tokenizer
 
@@ -164,12 +165,12 @@ class ChatTemplate(Template):
         said, last = said_of(messages), self._scripts.get(tokenizer.fingerprint)
         if last is not None and last.said[: len(said)] == said and last.tools == tuple(tools):
             return last
-        skeleton = None
+        filled = None
         if not tools and not any(message.reasoning for message in messages):
             with suppress(ValueError):  # it then renders the contents themselves
-                skeleton = self._skeleton(tuple(message.role for message in messages), tokenizer)
+                filled = self._skeleton(tuple(message.role for message in messages), tokenizer).filled
         special = self.special_tokens(tokenizer)
-        script = Script(messages, tools, render=self._render, special=special, path=self.path, skeleton=skeleton)
+        script = Script(messages, tools, render=self._render, special=special, path=self.path, filled=filled)
         self._scripts = {tokenizer.fingerprint: script}
         return script
 

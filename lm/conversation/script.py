@@ -1,6 +1,5 @@
 """A conversation as a chat_template writes it: its text, what it prompts with, and each answer."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +9,10 @@ from lm.conversation.jinja_source import FAULTS, remedy_of
 from lm.conversation.rendered_text import Disguise, Span, special_pattern
 
 Render = Callable[[Sequence[Message], Sequence[dict], bool], str]  # (turns, tools, whether to prompt) → text
+Filled = Callable[[int, bool, Sequence[Message]], str]  # (how many turns, whether to prompt, all turns) → text
 Said = tuple[tuple[str, str, str], ...]  # role, content and reasoning of each turn
 
 PLACEHOLDER = "\ue000{}\ue001"
-PLACEHOLDERS = re.compile(PLACEHOLDER.format("([0-9]+)"))
 OTHERWISE = "use another template, as chatml"
 REMEDIES = {  # for a turn that a template refuses, by role and whether it is the first one
     ("system", True): "write its text at the beginning of the first user turn, or ",
@@ -50,7 +49,7 @@ class Script:
     """A conversation as a chat_template writes it, with special tokens in what people say disguised.
 
     Turns are counted from 1. Texts are rendered when they are needed, and once. Contents that the template only
-    inserts are filled into the texts of a skeleton instead, which takes one rendering per conversation.
+    inserts are filled into texts that it rendered once for all, which takes one rendering per conversation.
 
     Args:
         messages: The turns.
@@ -58,7 +57,8 @@ class Script:
         render: Renders turns, with or without the prompt for an answer.
         special: Special tokens that the template may write, with their ids.
         path: Where the template comes from, for messages.
-        skeleton: The script of placeholders in turns of the same roles; None where contents are to be rendered.
+        filled: Fills contents into what the template writes around them; used if that equals what it renders. None
+            renders every text.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Script:
         render: Render,
         special: dict[str, int],
         path: str,
-        skeleton: "Skeleton | None" = None,
+        filled: Filled | None = None,
     ):
         self.said, self.tools = said_of(messages), tuple(tools)
         self.disguise = Disguise(special, [*(text for _, *texts in self.said for text in texts), repr(self.tools)])
@@ -81,16 +81,16 @@ class Script:
         self._render, self._path, self._special = render, path, special_pattern(special)
         self._texts: dict[tuple[int, bool], str] = {}
         self._answers: dict[int, Answer] = {}
-        self._skeleton: Skeleton | None = None
-        if skeleton is not None and skeleton.filled(len(messages), False, self._messages) == self.text(len(messages)):
-            self._skeleton = skeleton
+        self._filled: Filled | None = None
+        if filled is not None and filled(len(messages), False, self._messages) == self.text(len(messages)):
+            self._filled = filled
 
     def text(self, turns: int, *, prompt: bool = False) -> str:
         """Return the first turns as the template renders them, with what it adds where it is told to prompt."""
         key = (turns, prompt)
         if key not in self._texts:
-            filled = self._skeleton and self._skeleton.filled(turns, prompt, self._messages)
-            self._texts[key] = self._rendered(turns, prompt) if filled is None else filled
+            filled = self._filled
+            self._texts[key] = filled(*key, self._messages) if filled else self._rendered(*key)
         return self._texts[key]
 
     def prompt(self, turns: int) -> str:
@@ -268,44 +268,6 @@ class Script:
             else:
                 break
         return turns
-
-
-class Skeleton:
-    """What a template writes around placeholders in turns of given roles.
-
-    Args:
-        roles: The roles of the turns.
-        render: Renders turns, with or without the prompt for an answer.
-        special: Special tokens that the template may write, with their ids.
-        path: Where the template comes from, for messages.
-
-    Raises:
-        ValueError: The template refuses the roles, or does not write the content of each turn once and in order.
-    """
-
-    def __init__(self, roles: Sequence[str], *, render: Render, special: dict[str, int], path: str):
-        turns = [Message(role, PLACEHOLDER.format(number)) for number, role in enumerate(roles)]
-        padded = [replace(turn, content=f"\t{turn.content}\t") for turn in turns]
-        self.script = Script(turns, render=render, special=special, path=path)
-        text = self.script.text(len(turns))
-        if [int(number) for number in PLACEHOLDERS.findall(text)] != [*range(len(turns))]:
-            found = PLACEHOLDERS.findall(text)
-            number = next(n for n in range(len(turns)) if [str(n)] != found[n : n + 1] or found.count(str(n)) > 1)
-            raise ValueError(
-                f"turn {number + 1}: the chat_template of {path} does not write the content of the {roles[number]} "
-                f"turn exactly once and in order, among {', '.join(roles)}: split the conversation, or use another "
-                "template"
-            )
-        loose = render(padded, [], False)
-        self._strips = [turn.content not in loose for turn in padded]
-
-    def filled(self, turns: int, prompt: bool, messages: Sequence[Message]) -> str:
-        """Return the text of the first turns, with contents in place of placeholders."""
-        contents = [
-            message.content.strip() if strips else message.content
-            for message, strips in zip(messages, self._strips, strict=True)
-        ]
-        return PLACEHOLDERS.sub(lambda found: contents[int(found[1])], self.script.text(turns, prompt=prompt))
 
 
 def said_of(messages: Sequence[Message]) -> Said:
