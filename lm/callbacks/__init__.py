@@ -3,6 +3,7 @@
 `RunCallback` is the contract of callbacks that undo steps or save the last checkpoint.
 """
 
+from lm.callbacks.check import check_callbacks
 from lm.callbacks.checkpoints import Checkpoints, FinalValidation
 from lm.callbacks.interruption import Interruption
 from lm.callbacks.loggers import TextLogger
@@ -35,6 +36,7 @@ __all__ = [
     "StepCounters",
     "TextLogger",
     "Wandb",
+    "check_callbacks",
     "order_callbacks",
     "saves_last",
     "steps_without_effect",

@@ -16,6 +16,7 @@ from lm.callbacks import (
     RankConsistency,
     RunRecord,
     StepCounters,
+    check_callbacks,
     order_callbacks,
     saves_last,
     steps_without_effect,
@@ -28,7 +29,7 @@ from lm.data import RowDataModule, TrainingData
 from lm.hardware import Compute
 from lm.model import ModelSource, Transformer, model_cost, model_source
 from lm.objective import Objective
-from lm.optimizer import Budget
+from lm.optimizer import Budget, check_optimizer
 from lm.parallel.sharding import check_tensor_parallel
 from lm.parallel.strategy import TENSOR
 from lm.process.launcher import wait_for_first
@@ -79,7 +80,8 @@ def train(
         model: Where the network comes from: an architecture with fresh weights, or a finished run.
         data: Rows for training and validation.
         objective: Factory of the objective; called with the network, the optimizer, the schedule and the steps.
-        optimizer: Factory of the optimizer; called with the network.
+        optimizer: Factory of the optimizer: a function called with the network, or a class of torch.optim, called with
+            its weights.
         schedule: Factor of the learning rate as a function of (step, steps).
         budget: Length of the run and size of its batches, in tokens.
         compute: Precision, threads, compilation and activation checkpointing.
@@ -98,6 +100,7 @@ def train(
     silence_lightning()
     source, devices = model_source(model), resolve_devices(trainer, compute)
     check_tokenizer(source.origin, tokenizer)
+    check_optimizer(optimizer)
     check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
     if dry_run:
         table = estimate_cost(
@@ -128,6 +131,9 @@ def train(
     started_at, cost = perf_counter(), model_cost(network)
     plan = budget.plan(context=network.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
+    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=rows.kinds)
+    validations = validations if rows.validation else 0
+    check_callbacks(callbacks, module.metric_names if validations else [])
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **source.fingerprint()}
     parent = source.parent()
     extension = check_extension(run, data_plan, schedule=schedule, parameters=cost.parameters)
@@ -136,7 +142,6 @@ def train(
         return run.result.get(METRIC)
 
     outputs = describe_run(run, source, tokenizer, rows.template)
-    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=rows.kinds)
     interruption = Interruption()
     exact = [RankConsistency(inputs), RunRecord(run.identity), RandomState(seed), StepCounters(), FinalValidation()]
     lightning = make_trainer(
@@ -145,7 +150,7 @@ def train(
         plan=plan,
         devices=devices,
         precision=prepare_network(network, compute, devices, parameters=cost.parameters),
-        validations=validations if rows.validation else 0,
+        validations=validations,
         callbacks=[*exact, *order_callbacks(callbacks.values()), interruption],
         loggers=logger.values(),
     )

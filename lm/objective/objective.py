@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lm.batch import Batch
 from lm.bounds import Positive
 from lm.objective.gradient_norm import clip_gradients
+from lm.optimizer import make_optimizer
 from lm.parallel import placement_of
 from lm.process.ranks import data_share, sum_over_ranks
 
@@ -76,6 +77,15 @@ class Objective(LightningModule, ABC):
     def summarize(self, sums: Tensor) -> dict[str, float]:
         """Return the metrics, named `validation/…`, from the sums over all batches and ranks."""
 
+    @property
+    def metric_names(self) -> list[str]:
+        """Names of the validation metrics, before anything is validated."""
+        return [*self.summarize(self._empty_sums() + 1)]
+
+    def _empty_sums(self) -> Tensor:
+        # fp64 on the CPU: sums of millions, and some devices lack fp64
+        return torch.zeros(self.validation_sums, max(1, len(self.kinds)), dtype=torch.float64)
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         loss = self.summed_loss(batch) / batch.denominator
         first = batch_index % self.trainer.accumulate_grad_batches == 0
@@ -85,8 +95,7 @@ class Objective(LightningModule, ABC):
         return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
 
     def on_validation_epoch_start(self) -> None:
-        # fp64 on the CPU: sums of millions, and some devices lack fp64
-        self._sums = torch.zeros(self.validation_sums, max(1, len(self.kinds)), dtype=torch.float64)
+        self._sums = self._empty_sums()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.add_validation(batch, self._sums)
@@ -99,7 +108,7 @@ class Objective(LightningModule, ABC):
         placement_of(self.trainer.strategy).shard(self.model)
 
     def configure_optimizers(self) -> dict:
-        optimizer = self.optimizer_factory(self.model)
+        optimizer = make_optimizer(self.optimizer_factory, self.model)
 
         def factor(step: int) -> float:
             return self.schedule(step, self.steps)

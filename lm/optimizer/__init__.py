@@ -8,5 +8,17 @@ from lm.optimizer.adamw import adamw
 from lm.optimizer.budget import Budget, Plan
 from lm.optimizer.extension import continues, stable_steps
 from lm.optimizer.schedule import constant, cosine, warmup_stable_decay
+from lm.optimizer.torch_class import check_optimizer, make_optimizer
 
-__all__ = ["Budget", "Plan", "adamw", "constant", "continues", "cosine", "stable_steps", "warmup_stable_decay"]
+__all__ = [
+    "Budget",
+    "Plan",
+    "adamw",
+    "check_optimizer",
+    "constant",
+    "continues",
+    "cosine",
+    "make_optimizer",
+    "stable_steps",
+    "warmup_stable_decay",
+]

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from lm.bounds import BelowOne, NonNegative, Positive
+from lm.optimizer.torch_class import decay_groups
 
 
 def adamw(
@@ -27,10 +28,7 @@ def adamw(
             0.999, as in GPT-3 and Llama.
         epsilon: Added to the root of the squared gradient.
     """
-    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decays = [p for p in trained if p.ndim >= 2 and id(p) not in embeddings]
-    keeps = [p for p in trained if p.ndim < 2 or id(p) in embeddings]
+    decays, keeps = decay_groups(model)
     groups = [
         {"params": decays, "weight_decay": weight_decay},
         {"params": keeps, "weight_decay": 0.0},

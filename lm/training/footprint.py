@@ -7,12 +7,12 @@ fake tensors, which have shapes and no memory, and every storage is counted from
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
@@ -106,7 +106,8 @@ def estimate_footprint(
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
         ledger.part = "optimizer"
-        optimizer.step()  # creates the optimizer state
+        with suppress(DataDependentOutputException):  # of some optimizers, after they have created it
+            optimizer.step()  # creates the optimizer state
         if accumulate == 1:
             optimizer.zero_grad()  # before the first micro-batch of the next step
         ledger.part = "activations"

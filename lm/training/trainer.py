@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from lm.checkpoint.files import AtomicCheckpointIO
@@ -100,6 +101,8 @@ def make_trainer(
     export_slurm_tasks_per_node()
     made = trainer(
         **_loop(plan, validations),
+        enable_progress_bar=any(isinstance(each, ProgressBar) for each in callbacks),  # only those of the config
+        enable_checkpointing=any(isinstance(each, Checkpoint) for each in callbacks),
         precision=precision,
         callbacks=[*callbacks],
         logger=[make(save_dir=str(run.directory)) for make in loggers],
@@ -157,7 +160,5 @@ def _loop(plan: Plan, validations: int) -> dict[str, Any]:
         "num_sanity_val_steps": 0,
         "inference_mode": False,  # weights that are gathered in it could not be used outside
         "use_distributed_sampler": False,
-        "enable_progress_bar": False,
         "enable_model_summary": False,
-        "enable_checkpointing": False,
     }

@@ -16,5 +16,5 @@ def test_every_file_of_a_training_run_is_documented(tmp_path):
     files = {path.name for job in ("pretrain", "instruct") for path in (tmp_path / job).rglob("*") if path.is_file()}
     assert {"model.json", "conversation.json", "samples.txt", "last.ckpt", "best.ckpt"} <= files
     for text in (layout.__doc__, PAGE.read_text(encoding="utf-8")):
-        text = text.replace("{last,best}.ckpt", "last.ckpt best.ckpt")
+        text = text.replace("{last,best,stable}.ckpt", "last.ckpt best.ckpt stable.ckpt")
         assert [name for name in sorted(files) if name not in text] == []
