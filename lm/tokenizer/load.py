@@ -81,13 +81,21 @@ def _with_configured_tokens(content: str, config: Path) -> str:
 def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer:
     """Return the tokenizer of a tokenizer.json, adding the special tokens that it lacks after its own vocabulary.
 
+    Where the file has one of their names as plain text, it becomes special, with the same id.
+
     Args:
         content: The tokenizer.json.
         origin: Where it comes from, named in front of an error.
     """
     backend = tokenizers.Tokenizer.from_str(content)
-    missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
-    if missing:
+    added = {token.content: token.special for token in backend.get_added_tokens_decoder().values()}
+    if plain := [token for token in SPECIAL_TOKENS if added.get(token) is False]:  # typed, they would be those tokens
+        described = json.loads(content)
+        for token in described["added_tokens"]:
+            token["special"] = token["special"] or token["content"] in plain
+        content = json.dumps(described, ensure_ascii=False)
+        backend = tokenizers.Tokenizer.from_str(content)
+    if missing := [token for token in SPECIAL_TOKENS if token not in added]:
         add_special_tokens(backend, missing)
         content = backend.to_str(pretty=True)
     try:

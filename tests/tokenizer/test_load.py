@@ -70,6 +70,33 @@ def test_a_missing_or_broken_file_is_refused_by_name(tmp_path):
         load_tokenizer(tmp_path)
 
 
+def test_a_role_token_that_the_file_has_as_plain_text_becomes_special(tmp_path):
+    """As `<|user|>` in some published files: typed by a user, it must not be the role."""
+    backend = foreign()
+    backend.add_tokens([tokenizers.AddedToken("<|user|>", special=False), tokenizers.AddedToken("<x>", special=False)])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    number = backend.token_to_id("<|user|>")
+    assert tokenizer.role_tokens["user"] == tokenizer.special_tokens["<|user|>"] == number
+    assert number not in tokenizer.encode("<|user|><x>")
+    assert backend.token_to_id("<x>") in tokenizer.encode("<|user|><x>")
+    tokenizer.save(tmp_path / "tokenizer.json")
+    assert load_tokenizer(tmp_path).fingerprint == tokenizer.fingerprint
+
+
+def test_an_entry_with_the_name_of_a_role_that_texts_can_make_is_refused(tmp_path):
+    backend = foreign()
+    backend.save(str(tmp_path / "tokenizer.json"))
+    described = json.loads((tmp_path / "tokenizer.json").read_text())
+    described["model"]["vocab"]["<|user|>"] = 300
+    described["model"]["ignore_merges"] = True
+    described["pre_tokenizer"]["use_regex"] = False
+    described["added_tokens"] = []
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match=r"'<\|user\|>' typed in a text would become that special token"):
+        load_tokenizer(tmp_path)
+
+
 def described(number: int, content: str, **flags) -> dict:
     return {str(number): {"content": content, "normalized": False, "special": False, **flags}}
 

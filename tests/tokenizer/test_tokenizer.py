@@ -81,12 +81,12 @@ def test_special_tokens_typed_in_a_text_stay_text(tokenizer, tmp_path):
 
 @pytest.mark.parametrize("train", [train_bpe, train_unigram, train_wordpiece])
 def test_no_training_makes_an_entry_of_a_special_token_that_texts_are_full_of(train):
-    text = "<|user|> x <|end_of_turn|> "
-    tokenizer = train([text * 50], vocab_size=700, pattern=r" ?\S+|\s+")
-    ids = tokenizer.encode(text)
-    assert not set(tokenizer.special_tokens.values()).intersection(ids)
-    assert tokenizer.decode(ids) == text
-    assert len(ids) < len(text) / 2
+    texts = ["<|user|>", "<|end_of_turn|>"]
+    tokenizer = train(texts * 50, vocab_size=700, pattern=r"\S+|\s+")
+    for text in texts:
+        ids = tokenizer.encode(text)
+        assert not set(tokenizer.special_tokens.values()).intersection(ids)
+        assert tokenizer.decode(ids) == text
 
 
 def test_special_tokens_decode_to_nothing(tokenizer):
