@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lm.cli.completion import SCRIPTS, candidates
+from lm.cli.completion import CONFIG_DIR, SCRIPTS, candidates
 from lm.cli.explain import explain
 from lm.cli.help import describe_job, list_jobs, show_topic
+from lm.cli.words import Words
+from lm.config.advice import other_job
 from lm.config.faults import did_you_mean
 from lm.config.outline import config_directory, jobs
 from lm.process.distribution import version, with_local_commands
@@ -95,9 +98,13 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
         case ["--version"]:
             print(f"lm {version()}")
             return 0
-    options = _parser().parse_intermixed_args(arguments)
-    places = [directory, *([options.config_dir] if options.config_dir else [])]
+    parser, places = _parser(), _places(arguments, directory)
     known = jobs(places)
+    faults: list[str] = []
+    if arguments and arguments[0] in known:
+        words = Words(arguments[0], arguments[1:], places, flags=[*parser._option_string_actions])
+        arguments, faults = [arguments[0], *words.mended], words.faults
+    options = parser.parse_intermixed_args(arguments)
     if options.config_dir and not options.config_dir.is_dir():
         raise ValueError(f"--config-dir={options.config_dir}: no such directory")
     if options.completion:
@@ -109,12 +116,20 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
     elif options.words[0] == "explain" and "explain" not in known:
         print(with_local_commands(explain(options.words[1:], directory, options.config_dir)))
     elif options.words[0] not in known:
-        raise ValueError(f"there is no job {options.words[0]}{did_you_mean(options.words[0], known)}")
+        job, *rest = options.words
+        advice = other_job(job, rest, known)
+        raise ValueError(f"there is no job {job}{f'; {advice}' if advice else did_you_mean(job, known)}")
     elif options.help:
         print(with_local_commands(describe_job(options.words[0], places)))
     else:
-        return _run(options, directory)
+        return _run(options, directory, faults)
     return 0
+
+
+def _places(arguments: Sequence[str], directory: Path) -> list[Path]:
+    """The directories of YAML: ours, and the user's own."""
+    named = [Path(word) for flag, word in pairwise(arguments) if flag in CONFIG_DIR]
+    return [directory, *(path for path in named if path.is_dir())]
 
 
 def _parser() -> _Parser:
@@ -131,7 +146,8 @@ def _parser() -> _Parser:
     return parser
 
 
-def _run(options: Namespace, directory: Path) -> int:
+def _run(options: Namespace, directory: Path, misspelt: Sequence[str] = ()) -> int:
+    """Run a job; `misspelt` are the faults of words that are no `key=value`."""
     from lm.cli.call import run_composed
     from lm.config.command import examine_command
     from lm.config.composition import Composition
@@ -144,12 +160,13 @@ def _run(options: Namespace, directory: Path) -> int:
     composition = Composition(job, directory=directory, extra=options.config_dir)
     multirun = options.multirun
     overrides = [quoted_as_needed(composition, each, multirun=multirun, command=overrides) for each in overrides]
-    faults = []
+    faults: list[object] = []
     try:
-        if options.cfg:
+        if options.cfg and not misspelt:
             composition.show(overrides, options.cfg, package=options.package, resolve=options.resolve)
             return 0
         node, faults = examine_command(composition, overrides, multirun=multirun)
+        faults = [*misspelt, *faults]
         if not faults:
             with unwinding() if multirun else nullcontext():  # a sweep ends the jobs that it has started
                 outcomes = composition.run(partial(run_composed, node=node), overrides, multirun=multirun)

@@ -1,6 +1,7 @@
 """All faults of a command at once, although Hydra stops at the first."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -11,6 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from lm.config.advice import Adviser
 from lm.config.check import examine
 from lm.config.composition import Composition, as_typed
 from lm.config.declared import declared
@@ -41,12 +43,13 @@ def examine_command(
             reason = f"is not key=value as Hydra reads it: {first_line(error)}"
             found.append(Fault(text, "leave out the quotes around it" if quoted else reason))
     values = [_values(each) for each in parsed]
+    adviser = Adviser(composition.job, composition.places, [each[0] for each in values])
     mended: Mended = {}
-    candidates = [_candidate(composition, job, mended) for job in _by_value(values)]
+    candidates = [_candidate(composition, job, mended, adviser) for job in _by_value(values)]
     nodes, faults = _examine(candidates)
     swept = sum(len(each) > 1 for each in values)
     if not faults and not found and swept > 1 and prod(map(len, values)) <= MAX_JOBS_CHECKED:  # of two values together
-        faults = _examine([_candidate(composition, [*job], mended) for job in product(*values)])[1]
+        faults = _examine([_candidate(composition, [*job], mended, adviser) for job in product(*values)])[1]
     found += faults
     if not multirun and not composition.sweeps:
         remedy = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
@@ -60,14 +63,15 @@ class _Candidate:
     """A command of one job, composed as far as Hydra lets it."""
 
     composition: Composition
+    adviser: Adviser
     config: DictConfig | None  # None where it does not compose
     faults: tuple[Fault, ...] = ()  # overrides that were left out or mended
     added: tuple[tuple[str, str], ...] = ()  # keys that are not in the YAML, as typed
 
 
-def _candidate(composition: Composition, overrides: list[str], mended: Mended) -> _Candidate:
+def _candidate(composition: Composition, overrides: list[str], mended: Mended, adviser: Adviser) -> _Candidate:
     try:
-        return _Candidate(composition, composition.compose(overrides))
+        return _Candidate(composition, adviser, composition.compose(overrides))
     except COMPOSITION_ERRORS:
         parsed = composition.parse(overrides)
     chosen = _composable(composition, parsed)
@@ -75,14 +79,14 @@ def _candidate(composition: Composition, overrides: list[str], mended: Mended) -
     for each in parsed:
         request = each.input_line, tuple(chosen)
         if request not in mended:
-            mended[request] = _mended(composition, each, chosen)
+            mended[request] = _mended(composition, each, chosen, adviser)
         texts, faults = mended[request]
         kept, found = kept + texts, found + faults
         added += [(each.key_or_group, each.input_line)] if f"++{each.input_line}" in texts else []
     try:
-        return _Candidate(composition, composition.compose(kept), tuple(found), tuple(added))
+        return _Candidate(composition, adviser, composition.compose(kept), tuple(found), tuple(added))
     except COMPOSITION_ERRORS as error:
-        return _Candidate(composition, None, (*found, Fault("", one_line(error))))
+        return _Candidate(composition, adviser, None, (*found, Fault("", one_line(error))))
 
 
 def _examine(candidates: Sequence[_Candidate]) -> tuple[list[dict | None], list[Fault]]:
@@ -130,18 +134,54 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
     if "experiment" in config:
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))
     node, faults = examine(config, find=find)
-    found += [
-        Fault(fault.key, f"{fault.message} (unless set, it is {used})")
-        if (used := _reference(config, fault.key))
-        else fault
-        for fault in [*_faults_of_plugins(config), *faults]
-        if fault.key != "experiment"
-    ]
+    given = _given(composition, config)
+    for fault in [*_faults_of_plugins(config), *faults]:
+        if fault.key == "experiment" or _follows(fault, faults):
+            continue
+        used = _reference(config, fault.key)
+        advised = _advised(fault, given, candidate.adviser)
+        found.append(Fault(fault.key, f"{advised.message} (unless set, it is {used})") if used else advised)
     return node, found + [
-        Fault(key, f"is not in the YAML; {_with_key(composition, key) or f'to add it, write +{text}'}")
+        Fault(key, f"is not in the YAML; {_to_add(candidate.adviser, key, text)}")
         for key, text in candidate.added
         if not any(_one_within_other(key, fault.key) for fault in [*candidate.faults, *found])
     ]
+
+
+def _given(composition: Composition, config: DictConfig) -> dict[str, str]:
+    """The values of a command by key, as typed."""
+    parsed = composition.parse(as_typed(config.hydra))
+    return {each.key_or_group: each.input_line.partition("=")[2] for each in parsed if not each.is_delete()}
+
+
+def _follows(fault: Fault, faults: Sequence[Fault]) -> bool:
+    """Whether a fault only says that a reference cannot look into a part that was replaced by a text."""
+    inside = re.search(r"cannot be resolved: .*node `([\w.]+)` is not a container", fault.message)
+    return inside is not None and any(each.key == inside[1] for each in faults)
+
+
+def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
+    """The fault with what to type instead of a key that is unknown, or that is a part and no value."""
+    value = given.get(fault.key)
+    if value is None:
+        return fault
+    if fault.message.startswith("unknown key of "):
+        advice = adviser.instead_of(fault.key, value)
+        return Fault(fault.key, f"{fault.message.partition(';')[0]}; {advice}") if advice else fault
+    group = next((each for each in adviser.found.groups if fault.key == each.rpartition("@")[2].replace("/", ".")), "")
+    part = any(each.startswith(f"{fault.key}.") for each in adviser.found.settings)
+    if part and not value.startswith(("{", "$")):
+        advice = adviser.option_instead_of(group, value) if group else adviser.instead_of(fault.key, value)
+        return Fault(fault.key, f"{fault.message}; {advice}") if advice else fault
+    return fault
+
+
+def _to_add(adviser: Adviser, key: str, text: str) -> str:
+    """What to type to set a key that its part takes but the YAML does not have."""
+    value = text.partition("=")[2]
+    having = adviser.options_with(key, value)
+    advice = "" if having else adviser.instead_of(key, value)
+    return f"write {' or '.join(having)}" if having else advice or f"to add it, write +{text}"
 
 
 def _faults_of_plugins(config: DictConfig) -> list[Fault]:
@@ -154,25 +194,15 @@ def _faults_of_plugins(config: DictConfig) -> list[Fault]:
     return found
 
 
-def _with_key(composition: Composition, key: str) -> str:
-    """The options of the group that have the key, as `model=x has it`; "" if none has."""
-    place, _, name = key.rpartition(".")
-    group = place.replace(".", "/")
-    having = []
-    for option in composition.options(group) if place in composition.groups else ():
-        with suppress(*COMPOSITION_ERRORS):
-            if name in OmegaConf.select(composition.compose([f"{group}={option}"]), place):
-                having.append(f"{group}={option}")
-    return f"{' and '.join(having)} {'has' if len(having) == 1 else 'have'} it" if having else ""
-
-
 def _chooses(composition: Composition, override: Override) -> bool:
     """Whether an override chooses an existing option of a group of the job or of Hydra."""
     known = override.is_hydra_override() or override.get_key_element().lstrip("+") in composition.groups
     return known and override.value() in composition.options(override.key_or_group)
 
 
-def _mended(composition: Composition, override: Override, chosen: list[str]) -> tuple[list[str], list[Fault]]:
+def _mended(
+    composition: Composition, override: Override, chosen: list[str], adviser: Adviser
+) -> tuple[list[str], list[Fault]]:
     """The overrides to check in place of a faulty one, and its faults."""
     text, key = override.input_line, override.key_or_group
     try:
@@ -184,18 +214,28 @@ def _mended(composition: Composition, override: Override, chosen: list[str]) -> 
     if override.is_add() and not options:
         return [f"++{text.lstrip('+')}"], [Fault(text, "is in the YAML already: leave out the +")]
     if not options and not override.is_delete() and not override.is_hydra_override():
-        return [f"++{key}={override.get_value_element_as_str()}"], []  # checked against the signature
-    groups = composition.groups
+        return [f"++{key}={text.partition('=')[2]}"], []  # checked against the signature
+    groups, named = composition.groups, override.get_key_element()
+    known = named.lstrip("+") in groups or override.is_hydra_override()
+    typed = text.partition("=")[2]
+    if options and "@" in named and not known and not override.is_add():
+        return [], [Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}")]
+    if options and not known and key not in groups and not override.is_add():
+        advice = adviser.option_instead_of(key, typed)
+        reason = f"lm {composition.job} has no group {key}{f'; {advice}' if advice else did_you_mean(key, groups)}"
+        return _words(advice), [Fault(text, reason)]
     if options and override.value() not in options:
-        near = nearest(str(override.value()), options)
-        fault = Fault(text, f"no such option{did_you_mean(str(override.value()), options)}")
-        return [f"{override.get_key_element()}={near}"] if near else [], [fault]
-    known = override.get_key_element().lstrip("+") in groups
-    if options and "@" in override.get_key_element() and not known and not override.is_add():
-        reason = f"lm {composition.job} has no such choice; to add it, write +{text}"
-    elif options and not known and key not in groups:
-        reason = f"lm {composition.job} has no group {key}{did_you_mean(key, groups)}"
+        advice = adviser.option_instead_of(named, typed)
+        near = nearest(typed, options)
+        fault = Fault(text, f"no such option{f'; {advice}' if advice else did_you_mean(typed, options)}")
+        return _words(advice) or ([f"{named}={near}"] if near else []), [fault]
     return [], [Fault(text, reason)]
+
+
+def _words(advice: str) -> list[str]:
+    """The words of an advice, if it is one and knows no alternative."""
+    words = advice.removeprefix("write ").split()
+    return words if advice.startswith("write ") and all("=" in each for each in words) else []
 
 
 def _reference(config: DictConfig, place: str) -> str:

@@ -149,6 +149,7 @@ class Composition:
             search_path.prepend(provider="command-line", path=f"file://{extra.absolute()}", anchor=last)
         GlobalHydra.instance().clear()
         self.job = job
+        self.places = (directory, *([extra] if extra else []))
         self.hydra = Hydra(task_name=job, config_loader=ConfigLoader(search_path))
         GlobalHydra.instance().initialize(self.hydra)
         self.sweeps = False  # whether the config composed last sets a multirun itself

@@ -23,9 +23,10 @@ class Fault:
         return f"{self.key}: {self.message}" if self.key else self.message
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word closest to `word`, if any is close; keys that are not strings are skipped."""
-    return next(iter(get_close_matches(word, [each for each in known if isinstance(each, str)], n=1, cutoff=0.6)), None)
+    names = [each for each in known if isinstance(each, str)]
+    return next(iter(get_close_matches(word, names, n=1, cutoff=cutoff)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,7 +1,10 @@
 """Whether a value of a config fits a type hint."""
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple
+from difflib import get_close_matches
 from enum import Enum
 from functools import partial as Partial
 from inspect import Parameter
@@ -13,6 +16,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import is_protocol
+
+WORDS_OF_BOOL = {"yes": True, "on": True, "1": True, "y": True, "no": False, "off": False, "0": False, "n": False}
 
 
 def fit(value: Any, hint: Any) -> tuple[Any, str]:
@@ -33,7 +38,7 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
         told = [each["ctx"]["error"] for each in error.errors() if each["type"] == "value_error"]  # by a check of ours
         return value, str(told[0]) if told else f"expected {describe_hint(hint)}, got {_shown(value)}"
     except ValueError:
-        return value, f"expected {describe_hint(hint)}, got {_shown(value)}"
+        return value, f"expected {describe_hint(hint)}, got {_shown(value)}{_meant(value, hint)}"
     except Exception:  # such as a protocol that isinstance cannot check
         return value, ""
 
@@ -95,6 +100,28 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return shorten(repr(value), 60, placeholder=" …")
+
+
+def _meant(value: Any, hint: Any) -> str:
+    """`; write …` with the value that fits and is spelt otherwise: `1M`, `yes`, `bf16`; "" if there is none."""
+    if not isinstance(value, str | bool | int):
+        return ""
+    text, kinds = str(value).strip(), alternatives(hint)
+    meant: list[Any] = []
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKmMbBgG])", text):
+        number = float(found[1]) * {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9}[found[2].lower()]
+        meant.append(int(number) if number.is_integer() else number)
+    if re.fullmatch(r"\d+,\d+", text):
+        meant.append(float(text.replace(",", ".")))
+    if bool in kinds and text.lower() in WORDS_OF_BOOL:
+        meant.append(WORDS_OF_BOOL[text.lower()])
+    names = [each for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
+    meant += get_close_matches(text, [each for each in names if isinstance(each, str)], n=1, cutoff=0.5)
+    meant += [each for each in names if isinstance(each, str) and isinstance(value, str) and text and text in each][:1]
+    for each in meant:
+        if fit(each, hint)[1] == "" and each != value:
+            return f"; write {json.dumps(each).strip(chr(34))}"
+    return ""
 
 
 def _unchanged(value: Any, result: Any) -> Any:

@@ -30,6 +30,8 @@ def quoted_as_needed(
         command: All overrides, if known: the config composed from them will be needed again.
     """
     key, equals, text = override.partition("=")
+    if override.startswith("~") and not equals and key[1:] in composition.groups:
+        return f"{key[1:]}=null"  # what Hydra means by it, but the part stays as null
     if not equals or composition.options(key.lstrip("+")):
         return override
     quoted = f"{key}={_quoted(text)}"

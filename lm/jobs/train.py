@@ -55,8 +55,8 @@ def train(
     budget: Budget,
     compute: Compute,
     trainer: Callable[..., Trainer],
-    callbacks: dict[str, Callback],
-    logger: dict[str, Callable[..., Logger]],
+    callbacks: dict[str, Callback] | None = None,
+    logger: dict[str, Callable[..., Logger]] | None = None,
     seed: Natural = 0,
     validations: Natural = 5,
     show: Natural = 0,
@@ -86,8 +86,8 @@ def train(
         budget: Length of the run and size of its batches, in tokens.
         compute: Precision, threads, compilation and activation checkpointing.
         trainer: Where and how the run is executed: devices, nodes, strategy.
-        callbacks: What happens beside training, by name: saving, logging, sampling, guarding.
-        logger: Factories of loggers by name; called with `save_dir`.
+        callbacks: What happens beside training, by name: saving, logging, sampling, guarding. null for none.
+        logger: Factories of loggers by name; called with `save_dir`. null for none.
         seed: Seed of weights, data order and dropout.
         validations: Validations of the run, evenly spaced; the last step is always validated. 0 for none.
         show: Print this many rows of each source, with the supervised tokens marked, and train nothing.
@@ -98,6 +98,7 @@ def train(
         Validation bits per byte, which sweeps minimise; None where nothing was validated.
     """
     silence_lightning()
+    callbacks, logger = callbacks or {}, logger or {}
     source, devices = model_source(model), resolve_devices(trainer, compute)
     check_tokenizer(source.origin, tokenizer)
     check_optimizer(optimizer)

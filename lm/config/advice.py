@@ -1,0 +1,232 @@
+"""What to type instead of a word that a job does not know: words that work when they are copied."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from lm.config.docstrings import describe
+from lm.config.faults import nearest
+from lm.config.other_names import JOBS, KEYS, NOT_BUILT, SENTENCES, VALUES, WORDS
+from lm.config.outline import jobs, options, outline
+
+# The option of a group that reads a file, by how its name ends; "" is a folder.
+READERS = {
+    "corpus": {".txt": "text", ".md": "text", "": "text", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "table"}
+    | {".csv": "table", ".tsv": "table", ".html": "html", ".htm": "html"},
+    "data/conversations": dict.fromkeys(("", ".jsonl", ".json", ".parquet", ".csv", ".tsv"), "auto"),
+}
+NO_RUN = "there is no run {value}, and models of a hub are not read: model.path names a run of lm pretrain or instruct"
+ROWS_CONTEXT = 256  # tokens of a row, where the job does not say
+DATA = ("data", "corpus", "dataset")
+BATCH = ("batch_size", "batchsize", "train_batch_size", "bs", "global_batch_size")
+NOTHING = ("none", "no", "false", "off", "null", "disabled", "~")
+
+
+def other_job(word: str, rest: Sequence[str], known: Iterable[str]) -> str:
+    """What to type in place of a job that there is not, with the other words of the command; "" if nothing is near."""
+    if "=" in word and "pretrain" in known:
+        return f"the first word names a job: write lm pretrain {' '.join([word, *rest])}"
+    name = word.lower()
+    for names, sentence in NOT_BUILT.items():
+        if name in names.split():
+            return sentence
+    for words, names in JOBS.items():
+        job, *more = words.split()
+        if name in names.split() and (job in known or job.startswith("-") or job == "help"):
+            return f"write {' '.join(['lm', job, *more, *(rest if job in known else ())])}"
+    return ""
+
+
+class Adviser:
+    """Advice for a job.
+
+    Args:
+        job: Name of the job.
+        places: Directories of the YAML.
+        overrides: The command, for the options that it chooses.
+    """
+
+    def __init__(self, job: str, places: Sequence[Path], overrides: Sequence[str] = ()):
+        self.job, self.places = job, tuple(places)
+        given = [each.lstrip("+").partition("=") for each in overrides if "=" in each]
+        chosen = {group: option for group, _, option in given if option in self._options(group)}
+        self.found, self.usual = outline(job, places, chosen), outline(job, places)
+
+    def instead_of(self, key: str, value: str) -> str:
+        """`write key=value` with what is meant by a key that the job does not have; "" if nothing is near."""
+        key, value = key.lstrip("+"), value or "…"
+        above, _, leaf = key.rpartition(".")
+        name = _normal(leaf)
+        for names, sentence in SENTENCES.items():
+            if name in names.split():
+                return sentence
+        if typed := self._words(VALUES, f"{name} {value.lower()}", value) or self._words(WORDS, name, value):
+            return f"write {typed}"
+        if name in BATCH and value.isdecimal():
+            return self._batch(int(value))
+        others = _names_here(name) if name != "path" or above in ("", *DATA) else []
+        others.sort(key=lambda each: above == "" or not each.startswith(f"{above}."))
+        for each in [*others, _normal(key)]:
+            if found := self.located(each, value) or self.options_with(each, value):
+                return f"write {' or '.join(found)}"
+        return self._elsewhere([key], value) or self._near(key, value) or self._elsewhere(others, value)
+
+    def option_instead_of(self, group: str, value: str) -> str:
+        """What is meant by an option that a group does not have, or by a group that the job does not have."""
+        group, path = group.lstrip("+"), group.lstrip("+").partition("@")[0]
+        known = self._options(group)
+        stem = Path(value).name.removesuffix(".yaml").lower()
+        if group in self.found.groups and stem in known:
+            return f"write {group}={stem}"
+        if path == "model" and (_is_path(value) or group not in self.found.groups) and value not in known:
+            if not Path(value).exists():
+                return NO_RUN.format(value=value)
+            found = self.located("model.path", value)
+            return f"write {' or '.join(found) or f'lm instruct model.path={value}'}"
+        if group not in self.found.groups:
+            return self.instead_of(path, value)
+        if value.lower() in NOTHING:
+            return f"write {group}={'null' if self._may_be_null(group) else next(iter(known))}"
+        if path in READERS and _is_path(value) and (reader := READERS[path].get(Path(value).suffix.lower())):
+            return f"write {group}={reader} {_place(group)}.path={value}"
+        if _is_path(value) and (advice := self.instead_of(path, value)):
+            return advice
+        near = nearest(value.lower(), known)
+        return f"did you mean {group}={near}?" if near else ""
+
+    def located(self, name: str, value: str) -> list[str]:
+        """The words that set a key, or choose an option of a group, by the last parts of its name."""
+        free = [each for each in self.found.groups if not self._refers(_place(each))]
+        choices = [each for each in free if f"/{each.partition('@')[0]}".endswith(f"/{name}")]
+        choices += [each for each in free if _place(each) == name and each not in choices]
+        if choices and value in self._options(choices[0]):
+            return [f"{each}={value}" for each in _shallowest(choices)]
+        keys = [each for each in self.found.settings if f".{each}".endswith(f".{name}")]
+        if keys:
+            return [f"{each}={value}" for each in _shallowest(keys) if not each.endswith("_target_")]
+        return self._within_options(name, value)
+
+    def options_with(self, key: str, value: str) -> list[str]:
+        """The words that choose another option of the group around a key, one that has it, and set it."""
+        place, _, leaf = key.rpartition(".")
+        group = next((each for each in self.found.groups if _place(each) == place), None)
+        known = self._options(group) if group else ()
+        having = [each for each in known if leaf in _keys_of(self.places, group.partition("@")[0], each)]
+        return [f"{group}={each} {key}={value}" for each in having]
+
+    def _options(self, group: str) -> dict[str, str]:
+        return options(group.partition("@")[0], self.places, job=self.job)
+
+    def _may_be_null(self, group: str) -> bool:
+        """Whether a job or part can do without what a group chooses."""
+        target, name = self.found.reader(_place(group))
+        parameter = definition.parameters.get(name) if (definition := describe(target)) else None
+        default = parameter is not None and parameter.default == "None"
+        return self.usual.groups.get(group, "") is None or default
+
+    def _within_options(self, name: str, value: str) -> list[str]:
+        """The words that choose an option of a group that has the key, and set it."""
+        place, _, leaf = name.rpartition(".")
+        found = {}
+        for group in self.found.groups:
+            path = group.partition("@")[0]
+            if self._refers(_place(group)):
+                continue
+            if place and _place(group) != place and not path.endswith(place.replace(".", "/")):
+                continue
+            having = [each for each in options(path, self.places) if leaf in _keys_of(self.places, path, each)]
+            fitting = READERS.get(path, {}).get(Path(value).suffix.lower())
+            having = [each for each in having if each in (fitting, leaf)] or having
+            if having and (place or fitting in having):
+                found[group] = f"{group}={having[0]} {_place(group)}.{leaf}={value}"
+        return [found[each] for each in _shallowest(found)]
+
+    def _refers(self, place: str) -> bool:
+        """Whether a part of the job stands for that at another key."""
+        return any(str(each.value).startswith("${") for each in self.found.settings.get(place, ()))
+
+    def _words(self, table: Mapping[str, str], name: str, value: str) -> str:
+        """The words of a table for a name, at their places in this job; "" if it has not all of them."""
+        entry = next((words for names, words in table.items() if name == names or name in names.split()), "")
+        if not entry or (value.lower() in NOTHING and "{value}" not in entry):
+            return ""
+        found = []
+        for word in entry.format(value=value).split():
+            key, _, given = word.partition("=")
+            chosen = Adviser(self.job, self.places, found) if found else self
+            located = chosen.located(key, given)
+            if not located:
+                return ""
+            found.append(located[0])
+        return " ".join(found)
+
+    def _batch(self, rows: int) -> str:
+        context = next(
+            (each[-1].value for key, each in self.found.settings.items() if key.endswith("model.context")), 0
+        )
+        context = context if isinstance(context, int) and context else ROWS_CONTEXT
+        found = self.located("batch_tokens", str(rows * context))
+        return f"a batch counts tokens, {rows} rows of {context}: write {' or '.join(found)}" if found else ""
+
+    def _near(self, key: str, value: str) -> str:
+        """A key or group of the job that is spelled alike: beside this one, or anywhere else."""
+        above, _, leaf = key.rpartition(".")
+        known = dict.fromkeys([*self.found.settings, *map(_place, self.found.groups)])
+        beside = {each[len(above) + bool(above) :].partition(".")[0] for each in known if f"{each}.".startswith(above)}
+        if (near := nearest(leaf.lower(), [each for each in beside if each[:1] != "_"])) is not None:
+            return f"did you mean {f'{above}.{near}' if above else near}?"
+        leaves = {each.rpartition(".")[2]: each for each in reversed(known)}
+        near = nearest(leaf.lower(), [each for each in leaves if each[:1] != "_"], cutoff=0.8)
+        return f"did you mean {leaves[near]}={value}?" if near else ""
+
+    def _elsewhere(self, names: Sequence[str], value: str) -> str:
+        """Other jobs that have one of the keys."""
+        having = []
+        for job in jobs(self.places):
+            found = outline(job, self.places)
+            groups = [each for each in found.groups if _leaf(each.replace("/", ".")) in names]
+            if job != self.job and "@" not in (groups or "@")[0] and value in self._options(groups[0]):
+                return f"lm {self.job} has none: leave it out, or write lm {job} {groups[0]}={value}"
+            if job != self.job and any(each in found.settings or each in map(_leaf, found.own) for each in names):
+                having.append(f"lm {job}")
+        return f"leave it out: it is a key of {', '.join(having[:3])}" if having else ""
+
+
+def _leaf(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _names_here(name: str) -> list[str]:
+    return [here for names, others in KEYS.items() if name in others.split() for here in names.split()]
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _place(group: str) -> str:
+    """The key at which the option of a group stands."""
+    return group.rpartition("@")[2].replace("/", ".")
+
+
+def _is_path(value: str) -> bool:
+    return "/" in value or Path(value).exists() or (Path(value).suffix != "" and not value.replace(".", "").isdecimal())
+
+
+def _shallowest(keys: Iterable[str]) -> list[str]:
+    """The keys of the fewest parts."""
+    depths = {each: _place(each).count(".") for each in keys}
+    return [each for each, depth in depths.items() if depth == min(depths.values())]
+
+
+@cache
+def _keys_of(places: Sequence[Path], group: str, option: str) -> frozenset[str]:
+    """The keys that the file of an option sets itself."""
+    files = [path for place in places if (path := place / group / f"{option}.yaml").is_file()]
+    try:
+        content = yaml.safe_load(files[0].read_text(encoding="utf-8")) if files else None
+    except yaml.YAMLError:
+        content = None
+    return frozenset(content if isinstance(content, dict) else ()) - {"defaults"}
