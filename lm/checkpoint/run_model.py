@@ -15,6 +15,7 @@ from lm.files import report_damage
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
 from lm.run import Run
 
+RUN = "model.path names the directory of a run of lm pretrain or instruct, such as outputs/pretrain/default"
 Change = Callable[[Transformer], None]
 
 
@@ -47,7 +48,7 @@ class RunModel(ModelSource):
         adapter: Change | None = None,
         freeze: list[str] | None = None,
     ):
-        self.origin = Path(path)
+        self.origin = check_run(path)
         self.which, self.context = which, context
         self.quantise, self.adapter, self.freeze = quantise, adapter, freeze
 
@@ -136,6 +137,30 @@ class RunModel(ModelSource):
         if self.freeze:
             freeze(model, self.freeze)
         return model
+
+
+def check_run(path: str | Path) -> Path:
+    """The run directory at `path`; ValueError for what people name in its place: a checkpoint, a hub, other weights."""
+    run = Path(path)
+    inside = next((each.parent for each in (run, *run.parents) if each.name == "checkpoints"), None)
+    if inside is not None and (run.exists() or run.suffix == ".ckpt"):
+        which = f" which={run.stem}" if run.stem in ("best", "last", "stable") else ""
+        raise ValueError(
+            f"model.path={path} lies inside a run: write model.path={inside}{which and f' model.{which.strip()}'}"
+        )
+    if not run.exists():
+        made = [each.parent for each in Path("outputs").glob("*/**/model.json") if each.parent.is_dir()]
+        newest = max(made, key=lambda each: each.stat().st_mtime, default=None)
+        remedy = f"write model.path={newest}, the newest run here" if newest else "lm pipeline makes the first run"
+        raise ValueError(f"model.path={path} does not exist, and names of a hub are not read: {RUN}; {remedy}")
+    if run.is_file() or ((run / "config.json").exists() and not (run / "model.json").exists() and _is_foreign(run)):
+        raise ValueError(f"model.path={path} is no run of lm: {RUN}; weights of other programs are not read")
+    return run
+
+
+def _is_foreign(directory: Path) -> bool:
+    """Whether a directory holds a model as transformers saves it."""
+    return not (directory / "manifest.json").exists() and any(directory.glob("*.safetensors"))
 
 
 def load_model(

@@ -95,9 +95,9 @@ class Words:
     def _setting(self, word: str) -> str:
         """`key=value` as it stands, or mended where it holds two settings or a decimal comma."""
         key, _, value = word.partition("=")
-        if self._is_text(key.lstrip("+")):
-            return word
         if found := re.fullmatch(rf"([^'\"{{\[ ]+) +({KEY})=(.*)", value):
+            if self._is_text(key):
+                return word
             self.faults.append(f"{word}: these are two words: write {key}={found[1]} {found[2]}={found[3]}")
             self.mended.append(f"{key}={found[1]}")
             return self._setting(f"{found[2]}={found[3]}")

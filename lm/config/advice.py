@@ -1,7 +1,7 @@
 """What to type instead of a word that a job does not know: words that work when they are copied."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import yaml
@@ -9,7 +9,7 @@ import yaml
 from lm.config.docstrings import describe
 from lm.config.faults import nearest
 from lm.config.other_names import JOBS, KEYS, NOT_BUILT, SENTENCES, VALUES, WORDS
-from lm.config.outline import jobs, options, outline
+from lm.config.outline import LOADER, Outline, jobs, options, outline
 
 # The option of a group that reads a file, by how its name ends; "" is a folder.
 READERS = {
@@ -51,8 +51,17 @@ class Adviser:
     def __init__(self, job: str, places: Sequence[Path], overrides: Sequence[str] = ()):
         self.job, self.places = job, tuple(places)
         given = [each.lstrip("+").partition("=") for each in overrides if "=" in each]
-        chosen = {group: option for group, _, option in given if option in self._options(group)}
-        self.found, self.usual = outline(job, places, chosen), outline(job, places)
+        self.chosen = {group: option for group, _, option in given if option in self._options(group)}
+
+    @cached_property
+    def found(self) -> Outline:
+        """The groups and keys of the job with the options of the command."""
+        return outline(self.job, self.places, self.chosen)
+
+    @cached_property
+    def usual(self) -> Outline:
+        """The groups and keys of the job with its own options."""
+        return outline(self.job, self.places) if self.chosen else self.found
 
     def instead_of(self, key: str, value: str) -> str:
         """`write key=value` with what is meant by a key that the job does not have; "" if nothing is near."""
@@ -83,8 +92,7 @@ class Adviser:
         if path == "model" and (_is_path(value) or group not in self.found.groups) and value not in known:
             if not Path(value).exists():
                 return NO_RUN.format(value=value)
-            found = self.located("model.path", value)
-            return f"write {' or '.join(found) or f'lm instruct model.path={value}'}"
+            return f"write {' or '.join(self.located('model.path', value))}"
         if group not in self.found.groups:
             return self.instead_of(path, value)
         if value.lower() in NOTHING:
@@ -93,8 +101,7 @@ class Adviser:
             return f"write {group}={reader} {_place(group)}.path={value}"
         if _is_path(value) and (advice := self.instead_of(path, value)):
             return advice
-        near = nearest(value.lower(), known)
-        return f"did you mean {group}={near}?" if near else ""
+        return ""
 
     def located(self, name: str, value: str) -> list[str]:
         """The words that set a key, or choose an option of a group, by the last parts of its name."""
@@ -171,12 +178,12 @@ class Adviser:
         return f"a batch counts tokens, {rows} rows of {context}: write {' or '.join(found)}" if found else ""
 
     def _near(self, key: str, value: str) -> str:
-        """A key or group of the job that is spelled alike: beside this one, or anywhere else."""
+        """A key anywhere in the job that is spelled alike; "" where one beside this key is, which the check names."""
         above, _, leaf = key.rpartition(".")
         known = dict.fromkeys([*self.found.settings, *map(_place, self.found.groups)])
         beside = {each[len(above) + bool(above) :].partition(".")[0] for each in known if f"{each}.".startswith(above)}
-        if (near := nearest(leaf.lower(), [each for each in beside if each[:1] != "_"])) is not None:
-            return f"did you mean {f'{above}.{near}' if above else near}?"
+        if nearest(leaf, [each for each in beside if each[:1] != "_"]) is not None:
+            return ""
         leaves = {each.rpartition(".")[2]: each for each in reversed(known)}
         near = nearest(leaf.lower(), [each for each in leaves if each[:1] != "_"], cutoff=0.8)
         return f"did you mean {leaves[near]}={value}?" if near else ""
@@ -226,7 +233,7 @@ def _keys_of(places: Sequence[Path], group: str, option: str) -> frozenset[str]:
     """The keys that the file of an option sets itself."""
     files = [path for place in places if (path := place / group / f"{option}.yaml").is_file()]
     try:
-        content = yaml.safe_load(files[0].read_text(encoding="utf-8")) if files else None
+        content = yaml.load(files[0].read_text(encoding="utf-8"), Loader=LOADER) if files else None
     except yaml.YAMLError:
         content = None
     return frozenset(content if isinstance(content, dict) else ()) - {"defaults"}

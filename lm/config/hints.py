@@ -36,9 +36,9 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
         return _unchanged(value, adapter.validate_python(value)), ""
     except ValidationError as error:
         told = [each["ctx"]["error"] for each in error.errors() if each["type"] == "value_error"]  # by a check of ours
-        return value, str(told[0]) if told else f"expected {describe_hint(hint)}, got {_shown(value)}"
+        return value, str(told[0]) if told else _misfit(value, hint)
     except ValueError:
-        return value, f"expected {describe_hint(hint)}, got {_shown(value)}{_meant(value, hint)}"
+        return value, _misfit(value, hint)
     except Exception:  # such as a protocol that isinstance cannot check
         return value, ""
 
@@ -102,6 +102,10 @@ def _shown(value: Any) -> str:
     return shorten(repr(value), 60, placeholder=" …")
 
 
+def _misfit(value: Any, hint: Any) -> str:
+    return f"expected {describe_hint(hint)}, got {_shown(value)}{_meant(value, hint)}"
+
+
 def _meant(value: Any, hint: Any) -> str:
     """`; write …` with the value that fits and is spelt otherwise: `1M`, `yes`, `bf16`; "" if there is none."""
     if not isinstance(value, str | bool | int):
@@ -115,9 +119,10 @@ def _meant(value: Any, hint: Any) -> str:
         meant.append(float(text.replace(",", ".")))
     if bool in kinds and text.lower() in WORDS_OF_BOOL:
         meant.append(WORDS_OF_BOOL[text.lower()])
-    names = [each for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
-    meant += get_close_matches(text, [each for each in names if isinstance(each, str)], n=1, cutoff=0.5)
-    meant += [each for each in names if isinstance(each, str) and isinstance(value, str) and text and text in each][:1]
+    literals = [each for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
+    names = [each for each in literals if isinstance(each, str)]
+    meant += [each for each in names if isinstance(value, str) and text and text in each]
+    meant += get_close_matches(text, names, n=1, cutoff=0.5)
     for each in meant:
         if fit(each, hint)[1] == "" and each != value:
             return f"; write {json.dumps(each).strip(chr(34))}"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, eight times as fast where it is built
+
 
 def config_directory() -> Path:
     """The directory of the YAML: inside the package in a wheel, beside it in a checkout."""
@@ -166,7 +168,7 @@ def _content(path: Path) -> tuple[str | None, dict]:
     text = path.read_text(encoding="utf-8")
     declared = re.match(r"\s*#\s*@package\s+(\S+)", text)
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=LOADER)
     except yaml.YAMLError:
         content = None  # running the job reports where
     return declared and declared[1], content if isinstance(content, dict) else {}

@@ -35,7 +35,7 @@ def validate(value: Any, faults: list[Fault], *, key: str = "", hint: Any = Any,
     if not _holds_nodes(value):
         fitted, complaint = (value, "") if hint in (Any, Parameter.empty) else fit(value, hint)
         if complaint:
-            faults.append(Fault(key, complaint))
+            faults.append(Fault(key, complaint.replace("; write ", f"; write {key}=")))
         return fitted
     inner = element_hint(hint, type(value))
     if isinstance(value, list):

@@ -182,7 +182,7 @@ MISTAKES = {
     "greet model=big": "model=big: lm greet has no group model",
     "train data.path=x model.dropout=0.5": "model.dropout: is not in the YAML; to add it, write +model.dropout=0.5",
     "train data.path=x model=null": "model: missing: toy.train needs it; set model=…",
-    "greet name": "name: is not key=value as Hydra reads it",
+    "greet name": "name: it has no =; write name=you",
     "greet name=a,b": "name=a,b: has several values: add -m to run each in turn; or write [a,b] for a list",
     "greet --cfg job name=a,b": "name=a,b: has several values: add -m",
     "train data.path=x model=bgi": "model=bgi: no such option; did you mean big?",
