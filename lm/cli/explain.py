@@ -27,7 +27,7 @@ def explain(words: Sequence[str], directory: Path, extra: Path | None = None) ->
         raise ValueError("name one key: lm explain [JOB] [group=option …] KEY, such as lm explain pretrain model.dim")
     key = named[0].rpartition("@")[2].replace("/", ".")
     having = [job] if job else _jobs_with(key, places, overrides) or [USUAL]
-    text = _explain(having[0], key, overrides, places)
+    text = _explain(having[0], key, overrides, places) + ("" if job else f"\n\nas lm {having[0]} has it")
     others = f"\n\nalso a key of: {', '.join(having[1:])} (lm explain JOB {key})" if having[1:] else ""
     return text + others
 
@@ -111,7 +111,7 @@ def _plain(value: object) -> str:
 def _signature(parameter: Parameter | None) -> dict[str, str]:
     if parameter is None:
         return {}
-    default = {None: "none, it must be given", "None": "null", "True": "true", "False": "false"}
+    default = {None: "none", "None": "null", "True": "true", "False": "false"}
     return {"type": parameter.type, "default": default.get(parameter.default, parameter.default or "")}
 
 

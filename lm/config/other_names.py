@@ -79,6 +79,7 @@ KEYS = {
     "sampling.top_k": "top_k topk",
     "sampling.top_p": "top_p topp nucleus",
     "message prompt": "prompt message question user input text query",
+    "debug/stages": "debug",
     "system": "system_prompt system_message",
 }
 

@@ -56,6 +56,8 @@ class InstructionData(TrainingData):
         max_tasks: Tasks that validation reports, the most frequent ones; the others are reported as "other". null for
             all.
         validation_rows: Held-out rows measured while training, evenly spaced; null for all. `lm evaluate` measures all.
+        max_rows: Rows of a source to train on, at most, evenly spaced; null for all. A few show whether a model learns
+            at all (debug=overfit).
         workers: Processes that read rows ahead of training, per rank; 0 reads them in the training process.
         recorded: The template that the model's run recorded, if any.
     """
@@ -77,6 +79,7 @@ class InstructionData(TrainingData):
         excess: Literal["refuse", "redistribute"] = "refuse",
         max_tasks: Count | None = 20,
         validation_rows: Natural | None = 256,
+        max_rows: Count | None = None,
         workers: Natural = 0,
         recorded: RecordedTemplate | None = None,
     ):
@@ -89,7 +92,7 @@ class InstructionData(TrainingData):
         self.split, self.packing = split, packing
         self.too_long, self.invalid, self.prompt_weight = too_long, invalid, prompt_weight
         self.mixing, self.mixture_unit = Mixing(mixture, max_epochs, excess), mixture_unit
-        self.max_tasks, self.validation_rows = max_tasks, validation_rows
+        self.max_tasks, self.validation_rows, self.max_rows = max_tasks, validation_rows, max_rows
         self.max_examples = self._resolve_max_examples(max_examples)
 
     def fingerprint(self) -> str:
@@ -123,7 +126,7 @@ class InstructionData(TrainingData):
                 amounts=np.diff(packing.row_offsets) if self.mixture_unit == "examples" else None,
                 prompt_weight=self.prompt_weight,
             )
-            sources[name] = rows
+            sources[name] = evenly_spaced(rows, self.max_rows)
             notes.append(_describe(name, training, rows, held_out=held_out_here))
             notes += self._notes(name, selected)
             left_out[name] = {**training.count_shortened(), "other": sum(selected.left_out.values())}

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from lm.bounds import Natural, Positive
+from lm.bounds import Count, Natural, Positive
 from lm.corpus import Shards, TokenStream, read_openings, recorded_tokens
 from lm.data.mixing import Mixing
 from lm.data.mixture import Mixture
@@ -61,6 +61,8 @@ class PretrainingData(TrainingData):
         workers: Processes that read rows ahead of training, per rank; 0 reads them in the training process.
         verify: When to compare the shards with the hashes that their writer recorded, at about a gigabyte per second:
             auto if a file has changed since the last check, always, or never.
+        max_rows: Rows of a source to train on, at most, evenly spaced; null for all. A few show whether a model learns
+            at all (debug=overfit).
     """
 
     def __init__(
@@ -75,12 +77,13 @@ class PretrainingData(TrainingData):
         validation_rows: Natural | None = 256,
         workers: Natural = 0,
         verify: Literal["auto", "always", "never"] = "auto",
+        max_rows: Count | None = None,
     ):
         super().__init__(workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
         self.packing, self.separate_documents, self.validation_rows = packing, separate_documents, validation_rows
         self.mixing = Mixing(mixture, max_epochs, excess)
-        self.verify = verify
+        self.verify, self.max_rows = verify, max_rows
         names = [path.name for path in self.paths]
         if repeated := [name for name in names if names.count(name) > 1]:
             raise ValueError(
@@ -99,7 +102,8 @@ class PretrainingData(TrainingData):
                 held_out.verify(self.verify)
             for kind, stream in training.streams.items():
                 documents, packing = self._pack(stream, context)
-                sources[prefix + kind] = packed(documents, packing, separate_documents=self.separate_documents)
+                rows = packed(documents, packing, separate_documents=self.separate_documents)
+                sources[prefix + kind] = evenly_spaced(rows, self.max_rows)
             corpora.append(held_out)
             for kind, stream in held_out.streams.items():
                 numbers = np.broadcast_to(len(kinds), stream.documents)  # takes no memory
@@ -118,7 +122,7 @@ class PretrainingData(TrainingData):
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         sources = {
-            prefix + kind: RowEstimate(rows=-(-tokens // context), targets=tokens)
+            prefix + kind: self._estimate(-(-tokens // context), tokens)
             for path, prefix in self._prefixes().items()
             for kind, tokens in recorded_tokens(path, "train", tokenizer=tokenizer).items()
         }
@@ -130,6 +134,10 @@ class PretrainingData(TrainingData):
             mixing=self.mixing,
             basis="counted" if cuts else "estimated: without the padding at the ends of rows",
         )
+
+    def _estimate(self, rows: int, targets: int) -> RowEstimate:
+        kept = min(rows, self.max_rows or rows)
+        return RowEstimate(rows=kept, targets=targets * kept // max(rows, 1))
 
     def fingerprint(self) -> str:
         return hash_json([Shards(path, "train").fingerprint for path in self.paths])

@@ -31,7 +31,8 @@ class Budget:
     Args:
         batch_tokens: Tokens of one optimizer step, whatever the number of devices: the global batch. A multiple of
             devices × rows_per_device × context.
-        tokens: Length in tokens, padding included.
+        tokens: Length in tokens, padding included. Exactly one length is set, tokens, steps, epochs or
+            tokens_per_parameter: another one is chosen as budget=steps budget.steps=1000, not added to this.
         steps: Length in optimizer steps.
         epochs: Length in passes over the training rows.
         tokens_per_parameter: Length in tokens per parameter of the model; 20 is compute-optimal (Hoffmann et al. 2022).

@@ -117,6 +117,8 @@ chat {MODEL} prompt=hi | prompt: unknown key | chat {MODEL} message=hi
 chat model={RUN} | model={RUN}: lm chat has no group model | chat {MODEL}
 instruct model={RUN} | model={RUN}: no such option | instruct {MODEL}
 evaluate {RUN} | {RUN}: it has no = | evaluate {MODEL}
+pipeline debug=fast | debug=fast: lm pipeline has no group debug | pipeline debug/stages=fast
+pretrain fast_dev_run=true | fast_dev_run: unknown key | pretrain debug=fast
 pipeline lr=1e-3 | lr: unknown key | pipeline pretrain.optimizer.learning_rate=1e-3
 pipeline model=small | model=small: lm pipeline has no group model | pipeline model@pretrain.model=small
 pipeline tokenizer=bytes | tokenizer=bytes: lm pipeline has no group | pipeline tokenizer@tokenizer.tokenizer=bytes
