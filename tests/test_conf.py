@@ -129,7 +129,7 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ("pretrain", "model=lader", "did you mean ladder?"),
         ("pretrain", "model=ladder model.depht=6", "model.depht: unknown key of lm.model.rung; did you mean depth?"),
         ("pretrain", "optimizer.lr=1", "optimizer.lr: unknown key of lm.optimizer.adamw"),
-        ("pretrain", "optimizer.learningrate=1", "did you mean learning_rate?"),
+        ("pretrain", "optimizer.learningrate=1", "write optimizer.learning_rate=1"),
         ("pretrain", "budget.batchtokens=1", "did you mean batch_tokens?"),
         ("pretrain", "trainer.device=2", "did you mean devices?"),
         ("pretrain", "trainer.strategy=ddp2 trainer.acelerator=cpu", "did you mean accelerator?"),
@@ -162,7 +162,7 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ("pretrain", "data.excess=spread", "data.excess: expected refuse or redistribute, got 'spread'"),
         ("instruct", "model.path=x data.mixture_unit=conversations", "data.mixture_unit: expected tokens or examples"),
         ("evaluate", "model.path=x evaluations=answers", "evaluations: expected mapping of str to Evaluation"),
-        ("tokenizer", "tokenizer.vocab=1", "did you mean vocab_size?"),
+        ("tokenizer", "tokenizer.vocab=1", "write tokenizer.vocab_size=1"),
         ("corpus", "corpus=txt", "did you mean text?"),
         ("instruct", "data.to_long=drop model.path=x", "did you mean too_long?"),
         (
