@@ -37,6 +37,7 @@ from lm.run import Interrupted, Run
 from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
+from lm.training.memory_check import check_fits
 from lm.training.outputs import describe_run, record_result, resumable_checkpoint
 from lm.training.summary import plan_line, starting_point, untrained_turn_tokens
 from lm.training.trainer import make_trainer, prepare_network, resolve_devices, silence_lightning
@@ -103,10 +104,11 @@ def train(
     check_tokenizer(source.origin, tokenizer)
     check_optimizer(optimizer)
     check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
+    sketched = partial(objective, optimizer=optimizer, schedule=schedule, steps=1)  # for what is only estimated
     if dry_run:
         table = estimate_cost(
             source,
-            partial(objective, optimizer=optimizer, schedule=schedule, steps=1),
+            sketched,
             data,
             tokenizer=tokenizer,
             budget=budget,
@@ -119,6 +121,7 @@ def train(
         run.console.block(table)
         return None
 
+    check_fits(source, sketched, budget, vocab_size=tokenizer.vocab_size, compute=compute, devices=devices)
     torch.manual_seed(seed)
     network = source.build(vocab_size=tokenizer.vocab_size).train()
     check_tensor_parallel(network, devices.tensor, key=TENSOR)

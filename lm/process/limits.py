@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 GROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-MEMINFO = Path("/proc/meminfo")
+MEMINFO, STATM = Path("/proc/meminfo"), Path("/proc/self/statm")
 
 
 def cores() -> int:
@@ -38,6 +38,12 @@ def available_memory() -> int | None:
     free = [int(line.split()[1]) * 1024 for line in _read(MEMINFO).splitlines() if line.startswith("MemAvailable:")]
     free += [limit - used for limit, used in _memory_limits()]
     return max(0, min(free)) if free else None
+
+
+def resident_memory() -> int:
+    """Return the bytes of memory that this process holds: before a model is built, mostly of libraries."""
+    pages = _read(STATM).split()
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else 0
 
 
 def _quotas() -> Iterator[float]:

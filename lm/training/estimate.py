@@ -16,6 +16,7 @@ from lm.objective import Objective
 from lm.optimizer import Budget, Plan
 from lm.parallel.sharding import check_tensor_parallel
 from lm.parallel.strategy import TENSOR
+from lm.process.limits import resident_memory
 from lm.report import Line, aligned, scaled
 from lm.tokenizer import Tokenizer
 from lm.training.footprint import Footprint, estimate_footprint
@@ -55,6 +56,7 @@ def estimate_cost(
     """
     if unknown := sorted(prices.keys() - {*DATASHEETS, "here"}):
         raise ValueError(f"prices.{unknown[0]}: there is {', '.join(DATASHEETS)}, and here for this machine")
+    libraries = resident_memory()  # those that the run imports are imported
     source.fingerprint()  # refuses a run that is not finished
     build = partial(source.outline, vocab_size=tokenizer.vocab_size)
     with torch.device("meta"):
@@ -73,6 +75,7 @@ def estimate_cost(
         precision: _footprint(build, objective, data_plan, compute=compute, devices=devices, precision=precision)
         for precision in {here, there}
     }
+    beside = footprints[here].holes + libraries if devices.accelerator == "cpu" else 0
     machines = [("here", here, measure_machine(devices.accelerator, here))]
     machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
     table = aligned(
@@ -91,10 +94,16 @@ def estimate_cost(
                 f"{scaled(cost.flops_per_token)} per token, {cost.attention_flops / cost.flops_per_token:.0%} of it "
                 "attention",
             ),
-            *_memory(here, footprints[here], devices),
+            *_memory(here, footprints[here], devices, libraries=libraries),
             Line(),
             *(
-                _machine(machine, footprints[precision], devices.ranks, flops=flops, price=prices.get(name))
+                _machine(
+                    machine,
+                    footprints[precision].total + (beside if name == "here" else 0),
+                    devices.ranks,
+                    flops=flops,
+                    price=prices.get(name),
+                )
                 for name, precision, machine in machines
             ),
         ]
@@ -174,26 +183,33 @@ def _reading(data_plan: DataPlan) -> list[Line]:
     ]
 
 
-def _memory(precision: str, footprint: Footprint, devices: Devices) -> list[Line]:
-    exchanged = ", what devices exchange" if devices.ranks > 1 else ""  # DDP's buckets are as large as the gradients
+def _memory(precision: str, footprint: Footprint, devices: Devices, *, libraries: int) -> list[Line]:
+    """The memory of a device by part: on a CPU all that the process holds, on a GPU the tensors."""
+    parts = dict(footprint.parts)
+    note = f"held by a process at the peak, {precision}"
+    if devices.accelerator == "cpu":
+        parts |= {"allocator": footprint.holes, "libraries": libraries}
+    else:
+        note = f"of tensors on a device at the peak, {precision}; on top, allocator and libraries"
+    if devices.ranks > 1:
+        note += "; on top what devices exchange"  # DDP's buckets are as large as the gradients
     if devices.sharded:
-        exchanged += ", one block and the embeddings gathered"
-    note = f"of tensors on a device at the peak, {precision}; on top{exchanged}, allocator and libraries"
-    parts = footprint.parts.items()
+        note += ", one block and the embeddings gathered"
+    total = sum(parts.values())
     return [
-        Line("memory", scaled(footprint.total, "B"), note),
-        *(Line(f"  {part}", scaled(size, "B"), f"{size / footprint.total:.0%}") for part, size in parts),
+        Line("memory", scaled(total, "B"), note),
+        *(Line(f"  {part}", scaled(size, "B"), f"{size / total:.0%}") for part, size in parts.items()),
     ]
 
 
-def _machine(machine: Machine, footprint: Footprint, devices: int, *, flops: float, price: float | None) -> Line:
+def _machine(machine: Machine, memory: int, devices: int, *, flops: float, price: float | None) -> Line:
     seconds = flops / (machine.flops * machine.utilization * devices)
     cost = "" if price is None else f", {price * devices * seconds / 3600:.2f} to pay"
-    fits = "" if footprint.total <= machine.memory else ": TOO MUCH"
+    fits = "" if memory <= machine.memory else ": TOO MUCH"
     return Line(
         f"on {devices} × {machine.name}",
         duration(seconds),
-        f"{scaled(footprint.total, 'B')} of {scaled(machine.memory, 'B')}{fits}{cost}; {machine.source} × "
+        f"{scaled(memory, 'B')} of {scaled(machine.memory, 'B')}{fits}{cost}; {machine.source} × "
         f"{machine.utilization:g} assumed",
     )
 

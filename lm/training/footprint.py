@@ -22,6 +22,9 @@ from lm.model import Transformer
 from lm.objective import Objective
 
 PARTS = ("weights", "optimizer", "gradients", "activations", "logits")
+TRANSIENT = ("gradients", "activations", "logits")  # allocated anew in each step
+HOLES = 0.4  # of what is transient; measured 0.35 to 0.45 under glibc 2.36, see tests/benchmark/README.md
+STEPS = 2  # the first creates the optimizer state
 TYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}  # of the weights; else fp32
 
 
@@ -29,9 +32,8 @@ TYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}  # of the weight
 class Footprint:
     """Bytes by part at the peak of a step.
 
-    `gradients` are those of weights and, in the backward pass, of activations; with one micro-batch per step there are
-    none while the forward pass fills the memory. `logits` is everything that belongs to the loss. Not included: what an
-    allocator keeps (on a CPU under glibc 1.1 to 1.6 times as much was measured), and a library's own buffers.
+    `gradients` are those of weights, which Lightning keeps until the next step's forward pass is done, and, in the
+    backward pass, of activations. `logits` is everything that belongs to the loss.
 
     Attributes:
         parts: Bytes by part: weights, optimizer, gradients, activations, logits.
@@ -41,7 +43,13 @@ class Footprint:
 
     @property
     def total(self) -> int:
+        """Bytes of all tensors."""
         return sum(self.parts.values())
+
+    @property
+    def holes(self) -> int:
+        """Bytes that glibc's allocator holds beyond the tensors, on a CPU: what comes and goes leaves holes."""
+        return round(HOLES * sum(self.parts[part] for part in TRANSIENT))
 
 
 class _Ledger(TorchDispatchMode):
@@ -102,21 +110,21 @@ def estimate_footprint(
         model = build().train()
         module = objective(model)
         optimizer = module.configure_optimizers()["optimizer"]
-        ledger.part = "gradients"
-        for parameter in model.parameters():
-            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-        ledger.part = "optimizer"
-        with suppress(DataDependentOutputException):  # of some optimizers, after they have created it
-            optimizer.step()  # creates the optimizer state
-        if accumulate == 1:
-            optimizer.zero_grad()  # before the first micro-batch of the next step
-        ledger.part = "activations"
-        batch = _batch(rows, model.context, targets=targets, separate_documents=separate_documents)
         model.norm.register_forward_hook(lambda *_: setattr(ledger, "part", "logits"))  # the loss comes after it
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
-            loss = module.summed_loss(batch)
-        ledger.part = "gradients"
-        loss.backward()
+        for _ in range(STEPS):
+            for micro in range(min(accumulate, 2)):
+                ledger.part = "activations"
+                batch = _batch(rows, model.context, targets=targets, separate_documents=separate_documents)
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
+                    loss = module.summed_loss(batch)
+                if micro == 0:
+                    optimizer.zero_grad()  # Lightning does so after the forward pass
+                ledger.part = "gradients"
+                loss.backward()
+                del loss, batch
+            ledger.part = "optimizer"
+            with suppress(DataDependentOutputException):  # of some optimizers, after they have created their state
+                optimizer.step()
     return Footprint({part: ledger.peak.get(part, 0) for part in PARTS})
 
 

@@ -36,13 +36,14 @@ def real_step(
         module = objective(build(dim, layers, vocabulary, context=context).train())
         optimizer = module.configure_optimizers()["optimizer"]
         for _ in range(steps):
-            optimizer.zero_grad()
-            for _ in range(accumulate):
+            for micro in range(accumulate):
                 tokens = torch.randint(vocabulary, (rows, context))
                 supervised = torch.ones(rows, context, dtype=torch.bool)
                 batch = Batch(tokens, tokens, supervised, denominator=1.0, documents=tokens // (vocabulary // 2))
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
                     loss = module.summed_loss(batch)
+                if micro == 0:
+                    optimizer.zero_grad()  # Lightning does so after the forward pass
                 loss.backward()
                 del loss, batch
             optimizer.step()

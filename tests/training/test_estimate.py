@@ -17,6 +17,7 @@ from lm.report import Line, aligned, scaled
 from lm.tokenizer import load_tokenizer
 from lm.training import Footprint
 from lm.training.estimate import duration, per_device
+from lm.training.footprint import HOLES
 from lm.training.trainer import Devices
 from support.training_runs import composed, make_corpus, of_seconds, pretraining
 
@@ -36,6 +37,7 @@ def pretrained(corpus, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("lm.training.estimate.measure_machine", partial(measure_machine, seconds=0.01))
+    monkeypatch.setattr("lm.training.estimate.resident_memory", lambda: 400_000_000)
 
 
 def values(text: str) -> dict[str, str]:
@@ -54,6 +56,21 @@ def test_a_dry_run_prints_everything_and_writes_nothing(corpus, tmp_path, capsys
         "on 1 × this machine", *(f"on 1 × {name}" for name in DATASHEETS)
     ]  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_memory_on_a_cpu_is_all_that_the_process_holds(corpus, tmp_path, capsys):
+    call_job(pretraining(corpus, tmp_path, "run", "dry_run=true"))
+    text = capsys.readouterr().out
+    sizes = {"kB": 1e3, "MB": 1e6}
+    found = {
+        label: float(size) * sizes[unit] for label, size, unit in re.findall(r"^ *(\w+) +([\d.]+) ([kM]B) ", text, re.M)
+    }
+    transient = sum(found[part] for part in ("gradients", "activations", "logits"))
+    assert found["libraries"] == 400e6
+    assert found["allocator"] == pytest.approx(HOLES * transient, rel=0.02)
+    held = 400e6 + found["allocator"] + transient + found["weights"] + found["optimizer"]
+    assert found["memory"] == pytest.approx(held, rel=0.01)
+    assert re.search(rf"this machine .* {found['memory'] / 1e6:.0f} MB of", text)
 
 
 def test_a_dry_run_reads_no_tokens(corpus, tmp_path, capsys):
