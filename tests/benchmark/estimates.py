@@ -34,7 +34,10 @@ SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
     "tiny, bf16": (4096, ["model=tiny", *BF16, "budget.rows_per_device=16"]),
     "tiny, 32k words": (32768, ["model=tiny", *FP32, "budget.rows_per_device=4"]),
     "tiny, 32k words, bf16": (32768, ["model=tiny", *BF16, "budget.rows_per_device=8"]),
-    "tiny, packed": (4096, ["model=tiny", *FP32, "budget.rows_per_device=8", "data/packing=best_fit"]),
+    "tiny, packed": (
+        4096,
+        ["model=tiny", *FP32, "budget.rows_per_device=8", "data.packing._target_=lm.data.packing.best_fit"],
+    ),
     "small": (4096, ["model=small", *FP32, "budget.rows_per_device=2"]),
     "small, bf16": (4096, ["model=small", *BF16, "budget.rows_per_device=4"]),
     "small, recomputed": (
