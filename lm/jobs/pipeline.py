@@ -4,7 +4,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from lm.bounds import Positive
 from lm.progress import Console
+from lm.run.manifest import LENGTH_KEYS
+
+PRETRAINING, TUNING = 0.62, 0.28  # shares of the minutes that are left after tokenizer and corpus
 
 
 def pipeline(
@@ -19,6 +23,7 @@ def pipeline(
     name: str = "default",
     root: str = "outputs",
     restart: bool = False,
+    minutes: Positive | None = None,
 ) -> None:
     """Run the stages in order. Each is a named run: complete ones are skipped, an interrupted one resumes.
 
@@ -34,10 +39,24 @@ def pipeline(
         name: Name of the run of every stage; the second evaluation appends `-answers`.
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
+        minutes: Wall-clock minutes of all stages, whatever the machine: pretraining and tuning are timed and get lengths
+            that fit, in place of their budgets. What the stages before them take goes off, and a tenth stays for those
+            after them; each of these takes its time even so. null keeps the budgets.
     """
     started_at = perf_counter()
     console = Console("pipeline")
-    for stage in (tokenizer, corpus, pretrain, instruct, evaluate, evaluate_answers):
+    for stage in (tokenizer, corpus):
+        stage()
+    if minutes is None:
+        pretrain()
+        instruct()
+    else:
+        console.line(f"minutes={minutes:g} sets the lengths of pretraining and tuning, in place of their budgets")
+        later = 1.0 - PRETRAINING
+        for train, share, of in ((pretrain, PRETRAINING, 1.0), (instruct, TUNING, later)):
+            left = minutes - (perf_counter() - started_at) / 60
+            train(_budget(share * minutes, remaining=max(0.0, left) * share / of))
+    for stage in (evaluate, evaluate_answers):
         stage()
     console.block("── what the pretrained model writes ".ljust(80, "─"))
     generate()
@@ -58,3 +77,12 @@ def pipeline(
         console.line(f"{place:<{width}}  {contents}")
     console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
     console.line(f"generate: lm generate model.path={root}/pretrain/{name}")
+
+
+def _budget(minutes: float, *, remaining: float) -> dict[str, float | None]:
+    """Changes that give a stage a length in minutes: its share of the whole, and what is left of it now.
+
+    A run resumes with a config that is the same, so the first is a constant; the second only says when it began.
+    """
+    lengths = dict.fromkeys(LENGTH_KEYS)
+    return {**lengths, "budget.minutes": round(minutes, 6), "budget.remaining": remaining}

@@ -38,6 +38,7 @@ from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
 from lm.training.memory_check import check_fits
+from lm.training.minutes import fix_length, known_length, length_input
 from lm.training.outputs import describe_run, record_result, resumable_checkpoint
 from lm.training.summary import plan_line, starting_point, untrained_turn_tokens
 from lm.training.trainer import make_trainer, prepare_network, resolve_devices, silence_lightning
@@ -84,7 +85,7 @@ def train(
         optimizer: Factory of the optimizer: a function called with the network, or a class of torch.optim, called with
             its weights.
         schedule: Factor of the learning rate as a function of (step, steps).
-        budget: Length of the run and size of its batches, in tokens.
+        budget: Length of the run and size of its batches, in tokens; one of minutes is timed first.
         compute: Precision, threads, compilation and activation checkpointing.
         trainer: Where and how the run is executed: devices, nodes, strategy.
         callbacks: What happens beside training, by name: saving, logging, sampling, guarding. null for none.
@@ -105,13 +106,14 @@ def train(
     check_optimizer(optimizer)
     check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
     sketched = partial(objective, optimizer=optimizer, schedule=schedule, steps=1)  # for what is only estimated
+    length = known_length(run, budget)
     if dry_run:
         table = estimate_cost(
             source,
             sketched,
             data,
             tokenizer=tokenizer,
-            budget=budget,
+            budget=length,
             compute=compute,
             devices=devices,
             seed=seed,
@@ -133,12 +135,17 @@ def train(
         return None
 
     started_at, cost = perf_counter(), model_cost(network)
-    plan = budget.plan(context=network.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
-    data_plan = rows.plan(plan, seed=seed)
-    module = objective(model=network, optimizer=optimizer, schedule=schedule, steps=plan.steps, kinds=rows.kinds)
     validations = validations if rows.validation else 0
+    module_of = partial(objective, optimizer=optimizer, schedule=schedule)
+    length = fix_length(
+        run, length, source, rows, module_of, trainer, compute=compute, devices=devices, validations=validations
+    )
+    plan = length.plan(context=network.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
+    data_plan = rows.plan(plan, seed=seed)
+    module = module_of(model=network, steps=plan.steps, kinds=rows.kinds)
     check_callbacks(callbacks, module.metric_names if validations else [])
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **source.fingerprint()}
+    inputs |= length_input(run, budget, length)
     parent = source.parent()
     extension = check_extension(run, data_plan, schedule=schedule, parameters=cost.parameters)
     if run.finished(inputs, parent=parent, extension=extension):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
+from lm.bounds import NonNegative, Positive
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -26,7 +28,7 @@ class Plan:
 
 
 class Budget:
-    """Length of a run, as exactly one of tokens, steps, epochs or tokens_per_parameter, and size of its batches.
+    """Length of a run (exactly one of tokens, steps, epochs, tokens_per_parameter, minutes) and size of its batches.
 
     Args:
         batch_tokens: Tokens of one optimizer step, whatever the number of devices: the global batch. A multiple of
@@ -36,6 +38,10 @@ class Budget:
         steps: Length in optimizer steps.
         epochs: Length in passes over the training rows.
         tokens_per_parameter: Length in tokens per parameter of the model; 20 is compute-optimal (Hoffmann et al. 2022).
+        minutes: Length in minutes of wall-clock time, any fraction: before the run a few steps of its model are timed, and
+            the tokens that fit are fixed. The same command resumes with that number; another machine repeats the run
+            with `budget=tokens budget.tokens=NUMBER`.
+        remaining: Of `minutes`, what is left when the job starts; a pipeline sets it. null is all of them.
         rows_per_device: Rows of one micro-batch; the rest of the batch is accumulated. `auto` takes the largest number
             that divides evenly, up to 4,096 tokens: on a CPU larger micro-batches fall out of the cache.
 
@@ -51,11 +57,17 @@ class Budget:
         steps: int | None = None,
         epochs: float | None = None,
         tokens_per_parameter: float | None = None,
+        minutes: Positive | None = None,
+        remaining: NonNegative | None = None,
         rows_per_device: int | Literal["auto"] = "auto",
     ):
         lengths = {
-            "tokens": tokens, "steps": steps, "epochs": epochs, "tokens_per_parameter": tokens_per_parameter
-        }  # fmt: skip
+            "tokens": tokens,
+            "steps": steps,
+            "epochs": epochs,
+            "tokens_per_parameter": tokens_per_parameter,
+            "minutes": minutes,
+        }
         given = {name: value for name, value in lengths.items() if value is not None}
         if len(given) != 1:
             named = " and ".join(f"budget.{name}={value}" for name, value in given.items()) or "none"
@@ -69,7 +81,19 @@ class Budget:
             raise ValueError(f"budget.rows_per_device={rows_per_device}: must be at least 1, or auto")
         self.batch_tokens = batch_tokens
         self.length, self.amount = next(iter(given.items()))
+        self.remaining = remaining
         self.rows_per_device = rows_per_device
+
+    @property
+    def seconds(self) -> float | None:
+        """Time that a budget of minutes gives the job; None for another length, which `plan` can plan by itself."""
+        if self.length != "minutes":
+            return None
+        return 60 * (self.amount if self.remaining is None else min(self.amount, self.remaining))
+
+    def of_tokens(self, tokens: int) -> "Budget":
+        """Return the budget of the same batches that has a length in tokens."""
+        return Budget(batch_tokens=self.batch_tokens, tokens=tokens, rows_per_device=self.rows_per_device)
 
     def plan(self, *, context: int, devices: int, rows: int, parameters: int) -> Plan:
         """Plan the run.
@@ -81,8 +105,11 @@ class Budget:
             parameters: Parameters of the model.
 
         Raises:
-            ValueError: The batch is not a multiple of devices × rows × context.
+            ValueError: The batch is not a multiple of devices × rows × context, or the length is in minutes, of which
+                nobody has fixed the tokens.
         """
+        if self.length == "minutes":
+            raise ValueError(f"budget.minutes={self.amount}: this job times no steps; set budget=tokens")
         per_device = 1 if self.rows_per_device == "auto" else self.rows_per_device
         unit = devices * per_device * context
         if self.batch_tokens % unit:

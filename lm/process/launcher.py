@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning import LightningModule, Trainer
 from lightning.fabric.plugins.environments import LightningEnvironment
@@ -12,6 +12,8 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
+
+T = TypeVar("T")
 
 
 class Launcher(_SubprocessScriptLauncher):
@@ -93,6 +95,37 @@ def wait_for_first(trainer: Trainer, module: LightningModule) -> None:
         trainer.strategy.connect(module)  # which assigns its devices
         trainer.strategy.setup_environment()  # which the trainer will find done
         trainer.strategy.barrier()
+
+
+def choose_on_first(trainer: Trainer, module: LightningModule, choose: Callable[[], T]) -> T:
+    """Return on every rank what `choose` returns on the first one, or raise its error; only that one calls it.
+
+    Ranks that Lightning launches start later and find the choice in the run's record.
+    """
+    if not (_started_externally(trainer) and trainer.world_size > 1):
+        if not is_first_process():
+            raise ValueError(
+                "this process finds no record of what the first node chooses, which it would have to wait for: start "
+                "the nodes by srun or torchrun, or set budget=tokens and budget.tokens"
+            )
+        return choose()
+    trainer.strategy.connect(module)
+    trainer.strategy.setup_environment()
+    outcome: tuple[T | None, str] = (None, "")
+    if is_first_process():
+        try:
+            outcome = (choose(), "")
+        except Exception as error:  # no rank may raise alone: the others would wait
+            outcome = (None, f"{type(error).__name__} on the first rank: {error}")
+    chosen, failure = trainer.strategy.broadcast(outcome)
+    if failure:
+        raise ValueError(failure)
+    return chosen
+
+
+def launches_ranks(trainer: Trainer) -> bool:
+    """Whether Lightning is to start further ranks when training begins."""
+    return trainer.world_size > 1 and not _started_externally(trainer)
 
 
 def _started_externally(trainer: Trainer) -> bool:

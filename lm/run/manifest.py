@@ -26,11 +26,12 @@ EXECUTION_KEYS = (
     "compute.threads",
     "compute.activation_checkpointing",
     "budget.rows_per_device",
+    "budget.remaining",
     "data.recorded",
     "data.workers",
     "data.verify",
 )
-LENGTH_KEYS = tuple(f"budget.{length}" for length in ("tokens", "steps", "epochs", "tokens_per_parameter"))
+LENGTH_KEYS = tuple(f"budget.{length}" for length in ("tokens", "steps", "epochs", "tokens_per_parameter", "minutes"))
 ABSENT = "(absent)"
 PLACES = {"path", "paths"}  # keys that say where a file lies; what it holds is in the inputs
 

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, TextIO
 
 from lm.files import hash_file, hash_json, write_atomically
+from lm.process.failure import REPORT
 from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
 from lm.progress import Console
@@ -76,6 +77,17 @@ class Run:
     def result(self) -> dict:
         """The result that the complete run recorded; empty before."""
         return self._manifest.get("result", {})
+
+    @property
+    def seconds(self) -> float:
+        """Time since the job was opened."""
+        return monotonic() - self._opened
+
+    @property
+    def recorded_inputs(self) -> dict[str, str]:
+        """The inputs that an earlier start of this run recorded; none before, or where `restart` removes them."""
+        launched = REPORT in os.environ  # by the first rank, which has emptied the directory already
+        return {} if self.restart and not launched else self._recorded().get("inputs", {})
 
     def open(self, config: dict) -> None:
         """Take the plain `config`. The directory stays untouched until `finished` is called."""
@@ -146,7 +158,7 @@ class Run:
         self._manifest |= {
             "state": "complete",
             "finished": _now(),
-            "seconds": round(monotonic() - self._opened, 3),  # of the process that finished it
+            "seconds": round(self.seconds, 3),  # of the process that finished it
             "fingerprint": hash_json({path: output["hash"] for path, output in recorded.items()}),
             "outputs": recorded,
             "result": result,

@@ -65,22 +65,33 @@ def estimate_cost(
     cost = model_cost(model)
     rows = data.sketch(tokenizer=tokenizer, context=model.context)
     check_template_loadable(rows.template)
+    here = compute.resolve_precision(devices.accelerator, cost.parameters)
+    this_machine = measure_machine(devices.accelerator, here)
+    guess = budget.seconds
+    if guess is not None:
+        speed = this_machine.flops * this_machine.utilization * devices.ranks
+        batches = int(guess * speed / cost.flops_per_token / budget.batch_tokens)
+        budget = budget.of_tokens(max(1, batches) * budget.batch_tokens)
     plan = budget.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     extension = extend(data_plan, parameters=cost.parameters)
     flops = cost.flops_per_token * plan.tokens
-    here = compute.resolve_precision(devices.accelerator, cost.parameters)
     there = "bf16-mixed" if compute.precision == "auto" else here
     footprints = {
         precision: _footprint(build, objective, data_plan, compute=compute, devices=devices, precision=precision)
         for precision in {here, there}
     }
     beside = footprints[here].holes + libraries if devices.accelerator == "cpu" else 0
-    machines = [("here", here, measure_machine(devices.accelerator, here))]
+    machines = [("here", here, this_machine)]
     machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
     table = aligned(
         [
             *_size(cost, plan, devices, batch_tokens=budget.batch_tokens),
+            *(
+                Line("minutes", f"{each / 60:g}", "by the speed assumed below; the run itself times its steps first")
+                for each in [guess]
+                if each is not None
+            ),
             *(
                 Line("continues", f"{each['from']['step']}", f"steps are done of {plan.steps}")
                 for each in [extension]

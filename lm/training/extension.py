@@ -8,6 +8,7 @@ from lm.data import DataPlan
 from lm.optimizer import Budget
 from lm.run import Run
 from lm.run.manifest import LENGTH_KEYS, config_changes, read_manifest
+from lm.training.minutes import fixed_tokens
 from lm.training.outputs import resumable_checkpoint
 
 Schedule = Callable[[int, int], float]
@@ -33,11 +34,12 @@ def check_extension(run: Run, data_plan: DataPlan, *, schedule: Schedule, parame
     if not run.extend:
         return None
     try:
-        recorded = read_manifest(run.directory)["config"]
+        manifest = read_manifest(run.directory)
     except FileNotFoundError:
         raise ValueError(
             f"run.extend=true: there is no run {run.directory} to extend; check run.name, or leave it out to start one"
         ) from None
+    recorded = manifest["config"]
     changes = config_changes(recorded, run.config)
     if others := [f"\n  {key}: {old} → {new}" for key, (old, new) in changes.items() if key not in LENGTH_KEYS]:
         raise ValueError(
@@ -47,7 +49,15 @@ def check_extension(run: Run, data_plan: DataPlan, *, schedule: Schedule, parame
     if not changes:
         return None
     plan = data_plan.plan
+    if run.config["budget"].get("minutes") is not None:
+        raise ValueError(
+            "run.extend=true: budget.minutes is the time of a run from its start, so it cannot extend one: set "
+            f"budget=tokens and budget.tokens to more than {fixed_tokens(manifest['inputs']) or 'it has'}, or run.name "
+            "to another name"
+        )
     budget: Budget = build({key: value for key, value in recorded["budget"].items() if key != "_partial_"})
+    if tokens := budget.seconds and fixed_tokens(manifest["inputs"]):
+        budget = budget.of_tokens(tokens)
     shorter = budget.plan(context=plan.context, devices=plan.devices, rows=len(data_plan.rows), parameters=parameters)
     if plan.steps < shorter.steps:
         lengths = ", ".join(f"{key}: {old} → {new}" for key, (old, new) in changes.items())

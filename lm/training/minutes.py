@@ -1,0 +1,124 @@
+"""Fix the length of a run that is given in minutes: the tokens that this machine trains on in that time."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from lm.data import Rows
+from lm.hardware import Compute
+from lm.model import ModelSource, model_cost
+from lm.objective import Objective
+from lm.optimizer import Budget
+from lm.process.launcher import choose_on_first, launches_ranks
+from lm.report import scaled
+from lm.run import Run
+from lm.training.pace import Pace, measure_pace
+from lm.training.trainer import Devices, make_trainer, prepare_network
+
+LABEL = "tokens of budget.minutes"  # among the inputs of the run: they are read from the clock
+
+
+def fixed_tokens(inputs: Mapping[str, str]) -> int | None:
+    """Return the tokens that were fixed for a run, by its recorded inputs; None for a run of another length."""
+    return int(inputs[LABEL]) if LABEL in inputs else None
+
+
+def known_length(run: Run, budget: Budget) -> Budget:
+    """Return the budget in tokens of a run of minutes that an earlier start has timed; else `budget`."""
+    tokens = fixed_tokens(run.recorded_inputs)
+    return budget.of_tokens(tokens) if tokens and budget.seconds is not None else budget
+
+
+def length_input(run: Run, given: Budget, fixed: Budget) -> dict[str, str]:
+    """Return what the inputs of a run say on tokens fixed now, or by an earlier start.
+
+    Args:
+        run: The run.
+        given: Budget of the config.
+        fixed: The same, in tokens if it was given in minutes.
+    """
+    now = fixed.amount if given.seconds is not None else fixed_tokens(run.recorded_inputs)
+    return {LABEL: str(now)} if now else {}
+
+
+def fix_length(
+    run: Run,
+    budget: Budget,
+    source: ModelSource,
+    rows: Rows,
+    objective: Callable[..., Objective],
+    trainer: Callable[..., Trainer],
+    *,
+    compute: Compute,
+    devices: Devices,
+    validations: int,
+) -> Budget:
+    """Return `budget` in tokens. One of minutes is timed on the first rank: its tokens are those that fit.
+
+    Random state stays as it is, so the run is that of a budget in tokens. What ranks exchange is not timed.
+
+    Args:
+        run: The run; its time so far counts.
+        budget: Length of the run.
+        source: Where the network comes from; one of its own is built and thrown away.
+        rows: Rows of the run.
+        objective: Factory of the objective; called with `model`, `kinds` and `steps`.
+        trainer: Factory of the trainer.
+        compute: Precision, compilation and recomputation.
+        devices: The devices of the run.
+        validations: Validations of the run; 0 for none.
+
+    Raises:
+        ValueError: The devices share weights, so that one alone cannot be timed.
+    """
+    if budget.seconds is None:
+        return budget
+    if devices.ranks > 1 and (devices.sharded or devices.tensor > 1):
+        raise ValueError(
+            f"budget.minutes={budget.amount}: a step of devices that share weights cannot be timed on one of them: set "
+            "budget=tokens, and budget.tokens by the tokens per second of a short run"
+        )
+    started = run.seconds
+    with isolate_rng():
+        network = source.build(vocab_size=rows.tokenizer.vocab_size).train()
+        parameters = model_cost(network).parameters
+        precision = prepare_network(network, compute, devices, parameters=parameters)
+        step = budget.of_tokens(budget.batch_tokens).plan(
+            context=network.context, devices=devices.count, rows=len(rows), parameters=parameters
+        )
+        made = make_trainer(
+            deepcopy(trainer),  # a strategy belongs to one trainer
+            run=run,
+            plan=step,
+            devices=devices,
+            precision=precision,
+            validations=0,
+            callbacks=[],
+            loggers=[],
+        )
+        module = objective(model=network, steps=1, kinds=rows.kinds)
+
+        def choose() -> int:
+            pace = measure_pace(module, rows, step, made, compiles=compute.compile, seconds=budget.seconds)
+            repeated = started if launches_ranks(made) else 0.0  # by the ranks that start later
+            steps = pace.steps_within(budget.seconds - run.seconds - repeated, validations=validations)
+            tokens = steps * budget.batch_tokens
+            run.console.line(describe_length(budget, pace, steps=steps, tokens=tokens))
+            return tokens
+
+        tokens = choose_on_first(made, module, choose)
+    if compute.compile:
+        torch.compiler.reset()  # what it compiled would count towards the limit of the run's own network
+    return budget.of_tokens(tokens)
+
+
+def describe_length(budget: Budget, pace: Pace, *, steps: int, tokens: int) -> str:
+    """Return a line on what was measured and chosen, and how another machine repeats it."""
+    validation = f", {pace.validation:.2g} s per validation" if pace.validation else ""
+    return (
+        f"budget.minutes={budget.amount:g}: {pace.step:.2g} s per step{validation}: {scaled(tokens)} tokens in {steps} "
+        f"steps; elsewhere the same run is budget=tokens budget.tokens={tokens}"
+    )
