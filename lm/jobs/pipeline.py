@@ -39,9 +39,9 @@ def pipeline(
         name: Name of the run of every stage; the second evaluation appends `-answers`.
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
-        minutes: Wall-clock minutes of all stages, whatever the machine: pretraining and tuning are timed and get lengths
-            that fit, in place of their budgets. What the stages before them take goes off, and a tenth stays for those
-            after them; each of these takes its time even so. null keeps the budgets.
+        minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
+            that fit, in place of their budgets. Of what tokenizer and corpus leave, 62 % is for pretraining, 28 % for
+            tuning, and 10 % for the stages after them, which take the time they need. null keeps the budgets.
     """
     started_at = perf_counter()
     console = Console("pipeline")

@@ -38,9 +38,9 @@ class Budget:
         steps: Length in optimizer steps.
         epochs: Length in passes over the training rows.
         tokens_per_parameter: Length in tokens per parameter of the model; 20 is compute-optimal (Hoffmann et al. 2022).
-        minutes: Length in minutes of wall-clock time, any fraction: before the run a few steps of its model are timed, and
-            the tokens that fit are fixed. The same command resumes with that number; another machine repeats the run
-            with `budget=tokens budget.tokens=NUMBER`.
+        minutes: Length in minutes of wall-clock time, any fraction: before the run a few steps of its model are timed,
+            and the tokens that fit are fixed. The same command resumes with that number; another machine repeats the
+            run with `budget=tokens budget.tokens=NUMBER`.
         remaining: Of `minutes`, what is left when the job starts; a pipeline sets it. null is all of them.
         rows_per_device: Rows of one micro-batch; the rest of the batch is accumulated. `auto` takes the largest number
             that divides evenly, up to 4,096 tokens: on a CPU larger micro-batches fall out of the cache.

@@ -74,7 +74,9 @@ def check_same_config(recorded: dict, config: dict, *, subject: str) -> None:
             f"{subject} was made by an earlier version of lm, which named classes and keys otherwise:{lines}\n"
             f"other jobs can still read it; to train or extend it with this version, {REMEDY}"
         )
-    longer = "; run.extend=true extends it by a longer budget" if {*changes} <= {*LENGTH_KEYS} else ""
+    timed = changes.get("budget.minutes", ("", ABSENT))[1] not in (ABSENT, "null")  # cannot extend a run
+    extends = {*changes} <= {*LENGTH_KEYS} and not timed
+    longer = "; run.extend=true extends it by a longer budget" if extends else ""
     raise ValueError(f"{subject} exists with another config:{lines}\n{REMEDY}{longer}")
 
 

@@ -46,3 +46,18 @@ def test_a_batch_that_does_not_divide_is_refused_with_the_nearest_that_does():
 def test_a_budget_without_exactly_one_length_is_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         Budget(batch_tokens=256, **settings)
+
+
+def test_minutes_are_seconds_of_which_a_pipeline_may_have_used_some():
+    assert Budget(batch_tokens=256, minutes=6.5).seconds == 390
+    assert Budget(batch_tokens=256, minutes=6.5, remaining=2).seconds == 120
+    assert Budget(batch_tokens=256, minutes=6.5, remaining=9).seconds == 390
+    assert Budget(batch_tokens=256, steps=3).seconds is None
+
+
+def test_minutes_are_planned_once_their_tokens_are_fixed():
+    budget = Budget(batch_tokens=4096, minutes=10, rows_per_device=2)
+    fixed = plan(budget.of_tokens(40_960))
+    assert (fixed.steps, fixed.rows_per_device) == (10, 2)
+    with pytest.raises(ValueError, match=r"budget\.minutes=10: this job times no steps; set budget=tokens"):
+        plan(budget)

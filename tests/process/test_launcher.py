@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 
-from lm.process.launcher import check_ranks, export_slurm_tasks_per_node
+from lm.process.launcher import check_ranks, choose_on_first, export_slurm_tasks_per_node, launches_ranks
 from lm.run.manifest import read_manifest
 from support.training_runs import make_corpus, of_seconds, pretraining, run
 
@@ -92,6 +93,59 @@ def test_ranks_spread_unevenly_over_nodes_are_refused(monkeypatch):
 def test_ranks_that_lightning_launches_are_not_there_yet():
     check_ranks(trainer(2), planned=2)
     check_ranks(trainer(1), planned=1)
+    assert (launches_ranks(trainer(2)), launches_ranks(trainer(1))) == (True, False)
+
+
+@pytest.fixture
+def channel(monkeypatch):
+    """What the first rank sends: the barrier of a process group without the group."""
+    sent = []
+
+    def broadcast(strategy, value, source=0):
+        if not int(os.environ["RANK"]):
+            sent.append(value)
+        return sent[0]
+
+    monkeypatch.setattr(DDPStrategy, "setup_environment", lambda strategy: None)
+    monkeypatch.setattr(DDPStrategy, "broadcast", broadcast)
+    return sent
+
+
+def test_what_the_first_rank_chooses_all_have_and_only_it_is_asked(torchrun, channel):
+    asked = iter([7])
+    for rank in (0, 1):
+        torchrun(rank, 2)
+        assert choose_on_first(trainer(2), LightningModule(), partial(next, asked)) == 7
+        assert not launches_ranks(trainer(2))
+
+
+def test_where_the_first_rank_cannot_choose_all_end_with_its_error(torchrun, channel):
+    for rank in (0, 1):
+        torchrun(rank, 2)
+        with pytest.raises(ValueError, match=r"ValueError on the first rank: .*abc"):
+            choose_on_first(trainer(2), LightningModule(), partial(int, "abc"))
+
+
+def test_another_node_that_nobody_tells_the_choice_is_refused(monkeypatch):
+    assert choose_on_first(trainer(2), LightningModule(), lambda: 7) == 7
+    monkeypatch.setenv("NODE_RANK", "1")
+    with pytest.raises(
+        ValueError, match=r"start the nodes by srun or torchrun, or set budget=tokens and budget\.tokens"
+    ):
+        choose_on_first(trainer(2), LightningModule(), lambda: 7)
+
+
+@pytest.mark.slow
+def test_ranks_of_torchrun_take_the_minutes_of_the_first(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "lm"]
+    shared = [
+        each for each in of_seconds(make_corpus(tmp_path / "corpus"), tmp_path, "run", *TWO) if "steps" not in each
+    ]
+    for more, timed in (((), 1), ((), 0), (("run.restart=true",), 1)):
+        command = [*launcher, "pretrain", *shared, "budget=minutes", "budget.minutes=0.1", *more]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("elsewhere the same run is budget=tokens") == timed
 
 
 @pytest.mark.slow
