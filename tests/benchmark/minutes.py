@@ -1,6 +1,6 @@
 """Minutes asked of `budget=minutes` and minutes taken: `python tests/benchmark/minutes.py CORPUS [MINUTES …]`.
 
-CORPUS is the directory of a prepared corpus with its tokenizer (`lm corpus`), or `pipeline` for `lm pipeline minutes=…`.
+CORPUS is the directory of a prepared corpus with its tokenizer (`lm corpus`), or `pipeline` for `lm pipeline`.
 Nothing else may run on the machine. The start of Python counts, as it does where a user waits.
 """
 
