@@ -19,8 +19,9 @@ def is_node(value: Any) -> bool:
 
 
 def is_job(node: dict) -> bool:
-    """Whether a node is a job of its own: it has a run, or calls a function of lm.jobs."""
-    return isinstance(node.get("run"), dict) or str(node.get("_target_")).startswith("lm.jobs.")
+    """Whether a node is a job of its own: it has a run, or calls a function of lm.jobs and is no part given as one."""
+    called = str(node.get("_target_")).startswith("lm.jobs.") and not node.get("_partial_")
+    return isinstance(node.get("run"), dict) or called
 
 
 def locate(target: str) -> tuple[Any, str]:

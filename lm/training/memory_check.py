@@ -51,7 +51,9 @@ def check_fits(
     with torch.device("meta"):
         outline = build()
     parameters = sum(weight.numel() for weight in outline.parameters())
-    plan = budget.plan(context=outline.context, devices=devices.count, rows=1, parameters=parameters)
+    plan = budget.of_tokens(budget.batch_tokens).plan(  # the length does not matter
+        context=outline.context, devices=devices.count, rows=1, parameters=parameters
+    )
     features = outline.embedding.embedding_dim * len(outline.blocks)
     guess = PER_WEIGHT * parameters + PER_FEATURE * features * plan.rows_per_device * plan.context
     if guess < free:

@@ -4,7 +4,11 @@ from functools import partial
 
 import pytest
 
+from lm.config.build import build
+from lm.config.target import is_job
 from lm.jobs import pipeline as job
+from lm.jobs.closing_message import closing_message
+from support.training_runs import composed
 
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate", "evaluate_answers", "generate", "chat")
 
@@ -41,3 +45,9 @@ def test_minutes_are_divided_by_what_the_stages_before_have_left(monkeypatch, ca
 def test_a_minute_that_is_over_before_pretraining_leaves_nothing_rather_than_less(monkeypatch):
     (pretrain,) = run(monkeypatch, {"corpus": 90}, minutes=1)["pretrain"]
     assert pretrain["budget.remaining"] == 0
+
+
+def test_the_question_of_the_closing_chat_is_a_part_and_no_job():
+    question = composed("pipeline")["chat"]["question"]
+    assert not is_job(question)
+    assert build(question).func is closing_message
