@@ -8,6 +8,7 @@ Pruners count in validations, from 1. Optuna compares trials at equal counts. Va
 so equal counts are equal shares of it, and runs of different steps or batches compare too.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -170,4 +171,14 @@ def journal(directory: Path) -> "BaseStorage":
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    return JournalStorage(JournalFileBackend(str(directory / "study.journal")))
+    file = directory / "study.journal"
+    _remove_torn_line(file)
+    return JournalStorage(JournalFileBackend(str(file)))
+
+
+def _remove_torn_line(file: Path) -> None:
+    """Cut the last line if a killed search wrote half of it: Optuna would append to it and never read it again."""
+    content = file.read_bytes() if file.exists() else b""
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        os.truncate(file, end)

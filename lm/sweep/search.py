@@ -94,25 +94,37 @@ class Search:
         """The interrupted trials, then new ones; empty if every point of the space has been tried."""
         from optuna.trial import TrialState
 
-        batch = []
-        for each in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            if each.params.keys() == self.space.keys():
-                batch.append(each)
-            else:  # interrupted while it was sampled
-                study.tell(each.number, state=TrialState.FAIL)
+        running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        batch = [each for each in running if each.params.keys() == self.space.keys()]
+        halves = [each for each in running if each.params.keys() != self.space.keys()]  # interrupted while sampled
         points = size(self.space)
         while len(batch) < count:
             trials = study.get_trials(deepcopy=False)
             waiting = any(each.state == TrialState.WAITING for each in trials)
-            tried = {hash_json(each.params) for each in trials if each.params.keys() == self.space.keys()}
-            if points is not None and len(tried) >= points and not waiting:
+            sampled = [each.params for each in trials if each.params.keys() == self.space.keys()]
+            if points is not None and len({*map(hash_json, sampled)}) >= points and not waiting and not halves:
                 break
-            seed = int(hash_json([self.seed, len(trials)])[:8], 16)
+            seed = int(hash_json([self.seed, len(sampled)])[:8], 16)
             usual, study.sampler = study.sampler, self.sampler(self.space, seed)
-            suggested = study.ask({**self.space})
+            number = self._sample_rest(study, halves.pop(0)) if halves else study.ask({**self.space}).number
             study.sampler = usual  # Optuna's grid sampler works only inside Optuna's own loop
-            batch.append(study.get_trials(deepcopy=False)[suggested.number])
+            batch.append(study.get_trials(deepcopy=False)[number])
         return batch[:count]
+
+    def _sample_rest(self, study: "Study", half: "FrozenTrial") -> int:
+        """Sample the keys that a trial lacks, as if it had not been interrupted, and return its number.
+
+        Another trial would have another number, from which samplers derive what they suggest.
+        """
+        from optuna.trial import Trial
+
+        trial = Trial(study, half._trial_id)
+        for key, distribution in self.space.items():
+            given = trial._is_fixed_param(key, distribution) or trial._is_relative_param(key, distribution)
+            if key in half.params and not given and not distribution.single():
+                study.sampler.sample_independent(study, half, key, distribution)  # the same random numbers are used up
+            trial._suggest(key, distribution)
+        return half.number
 
 
 def _record(study: "Study", trial: "FrozenTrial", outcome: Outcome) -> None:
@@ -162,6 +174,8 @@ def opened(
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"another process searches in {directory}: wait for it, or set run.name=…") from None
+        for path in directory.glob("study.journal.lock*"):
+            path.unlink()  # Optuna's own lock, left by a killed search: it would be waited for
         if restart:
             for path in directory.glob("study.*"):
                 path.unlink()

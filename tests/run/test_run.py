@@ -9,6 +9,7 @@ import pytest
 
 from lm.run import Run
 from lm.run.manifest import config_changes
+from support.file_trace import FileTrace, crash_states
 
 CONFIG = {
     "_target_": "toy.train",
@@ -34,6 +35,15 @@ def completed(root: Path, inputs: dict[str, str] | None = None) -> Run:
     run.finish(outputs=[run.directory / "out"], result={"loss": 0.5})
     run.close()
     return run
+
+
+def test_every_output_is_on_disk_before_the_manifest_says_so(tmp_path: Path) -> None:
+    with FileTrace(tmp_path) as trace:
+        completed(tmp_path)
+    states = [state for _, state in crash_states(trace)]
+    complete = [state for state in states if b'"complete"' in (state.get("train/a/manifest.json") or b"")]
+    assert complete
+    assert all(state["train/a/out/a.txt"] == b"result" for state in complete)
 
 
 def test_a_run_lies_at_root_job_name(tmp_path: Path) -> None:

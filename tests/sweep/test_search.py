@@ -75,6 +75,20 @@ def test_a_search_interrupted_anywhere_ends_as_an_uninterrupted_one(name: str, a
         assert sum(map(len, again.points)) == len(whole) - sum(map(len, cut.points[:-1]))
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_search_killed_at_any_line_of_its_journal_ends_as_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
+    sampler, space = (soon if name == "tpe" else SAMPLERS[name]), COUNTED if name == "grid" else NUMBERS
+    settings = {"sampler": sampler, "space": space, "trials": 5}
+    whole = search(tmp_path, Jobs(), **settings)
+    file = tmp_path / "study.journal"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for kept in range(0, len(lines), 4):  # each place within a trial, as these have 6 or 7 lines
+        torn = lines[kept][: len(lines[kept]) // 2]
+        file.write_bytes(b"".join(lines[:kept]) + torn)
+        file.with_name("study.journal.lock").symlink_to(file)  # Optuna's: it would wait for it
+        assert search(tmp_path, Jobs(), **settings) == whole, f"{kept} lines"
+
+
 @pytest.mark.parametrize("storage", [sqlite, journal])
 def test_an_extended_search_ends_as_one_of_full_length(storage, tmp_path: Path) -> None:
     search(tmp_path / "extended", Jobs(), soon, storage=storage, trials=4)
