@@ -23,7 +23,7 @@ import toy
 from support.file_trace import FileTrace, crash_states, leave
 from support.training_runs import composed, documents, make_corpus, pretraining
 
-FEW = 3  # states of the default run, evenly among those of a kill and as many of a power cut; the slow one tries all
+FEW = 2  # states of the default run, evenly among those of a kill and as many of a power cut; the slow one tries all
 
 
 def crash_everywhere(command: Callable[[], Any], root: Path, *, most: int | None, allowed: tuple[str, ...] = ()):
@@ -166,7 +166,7 @@ def test_a_tokenizer_survives_a_crash_at_any_moment(most, texts, tmp_path):
     assert refused == 0
 
 
-@pytest.mark.parametrize("search", [False, True])
+@pytest.mark.parametrize("search", [False, pytest.param(True, marks=pytest.mark.slow)])
 @ALL_OR_FEW
 def test_a_sweep_survives_a_crash_at_any_moment(most, search, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
