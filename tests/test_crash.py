@@ -98,6 +98,7 @@ READERS = {
     "manifest.json": _manifest,
     "metrics.csv": _metrics,
     ".ckpt": _checkpoint,
+    ".zst": lambda path: None,  # results of filters, which their reader checks; the shards have the documents
     "study.journal": lambda path: None,  # times; summary.json has the trials
     ".npz": lambda path: {name: array.tolist() for name, array in np.load(path).items()},
 }
