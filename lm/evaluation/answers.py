@@ -62,7 +62,7 @@ class Answers(Evaluation):
         *,
         template: Template | None = None,
         split: Split,
-        max_questions: int = 200,
+        max_questions: int = 400,
         max_tokens: int = 150,
         rows: int = 32,
         sampling: Sampling,

@@ -104,7 +104,7 @@ def chat(
     sampling: Sampling,
     template: Template | None = None,
     message: str | None = None,
-    question: Callable[[], str] | None = None,
+    questions: Callable[[], list[str]] | None = None,
     system: str | None = None,
     max_tokens: int = 200,
     seed: int = 0,
@@ -119,7 +119,8 @@ def chat(
         template: How turns are written as tokens; null takes the recorded template.
         message: Message to answer once; null reads messages from the terminal, or each line of a pipe. A line of three
             double quotes begins and ends a message of several lines.
-        question: Gives the message to answer once where message is null, as in a pipeline; null for none.
+        questions: Gives the messages to answer where message is null, each in a conversation of its own, as in a
+            pipeline; null for none.
         system: System text before the first turn; null for none.
         max_tokens: Maximum number of tokens of a reply.
         seed: Seed of the random draws.
@@ -141,9 +142,12 @@ def chat(
             f"model.path={path} trains it to answer; lm generate model.path={path} prompt=… continues a text.)",
             file=sys.stderr,
         )
-    if message is None and question is not None:
-        message = question()
-        print(f"you   {message}\nmodel ", end="")
+    if message is None and questions is not None:
+        for asked in questions():
+            print(f"you   {asked.replace(chr(10), chr(10) + '      ')}\nmodel ", end="")
+            _answer(conversation, as_utf8(asked))
+            conversation.reset()
+        return
     if message is not None:
         _answer(conversation, as_utf8(message))
         return

@@ -1,6 +1,7 @@
 """What the closing chat of a pipeline asks the tuned model."""
 
 import json
+from collections import Counter
 from itertools import chain
 
 from lm.conversation.sources import ConversationSource, PythonConversations
@@ -11,18 +12,23 @@ from lm.run.manifest import read_manifest
 PYTHON = "lm.sources.PythonSource"
 
 
-def closing_message(
-    corpus: str, conversations: ConversationSource | dict[str, ConversationSource], split: Split
-) -> str:
-    """A held-out question of the conversations that the model was tuned on.
+FREE = "What can you do?"  # asked of the model that was tuned on the generated conversations
 
-    Where these are the generated ones about Python, but the corpus is another text, it is how a held-out document of
-    that text begins.
+
+def closing_messages(
+    corpus: str, conversations: ConversationSource | dict[str, ConversationSource], split: Split, *, count: int = 2
+) -> list[str]:
+    """Held-out questions of the conversations that the model was tuned on, each of another task.
+
+    The tasks with the most held-out questions come first. After the generated conversations about Python follows a
+    free question. Where the conversations are these, but the corpus is another text, the only message is how a
+    held-out document of that text begins.
 
     Args:
         corpus: Directory of the corpus run.
         conversations: The conversations of the instruct stage.
         split: Which of them are held out.
+        count: Maximum number of held-out questions.
     """
     sources = list(conversations.values()) if isinstance(conversations, dict) else [conversations]
     generated = all(isinstance(source, PythonConversations) for source in sources)
@@ -31,7 +37,12 @@ def closing_message(
             "the conversations are generated ones about Python, not about this corpus; set your own by "
             "data/conversations@instruct.data.conversations=auto instruct.data.conversations.path=…"
         )
-        return openings(corpus, count=1)[0]
-    held_out = (talk for talk in chain.from_iterable(sources) if split.held_out(talk))
-    asked = (talk.messages[0].content for talk in held_out if talk.messages and talk.messages[0].role == "user")
-    return next(asked, "Hello!")
+        return openings(corpus, count=1)
+    first: dict[str, str] = {}
+    tasks: Counter[str] = Counter()
+    for talk in chain.from_iterable(sources):
+        if split.held_out(talk) and talk.messages and talk.messages[0].role == "user":
+            first.setdefault(talk.task, talk.messages[0].content)
+            tasks[talk.task] += 1
+    asked = [first[task] for task, _ in tasks.most_common(count)]
+    return [*asked, FREE] if generated else asked or ["Hello!"]

@@ -221,7 +221,9 @@ def test_an_interrupt_stops_the_reply_and_not_the_chat(capsys, monkeypatch):
     assert lines[1]
 
 
-def test_a_question_is_asked_where_there_is_no_message(capsys, monkeypatch):
-    reply = "".join(conversation().reply("hello"))
-    assert printed(capsys, monkeypatch, "", question=lambda: "hello") == f"you   hello\nmodel {reply}\n"
-    assert printed(capsys, monkeypatch, "", message="hello", question=lambda: "other") == f"{reply}\n"
+def test_questions_are_asked_one_by_one_where_there_is_no_message(capsys, monkeypatch):
+    reply, other = ("".join(conversation().reply(asked)) for asked in ("hello", "hello\nyou"))
+    assert printed(capsys, monkeypatch, "", questions=lambda: ["hello", "hello\nyou"]) == (
+        f"you   hello\nmodel {reply}\nyou   hello\n      you\nmodel {other}\n"
+    )
+    assert printed(capsys, monkeypatch, "", message="hello", questions=lambda: ["other"]) == f"{reply}\n"

@@ -7,7 +7,7 @@ import pytest
 from lm.config.build import build
 from lm.config.target import is_job
 from lm.jobs import pipeline as job
-from lm.jobs.closing_message import closing_message
+from lm.jobs.closing_message import closing_messages
 from support.training_runs import composed
 
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate", "evaluate_answers", "generate", "chat")
@@ -47,7 +47,7 @@ def test_a_minute_that_is_over_before_pretraining_leaves_nothing_rather_than_les
     assert pretrain["budget.remaining"] == 0
 
 
-def test_the_question_of_the_closing_chat_is_a_part_and_no_job():
-    question = composed("pipeline")["chat"]["question"]
-    assert not is_job(question)
-    assert build(question).func is closing_message
+def test_the_questions_of_the_closing_chat_are_a_part_and_no_job():
+    questions = composed("pipeline")["chat"]["questions"]
+    assert not is_job(questions)
+    assert build(questions).func is closing_messages

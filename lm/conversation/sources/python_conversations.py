@@ -9,17 +9,21 @@ model what a turn is, to answer the question and to stop; they do not teach it P
     module      Which module has dataclass?        → the module's name
     dialogue    several of these about one name, with follow-up questions
     chat        greetings, what the model is, and that it knows nothing else (`small_talk`)
+
+and questions about code that they show (`python_reading`), which a small model learns to answer.
 """
 
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
+from lm.bounds import Share
 from lm.conversation.conversation import Conversation, Message
-from lm.conversation.sources import python_api, small_talk
+from lm.conversation.sources import draw, python_api, python_reading, small_talk
+from lm.conversation.sources.draw import Draw
 from lm.conversation.sources.python_api import Entry, library_entries
+from lm.conversation.sources.python_reading import readings
 from lm.conversation.sources.source import ConversationSource
 from lm.files import hash_file, hash_json
 from lm.sources.python_library import library_files
@@ -40,35 +44,45 @@ MAX_NAMES = 6  # listed of a module's contents
 
 
 class PythonConversations(ConversationSource):
-    """About 14,000 short conversations about the standard library, the same for the same Python.
+    """About 28,000 short conversations about the standard library, the same for the same Python.
 
     A module's conversations have the module's group in the corpus, so what is held out there is held out here.
 
     Args:
         max_characters: Maximum length of a conversation; longer ones are left out and counted in the notes. 600
             characters are about 200 tokens.
+        recall: Share of the names that are asked about from memory: what they do, their arguments, module and code. A
+            model of a few million parameters answers hardly any of these questions about names that it never saw, so
+            most questions show what they are about.
     """
 
-    def __init__(self, *, max_characters: int = 600):
-        self.max_characters = max_characters
+    def __init__(self, *, max_characters: int = 600, recall: Share = 0.2):
+        self.max_characters, self.recall = max_characters, recall
         self._conversations: list[Conversation] | None = None  # parsing takes seconds
 
     def fingerprint(self) -> str:
         files = {file.relative: hash_file(file.path) for file in library_files()}
-        makers = [hash_file(Path(file)) for file in (__file__, python_api.__file__, small_talk.__file__)]
-        return hash_json(["python conversations", self.max_characters, sys.version, compiled_modules(), files, makers])
+        modules = (python_api, python_reading, small_talk, draw)
+        makers = [hash_file(Path(file)) for file in (__file__, *(module.__file__ for module in modules))]
+        return hash_json(
+            ["python conversations", self.max_characters, self.recall, sys.version, compiled_modules(), files, makers]
+        )
 
     def __iter__(self) -> Iterator[Conversation]:
         if self._conversations is None:
-            everything = list(_conversations(library_entries()))
+            everything = list(_conversations(library_entries(), self.recall))
             self._conversations = [each for each in everything if _characters(each) <= self.max_characters]
             if left_out := len(everything) - len(self._conversations):
                 self.notes = (f"{left_out} of more than {self.max_characters} characters were left out",)
         return iter(self._conversations)
 
 
-def _conversations(entries: Sequence[Entry]) -> Iterator[Conversation]:
+def _conversations(entries: Sequence[Entry], recall: float) -> Iterator[Conversation]:
     """The conversations about each name, then small talk."""
+
+    def asked(task: str, entry: Entry) -> bool:
+        return Draw(entry.name)(f"recall {task}", 1000) < 1000 * recall
+
     contents, counts = defaultdict(list), Counter(entry.path for entry in entries)
     for entry in entries:
         if entry.kind in ("class", "function"):
@@ -78,30 +92,32 @@ def _conversations(entries: Sequence[Entry]) -> Iterator[Conversation]:
             yield from _about_module(entry, contents[entry.module])
             continue
         unique = counts[entry.path] == 1 and entry.kind != "method"  # else "which module" has several answers
-        if entry.summary and entry.arguments is not None and _draw("dialogue", entry.name) % 8 == 0:
+        if entry.summary and entry.arguments is not None and Draw(entry.name)("dialogue", 8) == 0:
             yield _dialogue(entry, unique)
             continue
-        if entry.summary:
-            question = _choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE, entry.name)
+        if entry.summary and asked("describe", entry):
+            question = Draw(entry.name).choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE)
             yield _talk("describe", entry, question.format(entry.name), entry.summary)
-        if entry.arguments is not None and _draw("signature", entry.name) % 3 == 0:
-            yield _talk("signature", entry, _choose(SIGNATURE, entry.name).format(entry.name), _call(entry))
-        if entry.summary and entry.body and entry.body.count("\n") < 12:
+        if entry.arguments is not None and asked("signature", entry):
+            yield _talk("signature", entry, Draw(entry.name).choose(SIGNATURE).format(entry.name), _call(entry))
+        if entry.summary and entry.body and entry.body.count("\n") < 12 and asked("body", entry):
             header = f'{entry.header}\n    """{entry.summary}"""'
             answer = f"{entry.header}\n{entry.body}"
-            yield _talk("body", entry, _choose(WRITE, entry.name).format(header), answer)
-        if unique:
-            yield _talk("module", entry, _choose(WHICH, entry.name).format(entry.path), _where(entry))
+            yield _talk("body", entry, Draw(entry.name).choose(WRITE).format(header), answer)
+        if unique and asked("module", entry):
+            yield _talk("module", entry, Draw(entry.name).choose(WHICH).format(entry.path), _where(entry))
+    for reading in readings(entries):
+        yield _talk(reading.task, reading.entry, *reading.turns)
     for turns in small_talk.exchanges():
         yield _talk_of("chat", "", "small talk", turns)
 
 
 def _about_module(entry: Entry, names: list[str]) -> Iterator[Conversation]:
     if entry.summary:
-        question = _choose(DESCRIBE_MODULE, entry.module).format(entry.module)
+        question = Draw(entry.module).choose(DESCRIBE_MODULE).format(entry.module)
         yield _talk("describe", entry, question, entry.summary)
     if names:
-        question = _choose(CONTENTS, entry.module).format(entry.module)
+        question = Draw(entry.module).choose(CONTENTS).format(entry.module)
         listed = [*names[:MAX_NAMES], *(["more"] if len(names) > MAX_NAMES else [])]
         text = " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
         yield _talk("module", entry, question, f"The {entry.module} module has {text}.")
@@ -109,17 +125,17 @@ def _about_module(entry: Entry, names: list[str]) -> Iterator[Conversation]:
 
 def _dialogue(entry: Entry, unique: bool) -> Conversation:
     """What it is, then how it is called or where it is, some with a greeting and thanks."""
-    draw = _draw("turns", entry.name)
-    turns = [_choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE, entry.name).format(entry.name)]
+    drawn = Draw(entry.name)("turns", 1 << 40)
+    turns = [Draw(entry.name).choose(DESCRIBE_CLASS if entry.kind == "class" else DESCRIBE).format(entry.name)]
     turns.append(entry.summary)
-    if unique and draw % 2:
-        turns += [_choose(THEN_WHICH, entry.name), _where(entry)]
+    if unique and drawn % 2:
+        turns += [Draw(entry.name).choose(THEN_WHICH), _where(entry)]
     else:
-        turns += [_choose(THEN_SIGNATURE, entry.name), _call(entry)]
-    if draw // 2 % 3 == 0:
-        turns = [*small_talk.greeting(draw), *turns]
-    if draw // 6 % 3 == 0:
-        turns += [_choose(THANKS, entry.name), WELCOME]
+        turns += [Draw(entry.name).choose(THEN_SIGNATURE), _call(entry)]
+    if drawn // 2 % 3 == 0:
+        turns = [*small_talk.greeting(drawn), *turns]
+    if drawn // 6 % 3 == 0:
+        turns += [Draw(entry.name).choose(THANKS), WELCOME]
     return _talk_of("dialogue", entry.group, entry.name, turns)
 
 
@@ -143,12 +159,3 @@ def _talk_of(task: str, group: str, place: str, turns: Sequence[str]) -> Convers
 
 def _characters(conversation: Conversation) -> int:
     return sum(len(message.content) for message in conversation.messages)
-
-
-def _draw(salt: str, name: str) -> int:
-    """A pseudorandom number that depends on this name alone, not on the other names."""
-    return int.from_bytes(blake2b(f"{salt} {name}".encode(), digest_size=6).digest(), "big")
-
-
-def _choose(phrasings: Sequence[str], name: str) -> str:
-    return phrasings[_draw(phrasings[0], name) % len(phrasings)]

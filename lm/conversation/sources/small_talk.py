@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 IDENTITY = "I am a small language model, trained by lm on Python's standard library."
-ABLE = "I can say what things in Python's standard library do, how to call them and which module has them."
+ABLE = "I can read Python that you show me: its arguments, their defaults, what it returns, what is wrong in a line."
 HELLO = "Hello! Ask me about Python's standard library."
 UNKNOWN = "I do not know. I was only trained on Python's standard library."
 

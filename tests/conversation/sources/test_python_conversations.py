@@ -29,7 +29,7 @@ def parsed_once():
 
 @pytest.fixture(scope="module")
 def source() -> PythonConversations:
-    return PythonConversations()
+    return PythonConversations(recall=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_two_readings_in_two_processes_agree_whatever_the_hash_seed(source, conv
     script = (
         "from lm.conversation.sources.python_conversations import PythonConversations as Made; "
         "from lm.files import hash_json; "
-        "made = Made(); print(hash_json([repr(one) for one in made]), made.fingerprint())"
+        "made = Made(recall=1.0); print(hash_json([repr(one) for one in made]), made.fingerprint())"
     )
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
@@ -73,7 +73,7 @@ def test_every_conversation_is_valid_and_so_is_its_mask(conversations):
 
 def test_every_task_occurs_often_enough_to_be_learned(conversations):
     tasks = Counter(conversation.task for conversation in conversations)
-    assert set(tasks) == {"describe", "signature", "body", "module", "dialogue", "chat"}
+    assert {"describe", "signature", "body", "module", "dialogue", "chat"} < set(tasks)
     assert min(tasks.values()) > 300
     assert sum(tasks.values()) > 10_000
 
@@ -83,7 +83,7 @@ def test_no_conversation_exceeds_max_characters_and_longer_ones_are_counted(sour
         return max(sum(len(message.content) for message in one.messages) for one in made)
 
     assert longest(conversations) <= 600
-    short = PythonConversations(max_characters=100)
+    short = PythonConversations(max_characters=100, recall=1.0)
     kept = list(short)
     assert longest(kept) <= 100
     assert kept == [one for one in conversations if longest([one]) <= 100]
@@ -92,6 +92,14 @@ def test_no_conversation_exceeds_max_characters_and_longer_ones_are_counted(sour
     left_out, more_left_out = (int(text.split()[0]) for text in (note, more))
     assert more_left_out - left_out == len(conversations) - len(kept) > 0
     assert short.fingerprint() != source.fingerprint()
+
+
+def test_recall_is_the_share_of_names_that_are_asked_about_from_memory(conversations):
+    asked = Counter(conversation.task for conversation in PythonConversations(recall=0.25))
+    everything = Counter(conversation.task for conversation in conversations)
+    for task in ("describe", "module", "body", "signature"):
+        assert 0.2 < asked[task] / everything[task] < 0.35
+    assert asked["arguments"] == everything["arguments"]
 
 
 @pytest.mark.parametrize(
