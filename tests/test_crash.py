@@ -23,6 +23,7 @@ import toy
 from support.file_trace import FileTrace, crash_states, leave
 from support.training_runs import composed, documents, make_corpus, pretraining
 
+CACHE = "documents"  # results of filters: what is lost is made again when it is read; the shards have the documents
 FEW = 2  # states of the default run, evenly among those of a kill and as many of a power cut; the slow one tries all
 
 
@@ -66,7 +67,8 @@ def facts(root: Path) -> dict[str, Any]:
     """What each file says, clocks aside; files of bookkeeping and of caches by none."""
     found = {}
     for path in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith(".") for part in parts) or parts[0] == CACHE
         if path.is_file() and not hidden:
             found[path.relative_to(root).as_posix()] = READERS.get(path.name, READERS.get(path.suffix, _bytes))(path)
     return found
@@ -98,7 +100,6 @@ READERS = {
     "manifest.json": _manifest,
     "metrics.csv": _metrics,
     ".ckpt": _checkpoint,
-    ".zst": lambda path: None,  # results of filters, which their reader checks; the shards have the documents
     "study.journal": lambda path: None,  # times; summary.json has the trials
     ".npz": lambda path: {name: array.tolist() for name, array in np.load(path).items()},
 }
@@ -151,7 +152,7 @@ def test_training_survives_a_crash_at_any_moment(most, corpus, tmp_path):
 def test_a_filtered_corpus_survives_a_crash_at_any_moment(most, corpus, texts, tmp_path):
     source = ["+corpus@corpus.sources.mine=jsonl", f"corpus.sources.mine.path={texts}"]
     filters = ["+filter@corpus.filters.clean=clean", "+filter@corpus.filters.copies=duplicates"]
-    places = [f"run.root={tmp_path}", f"tokenizer.path={corpus}", f"corpus.directory={tmp_path}/documents"]
+    places = [f"run.root={tmp_path}", f"tokenizer.path={corpus}", f"corpus.directory={tmp_path / CACHE}"]
     small = ["corpus.executor.workers=1", "shard_tokens=200", "corpus.sources.mine.kind_field=kind"]
     config = composed("corpus", "corpus=funnel", *source, *filters, *places, *small)
     count, _ = crash_everywhere(lambda: call_job(config), tmp_path, most=most, allowed=(REMEDY,))
