@@ -134,7 +134,7 @@ def test_a_model_of_another_vocabulary_is_refused(trained):
 @pytest.mark.parametrize(("name", "message"), [("here", "is not a trained model"), ("nowhere", "does not exist")])
 def test_a_path_without_a_model_is_refused_with_an_example(name, message, tmp_path):
     (tmp_path / "here").mkdir()
-    with pytest.raises(ValueError, match=rf"model\.path=.*{name} {message} .*outputs/pretrain/default"):
+    with pytest.raises(ValueError, match=rf"model\.path=.*{name} {message}\b.*outputs/pretrain/default"):
         load_model(str(tmp_path / name))
 
 

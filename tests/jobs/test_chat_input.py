@@ -7,6 +7,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -135,7 +136,8 @@ class Terminal:
             except EOFError:
                 code = 0
             finally:
-                sys.stdout.flush()
+                with suppress(OSError):  # the terminal is gone
+                    sys.stdout.flush()
                 os._exit(code)
         self.shown, self.read = "", 0
         self.wait("Type a message")
@@ -173,13 +175,13 @@ def terminal() -> Iterator[Terminal]:
 def test_in_a_terminal_pasted_lines_are_one_message(terminal: Terminal) -> None:
     terminal.send(f"\x1b[200~{PASTED}\x1b[201~", "What does it do?")
     assert "model" not in terminal.shown
-    terminal.send("\r", f"<{PASTED!r}>")
-    terminal.send("one\x1b\rtwo 字é🙂\r", "<'one\\ntwo 字é🙂'>")
-    terminal.send("/usr/bin\r", "<'/usr/bin'>")
-    terminal.send("//help\r", "<'/help'>")
-    terminal.send("/help\r", "Alt-Enter")
-    terminal.send("\x1b[A\x1b[A\x1b[A\x1b[A\r", "<'one\\ntwo 字é🙂'>")  # from the history
-    terminal.send(b"caf\xe9\r", "1 bytes of the message")
+    terminal.send("\r", f"<{PASTED!r}>", "you")
+    terminal.send("one\x1b\rtwo 字é🙂\r", "<'one\\ntwo 字é🙂'>", "you")
+    terminal.send("/usr/bin\r", "<'/usr/bin'>", "you")
+    terminal.send("//help\r", "<'/help'>", "you")
+    terminal.send("/help\r", "Alt-Enter", "you")
+    terminal.send("\x1b[A\x1b[A\x1b[A\x1b[A\r", "<'one\\ntwo 字é🙂'>", "you")  # from the history
+    terminal.send(b"caf\xe9\r", "1 bytes of the message", "you")
     terminal.send("/exit\r")
     assert terminal.exit_code() == 1  # by return, not by EOFError
 

@@ -47,7 +47,7 @@ def test_the_job_ends_with_the_report_of_the_rank_that_failed(corpus, tmp_path):
         FAILED,
         "on rank 1 of 2",
     ]
-    assert sorted(path.name for path in (tmp_path / "pretrain" / "run").glob(".*")) == [".lock"]
+    assert sorted(path.name for path in (tmp_path / "pretrain" / "run").glob(".*")) == [".lock", ".metrics.json"]
 
 
 @pytest.mark.slow
