@@ -12,7 +12,7 @@ from lm.run.manifest import read_manifest
 PYTHON = "lm.sources.PythonSource"
 
 
-FREE = "What can you do?"  # asked of the model that was tuned on the generated conversations
+FREE = "Who are you?"  # asked of the model that was tuned on the generated conversations
 
 
 def closing_messages(
