@@ -11,7 +11,7 @@ from lm.config.composition import Composition
 from lm.model import Attention, FreshModel, SwiGLU, Transformer, describe_factory, model_source
 from model.test_sizes import GROUPS, MODELS
 
-OPTIONS = [f"model={path.stem}" for path in MODELS.glob("*.yaml")] + [
+OPTIONS = [f"model={path.stem}" for path in MODELS.glob("*.yaml") if path.stem != "checkpoint"] + [
     f"model/{group}={option}" for group, option in GROUPS
 ]
 
