@@ -68,7 +68,7 @@ class Endpoint(Writer):
         self.key_variable, self.unencrypted_key, self.proxy_variable = key_variable, unencrypted_key, proxy_variable
         self.input_price, self.output_price = input_price, output_price
         self.attempts, self.backoff, self.timeout, self.total_timeout = attempts, backoff, timeout, total_timeout
-        self._client = import_module("lm.bootstrap.request").JsonClient  # a missing extra is told at once
+        self._client = import_module("lm.bootstrap.request").JsonClient  # reports a missing extra at once
         self._key(), self._proxy()
 
     def write(self, prompts: Sequence[str], *, stop: Sequence[str], max_tokens: int, seed: int) -> list[Reply]:
@@ -122,8 +122,8 @@ class Endpoint(Writer):
                 raise TypeError(f"its text is {type(text).__name__}")
             prompt_tokens, reply_tokens = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            told = excerpt(f"{error!r} in {answer}", key)
-            raise ValueError(f"{url} does not answer like OpenAI's API ({told}): is chat={self.chat}?") from None
+            problem = excerpt(f"{error!r} in {answer}", key)
+            raise ValueError(f"{url} does not answer like OpenAI's API ({problem}): is chat={self.chat}?") from None
         text = text.encode(errors="surrogatepass").decode(errors="replace")  # half a character is no text
         ends = [place for string in stop if (place := text.find(string)) >= 0]  # an endpoint may ignore stop strings
         ended = bool(ends) or choice.get("finish_reason") == "stop"

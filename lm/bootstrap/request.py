@@ -161,16 +161,16 @@ class JsonClient:
     def _refuse(self, response: httpx2.Response, content: bytes) -> None:
         """Raise what a status other than success means."""
         status = response.status_code
-        told = excerpt(f"{status} {response.reason_phrase}: {_error_text(content)}", *self.secrets)
+        message = excerpt(f"{status} {response.reason_phrase}: {_error_text(content)}", *self.secrets)
         if status in TRANSIENT:
-            raise TransientError(told, _retry_after(response.headers.get("Retry-After", "")))
+            raise TransientError(message, _retry_after(response.headers.get("Retry-After", "")))
         remedy = "check writer.model and the other settings"
         if status == 407:
             remedy = "put the user name and password of the proxy into the variable of writer.proxy_variable"
         if status in (401, 403):
             remedy = f"put the key into the environment variable {self.key.name}" if self.key.name else "set a key"
             remedy = f"check the key in {self.key.name}" if self.key.value else remedy
-        raise ValueError(f"{self.url}: {told}: {remedy}")
+        raise ValueError(f"{self.url}: {message}: {remedy}")
 
     def _parsed(self, response: httpx2.Response, content: bytes) -> Any:
         try:
@@ -180,9 +180,9 @@ class JsonClient:
         except ValueError:
             kind = excerpt(response.headers.get("Content-Type", "").partition(";")[0])
             if kind and not kind.endswith("json"):
-                told = excerpt(content.decode(errors="replace"), *self.secrets)
+                message = excerpt(content.decode(errors="replace"), *self.secrets)
                 raise ValueError(
-                    f"{self.url} answers with {kind} instead of JSON: {told}: is writer.base_url that of the API?"
+                    f"{self.url} answers with {kind} instead of JSON: {message}: is writer.base_url that of the API?"
                 ) from None
             raise TransientError("its answer is not JSON") from None
 
@@ -203,8 +203,8 @@ def _error_text(content: bytes) -> str:
     try:
         parsed = json.loads(content)
         error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-        told = error.get("message", error) if isinstance(error, dict) else error
-        return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+        message = error.get("message", error) if isinstance(error, dict) else error
+        return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
     except (ValueError, RecursionError):
         return content.decode(errors="replace")
 

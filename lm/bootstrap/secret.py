@@ -49,7 +49,7 @@ class Secret:
         return cls(variable or "", value)
 
     def removed_from_reply(self, text: str) -> str:
-        """A reply without the key; a key too short to be told from a word stays."""
+        """A reply without the key; a key too short to differ from a word stays."""
         return self.removed_from(text) if len(self.value) >= SURE else text
 
     def removed_from(self, text: str) -> str:

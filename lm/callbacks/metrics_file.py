@@ -97,7 +97,7 @@ class MetricsFile(Logger):
         return read_table(self.path).rows
 
     def _count_lost(self, table: Table) -> int:
-        """The rows that were on disk and are gone."""
+        """The number of rows that were on disk and are lost."""
         try:
             synced = json.loads(self.path.with_name(SYNCED).read_bytes())
             return max(0, synced["rows"] - sum(int(row["step"]) <= synced["step"] for row in table.rows))

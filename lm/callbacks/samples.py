@@ -108,7 +108,7 @@ def _prompts(given: Sequence[str] | None, trainer: Trainer) -> Sequence[str]:
 
 
 def _too_long(prompts: Mapping[str, Sequence[int]], context: int) -> dict[str, str]:
-    """What is told of each prompt if it does not fit."""
+    """The note on each prompt that does not fit."""
     return {prompt: f"({len(tokens)} tokens do not fit the context of {context})" for prompt, tokens in prompts.items()}
 
 

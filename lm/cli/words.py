@@ -108,7 +108,7 @@ class Words:
         return word
 
     def _say(self, typed: str, reason: str, key: str, value: str) -> None:
-        """Report a word, and go on with what is meant by it."""
+        """Report a word, and continue with the word that was meant."""
         advice = "" if key.lstrip("+") in self.adviser.found.settings else self.adviser.instead_of(key, value)
         plain = f"write {key}={value}"
         advice = advice if advice and not advice.startswith("did") else plain

@@ -1,9 +1,9 @@
 """Classes and functions as their source declares them: a config can be checked without importing what it names.
 
 Importing torch and Lightning takes seconds, and most mistakes are seen without either: an unknown key, a missing one, a
-text where a number belongs. A stand-in has the name, the bases and the signature of what it stands for, and hints are
-evaluated as an import would evaluate them. Where the source does not tell, such as a class written in C, there is no
-stand-in and no fault: the check that imports the real thing follows before a job runs.
+text where a number belongs. A stand-in has the name, the bases and the signature of its object, and hints are
+evaluated as an import would evaluate them. Where the source has no signature, as for a class written in C, there is no
+stand-in and no fault: the check that imports the object follows before a job runs.
 """
 
 import ast

@@ -35,8 +35,8 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
     try:
         return _unchanged(value, adapter.validate_python(value)), ""
     except ValidationError as error:
-        told = [each["ctx"]["error"] for each in error.errors() if each["type"] == "value_error"]  # by a check of ours
-        return value, str(told[0]) if told else _misfit(value, hint)
+        messages = [each["ctx"]["error"] for each in error.errors() if each["type"] == "value_error"]  # our checks
+        return value, str(messages[0]) if messages else _misfit(value, hint)
     except ValueError:
         return value, _misfit(value, hint)
     except Exception:  # such as a protocol that isinstance cannot check

@@ -86,7 +86,7 @@ class Script:
             self._filled = filled
 
     def text(self, turns: int, *, prompt: bool = False) -> str:
-        """Return the first turns as the template renders them, with what it adds where it is told to prompt."""
+        """Return the first turns as the template renders them, with the generation prompt that it adds."""
         key = (turns, prompt)
         if key not in self._texts:
             filled = self._filled
@@ -96,7 +96,7 @@ class Script:
     def prompt(self, turns: int) -> str:
         """Return what chat prompts with after the first turns.
 
-        Where the template adds nothing when it is told to prompt, the header that it writes before an answer is
+        Where the template adds no generation prompt, the header that it writes before an answer is
         prompted with as well.
         """
         prompt = self.text(turns, prompt=True)

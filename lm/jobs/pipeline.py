@@ -80,9 +80,9 @@ def pipeline(
 
 
 def _budget(minutes: float, *, remaining: float) -> dict[str, float | None]:
-    """Changes that give a stage a length in minutes: its share of the whole, and what is left of it now.
+    """Return the overrides that give a stage a length in minutes: its share of the total, and the time left of it.
 
-    A run resumes with a config that is the same, so the first is a constant; the second only says when it began.
+    The share is a constant, since a run resumes only with the same config; the time left does not count as a change.
     """
     lengths = dict.fromkeys(LENGTH_KEYS)
     return {**lengths, "budget.minutes": round(minutes, 6), "budget.remaining": remaining}

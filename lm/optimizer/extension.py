@@ -1,4 +1,4 @@
-"""Whether a run may go on to a longer budget: the learning rates of its steps so far, and where it is held.
+"""Whether a run may continue with a longer budget: the learning rates of its steps so far, and where it is held.
 
 A schedule is a function of (step, steps), so all of it is known by calling it; no schedule has to say anything.
 """

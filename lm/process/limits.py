@@ -33,7 +33,7 @@ def omp_threads(environment: Mapping[str, str] = os.environ) -> int | None:
 def available_memory() -> int | None:
     """Return the bytes that this process can still allocate without swapping; None where the system does not say.
 
-    The least of what the system has free or can free, and what is left below the limits of its control groups.
+    The minimum of the memory that the system has free or can free and the memory left below the control group limits.
     """
     free = [int(line.split()[1]) * 1024 for line in _read(MEMINFO).splitlines() if line.startswith("MemAvailable:")]
     free += [limit - used for limit, used in _memory_limits()]
@@ -79,7 +79,7 @@ def _memory_limits() -> Iterator[tuple[int, int]]:
 def _groups(controller: str) -> Iterator[Path]:
     """The control groups around this process, innermost first: of version 1 for a `controller`, of version 2 for "".
 
-    In a container the path may be that of the host; then only the root of what is mounted exists.
+    In a container the path may be that of the host; then only the root of the mount exists.
     """
     for line in _read(MEMBERSHIP).splitlines():
         _, _, rest = line.partition(":")

@@ -197,7 +197,7 @@ class _Values:
                 raise self._fault("it is nested too deeply") from None
             except ValueError as error:  # a number with thousands of digits
                 raise self._fault(str(error)) from None
-            if end < len(self._text) or not self._read():  # a number may go on
+            if end < len(self._text) or not self._read():  # a number may continue
                 self._position = end
                 return value
 

@@ -126,7 +126,7 @@ def _without_ending(name: str) -> str:
 
 
 def _seekable(file: IO[bytes], whole: Readable, level: int) -> IO[bytes]:
-    """The file itself, or a copy of what is packed."""
+    """The file itself, or a copy of the packed content."""
     if level == 0:
         file.seek(0)
         return file

@@ -131,7 +131,7 @@ def parquet_rows(path: Path, *, choose: Callable[[list[str]], list[str]]) -> Ite
             head = file.read(len(PARQUET))
         if head and head != PARQUET:
             raise DamagedFileError(
-                f"{path} is not Parquet (it begins with {head!r}): give it the file name extension of what it holds, "
+                f"{path} is not Parquet (it begins with {head!r}): give it the file name extension of its format, "
                 "such as .csv or .jsonl"
             )
         table = ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)

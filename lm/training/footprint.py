@@ -22,8 +22,8 @@ from lm.model import Transformer
 from lm.objective import Objective
 
 PARTS = ("weights", "optimizer", "gradients", "activations", "logits")
-TRANSIENT = ("gradients", "activations", "logits")  # allocated anew in each step
-HOLES = 0.4  # of what is transient; measured 0.35 to 0.45 under glibc 2.36, see tests/benchmark/README.md
+TRANSIENT = ("gradients", "activations", "logits")  # allocated again in each step
+HOLES = 0.4  # share of the transient memory; measured 0.35 to 0.45 under glibc 2.36, see tests/benchmark/README.md
 STEPS = 2  # the first creates the optimizer state
 TYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}  # of the weights; else fp32
 

@@ -8,7 +8,7 @@ from lm.cli.main import main
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("https://user:SECRET@api.example/v1", "contains a user name or password"),
         ("https://SECRET@api.example/v1", "contains a user name or password"),
@@ -24,8 +24,8 @@ from lm.cli.main import main
         ("https://api.example/v1/chat/completions/", "give its base, without /chat/completions"),
     ],
 )
-def test_an_address_that_is_no_base_is_refused_and_no_secret_is_shown(url, told):
-    with pytest.raises(ValueError, match=told) as raised:
+def test_an_address_that_is_no_base_is_refused_and_no_secret_is_shown(url, message):
+    with pytest.raises(ValueError, match=message) as raised:
         checked_address(url)
     assert "SECRET" not in str(raised.value)
 
@@ -63,14 +63,14 @@ def test_a_key_is_not_sent_unencrypted_to_another_machine_unless_asked(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("base_url=https://user:SECRET@api.example/v1", "base_url: it contains a user name or password"),
         ("key_variable=sk-SECRET-123", "key_variable: give the name of an environment variable"),
         ("proxy_variable='http://me:SECRET@proxy:3128'", "proxy_variable: give the name of an environment variable"),
     ],
 )
-def test_a_secret_in_the_config_is_refused_before_it_is_written(tmp_path, capsys, setting, told):
+def test_a_secret_in_the_config_is_refused_before_it_is_written(tmp_path, capsys, setting, message):
     writer = [
         "writer@rounds.writer=endpoint",
         "rounds.writer.base_url=http://127.0.0.1:1/v1",
@@ -78,6 +78,6 @@ def test_a_secret_in_the_config_is_refused_before_it_is_written(tmp_path, capsys
     ]
     assert main(["bootstrap", "path=seeds.jsonl", f"run.root={tmp_path}", *writer]) == 2
     printed = capsys.readouterr()
-    assert f"rounds.writer.{told}" in printed.err
+    assert f"rounds.writer.{message}" in printed.err
     assert "SECRET" not in printed.err + printed.out
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

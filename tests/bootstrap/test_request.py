@@ -159,7 +159,7 @@ def test_an_answer_may_be_compressed_though_this_is_not_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         ((200, b" " * 70_000), "more than 65,536 bytes"),
         ((200, repeat(b" " * 4096)), "more than 65,536 bytes"),
@@ -176,10 +176,10 @@ def test_an_answer_may_be_compressed_though_this_is_not_asked_for():
         ((204, ""), "204|not JSON"),
     ],
 )
-def test_an_answer_that_is_too_large_or_of_another_kind_is_refused_at_once(monkeypatch, answer, told):
+def test_an_answer_that_is_too_large_or_of_another_kind_is_refused_at_once(monkeypatch, answer, message):
     monkeypatch.setattr(request, "LARGEST", 65_536)
     with endpoint(lambda request: answer) as (url, requests):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             ask(url)
         assert len(requests) == 1
 

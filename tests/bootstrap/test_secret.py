@@ -41,8 +41,8 @@ def test_a_key_that_no_header_can_hold_is_refused_before_anything_is_sent(monkey
 
 @pytest.mark.parametrize("write", [str, json.dumps, quote, lambda key: quote(key, safe=""), escape, str.upper])
 def test_a_key_is_replaced_however_it_is_written(write):
-    told = Secret("MY_KEY", KEY).removed_from(f"wrong: {write(KEY)}, you")
-    assert told.replace('"', "") == "wrong: [MY_KEY], you"
+    message = Secret("MY_KEY", KEY).removed_from(f"wrong: {write(KEY)}, you")
+    assert message.replace('"', "") == "wrong: [MY_KEY], you"
 
 
 def test_a_short_key_is_replaced_only_as_a_whole_word_and_stays_in_replies():
@@ -55,11 +55,11 @@ def test_a_short_key_is_replaced_only_as_a_whole_word_and_stays_in_replies():
 
 def test_an_excerpt_is_one_short_printable_line_without_any_part_of_a_secret():
     secret = Secret("KEY", KEY)
-    told = excerpt(f"\x1b[31mno\r\n\tkey {KEY.encode('utf-16-le').decode()} " + "x" * 290 + KEY, secret)
-    assert told.startswith("[31mno key [KEY] xxx")
-    assert told.isprintable()
-    assert "[K" in told[20:] or "SECRET" not in told
-    assert len(told) <= 302
+    message = excerpt(f"\x1b[31mno\r\n\tkey {KEY.encode('utf-16-le').decode()} " + "x" * 290 + KEY, secret)
+    assert message.startswith("[31mno key [KEY] xxx")
+    assert message.isprintable()
+    assert "[K" in message[20:] or "SECRET" not in message
+    assert len(message) <= 302
 
 
 @pytest.mark.parametrize(

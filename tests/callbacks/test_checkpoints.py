@@ -108,8 +108,8 @@ def test_with_another_monitor_the_best_so_far_counts_by_its_value_of_that_metric
     """Bits per byte are lower than the loss: 1.7 of the one would never be beaten by 4 nats of the other."""
     jump = ["+callbacks.spoil={_target_: support.killers.Jump, steps: [11]}"] if spoil else []
     directory = resumed("callbacks.checkpoints.monitor=validation/loss", *jump)
-    told = capsys.readouterr().err
-    assert "best.ckpt was the best by validation/bits_per_byte; by validation/loss it has " in told
+    message = capsys.readouterr().err
+    assert "best.ckpt was the best by validation/bits_per_byte; by validation/loss it has " in message
     best = saved(directory, "best")
     assert best["global_step"] == step
     (state,) = (state for name, state in saved(directory, "last")["callbacks"].items() if "Checkpoints" in name)

@@ -78,7 +78,7 @@ def spoiled(directory, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "steps", "told"),
+    ("content", "steps", "message"),
     [
         (b"".join(ROWS[:3]) + b"\0" * 4096, "123", "its end was NUL bytes"),
         (b"".join(ROWS[:3]) + b"\0" * 40 + b"\n", "123", "its end was NUL bytes"),
@@ -88,14 +88,14 @@ def spoiled(directory, content: bytes) -> None:
         (ROWS[0] + b"2\n" + b"two,0.2\n" + ROWS[2], "13", r"2 unreadable lines \(3, 4\)"),
     ],
 )
-def test_damage_is_reported_by_file_and_what_can_be_read_stays(content, steps, told, tmp_path, capsys):
+def test_damage_is_reported_by_file_and_what_can_be_read_stays(content, steps, message, tmp_path, capsys):
     spoiled(tmp_path, HEADER + content)
     log(tmp_path, (7, {"loss": 0.7}))
     assert [row["step"] for row in logged(tmp_path)] == [*steps, "7"]
     assert (tmp_path / "metrics.csv").read_text().count("\0") == 0
-    told = rf"note: {tmp_path}/metrics\.csv: .*{told}.*; the run continues with the rows that are left"
-    assert re.search(told, capsys.readouterr().err)
-    assert (tmp_path / "metrics.damaged.csv").exists() == ("unreadable" in told)
+    message = rf"note: {tmp_path}/metrics\.csv: .*{message}.*; the run continues with the rows that are left"
+    assert re.search(message, capsys.readouterr().err)
+    assert (tmp_path / "metrics.damaged.csv").exists() == ("unreadable" in message)
 
 
 def test_a_file_without_a_readable_header_is_kept_and_begun_again(tmp_path, capsys):
@@ -125,9 +125,9 @@ def test_rows_that_were_on_disk_with_a_checkpoint_and_are_gone_are_counted_once(
     for lost in ("2 rows of earlier steps are lost; it is kept as metrics.damaged.csv", ""):
         log(tmp_path, (5, {"loss": 0.5}))
         assert [row["step"] for row in logged(tmp_path)] == ["1", "4", "5"]
-        told = capsys.readouterr().err
-        assert lost in told
-        assert bool(told) == bool(lost)
+        message = capsys.readouterr().err
+        assert lost in message
+        assert bool(message) == bool(lost)
 
 
 def test_a_lost_file_is_reported_and_rows_beyond_the_checkpoint_are_not_missed(tmp_path, capsys):

@@ -239,8 +239,8 @@ def test_what_is_not_built_says_so_and_what_comes_nearest(job: str, lm: Ran) -> 
 
 def test_independent_faults_are_told_together(lm: Ran) -> None:
     code, _, err = lm("pretrain modle=tiny --lr 1e-3 seed=-1 trainer.devces=2 model.dim = x logger=none budget.steps=9")
-    told = [line.removeprefix("error: ").split(":")[0] for line in err.splitlines()]
-    assert {*told} == {
+    keys = [line.removeprefix("error: ").split(":")[0] for line in err.splitlines()]
+    assert {*keys} == {
         "modle", "--lr 1e-3", "seed", "trainer.devces", "model.dim = x", "model.dim", "logger=none", "budget.steps",
         "nothing was run",
     }  # fmt: skip
@@ -274,7 +274,7 @@ def test_a_file_of_settings_is_an_experiment_of_the_users_own(flag: str, lm: Ran
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("gpt2", "model.path=gpt2 does not exist, and names of a hub are not read"),
         ("HuggingFaceTB/SmolLM-135M", "does not exist, and names of a hub are not read"),
@@ -284,10 +284,10 @@ def test_a_file_of_settings_is_an_experiment_of_the_users_own(flag: str, lm: Ran
         ("my.txt", "model.path=my.txt is no run of lm"),
     ],
 )
-def test_what_is_no_run_is_refused_by_what_it_is(path: str, told: str, lm: Ran) -> None:
+def test_what_is_no_run_is_refused_by_what_it_is(path: str, message: str, lm: Ran) -> None:
     Path("hub").mkdir()
     Path("hub/config.json").write_text("{}")
     Path("hub/model.safetensors").write_bytes(b"")
-    with pytest.raises(ValueError, match=re.escape(told)):
+    with pytest.raises(ValueError, match=re.escape(message)):
         RunModel(path)
     assert RunModel(RUN).origin == Path(RUN)

@@ -46,7 +46,7 @@ class UnreadFields:
         self._counts: dict[str, Counter[str]] = {unit: Counter() for unit in ("records", "turns", "instances")}
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Reset the counts."""
         for counts in self._counts.values():
             counts.clear()
 
