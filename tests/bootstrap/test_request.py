@@ -7,7 +7,7 @@ import signal
 import ssl
 import subprocess
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import repeat
 
@@ -142,8 +142,7 @@ def test_a_wait_beyond_the_time_for_a_request_is_refused_at_once(wait):
 
 
 @pytest.mark.parametrize(
-    "wait",
-    ["0", format_datetime(datetime.now(UTC) - timedelta(days=1)), "Mon, 01 Jan 2001 00:00:00", "soon", "-5", "²"],
+    "wait", ["0", "Wed, 01 Jan 2020 00:00:00 +0000", "Mon, 01 Jan 2001 00:00:00", "soon", "-5", "²"]
 )
 def test_a_retry_after_of_any_form_is_understood_or_left_alone(wait):
     answers = iter([(429, "slow down", {"Retry-After": wait.encode().decode("latin-1")}), reply("x")])
