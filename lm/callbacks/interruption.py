@@ -52,6 +52,11 @@ class Interruption(Callback):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def raise_if_received(self, message: str) -> None:
+        """Raise `Interrupted` with `message` if a signal arrived after the last step: nothing is to follow the run."""
+        if self.received:
+            raise Interrupted(self.received, message)
+
     def setup(self, trainer, pl_module, stage: str) -> None:
         trainer._signal_connector.register_signal_handlers = lambda: None  # Lightning has no setting for it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)

@@ -21,27 +21,24 @@ from lm.callbacks import (
     saves_last,
     steps_without_effect,
 )
-from lm.checkpoint.architecture import check_loadable
 from lm.checkpoint.files import save
-from lm.checkpoint.lineage import check_tokenizer
 from lm.conversation import check_template_loadable
 from lm.data import RowDataModule, TrainingData
 from lm.hardware import Compute
-from lm.model import ModelSource, Transformer, model_cost, model_source
+from lm.model import ModelSource, Transformer, model_cost
 from lm.objective import Objective
-from lm.optimizer import Budget, check_optimizer
-from lm.parallel.sharding import check_tensor_parallel
-from lm.parallel.strategy import TENSOR
+from lm.optimizer import Budget
 from lm.process.launcher import wait_for_first
-from lm.run import Interrupted, Run
+from lm.run import Run
 from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
 from lm.training.memory_check import check_fits
 from lm.training.minutes import fix_length, known_length, length_input
 from lm.training.outputs import describe_run, record_result, resumable_checkpoint
-from lm.training.summary import plan_line, starting_point, untrained_turn_tokens
-from lm.training.trainer import make_trainer, prepare_network, resolve_devices, silence_lightning
+from lm.training.setup import resolve_setup
+from lm.training.summary import describe_start
+from lm.training.trainer import make_trainer, silence_lightning
 
 METRIC = "validation/bits_per_byte"  # what `train` returns, and sweeps minimise
 
@@ -101,32 +98,18 @@ def train(
     """
     silence_lightning()
     callbacks, logger = callbacks or {}, logger or {}
-    source, devices = model_source(model), resolve_devices(trainer, compute)
-    check_tokenizer(source.origin, tokenizer)
-    check_optimizer(optimizer)
-    check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
-    sketched = partial(objective, optimizer=optimizer, schedule=schedule, steps=1)  # for what is only estimated
+    setup = resolve_setup(
+        model, tokenizer, objective, optimizer=optimizer, schedule=schedule, compute=compute, trainer=trainer
+    )
+    extend = partial(check_extension, run, schedule=schedule)
     length = known_length(run, budget)
     if dry_run:
-        table = estimate_cost(
-            source,
-            sketched,
-            data,
-            tokenizer=tokenizer,
-            budget=length,
-            compute=compute,
-            devices=devices,
-            seed=seed,
-            prices=prices or {},
-            extend=partial(check_extension, run, schedule=schedule),
-        )
-        run.console.block(table)
+        run.console.block(estimate_cost(setup, data, length, seed=seed, prices=prices or {}, extend=extend))
         return None
 
-    check_fits(source, sketched, budget, vocab_size=tokenizer.vocab_size, compute=compute, devices=devices)
+    check_fits(setup, budget)
     torch.manual_seed(seed)
-    network = source.build(vocab_size=tokenizer.vocab_size).train()
-    check_tensor_parallel(network, devices.tensor, key=TENSOR)
+    network = setup.build()
     rows = data.open(tokenizer=tokenizer, context=network.context)
     check_template_loadable(rows.template)
     run.console.lines(rows.notes)
@@ -136,51 +119,42 @@ def train(
 
     started_at, cost = perf_counter(), model_cost(network)
     validations = validations if rows.validation else 0
-    module_of = partial(objective, optimizer=optimizer, schedule=schedule)
-    length = fix_length(
-        run, length, source, rows, module_of, trainer, compute=compute, devices=devices, validations=validations
-    )
-    plan = length.plan(context=network.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
+    length = fix_length(run, length, setup, rows, validations=validations)
+    plan = length.plan(context=network.context, devices=setup.devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
-    module = module_of(model=network, steps=plan.steps, kinds=rows.kinds)
+    module = setup.objective(model=network, steps=plan.steps, kinds=rows.kinds)
     check_callbacks(callbacks, module.metric_names if validations else [])
-    inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **source.fingerprint()}
+    inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **setup.source.fingerprint()}
     inputs |= length_input(run, budget, length)
-    parent = source.parent()
-    extension = check_extension(run, data_plan, schedule=schedule, parameters=cost.parameters)
-    if run.finished(inputs, parent=parent, extension=extension):
+    extension = extend(data_plan, parameters=cost.parameters)
+    if run.finished(inputs, parent=setup.source.parent(), extension=extension):
         run.console.line(f"nothing to do: {run.directory} is complete")
         return run.result.get(METRIC)
 
-    outputs = describe_run(run, source, tokenizer, rows.template)
+    outputs = describe_run(run, setup.source, tokenizer, rows.template)
     interruption = Interruption()
     exact = [RankConsistency(inputs), RunRecord(run.identity), RandomState(seed), StepCounters(), FinalValidation()]
     lightning = make_trainer(
         trainer,
         run=run,
         plan=plan,
-        devices=devices,
-        precision=prepare_network(network, compute, devices, parameters=cost.parameters),
+        devices=setup.devices,
+        precision=setup.prepare(network, parameters=cost.parameters),
         validations=validations,
         callbacks=[*exact, *order_callbacks(callbacks.values()), interruption],
         loggers=logger.values(),
     )
     wait_for_first(lightning, module)
     resumed, _ = resumable_checkpoint(run, steps=plan.steps, schedule=schedule, identity=run.identity)
-    run.console.line(plan_line(cost, data_plan, trainer=lightning, devices=devices, resumed=resumed))
+    run.console.lines(describe_start(setup, network, data_plan, cost=cost, trainer=lightning, resumed=resumed))
     run.console.lines(describe_extension(extension, schedule))
-    run.console.lines(starting_point(parent, network.context))
-    run.console.lines(data_plan.describe_stages())
-    run.console.lines(untrained_turn_tokens(network, rows.template, tokenizer, started_from=source.origin))
     with interruption.caught():
         loaders = RowDataModule(data_plan, workers=data.workers)
         lightning.fit(module, datamodule=loaders, ckpt_path=resumed, weights_only=True)
     if not saves_last(callbacks.values()):
         save(lightning, "last")  # no callback has
     if lightning.is_global_zero:
-        skipped = steps_without_effect(callbacks.values())
-        seconds = perf_counter() - started_at
+        skipped, seconds = steps_without_effect(callbacks.values()), perf_counter() - started_at
         record_result(run, module, data_plan, cost, skipped=skipped, outputs=outputs, seconds=seconds)
-        if interruption.received:  # after the last step: this run is complete, but nothing is to follow it
-            raise Interrupted(interruption.received, f"{run.directory} is complete")
+        interruption.raise_if_received(f"{run.directory} is complete")  # nothing is to follow this run
     return module.validation.get(METRIC)

@@ -1,52 +1,36 @@
 """Estimate a run before it starts: what it reads, computes, holds in memory and costs, here and on known GPUs."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
-
-import torch
 
 from lm.conversation import check_template_loadable
 from lm.data import DataPlan, TrainingData
-from lm.hardware import Compute
 from lm.hardware.datasheets import DATASHEETS, Machine, measure_machine
-from lm.model import Cost, ModelSource, Transformer, model_cost
-from lm.model.recompute import recompute_activations
-from lm.objective import Objective
+from lm.model import Cost, ModelSource, model_cost
 from lm.optimizer import Budget, Plan
-from lm.parallel.sharding import check_tensor_parallel
-from lm.parallel.strategy import TENSOR
 from lm.process.limits import resident_memory
 from lm.report import Line, aligned, scaled
-from lm.tokenizer import Tokenizer
-from lm.training.footprint import Footprint, estimate_footprint
+from lm.training.footprint import Footprint
+from lm.training.setup import Setup
 from lm.training.summary import starting_point
 from lm.training.trainer import Devices
 
 
 def estimate_cost(
-    source: ModelSource,
-    objective: Callable[[Transformer], Objective],
+    setup: Setup,
     data: TrainingData,
-    *,
-    tokenizer: Tokenizer,
     budget: Budget,
-    compute: Compute,
-    devices: Devices,
+    *,
     seed: int,
     prices: Mapping[str, float],
-    extend: Callable[..., Any] = lambda data_plan, *, parameters: None,
+    extend: Callable[..., dict[str, Any] | None] = lambda data_plan, *, parameters: None,
 ) -> str:
     """Return a table of everything a run would take, after the notes on its data. No weights and no tokens are read.
 
     Args:
-        source: Where the network comes from; only its outline is built.
-        objective: Makes the objective from a network.
+        setup: The parts of the run; only the outline of the network is built.
         data: Counts its rows instead of reading them.
-        tokenizer: Its size and fingerprint.
         budget: Length of the run.
-        compute: Precision and recomputation.
-        devices: The devices of the run.
         seed: Seed of the data order.
         prices: Price of a device hour by the name of a datasheet, or `here` for this machine.
         extend: Checks that the run may be extended, given its plan, and returns where it continues.
@@ -57,54 +41,29 @@ def estimate_cost(
     if unknown := sorted(prices.keys() - {*DATASHEETS, "here"}):
         raise ValueError(f"prices.{unknown[0]}: there is {', '.join(DATASHEETS)}, and here for this machine")
     libraries = resident_memory()  # those that the run imports are imported
+    source, devices = setup.source, setup.devices
     source.fingerprint()  # refuses a run that is not finished
-    build = partial(source.outline, vocab_size=tokenizer.vocab_size)
-    with torch.device("meta"):
-        model = build()
-    check_tensor_parallel(model, devices.tensor, key=TENSOR)
+    model = setup.outline()
     cost = model_cost(model)
-    rows = data.sketch(tokenizer=tokenizer, context=model.context)
+    rows = data.sketch(tokenizer=setup.tokenizer, context=model.context)
     check_template_loadable(rows.template)
-    here = compute.resolve_precision(devices.accelerator, cost.parameters)
+    here = setup.precision(cost.parameters)
     this_machine = measure_machine(devices.accelerator, here)
-    guess = budget.seconds
-    if guess is not None:
-        speed = this_machine.flops * this_machine.utilization * devices.ranks
-        batches = int(guess * speed / cost.flops_per_token / budget.batch_tokens)
-        budget = budget.of_tokens(max(1, batches) * budget.batch_tokens)
-    plan = budget.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
+    length = _in_tokens(budget, this_machine, cost, devices)
+    plan = length.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     extension = extend(data_plan, parameters=cost.parameters)
-    flops = cost.flops_per_token * plan.tokens
-    there = "bf16-mixed" if compute.precision == "auto" else here
-    footprints = {
-        precision: _footprint(build, objective, data_plan, compute=compute, devices=devices, precision=precision)
-        for precision in {here, there}
-    }
-    beside = footprints[here].holes + libraries if devices.accelerator == "cpu" else 0
+    there = "bf16-mixed" if setup.compute.precision == "auto" else here
     machines = [("here", here, this_machine)]
     machines += [(name, there, sheet.machine(name, there)) for name, sheet in DATASHEETS.items()]
+    footprints = {precision: _footprint(setup, data_plan, precision) for precision in {here, there}}
+    beside = footprints[here].holes + libraries if devices.accelerator == "cpu" else 0
     table = aligned(
         [
-            *_size(cost, plan, devices, batch_tokens=budget.batch_tokens),
-            *(
-                Line("minutes", f"{each / 60:g}", "by the speed assumed below; the run itself times its steps first")
-                for each in [guess]
-                if each is not None
-            ),
-            *(
-                Line("continues", f"{each['from']['step']}", f"steps are done of {plan.steps}")
-                for each in [extension]
-                if each
-            ),
-            *(Line("starts from", "", text) for text in starting_point(source.parent(), model.context)),
+            *_size(cost, plan, devices, batch_tokens=length.batch_tokens),
+            *_start(source, budget, plan, extension, context=model.context),
             *_reading(data_plan),
-            Line(
-                "FLOPs",
-                scaled(flops),
-                f"{scaled(cost.flops_per_token)} per token, {cost.attention_flops / cost.flops_per_token:.0%} of it "
-                "attention",
-            ),
+            _flops(cost, plan),
             *_memory(here, footprints[here], devices, libraries=libraries),
             Line(),
             *(
@@ -112,7 +71,7 @@ def estimate_cost(
                     machine,
                     footprints[precision].total + (beside if name == "here" else 0),
                     devices.ranks,
-                    flops=flops,
+                    flops=cost.flops_per_token * plan.tokens,
                     price=prices.get(name),
                 )
                 for name, precision, machine in machines
@@ -122,48 +81,27 @@ def estimate_cost(
     return "\n".join([*rows.notes, table])
 
 
-def _footprint(
-    build: Callable[[], Transformer],
-    objective: Callable[[Transformer], Objective],
-    data_plan: DataPlan,
-    *,
-    compute: Compute,
-    devices: Devices,
-    precision: str,
-) -> Footprint:
+def _in_tokens(budget: Budget, machine: Machine, cost: Cost, devices: Devices) -> Budget:
+    """The budget, or, of one of minutes, the whole batches that fit by the assumed speed."""
+    if budget.seconds is None:
+        return budget
+    speed = machine.flops * machine.utilization * devices.ranks
+    batches = int(budget.seconds * speed / cost.flops_per_token / budget.batch_tokens)
+    return budget.of_tokens(max(1, batches) * budget.batch_tokens)
+
+
+def _footprint(setup: Setup, data_plan: DataPlan, precision: str) -> Footprint:
     """Memory of one device in the step of one micro-batch with the run's average number of targets."""
     plan, rows = data_plan.plan, data_plan.rows
     loss_targets = sum(count * rows.sources[name].loss_targets for name, count in data_plan.epochs.items())
     targets = min(1.0, loss_targets / plan.tokens) * plan.rows_per_device * plan.context
-
-    def built() -> Transformer:
-        network = build()
-        if compute.activation_checkpointing:
-            recompute_activations(network)
-        return network
-
-    whole = estimate_footprint(
-        built,
-        objective,
+    return setup.footprint(
         rows=plan.rows_per_device,
         targets=max(1, round(targets)),
         separate_documents=rows.separate_documents,
         accumulate=plan.accumulate,
         precision=precision,
     )
-    return per_device(whole, devices)
-
-
-def per_device(whole: Footprint, devices: Devices) -> Footprint:
-    """Return one device's share of a footprint. The activations that tensor parallelism shares are not taken off."""
-    if not devices.sharded:
-        return whole
-    sharded = {part: whole.parts[part] for part in ("weights", "optimizer")}
-    sharded["gradients"] = min(whole.parts["gradients"], whole.parts["weights"])  # the others are of activations
-    parts = {
-        part: size - sharded.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in whole.parts.items()
-    }
-    return Footprint(parts | {"logits": whole.parts["logits"] // devices.tensor})
 
 
 def _size(cost: Cost, plan: Plan, devices: Devices, *, batch_tokens: int) -> list[Line]:
@@ -180,6 +118,26 @@ def _size(cost: Cost, plan: Plan, devices: Devices, *, batch_tokens: int) -> lis
         Line("steps", f"{plan.steps}", f"of {batch_tokens} tokens: {batch}"),
         Line("tokens", scaled(plan.tokens), f"{plan.tokens / cost.parameters:.3g} per parameter"),
     ]
+
+
+def _start(
+    source: ModelSource, budget: Budget, plan: Plan, extension: dict[str, Any] | None, *, context: int
+) -> list[Line]:
+    """What the length is taken from, and the weights and the step that training starts from."""
+    lines = []
+    if budget.seconds is not None:
+        note = "by the speed assumed below; the run itself times its steps first"
+        lines.append(Line("minutes", f"{budget.seconds / 60:g}", note))
+    if extension:
+        lines.append(Line("continues", f"{extension['from']['step']}", f"steps are done of {plan.steps}"))
+    return [*lines, *(Line("starts from", "", text) for text in starting_point(source.parent(), context))]
+
+
+def _flops(cost: Cost, plan: Plan) -> Line:
+    """Arithmetic of the run."""
+    attention = cost.attention_flops / cost.flops_per_token
+    note = f"{scaled(cost.flops_per_token)} per token, {attention:.0%} of it attention"
+    return Line("FLOPs", scaled(cost.flops_per_token * plan.tokens), note)
 
 
 def _reading(data_plan: DataPlan) -> list[Line]:

@@ -20,6 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from lm.batch import Batch
 from lm.model import Transformer
 from lm.objective import Objective
+from lm.training.trainer import Devices
 
 PARTS = ("weights", "optimizer", "gradients", "activations", "logits")
 TRANSIENT = ("gradients", "activations", "logits")  # allocated again in each step
@@ -126,6 +127,18 @@ def estimate_footprint(
             with suppress(DataDependentOutputException):  # of some optimizers, after they have created their state
                 optimizer.step()
     return Footprint({part: ledger.peak.get(part, 0) for part in PARTS})
+
+
+def per_device(whole: Footprint, devices: Devices) -> Footprint:
+    """Return one device's share of a footprint. The activations that tensor parallelism shares are not taken off."""
+    if not devices.sharded:
+        return whole
+    sharded = {part: whole.parts[part] for part in ("weights", "optimizer")}
+    sharded["gradients"] = min(whole.parts["gradients"], whole.parts["weights"])  # the others are of activations
+    parts = {
+        part: size - sharded.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in whole.parts.items()
+    }
+    return Footprint(parts | {"logits": whole.parts["logits"] // devices.tensor})
 
 
 @contextmanager

@@ -1,81 +1,50 @@
 """Refuse a model or micro-batch that cannot fit into the memory of this machine, before it is built."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 
-from lm.hardware import Compute
-from lm.model import ModelSource, Transformer
-from lm.model.recompute import recompute_activations
-from lm.objective import Objective
 from lm.optimizer import Budget, Plan
 from lm.process.limits import available_memory
 from lm.process.ranks import is_first_process
 from lm.report import scaled
-from lm.training.estimate import per_device
-from lm.training.footprint import Footprint, estimate_footprint
-from lm.training.trainer import Devices
+from lm.training.footprint import Footprint
+from lm.training.setup import Setup
 
 PER_WEIGHT = 16  # bytes: weights, gradients and the two moments of Adam in fp32
 SAMPLE = 4096  # tokens of the step that is estimated; more rows take in proportion
 PER_FEATURE = 160  # bytes that a layer keeps for each feature of a token: a generous guess, half of it is usual
 
 
-def check_fits(
-    source: ModelSource,
-    objective: Callable[[Transformer], Objective],
-    budget: Budget,
-    *,
-    vocab_size: int,
-    compute: Compute,
-    devices: Devices,
-) -> None:
+def check_fits(setup: Setup, budget: Budget) -> None:
     """Refuse what cannot fit. What fits with room to spare, by a generous guess, takes no time.
 
     Args:
-        source: Where the network comes from; only its outline is built.
-        objective: Makes the objective from a network.
+        setup: The parts of the run; only the outline of the network is built.
         budget: Rows of a micro-batch.
-        vocab_size: Size of the vocabulary.
-        compute: Precision and recomputation.
-        devices: The devices of the run.
 
     Raises:
         ValueError: The tensors of a step exceed the memory; with the size of each part and what to set.
     """
-    free = _free_memory(devices.accelerator)
+    free = _free_memory(setup.devices.accelerator)
     if free is None or not is_first_process():  # other ranks start when the first has taken its share
         return
-    build = partial(source.outline, vocab_size=vocab_size)
-    with torch.device("meta"):
-        outline = build()
+    outline = setup.outline()
     parameters = sum(weight.numel() for weight in outline.parameters())
     plan = budget.of_tokens(budget.batch_tokens).plan(  # the length does not matter
-        context=outline.context, devices=devices.count, rows=1, parameters=parameters
+        context=outline.context, devices=setup.devices.count, rows=1, parameters=parameters
     )
     features = outline.embedding.embedding_dim * len(outline.blocks)
     guess = PER_WEIGHT * parameters + PER_FEATURE * features * plan.rows_per_device * plan.context
     if guess < free:
         return
-
-    def built() -> Transformer:
-        network = build()
-        if compute.activation_checkpointing:
-            recompute_activations(network)
-        return network
-
     rows = min(plan.rows_per_device, max(1, SAMPLE // plan.context))
-    sample = estimate_footprint(
-        built,
-        objective,
+    sample = setup.footprint(
         rows=rows,
         targets=rows * plan.context,
         separate_documents=False,
         accumulate=plan.accumulate,
-        precision=compute.resolve_precision(devices.accelerator, parameters),
+        precision=setup.precision(parameters),
     )
-    footprint = per_device(_of_rows(sample, plan.rows_per_device / rows), devices)
+    footprint = _of_rows(sample, plan.rows_per_device / rows)
     if footprint.total > free:
         parts = ", ".join(f"{scaled(size, 'B')} of {part}" for part, size in footprint.parts.items())
         raise ValueError(

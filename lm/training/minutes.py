@@ -1,22 +1,20 @@
 """Fix the length of a run that is given in minutes: the tokens that this machine trains on in that time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
-from lightning import Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from lm.data import Rows
-from lm.hardware import Compute
-from lm.model import ModelSource, model_cost
-from lm.objective import Objective
+from lm.model import model_cost
 from lm.optimizer import Budget
 from lm.process.launcher import choose_on_first, launches_ranks
 from lm.report import scaled
 from lm.run import Run
 from lm.training.pace import Pace, measure_pace
-from lm.training.trainer import Devices, make_trainer, prepare_network
+from lm.training.setup import Setup
+from lm.training.trainer import make_trainer
 
 LABEL = "tokens of budget.minutes"  # among the inputs of the run: they are read from the clock
 
@@ -44,18 +42,7 @@ def length_input(run: Run, given: Budget, fixed: Budget) -> dict[str, str]:
     return {LABEL: str(now)} if now else {}
 
 
-def fix_length(
-    run: Run,
-    budget: Budget,
-    source: ModelSource,
-    rows: Rows,
-    objective: Callable[..., Objective],
-    trainer: Callable[..., Trainer],
-    *,
-    compute: Compute,
-    devices: Devices,
-    validations: int,
-) -> Budget:
+def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, validations: int) -> Budget:
     """Return `budget` in tokens. One of minutes is timed on the first rank: its tokens are those that fit.
 
     Random state stays as it is, so the run is that of a budget in tokens. What ranks exchange is not timed.
@@ -63,12 +50,8 @@ def fix_length(
     Args:
         run: The run; its time so far counts.
         budget: Length of the run.
-        source: Where the network comes from; one of its own is built and thrown away.
+        setup: The parts of the run; a network of its own is built and thrown away.
         rows: Rows of the run.
-        objective: Factory of the objective; called with `model`, `kinds` and `steps`.
-        trainer: Factory of the trainer.
-        compute: Precision, compilation and recomputation.
-        devices: The devices of the run.
         validations: Validations of the run; 0 for none.
 
     Raises:
@@ -76,21 +59,21 @@ def fix_length(
     """
     if budget.seconds is None:
         return budget
+    devices, started = setup.devices, run.seconds
     if devices.ranks > 1 and (devices.sharded or devices.tensor > 1):
         raise ValueError(
             f"budget.minutes={budget.amount}: a step of devices that share weights cannot be timed on one of them: set "
             "budget=tokens, and budget.tokens by the tokens per second of a short run"
         )
-    started = run.seconds
     with isolate_rng():
-        network = source.build(vocab_size=rows.tokenizer.vocab_size).train()
+        network = setup.build()
         parameters = model_cost(network).parameters
-        precision = prepare_network(network, compute, devices, parameters=parameters)
+        precision = setup.prepare(network, parameters=parameters)
         step = budget.of_tokens(budget.batch_tokens).plan(
             context=network.context, devices=devices.count, rows=len(rows), parameters=parameters
         )
         made = make_trainer(
-            deepcopy(trainer),  # a strategy belongs to one trainer
+            deepcopy(setup.trainer),  # a strategy belongs to one trainer
             run=run,
             plan=step,
             devices=devices,
@@ -99,10 +82,10 @@ def fix_length(
             callbacks=[],
             loggers=[],
         )
-        module = objective(model=network, steps=1, kinds=rows.kinds)
+        module = setup.objective(model=network, steps=1, kinds=rows.kinds)
 
         def choose() -> int:
-            pace = measure_pace(module, rows, step, made, compiles=compute.compile, seconds=budget.seconds)
+            pace = measure_pace(module, rows, step, made, compiles=setup.compute.compile, seconds=budget.seconds)
             repeated = started if launches_ranks(made) else 0.0  # by the ranks that start later
             steps = pace.steps_within(budget.seconds - run.seconds - repeated, validations=validations)
             tokens = steps * budget.batch_tokens
@@ -110,7 +93,7 @@ def fix_length(
             return tokens
 
         tokens = choose_on_first(made, module, choose)
-    if compute.compile:
+    if setup.compute.compile:
         torch.compiler.reset()  # what it compiled would count towards the limit of the run's own network
     return budget.of_tokens(tokens)
 

@@ -13,10 +13,39 @@ from lm.model import Cost, Transformer
 from lm.parallel import placement_of
 from lm.report import scaled
 from lm.tokenizer import Tokenizer
+from lm.training.setup import Setup
 from lm.training.trainer import Devices
 
 
-def plan_line(cost: Cost, data_plan: DataPlan, *, trainer: Trainer, devices: Devices, resumed: Path | None) -> str:
+def describe_start(
+    setup: Setup,
+    network: Transformer,
+    data_plan: DataPlan,
+    *,
+    cost: Cost,
+    trainer: Trainer,
+    resumed: Path | None,
+) -> list[str]:
+    """Return what is printed before the first step.
+
+    Args:
+        setup: The parts of the run.
+        network: Its network.
+        data_plan: What it reads.
+        cost: Parameters of the network.
+        trainer: Its Lightning trainer.
+        resumed: The checkpoint that training resumes from; None for a run that starts.
+    """
+    source, template = setup.source, data_plan.rows.template
+    return [
+        _plan_line(cost, data_plan, trainer=trainer, devices=setup.devices, resumed=resumed),
+        *starting_point(source.parent(), network.context),
+        *data_plan.describe_stages(),
+        *_untrained_turn_tokens(network, template, setup.tokenizer, started_from=source.origin),
+    ]
+
+
+def _plan_line(cost: Cost, data_plan: DataPlan, *, trainer: Trainer, devices: Devices, resumed: Path | None) -> str:
     """Return one line on the model, the length, the data and the machine of a run."""
     trained = ""
     if cost.trained < cost.parameters:
@@ -48,7 +77,7 @@ def starting_point(parent: Mapping[str, Any] | None, context: int) -> list[str]:
     return lines
 
 
-def untrained_turn_tokens(
+def _untrained_turn_tokens(
     network: Transformer, template: Template | None, tokenizer: Tokenizer, *, started_from: Path | None
 ) -> list[str]:
     """Return a note where the turn tokens stay random: the starting model never read them, and nothing trains them."""

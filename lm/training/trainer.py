@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from lm.checkpoint.files import AtomicCheckpointIO
 from lm.hardware.compute import Compute, accelerator_name, count_devices
-from lm.model import Transformer
-from lm.model.recompute import recompute_activations
 from lm.optimizer import Plan
 from lm.parallel import placement_of
 from lm.process.launcher import check_ranks, export_slurm_tasks_per_node, install_rank_supervisor
@@ -112,20 +109,6 @@ def make_trainer(
     check_ranks(made, planned=devices.ranks)
     install_rank_supervisor(made, run.supervisor)
     return made
-
-
-def prepare_network(network: Transformer, compute: Compute, devices: Devices, *, parameters: int) -> str:
-    """Apply recomputation, compilation and fp64 to the network in place, and return the precision to train in."""
-    if compute.activation_checkpointing:
-        recompute_activations(network)
-    if compute.compile:
-        for block in network.blocks:
-            # The names in checkpoints stay; self.log and what gathers weights stay outside the graph.
-            block.forward = torch.compile(block.forward)
-    precision = compute.resolve_precision(devices.accelerator, parameters)
-    if precision == "64-true":
-        network.double()  # Lightning would, but only after it has loaded a checkpoint into 32 bits
-    return precision
 
 
 def silence_lightning() -> None:

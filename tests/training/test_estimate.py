@@ -15,10 +15,8 @@ from lm.data.pretraining import PretrainingData
 from lm.hardware.datasheets import DATASHEETS, measure_machine
 from lm.report import Line, aligned, scaled
 from lm.tokenizer import load_tokenizer
-from lm.training import Footprint
-from lm.training.estimate import duration, per_device
+from lm.training.estimate import duration
 from lm.training.footprint import HOLES
-from lm.training.trainer import Devices
 from support.training_runs import composed, make_corpus, of_seconds, pretraining
 
 
@@ -192,16 +190,3 @@ def test_numbers_have_three_figures_and_a_unit():
     assert scaled(1.5e9, "B") == "1.50 GB"
     assert [duration(seconds) for seconds in (0.123, 90, 7200, 1e6)] == ["0.12 s", "90 s", "2.0 h", "11.6 days"]
     assert aligned([Line("one", "1", "first"), Line(), Line("three", "300")]) == "one      1  first\n\nthree  300"
-
-
-WHOLE = Footprint({"weights": 800, "optimizer": 1600, "gradients": 900, "activations": 500, "logits": 64})
-
-
-def test_stored_parts_are_sharded_and_activations_are_not():
-    found = per_device(WHOLE, Devices("cuda", count=4, tensor=2, sharded=True)).parts
-    # 100 of the 900 are gradients of activations on their way back
-    assert found == {"weights": 100, "optimizer": 200, "gradients": 200, "activations": 500, "logits": 32}
-
-
-def test_replicas_shard_nothing():
-    assert per_device(WHOLE, Devices("cuda", count=8)) == WHOLE

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from lm.training.footprint import PARTS, _Ledger, estimate_footprint
+from lm.training.footprint import PARTS, Footprint, _Ledger, estimate_footprint, per_device
+from lm.training.trainer import Devices
 from support.footprint_step import CHOSEN, build, objective, real_step
 
 SIZES = {"wide": (128, 2, 400), "deep": (64, 5, 300), "wordy": (64, 2, 3000)}  # dim, layers, vocabulary
@@ -101,3 +102,16 @@ def test_the_estimate_is_within_15_percent_of_the_measured_peak(chosen):
         precision="32-true",
     )
     assert estimate.total == pytest.approx(int(done.stdout), rel=0.15)
+
+
+WHOLE = Footprint({"weights": 800, "optimizer": 1600, "gradients": 900, "activations": 500, "logits": 64})
+
+
+def test_stored_parts_are_sharded_and_activations_are_not():
+    found = per_device(WHOLE, Devices("cuda", count=4, tensor=2, sharded=True)).parts
+    # 100 of the 900 are gradients of activations on their way back
+    assert found == {"weights": 100, "optimizer": 200, "gradients": 200, "activations": 500, "logits": 32}
+
+
+def test_replicas_shard_nothing():
+    assert per_device(WHOLE, Devices("cuda", count=8)) == WHOLE
