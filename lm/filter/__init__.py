@@ -20,6 +20,7 @@ from lm.filter.only import Only
 from lm.filter.personal import Personal
 from lm.filter.repeated_lines import RepeatedLines
 from lm.filter.word_list import WordList
+from lm.filter.word_scorer import WordScorer
 
 __all__ = [
     "Boilerplate",
@@ -38,4 +39,5 @@ __all__ = [
     "Personal",
     "RepeatedLines",
     "WordList",
+    "WordScorer",
 ]

@@ -49,7 +49,7 @@ class WordList:
             raise ValueError("filter.tag is empty: give a word to tag documents with, or null to drop them")
         self.min_distinct, self.min_per_thousand, self.tag = min_distinct, min_per_thousand, tag
         self.path = [str(file) for file in find_files(path, key="filter.path")]
-        self.matcher = WordMatcher(_read(self.path))
+        self.matcher = WordMatcher(read_words(self.path))
 
     def __call__(self, document: Document) -> Document | Dropped:
         counts, words = self.matcher.count(document.text)
@@ -64,7 +64,8 @@ class WordList:
         return Dropped("listed words", f"{share:.1f} in 1000 words: {', '.join(commonest)}")
 
 
-def _read(files: list[str]) -> list[str]:
+def read_words(files: list[str], *, key: str = "filter.path") -> list[str]:
+    """Return the lines of word lists; `key` begins error messages."""
     words = []
     for file in files:
         for name, packed in open_members(Path(file)):
@@ -72,9 +73,9 @@ def _read(files: list[str]) -> list[str]:
             try:
                 words += [line.strip() for line in stream.read().decode().splitlines()]
             except UnicodeDecodeError as error:
-                raise ValueError(f"filter.path {file} is not UTF-8 ({error.reason}): save it as UTF-8") from None
+                raise ValueError(f"{key} {file} is not UTF-8 ({error.reason}): save it as UTF-8") from None
     if not any(words):
-        raise ValueError(f"filter.path {', '.join(files)} has no words: give files with a word or phrase per line")
+        raise ValueError(f"{key} {', '.join(files)} has no words: give files with a word or phrase per line")
     return words
 
 

@@ -1,6 +1,28 @@
 """Scores of answers, for reinforcement learning and evaluation: parts that compose with weights."""
 
 from lm.reward.exact import ExactAnswer
+from lm.reward.function import FunctionReward
+from lm.reward.length import Length
+from lm.reward.numeric import NumericAnswer
+from lm.reward.pattern import Pattern
 from lm.reward.reward import Answer, AnswerReward, Reward, RewardSum, Scores
+from lm.reward.scored_text import ScoredText, Scorer
+from lm.reward.tags import AfterThoughts, TagFormat, Tagged
 
-__all__ = ["Answer", "AnswerReward", "ExactAnswer", "Reward", "RewardSum", "Scores"]
+__all__ = [
+    "AfterThoughts",
+    "Answer",
+    "AnswerReward",
+    "ExactAnswer",
+    "FunctionReward",
+    "Length",
+    "NumericAnswer",
+    "Pattern",
+    "Reward",
+    "RewardSum",
+    "ScoredText",
+    "Scorer",
+    "Scores",
+    "TagFormat",
+    "Tagged",
+]
