@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from lm.model import Attention, SwiGLU, Transformer
+from lm.objective import CausalLM
 from lm.optimizer import Plan
 from support.partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
+from support.preparing import Scaled
 
 ROWS = 24  # as many as there are documents, so that every packing has that many, some of them empty
 
@@ -81,8 +83,7 @@ def test_cut_documents_leave_micro_batches_equal(rows_per_device):
     assert_equal(gradient("cut", plan(rows_per_device), ROWS), gradient("cut", plan(24), ROWS))
 
 
-@pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 4), ("alone", 12)])
-def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference, tmp_path):
+def on_two_ranks(path, packing: str, rows_per_device: int, objective=CausalLM) -> dict[str, torch.Tensor]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -92,13 +93,7 @@ def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference,
     ranks = [
         processes.Process(
             target=save_gradient,
-            args=(
-                tmp_path / "gradient",
-                group | {"LOCAL_RANK": str(rank)},
-                packing,
-                plan(rows_per_device, 2),
-                ROWS,
-            ),
+            args=(path, group | {"LOCAL_RANK": str(rank)}, packing, plan(rows_per_device, 2), ROWS, objective),
         )
         for rank in range(2)
     ]
@@ -107,4 +102,30 @@ def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference,
     for rank in ranks:
         rank.join(120)
         assert rank.exitcode == 0
-    assert_equal(torch.load(tmp_path / "gradient", weights_only=True), reference)
+    return torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 4), ("alone", 12)])
+def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference, tmp_path):
+    assert_equal(on_two_ranks(tmp_path / "gradient", packing, rows_per_device), reference)
+
+
+def prepared_reference(reference) -> dict[str, torch.Tensor]:
+    """What `Scaled` gives where each document is a row: the scale is a number of the whole step."""
+    counts = torch.tensor([float(supervised.sum()) for _, supervised in texts()], dtype=torch.float64)
+    scale = counts.square().sum()
+    return {name: value * scale for name, value in reference.items()}
+
+
+@pytest.mark.parametrize("rows_per_device", [1, 8, 24])
+def test_an_objective_sees_all_micro_batches_of_a_step_before_the_first_is_trained(rows_per_device, reference):
+    found = gradient("alone", plan(rows_per_device), ROWS, objective=Scaled)
+    assert_equal(found, prepared_reference(reference))
+    assert float(found["share"]) == pytest.approx(1)  # of all micro-batches, and of none of another step
+    assert float(found["targets"]) == sum(int(supervised.sum()) for _, supervised in texts())
+
+
+def test_an_objective_sees_the_micro_batches_of_all_ranks(reference, tmp_path):
+    found = on_two_ranks(tmp_path / "gradient", "alone", 4, Scaled)
+    assert_equal(found, prepared_reference(reference))
+    assert 0 < float(found["share"]) < 1  # of this rank

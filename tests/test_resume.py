@@ -82,6 +82,16 @@ def test_killed_run_resumes_bit_for_bit(moment, corpus, uninterrupted, tmp_path)
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
 
 
+@pytest.mark.parametrize("batches", [27, 32])  # inside accumulation, at a validation
+def test_an_objective_that_prepares_steps_resumes_with_whole_steps(batches, corpus, uninterrupted, tmp_path):
+    """Its preparation is without effect, so the run is also that of an objective without any, bit for bit."""
+    preparing = "objective._target_=support.preparing.Recounted"
+    killer = f"+callbacks.killer={{_target_: support.killers.KillAfterBatch, batches: {batches}}}"
+    assert run(pretraining(corpus, tmp_path, "run", preparing, "data.workers=1", killer)) == -signal.SIGKILL
+    assert run(pretraining(corpus, tmp_path, "run", preparing)) == 0
+    assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
+
+
 STAGES = (
     "data/mixture=stages",
     "data.mixture.stages.early.weights={code: 1, prose: 9}",

@@ -6,7 +6,9 @@ the loggers on every `every`-th step, and the only place that waits for a GPU.
 
 from time import perf_counter
 
+import torch
 from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from lm.batch import Batch
 from lm.bounds import Count
@@ -14,7 +16,7 @@ from lm.process.ranks import sum_over_ranks
 
 
 class Metrics(Callback):
-    """Log loss, learning rate, gradient norm and throughput of training, and the metrics of each validation.
+    """Log loss, learning rate, gradient norm and throughput of training, the objective's own metrics, and validations.
 
     Args:
         every: Optimizer steps between rows of `train/` metrics; each waits for the device. The last step is always
@@ -51,6 +53,7 @@ class Metrics(Callback):
                 "train/gradient_norm": float(pl_module.gradient_norm),
                 "train/tokens": step * plan.rows_per_step * plan.context,
                 "train/tokens_per_second": rate,
+                **_summed(trainer, pl_module.step_metrics),
             },
         )
 
@@ -60,6 +63,15 @@ class Metrics(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._validating += perf_counter() - self._validation_start
         _log(trainer, pl_module.validation)
+
+
+def _summed(trainer: Trainer, parts: dict[str, Tensor]) -> dict[str, float]:
+    """Sum the parts of all ranks in one exchange, under the names that are logged."""
+    if not parts:
+        return {}
+    device = trainer.strategy.root_device
+    table = torch.stack([part.to(device, torch.float64 if device.type == "cpu" else None) for part in parts.values()])
+    return {f"train/{name}": float(value) for name, value in zip(parts, sum_over_ranks(trainer, table), strict=True)}
 
 
 def _log(trainer: Trainer, metrics: dict[str, float]) -> None:

@@ -3,12 +3,13 @@
 Legend: B rows  T tokens a row
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from itertools import islice
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lm.batch import Batch
 from lm.data.order import Order
@@ -113,3 +114,24 @@ class ResumeSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.total
+
+
+class PreparedSteps:
+    """A loader whose micro-batches are prepared a whole optimizer step at a time, in the training process.
+
+    Args:
+        loader: Micro-batches from the first one of a step on.
+        prepare: Called with the micro-batches of each step when its first one is asked for; returns as many.
+        micro_batches: Micro-batches of a step.
+    """
+
+    def __init__(self, loader: DataLoader, prepare: Callable[[list[Batch]], list[Batch]], *, micro_batches: int):
+        self.loader, self.prepare, self.micro_batches = loader, prepare, micro_batches
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        batches = iter(self.loader)
+        while step := [*islice(batches, self.micro_batches)]:
+            yield from self.prepare(step)

@@ -2,11 +2,14 @@
 
 import signal
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from lm.data.batches import ResumeSampler, ValidationBatches
+from lm.batch import Batch
+from lm.data.batches import PreparedSteps, ResumeSampler, ValidationBatches
 from lm.data.rows import DataPlan, Rows
 from lm.process.ranks import data_share
 from lm.tokenizer import Tokenizer
@@ -41,18 +44,27 @@ class RowDataModule(LightningDataModule):
     Args:
         data_plan: Which rows each step reads.
         workers: Processes that read rows ahead of training, per rank.
+        prepare: Called with all micro-batches of an optimizer step before the first of them is trained, and returns as
+            many; see `Objective.prepare_step`. None reads one micro-batch at a time.
     """
 
-    def __init__(self, data_plan: DataPlan, *, workers: int = 0):
+    def __init__(
+        self,
+        data_plan: DataPlan,
+        *,
+        workers: int = 0,
+        prepare: Callable[[list[Batch]], list[Batch]] | None = None,
+    ):
         super().__init__()
-        self.data_plan, self.workers = data_plan, workers
+        self.data_plan, self.workers, self.prepare = data_plan, workers, prepare
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader | PreparedSteps:
         """This rank's micro-batches from the trainer's current step to the end of the run."""
         ranks, rank = data_share(self.trainer)
         plan = self.data_plan.plan
         assert ranks == plan.devices, f"planned for {plan.devices} ranks, dealt to {ranks}"
-        return self._loader(self.data_plan.training_batches(rank), start=self.trainer.global_step * plan.accumulate)
+        loader = self._loader(self.data_plan.training_batches(rank), start=self.trainer.global_step * plan.accumulate)
+        return loader if self.prepare is None else PreparedSteps(loader, self._prepared, micro_batches=plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:
         """The held-out rows of this rank."""
@@ -62,6 +74,15 @@ class RowDataModule(LightningDataModule):
         ranks, rank = data_share(self.trainer)
         rows = self.data_plan.plan.rows_per_device
         return self._loader(ValidationBatches(validation, rows=rows, rank=rank, ranks=ranks), start=0)
+
+    def _prepared(self, batches: list[Batch]) -> list[Batch]:
+        """Prepare the micro-batches of a step on the device, in the precision of the run."""
+        precision, device = self.trainer.precision_plugin, self.trainer.strategy.root_device
+        here = [precision.convert_input(batch).to(device, non_blocking=True) for batch in batches]
+        with torch.no_grad(), precision.forward_context():
+            prepared = self.prepare(here)
+        assert len(prepared) == len(batches), "as many micro-batches as were given"
+        return prepared
 
     def _loader(self, batches: Dataset, *, start: int) -> DataLoader:
         return DataLoader(

@@ -40,8 +40,6 @@ from lm.training.setup import resolve_setup
 from lm.training.summary import describe_start
 from lm.training.trainer import make_trainer, silence_lightning
 
-METRIC = "validation/bits_per_byte"  # what `train` returns, and sweeps minimise
-
 
 def train(
     run: Run,
@@ -67,6 +65,7 @@ def train(
     Lightning runs this loop:
 
         for step in range(plan.steps):
+            batches = objective.prepare_step(batches)   # only where an objective has more to do than read them
             for micro_batch in range(plan.accumulate):
                 loss = objective.summed_loss(batch) / batch.denominator   # the denominator of the whole step
                 loss.backward()
@@ -94,7 +93,8 @@ def train(
         prices: Price of a device hour for `dry_run`, by datasheet (A100, H100, H200) or `here` for this machine.
 
     Returns:
-        Validation bits per byte, which sweeps minimise; None where nothing was validated.
+        The objective's `metric` of the last validation, as bits per byte, which sweeps minimise; None where nothing
+        was validated.
     """
     silence_lightning()
     callbacks, logger = callbacks or {}, logger or {}
@@ -129,7 +129,7 @@ def train(
     extension = extend(data_plan, parameters=cost.parameters)
     if run.finished(inputs, parent=setup.source.parent(), extension=extension):
         run.console.line(f"nothing to do: {run.directory} is complete")
-        return run.result.get(METRIC)
+        return run.result.get(module.metric)
 
     outputs = describe_run(run, setup.source, tokenizer, rows.template)
     interruption = Interruption()
@@ -149,7 +149,8 @@ def train(
     run.console.lines(describe_start(setup, network, data_plan, cost=cost, trainer=lightning, resumed=resumed))
     run.console.lines(describe_extension(extension, schedule))
     with interruption.caught():
-        loaders = RowDataModule(data_plan, workers=data.workers)
+        prepare = module.prepare_step if module.prepares_steps else None
+        loaders = RowDataModule(data_plan, workers=data.workers, prepare=prepare)
         lightning.fit(module, datamodule=loaders, ckpt_path=resumed, weights_only=True)
     if not saves_last(callbacks.values()):
         save(lightning, "last")  # no callback has
@@ -157,4 +158,4 @@ def train(
         skipped, seconds = steps_without_effect(callbacks.values()), perf_counter() - started_at
         record_result(run, module, data_plan, cost, skipped=skipped, outputs=outputs, seconds=seconds)
         interruption.raise_if_received(f"{run.directory} is complete")  # nothing is to follow this run
-    return module.validation.get(METRIC)
+    return module.validation.get(module.metric)

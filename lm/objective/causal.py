@@ -26,6 +26,7 @@ class CausalLM(Objective):
             for instruction tuning. See `lm.model.noise`.
     """
 
+    metric = "validation/bits_per_byte"
     validation_sums = 3  # nats, source bytes and targets
 
     def __init__(

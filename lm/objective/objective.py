@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from lightning import LightningModule
@@ -23,8 +24,9 @@ class Objective(LightningModule, ABC):
     divides by the accumulated micro-batches and averages over the ranks that read different rows; both factors are
     multiplied back in. So the gradient is that of one sum over one denominator for every partition.
 
-    A subclass implements `summed_loss`, and for validation `add_validation` and `summarize`. Callbacks and `train` rely
-    on the attributes below and on nothing else of a module.
+    A subclass implements `summed_loss`, and for validation `add_validation` and `summarize`. What needs all
+    micro-batches of an optimizer step before the first is trained, as a baseline or rollouts, goes into `prepare_step`.
+    Callbacks and `train` rely on the attributes below and on nothing else of a module.
 
     Args:
         model: The network to train.
@@ -35,12 +37,18 @@ class Objective(LightningModule, ABC):
         gradient_clip: Largest norm of the gradient; larger ones are scaled down to it. None does not clip.
 
     Attributes:
+        metric: The validation metric that a run returns and that chooses its best checkpoint.
+        mode: Whether the lowest or the highest `metric` is the best: min or max.
         step_loss: Loss of this rank's part of the current step so far; the sum over the ranks is the loss of the step.
+        step_metrics: Other metrics of this rank's part of the current step by name; their sums over the ranks are those
+            of the step, logged as `train/NAME`.
         gradient_norm: Norm of the gradient of the last step before clipping, equal on all ranks.
         skip_non_finite: Whether a step whose gradient is not finite leaves weights and optimizer unchanged.
         validation: Metrics of the last validation by name, such as `validation/loss`.
     """
 
+    metric: str = "validation/loss"
+    mode: Literal["min", "max"] = "min"
     validation_sums: int = 0  # rows of the table that `add_validation` fills
 
     def __init__(
@@ -61,6 +69,7 @@ class Objective(LightningModule, ABC):
         self.kinds = list(kinds)
         self.gradient_clip = gradient_clip
         self.step_loss: Tensor | float = 0.0
+        self.step_metrics: dict[str, Tensor] = {}
         self.gradient_norm: Tensor | float = 0.0
         self.skip_non_finite = False
         self.validation: dict[str, float] = {}
@@ -68,6 +77,21 @@ class Objective(LightningModule, ABC):
     @abstractmethod
     def summed_loss(self, batch: Batch) -> Tensor:
         """Return the loss summed over everything that `batch.denominator` counts; a scalar, 0 for an empty batch."""
+
+    def prepare_step(self, batches: list[Batch]) -> list[Batch]:
+        """Return this rank's micro-batches of the next optimizer step, prepared, before the first of them is trained.
+
+        The default is never called: without a subclass's method the loop reads one micro-batch at a time. All ranks
+        call it together, without gradients, with the batches on the device; `self.global_step` is the number of steps
+        done. The result must follow from the weights, the batches and (seed, step, row) alone, so that a resumed run
+        repeats it.
+        """
+        return batches
+
+    @property
+    def prepares_steps(self) -> bool:
+        """Whether `prepare_step` has to be called."""
+        return type(self).prepare_step is not Objective.prepare_step
 
     @abstractmethod
     def add_validation(self, batch: Batch, sums: Tensor) -> None:
@@ -93,6 +117,24 @@ class Objective(LightningModule, ABC):
         ranks, _ = data_share(self.trainer)
         # A loss that is not finite makes the gradient so too, which all ranks then see alike: 0 × inf is NaN.
         return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
+
+    def record(self, name: str, part: Tensor | float) -> None:
+        """Add to a training metric of the current step.
+
+        Args:
+            name: Name of the metric; on every rank the same names in the same order.
+            part: What this micro-batch adds, already divided by the denominator of the whole step.
+        """
+        part = torch.as_tensor(part).detach()
+        self.step_metrics[name] = self.step_metrics[name] + part if name in self.step_metrics else part
+
+    def over_ranks(self, values: Tensor) -> Tensor:
+        """Return the sum of `values` over the ranks that read different rows; all ranks call it together."""
+        return values if self._trainer is None else sum_over_ranks(self.trainer, values)  # None while a step is timed
+
+    def on_train_batch_end(self, outputs, batch: Batch, batch_index: int) -> None:
+        if (batch_index + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.step_metrics = {}  # callbacks have read them; the next step's begin with `prepare_step`
 
     def on_validation_epoch_start(self) -> None:
         self._sums = self._empty_sums()

@@ -70,8 +70,11 @@ def measure_pace(
     batches = TrainingBatches([*rows.sources.values()], order, plan, rank=0)
 
     def step(index: int) -> None:
-        for micro in range(plan.accumulate):
-            batch = batches[index * plan.accumulate + micro].to(device)
+        micro_batches = (batches[index * plan.accumulate + micro].to(device) for micro in range(plan.accumulate))
+        if module.prepares_steps:
+            with torch.no_grad(), trainer.precision_plugin.forward_context():
+                micro_batches = module.prepare_step([*micro_batches])
+        for batch in micro_batches:
             with trainer.precision_plugin.forward_context():
                 loss = module.summed_loss(batch) / batch.denominator
             loss.backward()

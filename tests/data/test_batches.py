@@ -1,5 +1,6 @@
 """Ranks, micro-batches, workers and resumption divide the global batches, and change nothing in them."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -65,7 +66,10 @@ def attach(opened, plan: Plan, *, rank: int = 0, step: int = 0, workers: int = 0
     data = RowDataModule(opened.plan(plan, seed=seed), workers=workers)
     device = SimpleNamespace(root_device=torch.device("cpu"))
     share = {"num_replicas": plan.devices, "rank": rank}
-    data.trainer = SimpleNamespace(distributed_sampler_kwargs=share, global_step=step, strategy=device)
+    precision = SimpleNamespace(convert_input=lambda batch: batch, forward_context=nullcontext)
+    data.trainer = SimpleNamespace(
+        distributed_sampler_kwargs=share, global_step=step, strategy=device, precision_plugin=precision
+    )
     return data
 
 
@@ -200,3 +204,26 @@ def test_fields_that_rows_lack_are_none_in_the_batch():
     assert batch.denominator == 7.0
     assert batch.tokens.dtype == batch.targets.dtype == torch.int64
     assert batch.supervised.tolist() == [[True] * 4, [True, True, True, False]]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("step", "rows_per_device"), [(0, 16), (0, 4), (2, 4)])
+def test_steps_are_prepared_whole_from_the_step_of_the_trainer_on(opened, step, rows_per_device, workers):
+    plan, steps = plan_of(1, rows_per_device), []
+
+    def prepare(batches):
+        steps.append(batches)
+        return batches[::-1]
+
+    data = attach(opened, plan, step=step, workers=workers)
+    plain = [*data.train_dataloader()]
+    data.prepare = prepare
+    loader = data.train_dataloader()
+    assert len(loader) == STEPS * plan.accumulate
+    prepared = iter(loader)
+    first = next(prepared)
+    assert len(steps) == 1  # no step is prepared before the one before it is trained
+    prepared = [first, *prepared]
+    assert [len(batches) for batches in steps] == [plan.accumulate] * (STEPS - step)
+    assert_same([batch for batches in steps for batch in batches], plain)
+    assert_same(prepared, [batch for batches in steps for batch in batches[::-1]])

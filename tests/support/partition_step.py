@@ -76,9 +76,15 @@ class PackedTexts(RowSource):
 
 
 def gradient(
-    packing: str, plan: Plan, rows: int | None = None, *, prompt_weight: float = 0.0, strategy: str = "auto"
+    packing: str,
+    plan: Plan,
+    rows: int | None = None,
+    *,
+    prompt_weight: float = 0.0,
+    strategy: str = "auto",
+    objective: type[CausalLM] = CausalLM,
 ) -> dict[str, torch.Tensor]:
-    """The gradient of one step over all rows, by parameter."""
+    """The gradient of one step over all rows, by parameter, and the metrics that the objective has recorded."""
     torch.manual_seed(0)
     model = Transformer(
         vocab_size=VOCABULARY,
@@ -90,7 +96,7 @@ def gradient(
     )
     model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
     before = {name: value.detach().double().clone() for name, value in model.named_parameters()}
-    module = CausalLM(
+    module = objective(
         model,
         optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1.0),
         schedule=lambda step, steps: 1.0,
@@ -115,14 +121,23 @@ def gradient(
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, datamodule=RowDataModule(data_plan))
-    return {name: before[name] - value.detach() for name, value in model.named_parameters()}
+    prepare = module.prepare_step if module.prepares_steps else None
+    trainer.fit(module, datamodule=RowDataModule(data_plan, prepare=prepare))
+    recorded = getattr(module, "recorded", {})
+    return recorded | {name: before[name] - value.detach() for name, value in model.named_parameters()}
 
 
-def save_gradient(path: Path, environment: dict, packing: str, plan: Plan, rows: int | None) -> None:
+def save_gradient(
+    path: Path,
+    environment: dict,
+    packing: str,
+    plan: Plan,
+    rows: int | None,
+    objective: type[CausalLM] = CausalLM,
+) -> None:
     """As one rank of a group."""
     os.environ.update(environment)
     torch.set_num_threads(1)
-    found = gradient(packing, plan, rows, strategy="ddp")
+    found = gradient(packing, plan, rows, strategy="ddp", objective=objective)
     if environment["LOCAL_RANK"] == "0":
         torch.save(found, path)
