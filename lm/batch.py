@@ -30,3 +30,10 @@ class Batch:
             if isinstance(value := getattr(self, field.name), Tensor)
         }
         return replace(self, **moved)
+
+
+@dataclass
+class PromptBatch(Batch):
+    """Prompts to answer, padded on the left; `supervised` marks the position that an answer continues from."""
+
+    prompt: Tensor | None = None  # B  int64, number of each prompt in `Rows.asked`

@@ -7,6 +7,7 @@ template against the conversation. The readers of instruction data are in `lm.co
 from lm.conversation.chat_template import ChatTemplate
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn, reason_of
 from lm.conversation.mask_validator import MaskValidator
+from lm.conversation.prompt import Prompt, check_prompt
 from lm.conversation.recorded_template import (
     RecordedTemplate,
     check_template_loadable,
@@ -26,10 +27,12 @@ __all__ = [
     "EncodedConversation",
     "MaskValidator",
     "Message",
+    "Prompt",
     "RecordedTemplate",
     "RoleTokenTemplate",
     "Template",
     "TurnTemplate",
+    "check_prompt",
     "check_template_loadable",
     "check_turn",
     "has_recorded_template",

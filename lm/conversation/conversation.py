@@ -85,6 +85,18 @@ class Conversation:
             ValueError: A record that cannot be read, no turns, no answer to learn, an empty turn, a late system turn;
                 with place and turn.
         """
+        self.check_turns()
+        if all(message.role != "assistant" for message in self.messages):
+            raise ValueError(f"{self.place} has no assistant turn, so no token would be supervised: remove it")
+        if not any(message.learned for message in self.messages):
+            raise ValueError(f"{self.place}: every answer is marked as not to be learned: remove it")
+
+    def check_turns(self) -> None:
+        """Refuse a conversation that cannot be read: a faulty record, no turns, an empty turn, a late system turn.
+
+        Raises:
+            ValueError: With place and turn.
+        """
         if self.fault:
             raise ValueError(f"{self.place}{self.fault}")
         if not self.messages:
@@ -97,10 +109,6 @@ class Conversation:
                 raise ValueError(f"{where}: the {word} is empty: fill it or remove it")
             if message.role == "system" and number > 1:
                 raise ValueError(f"{where}: only the first turn may be a system turn: move it or merge it")
-        if all(message.role != "assistant" for message in self.messages):
-            raise ValueError(f"{self.place} has no assistant turn, so no token would be supervised: remove it")
-        if not any(message.learned for message in self.messages):
-            raise ValueError(f"{self.place}: every answer is marked as not to be learned: remove it")
 
 
 def end_of_content(message: Message, text: str, at: int, *, normalize: Callable[[str], str] = str) -> int:

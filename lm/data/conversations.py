@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from typing import Literal
 
@@ -31,6 +31,7 @@ class SelectedConversations:
         invalid: What to do with a conversation that nothing can be learned from: refuse it, or drop it.
         max_examples: Conversations to train on, at most; None for all.
         key: Config key of the source, for messages.
+        check: Refuses a conversation that nothing can be learned from.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class SelectedConversations:
         invalid: Literal["refuse", "drop"],
         max_examples: int | None,
         key: str,
+        check: Callable[[Conversation], None] = Conversation.check,
     ):
-        self.source, self.split, self.invalid, self.key = source, split, invalid, key
+        self.source, self.split, self.invalid, self.key, self.check = source, split, invalid, key, check
         self.max_examples = max_examples
         self.left_out: Counter[str] = Counter()
 
@@ -68,7 +70,7 @@ class SelectedConversations:
         with errors_at(self.key, self.source):
             for conversation in track(self.source, label="instruct", unit="conversation"):
                 try:
-                    conversation.check()
+                    self.check(conversation)
                 except ValueError as fault:
                     if self.invalid == "refuse":
                         raise ValueError(f"{fault} (data.invalid=drop drops such conversations)") from None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lm.conversation import Template
+from lm.conversation import Prompt, Template
 from lm.data.batches import TrainingBatches
 from lm.data.mixing import Mixing, RowStage
 from lm.data.order import Order
@@ -29,6 +29,7 @@ class Rows:
     mixing: Mixing = field(default_factory=Mixing)
     basis: str = "read"  # how the rows are known: read, counted, or estimated
     prompts: Sequence[str] = ()  # how held-out texts begin, or what is asked first in held-out conversations
+    asked: Sequence[Prompt] = ()  # of rows that are prompts: each by the number that its row has
     notes: Sequence[str] = ()  # lines for the user: what was found and what was left out
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # counts of it by source, for the manifest
 

@@ -28,7 +28,7 @@ class QuestionAnswers(RecordwiseSource):
         path: File, pattern such as data/*.jsonl, or a list of them; a hub id or directory with `hub`.
         question_field: Field with the question.
         input_field: Field with more of the question, appended after `between` where not empty; null for none.
-        answer_field: Field with the answer.
+        answer_field: Field with the answer; null for prompts without one, which a policy answers.
         system_field: Field with a system text, where not empty; null for none.
         history_field: Field with earlier turns, where not empty: a list of [question, answer] pairs, of messages, or
             either as JSON; null for none.
@@ -59,7 +59,7 @@ class QuestionAnswers(RecordwiseSource):
         *,
         question_field: str = "instruction",
         input_field: str | None = "input",
-        answer_field: str = "output",
+        answer_field: str | None = "output",
         system_field: str | None = "system",
         history_field: str | None = "history",
         tools_field: str | None = "tools",
@@ -119,16 +119,14 @@ class QuestionAnswers(RecordwiseSource):
 
     def _turns(self, record: Record, place: str) -> list[Message]:
         question = field_of(record, self.question_field, place)
+        if self.answer_field is None:
+            return self._question(record, question, place)
         answer = field_of(record, self.answer_field, place)
         if isinstance(question, list) and isinstance(answer, list):
             return self._messages(record, question, answer, place)
         if isinstance(answer, str):
             answer = self._without_end(answer)
-        extra = optional_field(record, self.input_field)
-        if not is_empty(extra):
-            if not isinstance(extra, str):
-                raise UnreadableRecordError(f"{place}: field {self.input_field!r} is {kind_of(extra)}, not text")
-            question = f"{question}{self.between}{extra}" if isinstance(question, str) and question.strip() else extra
+        question = self._with_input(record, question, place)
         separate = ""
         rationale = field_of(record, self.rationale_field, place) if self.rationale_field is not None else None
         if isinstance(answer, str) and answer.strip():
@@ -142,6 +140,25 @@ class QuestionAnswers(RecordwiseSource):
             question, answer = _unescaped(question), _unescaped(answer)
         before = read_history(optional_field(record, self.history_field), f"{place}: field {self.history_field!r}")
         turns = [*before, Message("user", question), Message("assistant", answer, reasoning=separate)]
+        return with_system(optional_field(record, self.system_field), turns)
+
+    def _with_input(self, record: Record, question: object, place: str) -> object:
+        extra = optional_field(record, self.input_field)
+        if is_empty(extra):
+            return question
+        if not isinstance(extra, str):
+            raise UnreadableRecordError(f"{place}: field {self.input_field!r} is {kind_of(extra)}, not text")
+        return f"{question}{self.between}{extra}" if isinstance(question, str) and question.strip() else extra
+
+    def _question(self, record: Record, question: object, place: str) -> list[Message]:
+        """The turns of a prompt without an answer, as text or as a list of messages."""
+        if isinstance(question, list):
+            turns = read_history(question, f"{place}: field {self.question_field!r}")
+        else:
+            question = self._with_input(record, question, place)
+            question = _unescaped(question) if self.escaped else question
+            before = read_history(optional_field(record, self.history_field), f"{place}: field {self.history_field!r}")
+            turns = [*before, Message("user", question)]
         return with_system(optional_field(record, self.system_field), turns)
 
     def _messages(self, record: Record, question: list, answer: list, place: str) -> list[Message]:
