@@ -1,6 +1,6 @@
 """The contract between data and objective: a model can be trained on whatever fills these fields.
 
-Legend: B rows  T tokens a row
+Legend: B rows  T tokens a row  P most pairs of a row of the batch  E most labelled answers of a row of the batch
 """
 
 from dataclasses import dataclass, fields, replace
@@ -30,6 +30,74 @@ class Batch:
             if isinstance(value := getattr(self, field.name), Tensor)
         }
         return replace(self, **moved)
+
+    @classmethod
+    def outline(cls, rows: int, row_tokens: int, *, targets: int, separate_documents: bool) -> "Batch":
+        """A batch of shapes, for estimates on tensors without memory.
+
+        `supervised` is a pair of indices, because the count of a mask is not in its shape.
+
+        Args:
+            rows: Rows of the batch.
+            row_tokens: Tokens of each.
+            targets: Supervised targets of the batch.
+            separate_documents: Whether documents in a row are masked from each other.
+        """
+        tokens = torch.zeros(rows, row_tokens, dtype=torch.int64)
+        places = torch.arange(targets)
+        return cls(
+            tokens=tokens,
+            targets=tokens,
+            supervised=(places // row_tokens, places % row_tokens),
+            denominator=float(targets),
+            documents=tokens if separate_documents else None,
+        )
+
+
+@dataclass
+class LabelledBatch(Batch):
+    """Rows of answers, each labelled desirable or not: document e of a row is its e-th answer, after its prompt."""
+
+    example: Tensor | None = None  # B E  int64, number of the answer among all of the run, to look it up; -1: none
+    desirable: Tensor | None = None  # B E  bool, False where there is none
+    reference: Tensor | None = None  # B E  float32, log-probability of the answer by the reference model, if known
+
+    @classmethod
+    def outline(cls, rows: int, row_tokens: int, *, targets: int, separate_documents: bool) -> "LabelledBatch":
+        batch = super().outline(rows, row_tokens, targets=targets, separate_documents=True)
+        numbers = torch.zeros(rows, 1, dtype=torch.int64)
+        return replace(batch, example=numbers, desirable=numbers.bool(), reference=numbers.float())
+
+
+@dataclass
+class PreferenceBatch(Batch):
+    """Rows of pairs: documents 2p and 2p + 1 of a row are the chosen and the rejected side of its p-th pair.
+
+    Each side begins with the prompt, and `supervised` marks the targets of its answer, the end of turn included. A side
+    is within the context, and a row holds at least one pair, so it is twice as wide. `denominator` counts pairs.
+    """
+
+    pair: Tensor | None = None  # B P  int64, number of the pair among all of the run, to look it up; -1: none
+    margin: Tensor | None = None  # B P  float32, by how much the chosen side is better; 0 where the data do not say
+    reference: Tensor | None = None  # B P 2  float32, log-probabilities of both by the reference model, if known
+
+    def labelled(self) -> LabelledBatch:
+        """Return the same rows as answers, the chosen ones desirable: answer 2p + s is side s of pair p."""
+        sides = torch.arange(2, device=self.pair.device)
+        there = self.pair[..., None] >= 0  # B P 1
+        shared = {field.name: getattr(self, field.name) for field in fields(Batch)}
+        return LabelledBatch(
+            **(shared | {"denominator": 2 * self.denominator}),
+            example=torch.where(there, 2 * self.pair[..., None] + sides, -1).flatten(1),
+            desirable=(there & (sides == 0)).flatten(1),
+            reference=None if self.reference is None else self.reference.flatten(1),
+        )
+
+    @classmethod
+    def outline(cls, rows: int, row_tokens: int, *, targets: int, separate_documents: bool) -> "PreferenceBatch":
+        batch = super().outline(rows, row_tokens, targets=targets, separate_documents=True)
+        numbers = torch.zeros(rows, 1, dtype=torch.int64)
+        return replace(batch, pair=numbers, margin=numbers.float(), reference=torch.zeros(rows, 1, 2))
 
 
 @dataclass

@@ -22,7 +22,7 @@ def plan(rows_per_device: int, devices: int = 1) -> Plan:
         rows_per_device=rows_per_device,
         accumulate=ROWS // devices // rows_per_device,
         devices=devices,
-        context=CONTEXT,
+        row_tokens=CONTEXT,
     )
 
 

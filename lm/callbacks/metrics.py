@@ -43,7 +43,7 @@ class Metrics(Callback):
         loss = float(sum_over_ranks(trainer, pl_module.step_loss))  # waits for the device
         now, (then, from_step) = perf_counter(), self._since
         plan = trainer.datamodule.data_plan.plan
-        rate = (step - from_step) * plan.rows_per_step * plan.context / max(1e-9, now - then - self._validating)
+        rate = (step - from_step) * plan.rows_per_step * plan.row_tokens / max(1e-9, now - then - self._validating)
         self._since, self._validating = (now, step), 0.0
         _log(
             trainer,
@@ -51,7 +51,7 @@ class Metrics(Callback):
                 "train/loss": loss,
                 "train/learning_rate": self._rate,
                 "train/gradient_norm": float(pl_module.gradient_norm),
-                "train/tokens": step * plan.rows_per_step * plan.context,
+                "train/tokens": step * plan.rows_per_step * plan.row_tokens,
                 "train/tokens_per_second": rate,
                 **_summed(trainer, pl_module.step_metrics),
             },

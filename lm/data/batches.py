@@ -18,13 +18,27 @@ from lm.optimizer import Plan
 
 
 def collate(rows: Sequence[Row], *, denominator: float) -> Batch:
-    """Stack rows into the batch of their class: each field becomes the batch's field of the same name, [B, …]."""
+    """Stack rows into the batch of their class: each field becomes the batch's field of the same name, [B, …].
+
+    A field that the class fills is as long as the longest of the rows.
+    """
+    fill = rows[0].fill
 
     def stack(field: str) -> torch.Tensor | None:
         values = [getattr(row, field) for row in rows]
-        return None if values[0] is None else torch.from_numpy(np.stack(values))
+        if values[0] is None:
+            return None
+        if field in fill:
+            longest = max(len(value) for value in values)
+            values = [_filled(value, longest, fill[field]) for value in values]
+        return torch.from_numpy(np.stack(values))
 
     return rows[0].batch(denominator=denominator, **{field.name: stack(field.name) for field in fields(rows[0])})
+
+
+def _filled(values: np.ndarray, length: int, fill: float) -> np.ndarray:
+    room = [(0, length - len(values)), *[(0, 0)] * (values.ndim - 1)]
+    return np.pad(values, room, constant_values=fill)
 
 
 class TrainingBatches(Dataset):
@@ -93,8 +107,7 @@ class ValidationBatches(Dataset):
         start = (index * self.ranks + self.rank) * self.rows
         rows = [self.source.row(i) for i in range(start, min(start + self.rows, len(self.source)))]
         if not rows:
-            rows = [self.source.row(0)]
-            rows[0].supervised = np.zeros_like(rows[0].supervised)
+            rows = [self.source.row(0).emptied()]
         return collate(rows, denominator=float(max(1, sum(int(row.supervised.sum()) for row in rows))))
 
 

@@ -27,11 +27,15 @@ class TrainingData(ABC):
 
     @abstractmethod
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
-        """Open the rows, of `context` tokens each."""
+        """Open the rows, of `row_tokens(context)` tokens each."""
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         """Estimate the rows that `open` returns, without reading the data where possible, for a dry run."""
         return self.open(tokenizer=tokenizer, context=context)
+
+    def row_tokens(self, context: int) -> int:
+        """Return the width of a row for a model of `context`: the context, or a multiple of it."""
+        return context
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -4,8 +4,8 @@ Legend: T context
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -17,12 +17,14 @@ from lm.data.packing import Packing
 
 @dataclass
 class Row:
-    """One row of exactly `context` positions, as arrays of length T; `lm.batch.Batch` explains the fields.
+    """One row, as arrays of length T; `lm.batch.Batch` explains the fields.
 
-    A subclass with more fields names the `Batch` subclass that they are stacked into.
+    A subclass with more fields names the `Batch` subclass that they are stacked into, and for a field whose length
+    differs from row to row what fills up the shorter ones.
     """
 
     batch: ClassVar[type[Batch]] = Batch
+    fill: ClassVar[Mapping[str, float]] = {}
 
     tokens: np.ndarray
     targets: np.ndarray
@@ -31,6 +33,11 @@ class Row:
     kinds: np.ndarray | None = None
     bytes: np.ndarray | None = None
     loss_weights: np.ndarray | None = None
+
+    def emptied(self) -> "Row":
+        """Return the row with nothing supervised and nothing but fill, for a rank that has no row left."""
+        filled = {name: np.full_like(getattr(self, name), value) for name, value in self.fill.items()}
+        return replace(self, supervised=np.zeros_like(self.supervised), **filled)
 
 
 class RowSource(ABC):
@@ -189,6 +196,14 @@ class Concatenated(RowSource):
         self.ends = np.cumsum([len(source) for source in self.sources])
         self.counts = np.concatenate([source.counts for source in self.sources])
 
+    @property
+    def amounts(self) -> np.ndarray:
+        return np.concatenate([source.amounts for source in self.sources])
+
+    @property
+    def loss_weights(self) -> np.ndarray:
+        return np.concatenate([source.loss_weights for source in self.sources])
+
     def row(self, index: int) -> Row:
         source = int(np.searchsorted(self.ends, index, side="right"))
         return self.sources[source].row(index - int(self.ends[source]) + len(self.sources[source]))
@@ -200,6 +215,17 @@ class Subset(RowSource):
     def __init__(self, source: RowSource, indices: np.ndarray):
         self.source, self.indices = source, indices
         self.counts = source.counts[indices]
+
+    @property
+    def amounts(self) -> np.ndarray:
+        return self.source.amounts[self.indices]
+
+    @property
+    def loss_weights(self) -> np.ndarray:
+        return self.source.loss_weights[self.indices]
+
+    def document_names(self, row: int) -> list[str]:
+        return self.source.document_names(int(self.indices[row]))
 
     def row(self, index: int) -> Row:
         return self.source.row(int(self.indices[index]))

@@ -107,7 +107,7 @@ def train(
         run.console.block(estimate_cost(setup, data, length, seed=seed, prices=prices or {}, extend=extend))
         return None
 
-    check_fits(setup, budget)
+    check_fits(setup, budget, row_tokens=data.row_tokens)
     torch.manual_seed(seed)
     network = setup.build()
     rows = data.open(tokenizer=tokenizer, context=network.context)
@@ -119,8 +119,9 @@ def train(
 
     started_at, cost = perf_counter(), model_cost(network)
     validations = validations if rows.validation else 0
+    row_tokens = data.row_tokens(network.context)
     length = fix_length(run, length, setup, rows, validations=validations)
-    plan = length.plan(context=network.context, devices=setup.devices.count, rows=len(rows), parameters=cost.parameters)
+    plan = length.plan(row_tokens=row_tokens, devices=setup.devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     module = setup.objective(model=network, steps=plan.steps, kinds=rows.kinds)
     check_callbacks(callbacks, module.metric_names if validations else [])

@@ -124,17 +124,12 @@ class Transformer(nn.Module):
         Args:
             tokens: Token ids, B T.
             documents: Id of the document of each token, B T. Tokens attend to their own document, positions restart
-                with each, and -1 is padding. None is one document per row, or the one that the cache is in.
+                with each, and -1 is padding. None is one document per row, or the one that the cache is in. A row of
+                documents may be wider than the context, as no document is: the data see to that.
             cache: Earlier tokens of the rows; takes in `tokens`.
             noise: NEFTune's alpha; 0 for none.
         """
-        filled = 0 if cache is None else cache.filled
-        room = self.context if cache is None else min(self.context, cache.length)
-        if filled + tokens.shape[1] > room:
-            raise ValueError(
-                f"{filled + tokens.shape[1]} tokens do not fit into {room} (model.context {self.context}): "
-                "cut the row, slide the window, or train with a longer context"
-            )
+        self._check_room(tokens.shape[1], documents, cache)
         visibility = document_visibility(tokens, documents, cache)
         rotation = self.position(visibility.positions)
         embedded = self.embedding(tokens)
@@ -145,6 +140,17 @@ class Transformer(nn.Module):
         if cache is not None:
             _advance(cache, tokens, documents, visibility.starts)
         return self.norm(residual)
+
+    def _check_room(self, count: int, documents: Tensor | None, cache: Cache | None) -> None:
+        if cache is None and documents is not None:
+            return  # positions restart with each document, and the longest is not known without reading them
+        filled = 0 if cache is None else cache.filled
+        room = self.context if cache is None else min(self.context, cache.length)
+        if filled + count > room:
+            raise ValueError(
+                f"{filled + count} tokens do not fit into {room} (model.context {self.context}): "
+                "cut the row, slide the window, or train with a longer context"
+            )
 
     def new_cache(self, batch: int, length: int | None = None) -> Cache:
         """Return an empty cache for `batch` rows of up to `length` tokens (None: the whole context)."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from lightning import LightningModule
@@ -49,6 +49,7 @@ class Objective(LightningModule, ABC):
 
     metric: str = "validation/loss"
     mode: Literal["min", "max"] = "min"
+    reads: ClassVar[tuple[type[Batch], ...]] = (Batch,)  # classes of batches that it can be trained on
     validation_sums: int = 0  # rows of the table that `add_validation` fills
 
     def __init__(

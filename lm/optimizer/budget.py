@@ -19,12 +19,12 @@ class Plan:
     rows_per_device: int  # rows of one micro-batch
     accumulate: int  # micro-batches per step
     devices: int
-    context: int
+    row_tokens: int  # width of a row, padding included: the context, or more where a row holds several documents
 
     @property
     def tokens(self) -> int:
         """Tokens of all rows of the run, padding included."""
-        return self.steps * self.rows_per_step * self.context
+        return self.steps * self.rows_per_step * self.row_tokens
 
 
 class Budget:
@@ -32,7 +32,7 @@ class Budget:
 
     Args:
         batch_tokens: Tokens of one optimizer step, whatever the number of devices: the global batch. A multiple of
-            devices × rows_per_device × context.
+            devices × rows_per_device × tokens of a row: the context, and for pairs twice that.
         tokens: Length in tokens, padding included. Exactly one length is set, tokens, steps, epochs or
             tokens_per_parameter: another one is chosen as budget=steps budget.steps=1000, not added to this.
         steps: Length in optimizer steps.
@@ -95,33 +95,35 @@ class Budget:
         """Return the budget of the same batches that has a length in tokens."""
         return Budget(batch_tokens=self.batch_tokens, tokens=tokens, rows_per_device=self.rows_per_device)
 
-    def plan(self, *, context: int, devices: int, rows: int, parameters: int) -> Plan:
+    def plan(self, *, row_tokens: int = 0, devices: int, rows: int, parameters: int, context: int = 0) -> Plan:
         """Plan the run.
 
         Args:
-            context: Tokens of a row.
+            row_tokens: Tokens of a row, padding included.
             devices: Devices that read different rows.
             rows: Training rows.
             parameters: Parameters of the model.
+            context: The same as `row_tokens`, by its former name.
 
         Raises:
-            ValueError: The batch is not a multiple of devices × rows × context, or the length is in minutes, of which
-                nobody has fixed the tokens.
+            ValueError: The batch is not a multiple of devices × rows × tokens of a row, or the length is in minutes, of
+                which nobody has fixed the tokens.
         """
         if self.length == "minutes":
             raise ValueError(f"budget.minutes={self.amount}: this job times no steps; set budget=tokens")
+        row_tokens = row_tokens or context
         per_device = 1 if self.rows_per_device == "auto" else self.rows_per_device
-        unit = devices * per_device * context
+        unit = devices * per_device * row_tokens
         if self.batch_tokens % unit:
             below, above = self.batch_tokens // unit * unit, ceil(self.batch_tokens / unit) * unit
             nearest = f"{below} or {above}" if below else f"{above}"
             raise ValueError(
                 f"budget.batch_tokens={self.batch_tokens} is not a multiple of {devices} devices × "
-                f"{per_device} rows × {context} context: try {nearest}"
+                f"{per_device} rows × {row_tokens} tokens: try {nearest}"
             )
-        rows_per_step = self.batch_tokens // context
+        rows_per_step = self.batch_tokens // row_tokens
         if self.rows_per_device == "auto":
-            share, largest = rows_per_step // devices, max(1, 4096 // context)
+            share, largest = rows_per_step // devices, max(1, 4096 // row_tokens)
             per_device = max(n for n in range(1, largest + 1) if share % n == 0)
         steps = {
             "steps": lambda: self.amount,
@@ -135,5 +137,5 @@ class Budget:
             rows_per_device=per_device,
             accumulate=rows_per_step // devices // per_device,
             devices=devices,
-            context=context,
+            row_tokens=row_tokens,
         )

@@ -46,11 +46,12 @@ def estimate_cost(
     model = setup.outline()
     cost = model_cost(model)
     rows = data.sketch(tokenizer=setup.tokenizer, context=model.context)
+    row_tokens = data.row_tokens(model.context)
     check_template_loadable(rows.template)
     here = setup.precision(cost.parameters)
     this_machine = measure_machine(devices.accelerator, here)
     length = _in_tokens(budget, this_machine, cost, devices)
-    plan = length.plan(context=model.context, devices=devices.count, rows=len(rows), parameters=cost.parameters)
+    plan = length.plan(row_tokens=row_tokens, devices=devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     extension = extend(data_plan, parameters=cost.parameters)
     there = "bf16-mixed" if setup.compute.precision == "auto" else here
@@ -94,9 +95,10 @@ def _footprint(setup: Setup, data_plan: DataPlan, precision: str) -> Footprint:
     """Memory of one device in the step of one micro-batch with the run's average number of targets."""
     plan, rows = data_plan.plan, data_plan.rows
     loss_targets = sum(count * rows.sources[name].loss_targets for name, count in data_plan.epochs.items())
-    targets = min(1.0, loss_targets / plan.tokens) * plan.rows_per_device * plan.context
+    targets = min(1.0, loss_targets / plan.tokens) * plan.rows_per_device * plan.row_tokens
     return setup.footprint(
         rows=plan.rows_per_device,
+        row_tokens=plan.row_tokens,
         targets=max(1, round(targets)),
         separate_documents=rows.separate_documents,
         accumulate=plan.accumulate,
@@ -107,7 +109,9 @@ def _footprint(setup: Setup, data_plan: DataPlan, precision: str) -> Footprint:
 def _size(cost: Cost, plan: Plan, devices: Devices, *, batch_tokens: int) -> list[Line]:
     """Parameters, steps and tokens."""
     group = f"groups of {devices.tensor} devices" if devices.tensor > 1 else "devices"
-    batch = f"{plan.devices} {group} × {plan.accumulate} micro-batches × {plan.rows_per_device} rows × {plan.context}"
+    batch = (
+        f"{plan.devices} {group} × {plan.accumulate} micro-batches × {plan.rows_per_device} rows × {plan.row_tokens}"
+    )
     frozen = f", {scaled(cost.trained)} trained" if cost.trained < cost.parameters else ""
     return [
         Line(

@@ -58,7 +58,9 @@ def check_extension(run: Run, data_plan: DataPlan, *, schedule: Schedule, parame
     budget: Budget = build({key: value for key, value in recorded["budget"].items() if key != "_partial_"})
     if tokens := budget.seconds and fixed_tokens(manifest["inputs"]):
         budget = budget.of_tokens(tokens)
-    shorter = budget.plan(context=plan.context, devices=plan.devices, rows=len(data_plan.rows), parameters=parameters)
+    shorter = budget.plan(
+        row_tokens=plan.row_tokens, devices=plan.devices, rows=len(data_plan.rows), parameters=parameters
+    )
     if plan.steps < shorter.steps:
         lengths = ", ".join(f"{key}: {old} → {new}" for key, (old, new) in changes.items())
         raise ValueError(

@@ -17,7 +17,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from lm.batch import Batch
 from lm.model import Transformer
 from lm.objective import Objective
 from lm.training.trainer import Devices
@@ -89,6 +88,7 @@ def estimate_footprint(
     objective: Callable[[Transformer], Objective],
     *,
     rows: int,
+    row_tokens: int,
     targets: int,
     separate_documents: bool,
     accumulate: int,
@@ -102,6 +102,7 @@ def estimate_footprint(
         build: Makes the network.
         objective: Makes the objective from the network.
         rows: Rows of a micro-batch.
+        row_tokens: Tokens of each, padding included.
         targets: Supervised targets of a micro-batch.
         separate_documents: Whether documents in a row are masked from each other; the mask takes memory.
         accumulate: Micro-batches of the step.
@@ -115,7 +116,9 @@ def estimate_footprint(
         for _ in range(STEPS):
             for micro in range(min(accumulate, 2)):
                 ledger.part = "activations"
-                batch = _batch(rows, model.context, targets=targets, separate_documents=separate_documents)
+                batch = module.reads[0].outline(
+                    rows, row_tokens, targets=targets, separate_documents=separate_documents
+                )
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16-mixed"):
                     loss = module.summed_loss(batch)
                 if micro == 0:
@@ -150,16 +153,3 @@ def _default_type(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
-
-
-def _batch(rows: int, context: int, *, targets: int, separate_documents: bool) -> Batch:
-    """A batch of shapes. `supervised` is a pair of indices, because the count of a mask is not in its shape."""
-    tokens = torch.zeros(rows, context, dtype=torch.int64)
-    places = torch.arange(targets)
-    return Batch(
-        tokens=tokens,
-        targets=tokens,
-        supervised=(places // context, places % context),
-        denominator=float(targets),
-        documents=tokens if separate_documents else None,
-    )

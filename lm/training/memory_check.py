@@ -1,5 +1,7 @@
 """Refuse a model or micro-batch that cannot fit into the memory of this machine, before it is built."""
 
+from collections.abc import Callable
+
 import torch
 
 from lm.optimizer import Budget, Plan
@@ -14,12 +16,13 @@ SAMPLE = 4096  # tokens of the step that is estimated; more rows take in proport
 PER_FEATURE = 160  # bytes that a layer keeps for each feature of a token: a generous guess, half of it is usual
 
 
-def check_fits(setup: Setup, budget: Budget) -> None:
+def check_fits(setup: Setup, budget: Budget, *, row_tokens: Callable[[int], int] = int) -> None:
     """Refuse what cannot fit. What fits with room to spare, by a generous guess, takes no time.
 
     Args:
         setup: The parts of the run; only the outline of the network is built.
         budget: Rows of a micro-batch.
+        row_tokens: Tokens of a row as a function of the model's context, as `TrainingData.row_tokens`.
 
     Raises:
         ValueError: The tensors of a step exceed the memory; with the size of each part and what to set.
@@ -30,16 +33,17 @@ def check_fits(setup: Setup, budget: Budget) -> None:
     outline = setup.outline()
     parameters = sum(weight.numel() for weight in outline.parameters())
     plan = budget.of_tokens(budget.batch_tokens).plan(  # the length does not matter
-        context=outline.context, devices=setup.devices.count, rows=1, parameters=parameters
+        row_tokens=row_tokens(outline.context), devices=setup.devices.count, rows=1, parameters=parameters
     )
     features = outline.embedding.embedding_dim * len(outline.blocks)
-    guess = PER_WEIGHT * parameters + PER_FEATURE * features * plan.rows_per_device * plan.context
+    guess = PER_WEIGHT * parameters + PER_FEATURE * features * plan.rows_per_device * plan.row_tokens
     if guess < free:
         return
-    rows = min(plan.rows_per_device, max(1, SAMPLE // plan.context))
+    rows = min(plan.rows_per_device, max(1, SAMPLE // plan.row_tokens))
     sample = setup.footprint(
         rows=rows,
-        targets=rows * plan.context,
+        row_tokens=plan.row_tokens,
+        targets=rows * plan.row_tokens,
         separate_documents=False,
         accumulate=plan.accumulate,
         precision=setup.precision(parameters),

@@ -134,7 +134,7 @@ def record_result(
         **module.validation,
         "parameters": cost.parameters,
         "trained": cost.trained,
-        "tokens": steps * plan.rows_per_step * plan.context,
+        "tokens": steps * plan.rows_per_step * plan.row_tokens,
         "seconds": seconds,
         **data_plan.summarize(steps),
         **({"steps_without_effect": [*skipped]} if skipped else {}),

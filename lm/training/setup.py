@@ -68,12 +68,13 @@ class Setup:
         return precision
 
     def footprint(
-        self, *, rows: int, targets: int, separate_documents: bool, accumulate: int, precision: str
+        self, *, rows: int, row_tokens: int, targets: int, separate_documents: bool, accumulate: int, precision: str
     ) -> Footprint:
         """Estimate the memory of one device in an optimizer step.
 
         Args:
             rows: Rows of a micro-batch.
+            row_tokens: Tokens of each, padding included.
             targets: Supervised targets of a micro-batch.
             separate_documents: Whether documents in a row are masked from each other.
             accumulate: Micro-batches of the step.
@@ -90,6 +91,7 @@ class Setup:
             build,
             partial(self.objective, steps=1),
             rows=rows,
+            row_tokens=row_tokens,
             targets=targets,
             separate_documents=separate_documents,
             accumulate=accumulate,

@@ -55,7 +55,7 @@ def _plan_line(cost: Cost, data_plan: DataPlan, *, trainer: Trainer, devices: De
     strategy = placement_of(trainer.strategy).description
     return (
         f"{cost.parameters / 1e6:.2f} M parameters{trained}, {plan.steps} steps of "
-        f"{plan.rows_per_step * plan.context} tokens, epochs: {sources}, {trainer.precision}, "
+        f"{plan.rows_per_step * plan.row_tokens} tokens, epochs: {sources}, {trainer.precision}, "
         f"{devices.ranks} × {devices.accelerator} ({strategy}), {devices.threads} threads"
         + (f", resuming from {resumed}" if resumed else "")
     )

@@ -14,6 +14,7 @@ from lm.data.mixture import Weights
 from lm.data.order import Order
 from lm.data.packing import best_fit
 from lm.data.pretraining import PretrainingData
+from lm.data.row_source import Concatenated, evenly_spaced
 from lm.optimizer import Plan
 from lm.tokenizer import load_tokenizer
 from support.training_runs import make_corpus
@@ -29,7 +30,7 @@ def plan_of(ranks: int, rows_per_device: int, context: int = CONTEXT) -> Plan:
         rows_per_device=rows_per_device,
         accumulate=ROWS // ranks // rows_per_device,
         devices=ranks,
-        context=context,
+        row_tokens=context,
     )
 
 
@@ -227,3 +228,30 @@ def test_steps_are_prepared_whole_from_the_step_of_the_trainer_on(opened, step, 
     assert [len(batches) for batches in steps] == [plan.accumulate] * (STEPS - step)
     assert_same([batch for batches in steps for batch in batches], plain)
     assert_same(prepared, [batch for batches in steps for batch in batches[::-1]])
+
+
+def test_some_rows_of_a_source_keep_their_weights_amounts_and_names():
+    source = Weighted(9)
+    some = evenly_spaced(source, 3)
+    assert some.counts.tolist() == source.counts[[0, 4, 8]].tolist()
+    assert some.loss_weights.tolist() == [1, 1, 1]
+    assert some.amounts.tolist() == [0, 40, 80]
+    assert some.document_names(1) == ["row 4"]
+    both = Concatenated([some, source])
+    assert both.amounts.tolist() == [0, 40, 80, *range(0, 90, 10)]
+    assert both.loss_weights.tolist() == [1] * 12
+
+
+class Weighted(Ragged):
+    """Rows of one loss weight each, as pairs have."""
+
+    @property
+    def loss_weights(self) -> np.ndarray:
+        return np.ones(len(self))
+
+    @property
+    def amounts(self) -> np.ndarray:
+        return 10 * np.arange(len(self))
+
+    def document_names(self, row: int) -> list[str]:
+        return [f"row {row}"]

@@ -140,7 +140,7 @@ def test_prompt_weight_applies_to_unsupervised_targets_of_training_only(weight, 
     assert before.loss_weights is before.counts
     filled = sum(int((source.row(i).documents >= 0).sum()) for i in range(len(source)))
     for prompt_weight, wanted in ((weight, filled), (0.0, before.counts.sum())):
-        sketched = of(talks, prompt_weight=prompt_weight).sketch(tokenizer=tokenizer, context=CONTEXT)
+        sketched = of(talks, prompt_weight=prompt_weight).sketch(tokenizer=tokenizer, row_tokens=CONTEXT)
         assert sketched.sources["conversations"].loss_targets == pytest.approx(wanted)
 
 
@@ -221,7 +221,7 @@ def test_conversations_too_long_are_dropped_shortened_or_refused_and_reported(to
 def test_the_summary_of_a_run_counts_what_was_left_out(tokenizer):
     talks = [*random_talks(words=30), talk("what?", " ", place="bad.jsonl:1")]
     data = opened(talks, tokenizer, too_long="truncate", invalid="drop", max_examples=70)
-    plan = Plan(steps=3, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    plan = Plan(steps=3, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, row_tokens=CONTEXT)
     found = data.plan(plan, seed=0).summarize(3)
     assert found["sources"]["conversations"]["rows"] == 24
     counted = found["left_out"]["conversations"]
@@ -256,7 +256,7 @@ def test_no_more_examples_are_trained_on_than_requested_and_a_larger_limit_only_
 
 def test_a_sketch_counts_no_more_than_max_examples(tokenizer):
     def sketched(**more) -> Rows:
-        return of(random_talks(400), **more).sketch(tokenizer=tokenizer, context=CONTEXT)
+        return of(random_talks(400), **more).sketch(tokenizer=tokenizer, row_tokens=CONTEXT)
 
     assert len(sketched(max_examples=50)) < len(sketched()) / 5
 
@@ -317,7 +317,7 @@ def test_a_source_of_which_most_is_invalid_is_refused(tokenizer):
     with pytest.raises(ValueError, match=wanted):
         opened(more, tokenizer)
     with pytest.raises(ValueError, match=wanted):
-        of(more).sketch(tokenizer=tokenizer, context=CONTEXT)
+        of(more).sketch(tokenizer=tokenizer, row_tokens=CONTEXT)
 
 
 def test_a_mixture_holds_mixture_unit_supervised_tokens(tokenizer):
@@ -329,7 +329,7 @@ def test_a_mixture_holds_mixture_unit_supervised_tokens(tokenizer):
     assert list(data.sources) == ["long", "short"]
     counts = [source.counts for source in data.sources.values()]
     assert counts[0].min() > 5 * counts[1].max(), "a conversation a row, so rows differ in what they teach"
-    plan = Plan(steps=100, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    plan = Plan(steps=100, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, row_tokens=CONTEXT)
     sources, rows = data.plan(plan, seed=0).order.rows(0, 800)
     read = np.array([counts[source][row] for source, row in zip(sources, rows, strict=True)])
     assert np.abs(np.cumsum(read * (sources == 0)) - 0.25 * np.cumsum(read)).max() <= counts[0].max()
@@ -343,7 +343,7 @@ def test_a_mixture_counts_examples_if_its_unit_is_examples(tokenizer):
     held = [np.diff(source.packing.row_offsets) for source in data.sources.values()]
     assert held[0].mean() < held[1].mean() / 3
     steps = 50
-    plan = Plan(steps=steps, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    plan = Plan(steps=steps, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, row_tokens=CONTEXT)
     planned = data.plan(plan, seed=0)
     read = np.array([held[source][row] for source, row in zip(*planned.order.rows(0, steps * 8), strict=True)])
     sources, _ = planned.order.rows(0, steps * 8)
@@ -432,7 +432,7 @@ def test_what_a_source_left_out_is_reported(tokenizer):
 
 def test_a_weight_for_no_source_is_refused_with_what_was_meant(tokenizer):
     data = opened(random_talks(30), tokenizer, mixture=Weights({"conversation": 1}))
-    plan = Plan(steps=1, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, context=CONTEXT)
+    plan = Plan(steps=1, rows_per_step=8, rows_per_device=8, accumulate=1, devices=1, row_tokens=CONTEXT)
     with pytest.raises(
         ValueError, match=r"data\.mixture\.weights\.conversation: no such source; did you mean conversations"
     ):

@@ -28,7 +28,7 @@ class Ragged(RowSource):
 def planned(sources, *, steps=100, rows=8, seed=0, mixture=None, max_epochs=None, excess="refuse") -> DataPlan:
     """A plan for sources made of nothing but the lengths of their rows."""
     parts = {name: Ragged(counts) for name, counts in sources.items()}
-    plan = Plan(steps=steps, rows_per_step=rows, rows_per_device=rows, accumulate=1, devices=1, context=CONTEXT)
+    plan = Plan(steps=steps, rows_per_step=rows, rows_per_device=rows, accumulate=1, devices=1, row_tokens=CONTEXT)
     return Rows(parts, tokenizer=None, mixing=Mixing(mixture, max_epochs, excess)).plan(plan, seed=seed)
 
 

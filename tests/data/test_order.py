@@ -103,7 +103,7 @@ def step_rows(order, sources, ranks, rows_per_device, step):
         rows_per_device=rows_per_device,
         accumulate=16 // ranks // rows_per_device,
         devices=ranks,
-        context=4,
+        row_tokens=4,
     )
     seen, denominators = [], set()
     for rank in range(ranks):

@@ -40,7 +40,7 @@ def of(path, **more) -> PretrainingData:
 
 
 def plan_of(steps: int, rows: int = 8, context: int = CONTEXT) -> Plan:
-    return Plan(steps=steps, rows_per_step=rows, rows_per_device=rows, accumulate=1, devices=1, context=context)
+    return Plan(steps=steps, rows_per_step=rows, rows_per_device=rows, accumulate=1, devices=1, row_tokens=context)
 
 
 def expected(kind: str, *, held_out: bool) -> list[Document]:

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lm.model import Attention, ReLUSquared, SwiGLU, Transformer, initialize
 
@@ -122,3 +123,35 @@ def test_default_hidden_sizes_cost_about_the_same():
     assert SwiGLU(192).gate.out_features == 512
     assert SwiGLU(256).gate.out_features == 704
     assert ReLUSquared(256).up.out_features == 1024
+
+
+def pair_row(sides: list[torch.Tensor], padding: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """One row of whole documents and padding, and the document of each token."""
+    tokens = torch.cat([*sides, torch.zeros(padding, dtype=torch.int64)])
+    documents = torch.cat([torch.full((len(side),), number) for number, side in enumerate(sides)])
+    return tokens[None], torch.cat([documents, torch.full((padding,), -1)])[None]
+
+
+def test_a_row_of_documents_is_wider_than_the_context_and_each_reads_as_it_does_alone():
+    model = build().double().eval()
+    prompt, chosen, rejected = torch.arange(1, 9), torch.arange(9, 17), torch.arange(20, 24)
+    sides = [torch.cat([prompt, chosen]), torch.cat([prompt, rejected]), torch.arange(30, 31)]
+    tokens, documents = pair_row(sides, padding=3)
+    assert tokens.shape[1] == 2 * model.context
+    logits, start = model(tokens, documents=documents)[0], 0
+    for side in sides:
+        alone = model(side[None])[0]
+        torch.testing.assert_close(logits[start : start + len(side)], alone, atol=1e-12, rtol=0)
+        start += len(side)
+
+
+def test_a_wide_row_runs_on_fake_tensors_and_compiled():
+    tokens, documents = pair_row([torch.arange(1, 17), torch.arange(1, 13)], padding=4)
+    model = build().eval()
+    expected = model(tokens, documents=documents)
+    for block in model.blocks:
+        block.forward = torch.compile(block.forward, backend="eager", fullgraph=True)
+    torch.testing.assert_close(model(tokens, documents=documents), expected)
+    with FakeTensorMode():
+        wide = torch.zeros(2, 32, dtype=torch.int64)
+        assert build()(wide, documents=wide).shape == (2, 32, 40)

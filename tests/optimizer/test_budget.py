@@ -4,7 +4,7 @@ from lm.optimizer import Budget
 
 
 def plan(budget, *, context=256, devices=1, rows=1000, parameters=10_000):
-    return budget.plan(context=context, devices=devices, rows=rows, parameters=parameters)
+    return budget.plan(row_tokens=context, devices=devices, rows=rows, parameters=parameters)
 
 
 def test_every_length_gives_steps():
@@ -28,7 +28,7 @@ def test_auto_takes_the_largest_number_of_rows_that_divides():
 
 
 def test_a_batch_that_does_not_divide_is_refused_with_the_nearest_that_does():
-    with pytest.raises(ValueError, match=r"batch_tokens=30000 .* 2 devices × 8 rows × 256 context: try 28672 or 32768"):
+    with pytest.raises(ValueError, match=r"batch_tokens=30000 .* 2 devices × 8 rows × 256 tokens: try 28672 or 32768"):
         plan(Budget(batch_tokens=30_000, steps=1, rows_per_device=8), devices=2)
     with pytest.raises(ValueError, match=r"try 256$"):
         plan(Budget(batch_tokens=100, steps=1))

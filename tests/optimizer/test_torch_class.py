@@ -76,8 +76,8 @@ def test_memory_is_estimated_with_any_class(name):
         return module
 
     found = estimate_footprint(
-        lambda: build(32, 1, 64, context=8), with_class, rows=1, targets=8, separate_documents=True, accumulate=1,
-        precision="32-true",
+        lambda: build(32, 1, 64, context=8), with_class, rows=1, row_tokens=8, targets=8, separate_documents=True,
+        accumulate=1, precision="32-true",
     )  # fmt: skip
     assert found.parts["weights"] > 0
     assert (found.parts["optimizer"] > 0) == (name != "SGD")

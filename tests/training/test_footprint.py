@@ -20,7 +20,9 @@ SIZES = {"wide": (128, 2, 400), "deep": (64, 5, 300), "wordy": (64, 2, 3000)}  #
 def output(size: tuple[int, int, int], *, rows: int = 2, accumulate: int = 1, precision: str = "32-true", **options):
     supervised = {"targets": rows * 64, "separate_documents": True, **options}
     made = partial(build, *size, context=64)
-    return estimate_footprint(made, objective, rows=rows, accumulate=accumulate, precision=precision, **supervised)
+    return estimate_footprint(
+        made, objective, rows=rows, row_tokens=64, accumulate=accumulate, precision=precision, **supervised
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -96,6 +98,7 @@ def test_the_estimate_is_within_15_percent_of_the_measured_peak(chosen):
         partial(build, dim, layers, vocabulary, context=context),
         objective,
         rows=rows,
+        row_tokens=context,
         targets=rows * context,
         separate_documents=True,
         accumulate=accumulate,
