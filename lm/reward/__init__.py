@@ -8,6 +8,7 @@ from lm.reward.pattern import Pattern
 from lm.reward.reward import Answer, AnswerReward, Reward, RewardSum, Scores
 from lm.reward.scored_text import ScoredText, Scorer
 from lm.reward.tags import AfterThoughts, TagFormat, Tagged
+from lm.reward.unit_tests import UnitTests
 
 __all__ = [
     "AfterThoughts",
@@ -25,4 +26,5 @@ __all__ = [
     "Scores",
     "TagFormat",
     "Tagged",
+    "UnitTests",
 ]
