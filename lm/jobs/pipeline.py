@@ -6,7 +6,6 @@ from typing import Any
 
 from lm.bounds import Positive
 from lm.progress import Console
-from lm.run.manifest import LENGTH_KEYS
 
 PRETRAINING, TUNING = 0.62, 0.28  # shares of the minutes that are left after tokenizer and corpus
 
@@ -23,7 +22,7 @@ def pipeline(
     name: str = "default",
     root: str = "outputs",
     restart: bool = False,
-    minutes: Positive | None = None,
+    minutes: Positive = 10.0,
 ) -> None:
     """Run the stages in order. Each is a named run: complete ones are skipped, an interrupted one resumes.
 
@@ -40,30 +39,26 @@ def pipeline(
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
-            that fit, in place of their budgets. Of what tokenizer and corpus leave, 62 % is for pretraining, 28 % for
-            tuning, and 10 % for the stages after them, which take the time they need. null keeps the budgets.
+            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining,
+            28 % for tuning, and 10 % for the stages after them, which take the time they need.
     """
     started_at = perf_counter()
     console = Console("pipeline")
     for stage in (tokenizer, corpus):
         stage()
-    if minutes is None:
-        pretrain()
-        instruct()
-    else:
-        console.line(f"minutes={minutes:g} sets the lengths of pretraining and tuning, in place of their budgets")
-        later = 1.0 - PRETRAINING
-        for train, share, of in ((pretrain, PRETRAINING, 1.0), (instruct, TUNING, later)):
-            left = minutes - (perf_counter() - started_at) / 60
-            train(_budget(share * minutes, remaining=max(0.0, left) * share / of))
+    later = 1.0
+    for train, share in ((pretrain, PRETRAINING), (instruct, TUNING)):
+        left = max(0.0, minutes - (perf_counter() - started_at) / 60)
+        train({"budget.remaining": left * share / later})  # no other budget than one of minutes reads it
+        later -= share
     for stage in (evaluate, evaluate_answers):
         stage()
     console.block("── what the pretrained model writes ".ljust(80, "─"))
     generate()
     console.block("── what the tuned model answers ".ljust(80, "─"))
     chat()
-    minutes, seconds = divmod(round(perf_counter() - started_at), 60)
-    console.line(f"complete in {minutes} min {seconds:02d} s; the results:", before="\n")
+    whole, seconds = divmod(round(perf_counter() - started_at), 60)
+    console.line(f"complete in {whole} min {seconds:02d} s; the results:", before="\n")
     places = {
         f"{root}/tokenizer/{name}": "tokenizer.json",
         f"{root}/corpus/{name}": "token shards, training and held out",
@@ -77,12 +72,3 @@ def pipeline(
         console.line(f"{place:<{width}}  {contents}")
     console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
     console.line(f"generate: lm generate model.path={root}/pretrain/{name}")
-
-
-def _budget(minutes: float, *, remaining: float) -> dict[str, float | None]:
-    """Return the overrides that give a stage a length in minutes: its share of the total, and the time left of it.
-
-    The share is a constant, since a run resumes only with the same config; the time left does not count as a change.
-    """
-    lengths = dict.fromkeys(LENGTH_KEYS)
-    return {**lengths, "budget.minutes": round(minutes, 6), "budget.remaining": remaining}

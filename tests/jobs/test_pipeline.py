@@ -27,19 +27,33 @@ def run(monkeypatch, seconds: dict[str, float], **settings) -> dict[str, tuple]:
     return calls
 
 
-def test_without_minutes_every_stage_keeps_its_budget(monkeypatch):
-    assert set(run(monkeypatch, {}).values()) == {()}
-
-
-def test_minutes_are_divided_by_what_the_stages_before_have_left(monkeypatch, capsys):
-    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 6 * 60}, minutes=10)
-    assert "minutes=10 sets the lengths of pretraining and tuning, in place of their budgets" in capsys.readouterr().out
+def test_minutes_are_divided_by_what_the_stages_before_have_left(monkeypatch):
+    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 6 * 60})
     (pretrain,), (instruct,) = calls["pretrain"], calls["instruct"]
-    assert (pretrain["budget.minutes"], instruct["budget.minutes"]) == (6.2, 2.8)  # the same in every start
-    assert pretrain["budget.remaining"] == pytest.approx(0.62 * 9)
-    assert instruct["budget.remaining"] == pytest.approx(0.28 / 0.38 * 3)
-    assert pretrain["budget.tokens"] is pretrain["budget.steps"] is instruct["budget.epochs"] is None
+    assert pretrain == {"budget.remaining": pytest.approx(0.62 * 9)}
+    assert instruct == {"budget.remaining": pytest.approx(0.28 / 0.38 * 3)}
     assert calls["evaluate"] == calls["chat"] == ()
+
+
+def test_the_time_of_a_run_follows_from_the_minutes_of_all_stages():
+    config = composed("pipeline", "minutes=20")
+    assert config["pretrain"]["budget"]["minutes"] == config["instruct"]["budget"]["minutes"] == 20
+    assert composed("pretrain", "budget=minutes")["budget"]["minutes"] == 10
+
+
+@pytest.mark.parametrize(
+    ("chosen", "lengths"),
+    [
+        ("experiment=minute", ("tokens", "epochs")),
+        ("debug/stages=fast", ("steps", "steps")),
+        ("budget@pretrain.budget=tokens", ("tokens", "minutes")),
+    ],
+)
+def test_a_length_of_its_own_takes_the_place_of_minutes(chosen, lengths):
+    config = composed("pipeline", chosen)
+    for stage, length in zip(("pretrain", "instruct"), lengths, strict=True):
+        assert length in config[stage]["budget"]
+        assert (length == "minutes") == ("minutes" in config[stage]["budget"])
 
 
 def test_a_minute_that_is_over_before_pretraining_leaves_nothing_rather_than_less(monkeypatch):
