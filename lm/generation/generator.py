@@ -69,7 +69,7 @@ class Generator:
         prompts: Sequence[Sequence[int]],
         *,
         sampling: Sampling,
-        max_tokens: int,
+        max_tokens: int | Sequence[int],
         stop: Sequence[str] = (),
         stop_tokens: Sequence[int] | None = None,
         seed: int = 0,
@@ -79,7 +79,7 @@ class Generator:
         Args:
             prompts: Token ids of each prompt; of one longer than the context only the end is read.
             sampling: How tokens are chosen.
-            max_tokens: Maximum number of tokens of each completion.
+            max_tokens: Maximum number of tokens of each completion, one for all or one for each.
             stop: Strings that end a completion.
             stop_tokens: Token ids that end a completion; None means the end of the document.
             seed: Seed of the random draws; each row has its own stream.
@@ -99,13 +99,14 @@ class Generator:
         self,
         prompts: Sequence[Sequence[int]],
         *,
-        max_tokens: int,
+        max_tokens: int | Sequence[int],
         stop: Sequence[str],
         stop_tokens: Sequence[int] | None,
     ) -> list[Continuation]:
         """Check the arguments and begin a continuation of each prompt."""
-        if max_tokens < 0:
-            raise ValueError(f"max_tokens {max_tokens} is below 0: try 200")
+        limits = [max_tokens] * len(prompts) if isinstance(max_tokens, int) else [*max_tokens]
+        if min(limits, default=0) < 0 or (isinstance(max_tokens, int) and max_tokens < 0):
+            raise ValueError(f"max_tokens {min(limits, default=max_tokens)} is below 0: try 200")
         for row, prompt in enumerate(prompts):
             foreign = [token for token in prompt if not 0 <= token < self.model.vocab_size]
             if foreign:
@@ -117,12 +118,12 @@ class Generator:
             Continuation(
                 list(prompt) or [self.tokenizer.end_of_document],  # an empty prompt begins a document
                 context=self.model.context,
-                max_tokens=max_tokens,
+                max_tokens=limit,
                 stop=stop,
                 stop_tokens=[self.tokenizer.end_of_document] if stop_tokens is None else stop_tokens,
                 decode_bytes=self.tokenizer.decode_bytes,
             )
-            for prompt in prompts
+            for prompt, limit in zip(prompts, limits, strict=True)
         ]
 
     def _run(self, continuations: list[Continuation], *, sampling: Sampling, seed: int) -> Iterator[list[str]]:

@@ -1,15 +1,17 @@
 """Chat with a trained model in the terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
+from lm.bounds import Count
 from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat_input import HELP, as_utf8, next_entry, open_input
 from lm.model import Transformer
 from lm.process.signals import forget_signals
 from lm.tokenizer import Tokenizer
+from lm.tools import Tool, Toolbox
 
 
 class Chat:
@@ -20,11 +22,12 @@ class Chat:
         template: How turns are written as tokens.
         sampling: How tokens are chosen.
         system: System text before the first turn; None for no system turn.
-        max_tokens: Maximum number of tokens of a reply.
+        max_tokens: Maximum number of tokens of a reply; after the result of a tool it begins anew.
         seed: Seed of the random draws of the first reply; each reply has its own.
+        toolbox: Tools that the model may call; None for none.
 
     Raises:
-        ValueError: The system turn leaves no room for a question.
+        ValueError: The system turn leaves no room for a question, or the template has no turn for results of tools.
     """
 
     def __init__(
@@ -36,8 +39,10 @@ class Chat:
         system: str | None = None,
         max_tokens: int = 200,
         seed: int = 0,
+        toolbox: Toolbox | None = None,
     ) -> None:
         self.generator = generator
+        self.toolbox = toolbox
         self.template = template
         self.sampling = sampling
         self.max_tokens = max_tokens
@@ -47,7 +52,9 @@ class Chat:
         self.note = ""  # what the last prompt had to leave out
         context = generator.model.context
         self.max_prompt = context - min(max_tokens, context // 2)  # tokens, which leave a reply room
-        shortest = len(template.prompt([*self.opening, Message("user", "")], generator.tokenizer))
+        if toolbox is not None:
+            _check_tool_turn(template, generator.tokenizer)
+        shortest = len(self._prompt([Message("user", "")]))
         if shortest > self.max_prompt:
             raise ValueError(
                 f"system and its special tokens take {shortest} tokens, but of the model's context of {context} a "
@@ -59,8 +66,23 @@ class Chat:
         self.turns = []
 
     def reply(self, content: str) -> Iterator[str]:
-        """Yield the model's answer in pieces. If the caller stops early, what came so far is kept as the turn."""
+        """Yield the model's answer in pieces. If the caller stops early, what came so far is kept as the turn.
+
+        An answer that calls tools goes on after their results, which are shown in lines of their own.
+        """
         self.turns.append(Message("user", content))
+        called = 0
+        while True:
+            yield from self._answer()
+            results = self.toolbox.results(self.turns[-1].content, called=called) if self.toolbox else []
+            if not results or called >= self.toolbox.max_calls:
+                return
+            called += len(results)
+            self.turns += results
+            yield "".join(f"\n({result.content})\n" for result in results)
+
+    def _answer(self) -> Iterator[str]:
+        """Yield one turn of the model in pieces, and keep it."""
         prompt = self._fit()
         received: list[str] = []
         try:
@@ -80,22 +102,42 @@ class Chat:
     def _fit(self) -> list[int]:
         """The prompt, shortened until a reply has room: first by the oldest turns, then by the start of the last."""
         before, self.note = len(self.turns), ""
-        prompt = self._prompt()
-        while len(prompt) > self.max_prompt and len(self.turns) > 1:
-            self.turns = self.turns[2:]  # a question and its answer
-            prompt = self._prompt()
+        prompt = self._prompt(self.turns)
+        while len(prompt) > self.max_prompt and (start := self._second_question()):
+            self.turns = self.turns[start:]  # a question, its answer, and what tools returned
+            prompt = self._prompt(self.turns)
         if len(self.turns) < before:
             self.note = f"{before - len(self.turns)} earlier turns no longer fit into the context and were dropped"
         if len(prompt) > self.max_prompt:
-            tokenizer = self.generator.tokenizer
-            tokens = tokenizer.encode(self.turns[-1].content)[len(prompt) - self.max_prompt :]
-            self.turns[-1] = Message("user", tokenizer.decode(tokens).lstrip("\N{REPLACEMENT CHARACTER}"))
-            self.note = "the beginning of your message does not fit into the context and was dropped"
-            prompt = self._prompt()
+            tokenizer, last = self.generator.tokenizer, self.turns[-1]
+            tokens = tokenizer.encode(last.content)[len(prompt) - self.max_prompt :]
+            self.turns[-1] = Message(last.role, tokenizer.decode(tokens).lstrip("\N{REPLACEMENT CHARACTER}"))
+            what = "your message" if last.role == "user" else "the tool's result"
+            self.note = f"the beginning of {what} does not fit into the context and was dropped"
+            prompt = self._prompt(self.turns)
         return prompt
 
-    def _prompt(self) -> list[int]:
-        return self.template.prompt([*self.opening, *self.turns], self.generator.tokenizer)
+    def _second_question(self) -> int:
+        """The place of the second question among the turns; 0 if there is none."""
+        return next((n for n, turn in enumerate(self.turns) if n and turn.role == "user"), 0)
+
+    def _prompt(self, turns: Sequence[Message]) -> list[int]:
+        messages, tools = [*self.opening, *turns], ()
+        if self.toolbox is not None:
+            messages, tools = self.toolbox.told(messages, self.template)
+        return self.template.prompt(messages, self.generator.tokenizer, tools=tools)
+
+
+def _check_tool_turn(template: Template, tokenizer: Tokenizer) -> None:
+    """Refuse tools with a template that has no turn for their results."""
+    turns = [Message(role, "x") for role in ("user", "assistant", "tool")]
+    try:
+        template.prompt(turns, tokenizer)
+    except ValueError as error:
+        raise ValueError(
+            f"tools: the model's template cannot write the result of a tool ({error}); train and chat with one that "
+            "can, as conversation@data.template=chatml and conversation@template=chatml"
+        ) from None
 
 
 def chat(
@@ -109,6 +151,8 @@ def chat(
     max_tokens: int = 200,
     seed: int = 0,
     recorded: RecordedTemplate | None = None,
+    tools: Mapping[str, Tool] | None = None,
+    max_calls: Count = 8,
 ) -> None:
     """Answer one message, or what is typed, pasted or piped in.
 
@@ -125,6 +169,8 @@ def chat(
         max_tokens: Maximum number of tokens of a reply.
         seed: Seed of the random draws.
         recorded: The template that the model's run recorded.
+        tools: Tools that the model may call, by a name of yours; null for none. The template needs a tool turn.
+        max_calls: Most calls of tools in one answer.
     """
     recorded = recorded or RecordedTemplate(None)
     conversation = Chat(
@@ -134,6 +180,7 @@ def chat(
         system=system,
         max_tokens=max_tokens,
         seed=seed,
+        toolbox=Toolbox([*tools.values()], max_calls=max_calls) if tools else None,
     )
     if recorded.file is not None and not recorded.file.is_file():
         path = recorded.file.parent

@@ -53,8 +53,7 @@ def _run_program(code: str, module: types.ModuleType) -> None:
             [each for each in told.stack if os.path.dirname(each.filename) != OURS]
         )
         sys.stderr.write("".join(told.format()))
-        sys.stderr.flush()
-        os._exit(1)
+        sys.exit(1)
 
 
 def _serve(request: dict, peer, failure: type) -> None:

@@ -208,3 +208,13 @@ def test_of_an_overlong_prompt_the_end_is_read(generator):
 def test_a_foreign_token_is_refused(generator):
     with pytest.raises(ValueError, match=r"prompt 1 contains token 999.*vocabulary has 257"):
         generator.generate([[1], [999]], sampling=GREEDY, max_tokens=5)
+
+
+def test_each_row_may_have_its_own_limit_and_keeps_its_text():
+    generator = Generator(build(), ByteTokenizer())
+    options = {"sampling": LIVELY, "seed": 3, "stop_tokens": []}
+    free = generator.generate([PROMPTS[0]] * 3, max_tokens=20, **options)
+    limited = generator.generate([PROMPTS[0]] * 3, max_tokens=[5, 0, 20], **options)
+    assert [each.tokens for each in limited] == [free[0].tokens[:5], [], free[2].tokens]
+    with pytest.raises(ValueError, match="max_tokens -1 is below 0"):
+        generator.generate([PROMPTS[0]] * 2, max_tokens=[3, -1], **options)

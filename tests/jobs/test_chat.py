@@ -11,6 +11,7 @@ from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat import Chat, chat
 from lm.model import Attention, SwiGLU, Transformer, initialize
+from lm.tools import Calculator, Toolbox
 
 CONTEXT = 96
 NUCLEUS = Sampling(temperature=0.7, top_k=26)
@@ -227,3 +228,61 @@ def test_questions_are_asked_one_by_one_where_there_is_no_message(capsys, monkey
         f"you   hello\nmodel {reply}\nyou   hello\n      you\nmodel {other}\n"
     )
     assert printed(capsys, monkeypatch, "", message="hello", questions=lambda: ["other"]) == f"{reply}\n"
+
+
+class Scripted(Recorder):
+    """Says what it is told to, turn by turn."""
+
+    def __init__(self, *texts) -> None:
+        super().__init__(build(), ByteTokenizer())
+        self.texts = [*texts]
+        self.model.context = 700
+
+    def stream(self, prompt, **options) -> Iterator[str]:
+        self.prompts.append(self.tokenizer.decode(prompt))
+        yield from self.texts.pop(0)
+
+
+CALL = '{"name": "calculator", "arguments": {"expression": "6 * 7"}}'
+
+
+def with_calculator(*texts, **changes) -> Chat:
+    settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
+    toolbox = Toolbox([Calculator()], max_calls=2)
+    return Chat(Scripted(*texts), toolbox=toolbox, **(settings | changes))
+
+
+def test_a_call_of_a_tool_is_answered_and_the_reply_goes_on():
+    talk = with_calculator(CALL, "It is 42.", "yes")
+    assert "".join(talk.reply("6 * 7?")) == f"{CALL}\n(42)\nIt is 42."
+    assert [turn.role for turn in talk.turns] == ["user", "assistant", "tool", "assistant"]
+    assert talk.generator.prompts[0].startswith('s:Tools:\n{"name": "calculator"')
+    assert talk.generator.prompts[1].endswith(f"u:6 * 7?a:{CALL}t:42a:")
+    assert "".join(talk.reply("sure?")) == "yes"
+
+
+def test_calls_in_one_reply_are_limited():
+    talk = with_calculator(CALL, CALL, CALL, "no more")
+    assert "".join(talk.reply("6 * 7?")).count("(42)") == 2
+    assert talk.generator.texts == ["no more"]
+
+
+def test_old_questions_are_dropped_with_the_results_of_their_tools():
+    talk = with_calculator(CALL, "It is 42.", CALL, "It is 42.", "end")
+    talk.max_prompt = 400
+    for _ in range(2):
+        "".join(talk.reply("x" * 60))
+    "".join(talk.reply("last"))
+    assert talk.turns[0].role == "user"
+    assert "earlier turns no longer fit" in talk.note
+
+
+def test_tools_need_a_template_with_a_tool_turn():
+    class WithoutTools(Letters):
+        def prompt(self, messages, tokenizer, *, tools=()):
+            if any(message.role == "tool" for message in messages):
+                raise ValueError("turn 3: this template has no tool turn")
+            return super().prompt(messages, tokenizer)
+
+    with pytest.raises(ValueError, match=r"^tools: the model's template cannot write .*template=chatml"):
+        with_calculator(template=WithoutTools())
