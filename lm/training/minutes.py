@@ -102,6 +102,6 @@ def describe_length(budget: Budget, pace: Pace, *, steps: int, tokens: int) -> s
     """Return a line on what was measured and chosen, and how another machine repeats it."""
     validation = f", {pace.validation:.2g} s per validation" if pace.validation else ""
     return (
-        f"budget.minutes={budget.seconds / 60:.3g}: {pace.step:.2g} s per step{validation}: {scaled(tokens)} tokens in {steps} "
-        f"steps; elsewhere the same run is budget=tokens budget.tokens={tokens}"
+        f"budget.minutes={budget.seconds / 60:.3g}: {pace.step:.2g} s per step{validation}: {scaled(tokens)} tokens in "
+        f"{steps} steps; elsewhere the same run is budget=tokens budget.tokens={tokens}"
     )
