@@ -50,6 +50,10 @@ def test_only_what_one_tag_contains_is_scored(text, expected):
     assert Tagged(ExactAnswer())([Answer(text=text, reference="7")]) == [expected]
 
 
+def test_a_tag_that_is_opened_twice_names_no_answer():
+    assert Tagged(NumericAnswer())([Answer(text="<answer>6 <answer>7</answer>", reference="7")]) == [0]
+
+
 def test_what_the_inner_reward_cannot_score_stays_unscorable():
     tagged = Tagged(NumericAnswer())
     assert tagged.needs_reference
