@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lm.generation.continuation import Continuation
-from lm.generation.sampling import Sampling, sample_tokens
+from lm.generation.sampling import Sampling, chosen_log_probabilities, sample_tokens
 from lm.model import Cache, Transformer
 from lm.tokenizer import Tokenizer
 
@@ -26,11 +26,14 @@ class Completion:
         text: The text, without stop token and stop string.
         tokens: All generated token ids, those of the stop token or stop string included.
         reason: Why it ended: `stop_token`, `stop_string` or `length`.
+        log_probabilities: Log-probability of each token in the distribution that it was drawn from; empty unless asked
+            for.
     """
 
     text: str
     tokens: list[int]
     reason: str
+    log_probabilities: tuple[float, ...] = ()
 
 
 class Generator:
@@ -73,6 +76,8 @@ class Generator:
         stop: Sequence[str] = (),
         stop_tokens: Sequence[int] | None = None,
         seed: int = 0,
+        generators: Sequence[torch.Generator] | None = None,
+        log_probabilities: bool = False,
     ) -> list[Completion]:
         """Continue each prompt, as one batch.
 
@@ -83,6 +88,8 @@ class Generator:
             stop: Strings that end a completion.
             stop_tokens: Token ids that end a completion; None means the end of the document.
             seed: Seed of the random draws; each row has its own stream.
+            generators: A generator of the draws of each row, in place of those that follow from seed and place.
+            log_probabilities: Whether completions have the log-probabilities of their tokens.
 
         Returns:
             A completion of each prompt, in order.
@@ -91,9 +98,13 @@ class Generator:
             ValueError: A token is outside the model's vocabulary, or `max_tokens` is negative.
         """
         continuations = self._continuations(prompts, max_tokens=max_tokens, stop=stop, stop_tokens=stop_tokens)
-        for _ in self._run(continuations, sampling=sampling, seed=seed):
+        scores: list[list[float]] | None = [[] for _ in prompts] if log_probabilities else None
+        for _ in self._run(continuations, sampling=sampling, seed=seed, generators=generators, scores=scores):
             pass
-        return [Completion("".join(each.pieces), each.tokens, each.reason) for each in continuations]
+        return [
+            Completion("".join(each.pieces), each.tokens, each.reason, tuple(scores[row]) if scores else ())
+            for row, each in enumerate(continuations)
+        ]
 
     def _continuations(
         self,
@@ -126,9 +137,18 @@ class Generator:
             for prompt, limit in zip(prompts, limits, strict=True)
         ]
 
-    def _run(self, continuations: list[Continuation], *, sampling: Sampling, seed: int) -> Iterator[list[str]]:
-        """Generate until every row has ended; yield the pieces of text of each step."""
-        generators = [_random_generator(seed, row) for row in range(len(continuations))]
+    def _run(
+        self,
+        continuations: list[Continuation],
+        *,
+        sampling: Sampling,
+        seed: int = 0,
+        generators: Sequence[torch.Generator] | None = None,
+        scores: list[list[float]] | None = None,
+    ) -> Iterator[list[str]]:
+        """Generate until every row has ended; yield the pieces of text of each step, and fill `scores` if given."""
+        if generators is None:
+            generators = [random_generator(seed, row) for row in range(len(continuations))]
         active = [row for row, continuation in enumerate(continuations) if not continuation.reason]
         cache = None
         while active:
@@ -139,6 +159,10 @@ class Generator:
                 chosen = sample_tokens(
                     logits, sampling=sampling, generators=[generators[row] for row in active], seen=seen
                 )
+                if scores is not None:
+                    found = chosen_log_probabilities(logits, chosen, sampling=sampling, seen=seen)
+                    for row, score in zip(active, found.tolist(), strict=True):
+                        scores[row].append(score)
             pieces = [continuation.append(token) for continuation, token in zip(batch, chosen.tolist(), strict=True)]
             unfinished = [place for place, continuation in enumerate(batch) if not continuation.reason]
             if unfinished and len(unfinished) < len(active):
@@ -168,9 +192,9 @@ class Generator:
         return F.linear(features[:, -1], self.model.output_weight), cache
 
 
-def _random_generator(seed: int, row: int) -> torch.Generator:
-    """A generator of the row's own. Hashed, because torch's CPU generator only uses 32 bits of a seed."""
-    digest = hashlib.blake2b(f"{seed}:{row}".encode(), digest_size=4).digest()
+def random_generator(*numbers: int) -> torch.Generator:
+    """Return the generator of (seed, row, …). Hashed, because torch's CPU generator only uses 32 bits of a seed."""
+    digest = hashlib.blake2b(":".join(map(str, numbers)).encode(), digest_size=4).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest))
 
 

@@ -92,3 +92,41 @@ def truncated_distribution(logits: Tensor, *, sampling: Sampling) -> tuple[Tenso
         before = probabilities.cumsum(-1) - probabilities  # reached by more likely tokens
         probabilities = torch.where(before < sampling.top_p, probabilities, 0)
     return probabilities, tokens
+
+
+def chosen_log_probabilities(
+    logits: Tensor,  # N V
+    tokens: Tensor,  # N
+    *,
+    sampling: Sampling,
+    seen: Tensor | None = None,  # N V
+) -> Tensor:  # N
+    """Return the log-probability of each token in the distribution that `sample_tokens` draws from, with gradient.
+
+    Generation and training both take it from here. A token that the filter drops, as it may once the weights have
+    changed, counts as kept.
+
+    Args:
+        logits: Logits of the token's place, N V.
+        tokens: Token ids, N.
+        sampling: How tokens are chosen; greedy gives 0.
+        seen: True for tokens that the row already contained; None for no repetition penalty.
+
+    Returns:
+        In fp32, or fp64 for such logits, N.
+    """
+    logits = kept_logits(logits, tokens, sampling=sampling, seen=seen)
+    return logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+
+
+def kept_logits(logits: Tensor, tokens: Tensor, *, sampling: Sampling, seen: Tensor | None = None) -> Tensor:
+    """Return the tempered logits, -inf where top-k or top-p drops a token, unless it is the chosen one: N V."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    logits = penalize_repetition(logits, seen=seen, penalty=sampling.repetition_penalty)
+    if sampling.temperature == 0:
+        return torch.full_like(logits, -torch.inf).scatter(-1, tokens[:, None], 0.0)
+    if sampling.top_k is not None or sampling.top_p < 1:
+        probabilities, order = truncated_distribution(logits.detach(), sampling=sampling)
+        kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, probabilities > 0)
+        logits = logits.masked_fill(~kept.scatter(-1, tokens[:, None], True), -torch.inf)
+    return logits / sampling.temperature

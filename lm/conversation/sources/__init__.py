@@ -1,10 +1,10 @@
 """Sources of conversations: one reader for each common layout of instruction data."""
 
+from lm.conversation.sources.bit_parity import Parity
 from lm.conversation.sources.detected_layout import DetectedLayout
 from lm.conversation.sources.letters import Letters
 from lm.conversation.sources.message_lists import AlternatingTexts, MessageLists
 from lm.conversation.sources.message_trees import MessageTrees
-from lm.conversation.sources.parity import Parity
 from lm.conversation.sources.python_conversations import PythonConversations
 from lm.conversation.sources.question_answers import QuestionAnswers
 from lm.conversation.sources.records import HubDataset
