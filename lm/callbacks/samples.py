@@ -58,7 +58,8 @@ class Replies(Callback):
     """Reply to a few prompts at each validation, in the chat template of the data, and append to samples.txt.
 
     A mark after each reply says whether the model ended its turn, which is what a model learns first. A prompt that
-    does not fit the context is reported in place of a reply.
+    does not fit the context is reported in place of a reply. Where validation answers prompts itself, as in
+    reinforcement learning, its answers are appended with their rewards.
 
     Args:
         prompts: User messages, each of a conversation of its own; null takes questions of held-out conversations.
@@ -84,6 +85,9 @@ class Replies(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         prompts = _prompts(self.prompts, trainer)
         if not trainer.is_global_zero or not prompts:
+            return
+        if self.prompts is None and pl_module.replies:  # validation has answered, and rewards have scored
+            _append(trainer, pl_module.replies)
             return
         rows = trainer.datamodule.data_plan.rows
         tokenizer, template = rows.tokenizer, rows.template or RoleTokenTemplate()

@@ -120,10 +120,11 @@ def train(
     started_at, cost = perf_counter(), model_cost(network)
     validations = validations if rows.validation else 0
     row_tokens = data.row_tokens(network.context)
-    length = fix_length(run, length, setup, rows, validations=validations)
+    length = fix_length(run, length.in_tokens(row_tokens), setup, rows, row_tokens=row_tokens, validations=validations)
     plan = length.plan(row_tokens=row_tokens, devices=setup.devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     module = setup.objective(model=network, steps=plan.steps, kinds=rows.kinds)
+    module.begin(rows, seed=seed)
     check_callbacks(callbacks, module.metric_names if validations else [])
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **setup.source.fingerprint()}
     inputs |= length_input(run, budget, length)

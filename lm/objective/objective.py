@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning import LightningModule
@@ -78,6 +78,22 @@ class Objective(LightningModule, ABC):
     @abstractmethod
     def summed_loss(self, batch: Batch) -> Tensor:
         """Return the loss summed over everything that `batch.denominator` counts; a scalar, 0 for an empty batch."""
+
+    def begin(self, rows: Any, *, seed: int) -> None:
+        """Take from the opened rows what batches do not carry, before the first step; called once by whoever trains.
+
+        Args:
+            rows: `lm.data.Rows`.
+            seed: Seed of the run, for draws that follow from (seed, step, row).
+
+        Raises:
+            ValueError: The rows are not what the objective needs.
+        """
+
+    @property
+    def replies(self) -> Sequence[str]:
+        """Answers that the last validation generated, as text, on the first rank; the samples of a run take them."""
+        return ()
 
     def prepare_step(self, batches: list[Batch]) -> list[Batch]:
         """Return this rank's micro-batches of the next optimizer step, prepared, before the first of them is trained.

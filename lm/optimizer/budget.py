@@ -32,7 +32,8 @@ class Budget:
 
     Args:
         batch_tokens: Tokens of one optimizer step, whatever the number of devices: the global batch. A multiple of
-            devices × rows_per_device × tokens of a row: the context, and for pairs twice that.
+            devices × rows_per_device × tokens of a row: the context, and for pairs twice that. null with batch_rows.
+        batch_rows: The same in rows, as prompts of reinforcement learning; a multiple of devices × rows_per_device.
         tokens: Length in tokens, padding included. Exactly one length is set, tokens, steps, epochs or
             tokens_per_parameter: another one is chosen as budget=steps budget.steps=1000, not added to this.
         steps: Length in optimizer steps.
@@ -52,7 +53,8 @@ class Budget:
     def __init__(
         self,
         *,
-        batch_tokens: int,
+        batch_tokens: int | None = None,
+        batch_rows: int | None = None,
         tokens: int | None = None,
         steps: int | None = None,
         epochs: float | None = None,
@@ -74,12 +76,19 @@ class Budget:
             raise ValueError(
                 f"a budget has exactly one of {', '.join(lengths)}; given: {named}. Set one and the others to null"
             )
-        for name, value in {**given, "batch_tokens": batch_tokens}.items():
+        sizes = {"batch_tokens": batch_tokens, "batch_rows": batch_rows}
+        batch = {name: value for name, value in sizes.items() if value is not None}
+        if len(batch) != 1:
+            raise ValueError(
+                "a budget has one of batch_tokens and batch_rows: set budget.batch_tokens=4096 or budget.batch_rows=16 "
+                "with budget.batch_tokens=null"
+            )
+        for name, value in {**given, **batch}.items():
             if value <= 0:
                 raise ValueError(f"budget.{name}={value}: must be more than 0")
         if rows_per_device != "auto" and rows_per_device < 1:
             raise ValueError(f"budget.rows_per_device={rows_per_device}: must be at least 1, or auto")
-        self.batch_tokens = batch_tokens
+        self.batch_tokens, self.batch_rows = batch_tokens, batch_rows
         self.length, self.amount = next(iter(given.items()))
         self.remaining = remaining
         self.rows_per_device = rows_per_device
@@ -93,7 +102,19 @@ class Budget:
 
     def of_tokens(self, tokens: int) -> "Budget":
         """Return the budget of the same batches that has a length in tokens."""
-        return Budget(batch_tokens=self.batch_tokens, tokens=tokens, rows_per_device=self.rows_per_device)
+        return Budget(
+            batch_tokens=self.batch_tokens,
+            batch_rows=self.batch_rows,
+            tokens=tokens,
+            rows_per_device=self.rows_per_device,
+        )
+
+    def in_tokens(self, row_tokens: int) -> "Budget":
+        """Return it with its batch in tokens, for rows of `row_tokens`."""
+        if self.batch_rows is None:
+            return self
+        length = {self.length: self.amount, "remaining": self.remaining, "rows_per_device": self.rows_per_device}
+        return Budget(batch_tokens=self.batch_rows * row_tokens, **length)
 
     def plan(self, *, row_tokens: int = 0, devices: int, rows: int, parameters: int, context: int = 0) -> Plan:
         """Plan the run.
@@ -109,6 +130,11 @@ class Budget:
             ValueError: The batch is not a multiple of devices × rows × tokens of a row, or the length is in minutes, of
                 which nobody has fixed the tokens.
         """
+        if self.batch_rows is not None:
+            self._check_rows(devices)
+            return self.in_tokens(row_tokens).plan(
+                row_tokens=row_tokens, devices=devices, rows=rows, parameters=parameters
+            )
         if self.length == "minutes":
             raise ValueError(f"budget.minutes={self.amount}: this job times no steps; set budget=tokens")
         row_tokens = row_tokens or context
@@ -139,3 +165,15 @@ class Budget:
             devices=devices,
             row_tokens=row_tokens,
         )
+
+    def _check_rows(self, devices: int) -> None:
+        """Refuse rows of a step that cannot be dealt out evenly."""
+        per_device = 1 if self.rows_per_device == "auto" else self.rows_per_device
+        unit = devices * per_device
+        if self.batch_rows % unit:
+            below, above = self.batch_rows // unit * unit, ceil(self.batch_rows / unit) * unit
+            nearest = f"{below} or {above}" if below else f"{above}"
+            raise ValueError(
+                f"budget.batch_rows={self.batch_rows} is not a multiple of {devices} devices × {per_device} rows: try "
+                f"{nearest}"
+            )

@@ -47,6 +47,7 @@ def estimate_cost(
     cost = model_cost(model)
     rows = data.sketch(tokenizer=setup.tokenizer, context=model.context)
     row_tokens = data.row_tokens(model.context)
+    budget = budget.in_tokens(row_tokens)
     check_template_loadable(rows.template)
     here = setup.precision(cost.parameters)
     this_machine = measure_machine(devices.accelerator, here)

@@ -32,8 +32,10 @@ def check_fits(setup: Setup, budget: Budget, *, row_tokens: Callable[[int], int]
         return
     outline = setup.outline()
     parameters = sum(weight.numel() for weight in outline.parameters())
+    width = row_tokens(outline.context)
+    budget = budget.in_tokens(width)
     plan = budget.of_tokens(budget.batch_tokens).plan(  # the length does not matter
-        row_tokens=row_tokens(outline.context), devices=setup.devices.count, rows=1, parameters=parameters
+        row_tokens=width, devices=setup.devices.count, rows=1, parameters=parameters
     )
     features = outline.embedding.embedding_dim * len(outline.blocks)
     guess = PER_WEIGHT * parameters + PER_FEATURE * features * plan.rows_per_device * plan.row_tokens

@@ -42,7 +42,7 @@ def length_input(run: Run, given: Budget, fixed: Budget) -> dict[str, str]:
     return {LABEL: str(now)} if now else {}
 
 
-def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, validations: int) -> Budget:
+def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, row_tokens: int, validations: int) -> Budget:
     """Return `budget` in tokens. One of minutes is timed on the first rank: its tokens are those that fit.
 
     Random state stays as it is, so the run is that of a budget in tokens. What ranks exchange is not timed.
@@ -52,6 +52,7 @@ def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, validation
         budget: Length of the run.
         setup: The parts of the run; a network of its own is built and thrown away.
         rows: Rows of the run.
+        row_tokens: Tokens of each, padding included.
         validations: Validations of the run; 0 for none.
 
     Raises:
@@ -70,7 +71,7 @@ def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, validation
         parameters = model_cost(network).parameters
         precision = setup.prepare(network, parameters=parameters)
         step = budget.of_tokens(budget.batch_tokens).plan(
-            context=network.context, devices=devices.count, rows=len(rows), parameters=parameters
+            row_tokens=row_tokens, devices=devices.count, rows=len(rows), parameters=parameters
         )
         made = make_trainer(
             deepcopy(setup.trainer),  # a strategy belongs to one trainer
@@ -83,6 +84,7 @@ def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, validation
             loggers=[],
         )
         module = setup.objective(model=network, steps=1, kinds=rows.kinds)
+        module.begin(rows, seed=0)
 
         def choose() -> int:
             pace = measure_pace(module, rows, step, made, compiles=setup.compute.compile, seconds=budget.seconds)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lm.generation import Generator, Sampling
+from lm.generation import Generator, Sampling, chosen_log_probabilities, random_generator
 from lm.generation.generator import _seen
 from lm.model import Attention, SwiGLU, Transformer
 
@@ -218,3 +218,56 @@ def test_each_row_may_have_its_own_limit_and_keeps_its_text():
     assert [each.tokens for each in limited] == [free[0].tokens[:5], [], free[2].tokens]
     with pytest.raises(ValueError, match="max_tokens -1 is below 0"):
         generator.generate([PROMPTS[0]] * 2, max_tokens=[3, -1], **options)
+
+
+def rescored(
+    model: Transformer, prompt: list[int], tokens: list[int], sampling: Sampling, left: int = 0
+) -> list[float]:
+    """Log-probabilities of a completion in one pass over the row, with padding on the left."""
+    row = torch.tensor([[0] * left + prompt + tokens[:-1]])
+    documents = torch.tensor([[-1] * left + [0] * (row.shape[1] - left)])
+    with torch.no_grad():
+        logits = model(row, documents)[0, -len(tokens) :]
+    return chosen_log_probabilities(logits, torch.tensor(tokens), sampling=sampling).tolist()
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [Sampling(), Sampling(temperature=0.7), Sampling(temperature=1.3, top_k=20), Sampling(top_p=0.9), GREEDY],
+    ids=["plain", "cold", "top k", "top p", "greedy"],
+)
+def test_log_probabilities_of_generation_are_those_of_scoring_again(generator, sampling):
+    prompts = [list(b"hello"), list(b"a"), list(b"the quick")]
+    options = {"sampling": sampling, "max_tokens": [6, 9, 3], "log_probabilities": True, "stop_tokens": [7]}
+    batch = generator.generate(prompts, **options)
+    for prompt, limit, completion in zip(prompts, options["max_tokens"], batch, strict=True):
+        assert len(completion.log_probabilities) == len(completion.tokens) <= limit
+        for left in (0, 3):
+            found = rescored(generator.model, prompt, completion.tokens, sampling, left)
+            assert found == pytest.approx(completion.log_probabilities, abs=1e-4)
+
+
+def test_rows_with_generators_of_their_own_depend_on_neither_place_nor_neighbours(generator):
+    prompts = [list(b"hello"), list(b"a"), list(b"the quick")]
+
+    def texts(rows: list[int]) -> dict[int, list[int]]:
+        made = generator.generate(
+            [prompts[row] for row in rows],
+            sampling=LIVELY,
+            max_tokens=12,
+            generators=[random_generator(5, row) for row in rows],
+        )
+        return {row: each.tokens for row, each in zip(rows, made, strict=True)}
+
+    whole = texts([0, 1, 2])
+    assert texts([2, 0]) | texts([1]) == whole
+    assert whole[0] != generator.generate([prompts[0]], sampling=LIVELY, max_tokens=12, seed=6)[0].tokens
+
+
+def test_a_token_that_the_filter_drops_since_counts_as_kept():
+    logits = torch.tensor([[3.0, 2.0, 1.0, 0.0]], requires_grad=True)
+    found = chosen_log_probabilities(logits, torch.tensor([3]), sampling=Sampling(top_k=1, temperature=0.5))
+    assert found.item() == pytest.approx(-6 - torch.tensor(-6.0).exp().log1p().item(), abs=1e-5)
+    found.backward()
+    assert logits.grad[0, 1:3].tolist() == [0, 0]
+    assert logits.grad[0, 3] > 0 > logits.grad[0, 0]

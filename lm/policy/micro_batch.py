@@ -1,0 +1,53 @@
+"""Rows of prompts and completions, padded on the right, and tables of what is known of each token.
+
+Legend: R completions  W tokens a row  T tokens of a completion
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lm.conversation import Prompt
+from lm.policy.batch import PolicyBatch
+from lm.policy.rollout import Rollout
+
+
+def padded(
+    rollouts: Sequence[Rollout], asked: Sequence[Prompt], *, counts: Sequence[bool], padding: int
+) -> PolicyBatch:
+    """Return the rows of completions. The end token is a target like any other.
+
+    Args:
+        rollouts: Completions, R.
+        asked: All prompts by number.
+        counts: Whether each completion counts in the loss, R; of others nothing is supervised.
+        padding: Token id that fills the end of a row.
+    """
+    rows = [[*asked[each.prompt].tokens, *each.tokens] for each in rollouts]
+    width = max(len(row) for row in rows) - 1
+    lengths = torch.tensor([len(each.tokens) for each in rollouts]) * torch.tensor(counts)
+    starts = torch.tensor([len(asked[each.prompt].tokens) - 1 for each in rollouts])
+    whole = torch.tensor([row + [padding] * (width + 1 - len(row)) for row in rows])  # R W+1
+    columns = torch.arange(width) - starts[:, None]  # R W: which token of the completion the target is
+    return PolicyBatch(
+        tokens=whole[:, :-1],
+        targets=whole[:, 1:],
+        supervised=(columns >= 0) & (columns < lengths[:, None]),
+        denominator=1.0,
+        mask=torch.arange(max(1, int(lengths.max()))) < lengths[:, None],
+    )
+
+
+def table(values: Sequence[Sequence[float]], mask: Tensor) -> Tensor:
+    """Return known values of the tokens of each completion as fp64 R T; 0 outside the mask."""
+    made = torch.zeros(mask.shape, dtype=torch.float64)
+    for row, known in enumerate(values):
+        made[row, : len(known)] = torch.tensor(known, dtype=torch.float64)[: mask.shape[1]]
+    return made.where(mask, 0)
+
+
+def stacked(tables: Sequence[Tensor]) -> Tensor:
+    """Return tables of different widths below each other, the narrower ones filled with 0."""
+    width = max(each.shape[1] for each in tables)
+    return torch.cat([torch.nn.functional.pad(each, (0, width - each.shape[1])) for each in tables])
