@@ -1,6 +1,5 @@
-"""Conversations to train on: which of them, and as validated tokens in plain arrays of five bytes a token."""
+"""Conversations to train on: which of them, and as validated tokens."""
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from heapq import nsmallest
@@ -12,6 +11,7 @@ from lm.config.faults import errors_at
 from lm.conversation import Conversation, EncodedConversation, MaskValidator, Template, reason_of, with_tools_as_text
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split, hash_fraction
+from lm.data.encoded_texts import EncodedTexts
 from lm.data.packing import Packing
 from lm.data.row_source import Documents
 from lm.data.too_long import TooLong, split, truncate
@@ -32,6 +32,8 @@ class SelectedConversations:
         max_examples: Conversations to train on, at most; None for all.
         key: Config key of the source, for messages.
         check: Refuses a conversation that nothing can be learned from.
+        unit: What messages call a conversation.
+        remedy: What to do where most of them are refused.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class SelectedConversations:
         max_examples: int | None,
         key: str,
         check: Callable[[Conversation], None] = Conversation.check,
+        unit: str = "conversation",
+        remedy: str = "choose another layout, as data/conversations=messages",
     ):
         self.source, self.split, self.invalid, self.key, self.check = source, split, invalid, key, check
-        self.max_examples = max_examples
+        self.max_examples, self.unit, self.remedy = max_examples, unit, remedy
         self.left_out: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -68,12 +72,12 @@ class SelectedConversations:
     def _valid(self) -> Iterator[Conversation]:
         kept, counts, first = 0, Counter(), {}
         with errors_at(self.key, self.source):
-            for conversation in track(self.source, label="instruct", unit="conversation"):
+            for conversation in track(self.source, label="data", unit=self.unit):
                 try:
                     self.check(conversation)
                 except ValueError as fault:
                     if self.invalid == "refuse":
-                        raise ValueError(f"{fault} (data.invalid=drop drops such conversations)") from None
+                        raise ValueError(f"{fault} (data.invalid=drop drops such {self.unit}s)") from None
                     reason = reason_of(str(fault).removeprefix(conversation.place))
                     counts[reason] += 1
                     first.setdefault(reason, conversation.place)
@@ -84,8 +88,8 @@ class SelectedConversations:
         if (dropped := sum(found.values())) > kept:
             listed = "; ".join(f"{count} {what}" for what, count in found.items())
             raise ValueError(
-                f"{dropped} of {kept + dropped} conversations of {self.key} cannot be trained "
-                f"on: {listed}; choose another layout, as data/conversations=messages, or repair the file"
+                f"{dropped} of {kept + dropped} {self.unit}s of {self.key} cannot be trained "
+                f"on: {listed}; {self.remedy}, or repair the file"
             )
         self.left_out.update(found)
 
@@ -113,7 +117,7 @@ class EncodedConversations(Documents):
         self.dropped = self.split = self.parts = self.truncated = 0  # conversations; parts of those that were split
         self.rewritten = self.rewritten_parts = 0  # conversations whose answers the template rewrites; their parts
         self.lost_turns = self.lost_targets = 0  # turns lost by splitting and truncation; supervised targets by all
-        self._tokens, self._supervised, self._ends = array("I"), bytearray(), array("q", [0])
+        self.texts = EncodedTexts()
 
     def add(self, conversation: Conversation) -> None:
         """Encode a conversation and validate its mask."""
@@ -136,9 +140,7 @@ class EncodedConversations(Documents):
         return len(encoded.tokens) <= self.context + 1
 
     def _append(self, encoded: EncodedConversation, conversation: Conversation) -> None:
-        self._tokens.extend(encoded.tokens)
-        self._supervised.extend(encoded.supervised)
-        self._ends.append(len(self._tokens))
+        self.texts.append(encoded)
         self.tasks.append(conversation.task)
         self.places.append(conversation.place)
 
@@ -177,22 +179,18 @@ class EncodedConversations(Documents):
     @property
     def lengths(self) -> np.ndarray:
         """Targets of each conversation, supervised or not, int64 [conversations]."""
-        return np.diff(np.array(self._ends)) - 1
+        return self.texts.lengths
 
     @property
     def supervised_targets(self) -> np.ndarray:
         """Supervised targets of each conversation, int64 [conversations]."""
-        before = np.concatenate([[0], np.cumsum(np.frombuffer(self._supervised, dtype=np.uint8), dtype=np.int64)])
-        return np.diff(before[np.array(self._ends)])
+        return self.texts.supervised_targets
 
     def supervised_counts(self, packing: Packing) -> np.ndarray:
         return packing.sums(self.supervised_targets[packing.documents])
 
     def read(self, document: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        first = self._ends[document] + start
-        tokens = np.array(self._tokens[first : first + length + 1], dtype=np.int64)
-        supervised = np.frombuffer(self._supervised[first + 1 : first + length + 1], dtype=np.uint8)
-        return tokens, supervised.astype(bool)
+        return self.texts.read(document, start, length)
 
     def name(self, document: int) -> str:
         return self.places[document]

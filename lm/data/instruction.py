@@ -1,6 +1,5 @@
 """Rows of conversations: the data of instruction tuning."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -17,14 +16,14 @@ from lm.data.mixing import Mixing
 from lm.data.mixture import Mixture, resolve_sources
 from lm.data.module import TrainingData
 from lm.data.packing import Packing
-from lm.data.row_source import PackedRows, RowEstimate, RowSource, evenly_spaced
+from lm.data.row_source import PackedRows, RowEstimate, RowSource, evenly_chosen, evenly_spaced
 from lm.data.rows import Rows
+from lm.data.tasks import frequent_tasks
 from lm.files import hash_json
 from lm.tokenizer import Tokenizer
 
 SAMPLE = 256  # conversations of a source that are encoded to estimate a run
 PROMPTS = 4  # held-out questions that a run may show replies to
-OTHER = "other"  # tasks too rare to be reported on their own
 
 
 class InstructionData(TrainingData):
@@ -141,7 +140,7 @@ class InstructionData(TrainingData):
             kinds=kinds,
             template=self.template,
             mixing=self.mixing,
-            prompts=_evenly(list(dict.fromkeys(questions)), PROMPTS),
+            prompts=evenly_chosen(list(dict.fromkeys(questions)), PROMPTS),
             notes=notes,
             left_out=left_out,
         )
@@ -227,11 +226,7 @@ class InstructionData(TrainingData):
 
     def _tasks(self, held_out: EncodedConversations) -> list[str]:
         """The tasks that validation reports; renames the rarer ones to "other"."""
-        counts = sorted(Counter(held_out.tasks).items(), key=lambda item: (-item[1], item[0]))
-        if self.max_tasks is None or len(counts) <= self.max_tasks:
-            return sorted(task for task, _ in counts)
-        frequent = {task for task, _ in counts[: self.max_tasks]}
-        held_out.tasks = [task if task in frequent else OTHER for task in held_out.tasks]
+        held_out.tasks = frequent_tasks(held_out.tasks, self.max_tasks)
         return sorted({*held_out.tasks})
 
     def _resolve_max_examples(self, max_examples: int | dict[str, int] | None) -> dict[str, int]:
@@ -253,12 +248,3 @@ def _describe(name: str, conversations: EncodedConversations, rows: PackedRows, 
         *filter(None, changed),
     ]
     return "; ".join(items)
-
-
-def _evenly(questions: Sequence[str], count: int) -> list[str]:
-    """Up to `count` of the questions, evenly spaced."""
-    return (
-        [questions[len(questions) * number // count] for number in range(count)]
-        if len(questions) > count
-        else [*questions]
-    )

@@ -25,6 +25,7 @@ class Row:
 
     batch: ClassVar[type[Batch]] = Batch
     fill: ClassVar[Mapping[str, float]] = {}
+    sides: ClassVar[int] = 1  # documents that begin alike, one after another
 
     tokens: np.ndarray
     targets: np.ndarray
@@ -33,6 +34,10 @@ class Row:
     kinds: np.ndarray | None = None
     bytes: np.ndarray | None = None
     loss_weights: np.ndarray | None = None
+
+    def heading(self, document: int) -> str:
+        """Return what stands before a document where rows are shown; nothing by default."""
+        return ""
 
     def emptied(self) -> "Row":
         """Return the row with nothing supervised and nothing but fill, for a rank that has no row left."""
@@ -229,6 +234,11 @@ class Subset(RowSource):
 
     def row(self, index: int) -> Row:
         return self.source.row(int(self.indices[index]))
+
+
+def evenly_chosen(items: Sequence[str], count: int) -> list[str]:
+    """Up to `count` of the items, evenly spaced."""
+    return [items[len(items) * number // count] for number in range(count)] if len(items) > count else [*items]
 
 
 def evenly_spaced(source: RowSource, rows: int | None) -> RowSource:

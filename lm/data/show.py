@@ -6,8 +6,9 @@ supervised runs stand in [[ ]]. A token that ends an answer ends a line wherever
 
 import os
 import sys
-from itertools import groupby
-from typing import TextIO
+from collections.abc import Iterator
+from itertools import groupby, takewhile
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
@@ -31,9 +32,12 @@ def show_rows(source: RowSource, rows: int, tokenizer: Tokenizer, *, stream: Tex
 
 
 def picture(row: Row, tokenizer: Tokenizer, *, colours: bool) -> str:
-    """Return a row as text, one paragraph per document, with supervised and special tokens marked."""
+    """Return a row as text, one paragraph per document, with supervised and special tokens marked.
+
+    What the sides of a pair begin with is written once.
+    """
     documents = np.zeros(len(row.tokens), dtype=int) if row.documents is None else row.documents
-    parts = []
+    parts, texts = [], []
     for document, positions in groupby(range(len(row.tokens)), key=lambda position: documents[position]):
         positions = list(positions)
         if document < 0:
@@ -41,12 +45,44 @@ def picture(row: Row, tokenizer: Tokenizer, *, colours: bool) -> str:
             continue
         # The first token of a document is no target; each target is the input of the next position.
         tokens = [int(row.tokens[positions[0]]), *row.targets[positions].tolist()]
-        supervised = [False, *row.supervised[positions].tolist()]
-        parts.append(_document(tokens, supervised, tokenizer, colours=colours))
+        texts.append(_Text(tokens, [False, *row.supervised[positions].tolist()], row.heading(int(document))))
+        if len(texts) == row.sides:
+            parts += _sides(texts, tokenizer, colours=colours)
+            texts = []
     return "\n".join(parts)
 
 
-def _document(tokens: list[int], supervised: list[bool], tokenizer: Tokenizer, *, colours: bool) -> str:
+class _Text(NamedTuple):
+    """The tokens of a document, which of them are supervised, and what stands before it."""
+
+    tokens: list[int]
+    supervised: list[bool]
+    heading: str
+
+
+def _sides(texts: list[_Text], tokenizer: Tokenizer, *, colours: bool) -> Iterator[str]:
+    """What several texts begin with, then the rest of each under its heading; or the one text."""
+    shared = _shared(texts) if len(texts) > 1 else 0
+    ends = {token for text in texts for token, on in zip(text.tokens, text.supervised, strict=True) if on}
+
+    def written(text: _Text, part: slice) -> str:
+        return _document(text.tokens[part], text.supervised[part], tokenizer, ends=ends, colours=colours)
+
+    if shared:
+        yield written(texts[0], slice(shared))
+    for each in texts:
+        text, heading = written(each, slice(shared, None)), each.heading
+        yield f"{heading}: {text}" if heading else text
+
+
+def _shared(texts: list[_Text]) -> int:
+    """Tokens that all texts begin with, before any is supervised."""
+    positions = zip(*(zip(text.tokens, text.supervised, strict=True) for text in texts), strict=False)
+    same = takewhile(lambda here: len(set(here)) == 1 and not here[0][1], positions)
+    return sum(1 for _ in same)
+
+
+def _document(tokens: list[int], supervised: list[bool], tokenizer: Tokenizer, *, ends: set[int], colours: bool) -> str:
     names = {token: name for name, token in tokenizer.special_tokens.items()}
     names |= {token: f"<{role}>" for role, token in tokenizer.role_tokens.items()}
     names |= {
@@ -54,7 +90,7 @@ def _document(tokens: list[int], supervised: list[bool], tokenizer: Tokenizer, *
         tokenizer.end_of_turn: "<end_of_turn>",
         tokenizer.padding: PADDING,
     }
-    stops = {token for token, on in zip(tokens, supervised, strict=True) if on and token in names}
+    stops = ends & names.keys()
     text, line = "", []
     for position, (token, on) in enumerate(zip(tokens, supervised, strict=True), start=1):
         line.append((token, on))

@@ -140,7 +140,7 @@ def test_prompt_weight_applies_to_unsupervised_targets_of_training_only(weight, 
     assert before.loss_weights is before.counts
     filled = sum(int((source.row(i).documents >= 0).sum()) for i in range(len(source)))
     for prompt_weight, wanted in ((weight, filled), (0.0, before.counts.sum())):
-        sketched = of(talks, prompt_weight=prompt_weight).sketch(tokenizer=tokenizer, row_tokens=CONTEXT)
+        sketched = of(talks, prompt_weight=prompt_weight).sketch(tokenizer=tokenizer, context=CONTEXT)
         assert sketched.sources["conversations"].loss_targets == pytest.approx(wanted)
 
 
@@ -256,7 +256,7 @@ def test_no_more_examples_are_trained_on_than_requested_and_a_larger_limit_only_
 
 def test_a_sketch_counts_no_more_than_max_examples(tokenizer):
     def sketched(**more) -> Rows:
-        return of(random_talks(400), **more).sketch(tokenizer=tokenizer, row_tokens=CONTEXT)
+        return of(random_talks(400), **more).sketch(tokenizer=tokenizer, context=CONTEXT)
 
     assert len(sketched(max_examples=50)) < len(sketched()) / 5
 
@@ -317,7 +317,7 @@ def test_a_source_of_which_most_is_invalid_is_refused(tokenizer):
     with pytest.raises(ValueError, match=wanted):
         opened(more, tokenizer)
     with pytest.raises(ValueError, match=wanted):
-        of(more).sketch(tokenizer=tokenizer, row_tokens=CONTEXT)
+        of(more).sketch(tokenizer=tokenizer, context=CONTEXT)
 
 
 def test_a_mixture_holds_mixture_unit_supervised_tokens(tokenizer):

@@ -1,10 +1,12 @@
-"""Sources of conversations: one reader for each common layout of instruction data."""
+"""Sources of conversations: one reader for each common layout of instruction data, and one of judged answers."""
 
 from lm.conversation.sources.bit_parity import Parity
 from lm.conversation.sources.detected_layout import DetectedLayout
+from lm.conversation.sources.detected_preferences import DetectedPreferences
 from lm.conversation.sources.letters import Letters
 from lm.conversation.sources.message_lists import AlternatingTexts, MessageLists
 from lm.conversation.sources.message_trees import MessageTrees
+from lm.conversation.sources.preference_source import PreferenceSource
 from lm.conversation.sources.python_conversations import PythonConversations
 from lm.conversation.sources.question_answers import QuestionAnswers
 from lm.conversation.sources.records import HubDataset
@@ -16,11 +18,13 @@ __all__ = [
     "AlternatingTexts",
     "ConversationSource",
     "DetectedLayout",
+    "DetectedPreferences",
     "HubDataset",
     "Letters",
     "MessageLists",
     "MessageTrees",
     "Parity",
+    "PreferenceSource",
     "PythonConversations",
     "QuestionAnswers",
     "Sums",

@@ -1,9 +1,10 @@
 """Conversations in whichever common layout the first record has."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from lm.conversation.conversation import Conversation
 from lm.conversation.sources.layouts import Layout, find_layout
@@ -97,8 +98,18 @@ class DetectedLayout(ConversationSource):
         table = {"columns": columns, "quoted": quoted, "delimiter": delimiter, "encoding": encoding}
         table["records_field"] = records_field
         records = FileRecords(path, **table) if hub is None else hub.records(path)
-        self.used, self.preferences = {task_field, group_field}, preferences
-        place, self.layout = self._find(records, str(path))
+        used = {task_field, group_field}
+
+        def plain(place: str, record: Record) -> Record | None:
+            """The record without its worse answer; None for one that is left out."""
+            if preferences == "chosen":
+                if rejecting_label(record, used):
+                    return None
+                record = better_half(record, "messages" if "conversations" not in record else "conversations")
+            refuse_preferences(record, place, used)
+            return record
+
+        place, self.layout = find_first_layout(records, str(path), plain=plain)
         given = {
             "roles": roles and self.layout.options.get("roles", {}) | roles,
             "input_field": input_field,
@@ -110,14 +121,7 @@ class DetectedLayout(ConversationSource):
             "answer_end": answer_end,
             "group_field": group_field,
         }
-        given = {option: value for option, value in given.items() if value}
-        accepted = inspect.signature(self.layout.reader).parameters
-        if refused := [option for option in given if option not in accepted]:
-            raise ValueError(
-                f"data.conversations.{refused[0]}: {place} is {self.layout.note}, which has no such option: remove it, "
-                "or choose another layout, as data/conversations=messages"
-            )
-        options = self.layout.options | given
+        options = self.layout.options | accepted_options(self.layout, given, place)
         self.source: LayoutSource = self.layout.reader(
             path, task_field=task_field, preferences=preferences, **table, hub=hub, **options
         )
@@ -131,30 +135,58 @@ class DetectedLayout(ConversationSource):
     def fingerprint(self) -> str:
         return self.source.fingerprint()
 
-    def _find(self, records: Records, path: str) -> tuple[str, Layout]:
-        """The layout of the first record that has one, and its place."""
-        first, alone = None, True
-        for place, fields in islice(records, HEAD):
-            record, alone = Record(fields), first is None
-            first = first or (place, record)
-            if self.preferences == "chosen":
-                if rejecting_label(record, self.used):
-                    continue
-                record = better_half(record, "messages" if "conversations" not in record else "conversations")
-            refuse_preferences(record, place, self.used)
-            if layout := find_layout(record):
-                return place, layout
-        place, record = first or (path, Record({}))
-        if alone and (lists := lists_in(record)):
-            field = max(lists, key=lists.get)
-            raise ValueError(
-                f"{place} has no known layout, but a list of {lists[field]} objects: set "
-                f"data.conversations.records_field={field} to read it"
-            )
-        names = [name if len(name) <= 40 else f"{name[:40]}…" for name in record]
-        table = " or, where the file has no header, its columns, as data.conversations.columns=[question,answer]"
+
+def accepted_options(layout: Layout, given: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the options that are set, all of which the layout must have.
+
+    Args:
+        layout: The layout.
+        given: Options by name; those without a value are not set.
+        place: Where the layout was found.
+
+    Raises:
+        ValueError: The layout has no such option.
+    """
+    chosen = {option: value for option, value in given.items() if value}
+    accepted = inspect.signature(layout.reader).parameters
+    if refused := [option for option in chosen if option not in accepted]:
         raise ValueError(
-            f"{place} has no known layout (its fields: {', '.join(map(repr, names)) or 'none'}): choose "
-            "data/conversations=completions or messages and name its fields, as data.conversations.question_field=…"
-            f"{table if Path(path).name.lower().endswith(('.csv', '.tsv', '.gz')) and first else ''}"
+            f"data.conversations.{refused[0]}: {place} is {layout.note}, which has no such option: remove it, or "
+            "choose another layout, as data/conversations=messages"
         )
+    return chosen
+
+
+def find_first_layout(
+    records: Records, path: str, *, plain: Callable[[str, Record], Record | None]
+) -> tuple[str, Layout]:
+    """Return the layout of the first record that has one, and its place.
+
+    Args:
+        records: The records.
+        path: What they are called in messages.
+        plain: Makes of a place and its record the one that is read; None leaves it out.
+
+    Raises:
+        ValueError: None of the first records has a known layout.
+    """
+    first, alone = None, True
+    for place, fields in islice(records, HEAD):
+        record, alone = Record(fields), first is None
+        first = first or (place, record)
+        if (read := plain(place, record)) is not None and (layout := find_layout(read)):
+            return place, layout
+    place, record = first or (path, Record({}))
+    if alone and (lists := lists_in(record)):
+        field = max(lists, key=lists.get)
+        raise ValueError(
+            f"{place} has no known layout, but a list of {lists[field]} objects: set "
+            f"data.conversations.records_field={field} to read it"
+        )
+    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in record]
+    table = " or, where the file has no header, its columns, as data.conversations.columns=[question,answer]"
+    raise ValueError(
+        f"{place} has no known layout (its fields: {', '.join(map(repr, names)) or 'none'}): choose "
+        "data/conversations=completions or messages and name its fields, as data.conversations.question_field=…"
+        f"{table if Path(path).name.lower().endswith(('.csv', '.tsv', '.gz')) and first else ''}"
+    )

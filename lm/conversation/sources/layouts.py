@@ -93,8 +93,9 @@ def _question(record: dict[str, Any]) -> Layout | None:
         return Layout(QuestionAnswers, {"instances_field": "instances"}, "read as self_instruct")
     names = {name.strip().lower(): name for name in record}  # a table may write Question
     pairs = [pair for pair in PAIRS if pair[0] in names and pair[2] in names]
+    extra = "input" if isinstance(record.get(names.get("input")), str) else None
     pairs += [
-        (question, None, answer) for question in QUESTIONS if question in names for answer in better_texts(record)
+        (question, extra, answer) for question in QUESTIONS if question in names for answer in better_texts(record)
     ]
     if not pairs:
         return None

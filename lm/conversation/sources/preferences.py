@@ -6,15 +6,19 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from lm.conversation.sources.record import Record, is_empty
+from lm.sources.fields import is_missing
 
 Preferences = Literal["refuse", "chosen"]
 WORSE = re.compile(r"(^|_)(rejected|dispreferred|un_?preferred|non_?preferred|worse|loser)(_|$)")
 BETTER = re.compile(r"(^|_)(chosen|preferred|better|best|winning|winner|safer)(_|$)")
 OPPOSITES = [("win", "lose"), ("good", "bad"), ("positive", "negative"), ("pos", "neg"), ("accept", "reject")]
-NUMBERED = re.compile(r"(response|answer|output|completion|reply|generation|summary|candidate|conversation)_?(\w)$")
+NUMBERED = re.compile(
+    r"((?:\w+_)??(?:response|answer|output|completion|reply|generation|summary|candidate|conversation|ref))_?(\w)$"
+)
 SUFFIXES = [("j", "k"), ("a", "b"), ("0", "1"), ("1", "2")]
 DECIDED = ("j", "k")  # of which the first is the better one
 VERDICT = re.compile(r"(^|_)(chosen|preferred|preference|better|winner|safer|choice)(_|$)")
+SCORE = re.compile(r"(^score_\w$|_score$)")  # of one of two answers
 ABOUT = re.compile(r"_(reason|model|id|url|source|date|at|by|name|type|index)$")  # what is said about an answer
 LABELS = ("label", "kto_tag", "desirable", "is_desirable", "preferred", "is_preferred", "chosen", "is_chosen")
 REMEDY = "instruct learns from one answer, not from comparisons"
@@ -41,13 +45,21 @@ def find_pair(record: Mapping[str, Any]) -> Pair | None:
     return _find_pair({field: value for field, value in record.items() if not is_empty(value)})
 
 
+def compared_fields(record: Mapping[str, Any]) -> Pair | None:
+    """Return the fields of two answers by their names alone, also where one of them is empty."""
+    texts = {
+        field: "text" for field, value in record.items() if not isinstance(value, int | float) or is_missing(value)
+    }
+    return _find_pair({**record, **texts})
+
+
 @lru_cache
 def _may_compare(fields: tuple[str, ...]) -> bool:
     return _find_pair(dict.fromkeys(fields, "text")) is not None
 
 
 def _find_pair(record: Mapping[str, Any]) -> Pair | None:
-    names = {_plain(field): field for field, value in record.items() if isinstance(value, str | list | dict)}
+    names = {plain_name(field): field for field, value in record.items() if isinstance(value, str | list | dict)}
     names = {name: field for name, field in names.items() if not ABOUT.search(name)}
     for name in names:
         if WORSE.search(name):
@@ -56,7 +68,7 @@ def _find_pair(record: Mapping[str, Any]) -> Pair | None:
     for first, second in OPPOSITES:
         if first in names and second in names:
             return Pair(names[first], names[second], decided=True)
-    judged = any(VERDICT.search(_plain(field)) for field in record)
+    judged = any(VERDICT.search(plain_name(field)) or SCORE.search(plain_name(field)) for field in record)
     numbered = {match.groups(): names[name] for name in names if (match := NUMBERED.match(name))}
     for stem, suffix in numbered:
         for first, second in SUFFIXES:
@@ -67,7 +79,8 @@ def _find_pair(record: Mapping[str, Any]) -> Pair | None:
 
 def better_texts(record: Mapping[str, Any]) -> list[str]:
     """Return the fields that hold a better answer as text, as `chosen`."""
-    return [field for field, value in record.items() if isinstance(value, str) and BETTER.search(_plain(field))]
+    named = (field for field in record if BETTER.search(plain_name(field)) and not ABOUT.search(plain_name(field)))
+    return [field for field in named if isinstance(record[field], str)]
 
 
 def rejecting_label(record: Record, used: Collection[str | None]) -> str | None:
@@ -142,8 +155,8 @@ def better_half(record: Record, turns_field: str | None) -> Record:
     return Record({field: value for field, value in rest.items() if field not in dropped} | {turns_field: joined})
 
 
-def _plain(field: str) -> str:
-    """rejected_response for rejectedResponse and Rejected-Response."""
+def plain_name(field: str) -> str:
+    """Return the usual spelling of a name: rejected_response for rejectedResponse and Rejected-Response."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field).lower().replace("-", "_").replace(" ", "_")
 
 

@@ -9,11 +9,14 @@ from lm.sources.fields import is_missing
 class Record(dict):
     """The fields of a record or of a message, with those that were read.
 
-    Looking a field up reads it; `peek` and `in` do not.
+    Looking a field up reads it; `peek` and `in` do not. `judged` says whether it is one answer of a comparison that was
+    read, so that nothing about it is to be refused.
 
     Args:
         fields: The fields by name.
     """
+
+    judged: bool = False
 
     def __init__(self, fields: Mapping[str, Any]):
         super().__init__(fields)

@@ -134,7 +134,7 @@ class LayoutSource(ConversationSource):
         """
         used = {self.task_field, self.group_field}
         for place, fields in self.records:
-            record = Record(fields)
+            record = fields if isinstance(fields, Record) else Record(fields)
             if self.preferences == "chosen":
                 if rejecting_label(record, used):
                     self.counts["records with a rejected answer were left out"] += 1
@@ -143,7 +143,8 @@ class LayoutSource(ConversationSource):
                 if better is not record:
                     self.counts["worse answers were left out"] += 1
                 record = better
-            refuse_preferences(record, place, used)
+            if not record.judged:
+                refuse_preferences(record, place, used)
             yield place, record
             self.unread.add(record)
 
