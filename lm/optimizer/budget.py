@@ -116,7 +116,7 @@ class Budget:
         length = {self.length: self.amount, "remaining": self.remaining, "rows_per_device": self.rows_per_device}
         return Budget(batch_tokens=self.batch_rows * row_tokens, **length)
 
-    def plan(self, *, row_tokens: int = 0, devices: int, rows: int, parameters: int, context: int = 0) -> Plan:
+    def plan(self, *, row_tokens: int, devices: int, rows: int, parameters: int) -> Plan:
         """Plan the run.
 
         Args:
@@ -124,7 +124,6 @@ class Budget:
             devices: Devices that read different rows.
             rows: Training rows.
             parameters: Parameters of the model.
-            context: The same as `row_tokens`, by its former name.
 
         Raises:
             ValueError: The batch is not a multiple of devices × rows × tokens of a row, or the length is in minutes, of
@@ -137,7 +136,6 @@ class Budget:
             )
         if self.length == "minutes":
             raise ValueError(f"budget.minutes={self.amount}: this job times no steps; set budget=tokens")
-        row_tokens = row_tokens or context
         per_device = 1 if self.rows_per_device == "auto" else self.rows_per_device
         unit = devices * per_device * row_tokens
         if self.batch_tokens % unit:
