@@ -2,14 +2,15 @@
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lm.batch import Batch
-from lm.data.batches import PreparedSteps, ResumeSampler, ValidationBatches
+from lm.data.batches import PreparedSteps, ResumeSampler, ValidationBatches, collate
+from lm.data.row_source import RowSource
 from lm.data.rows import DataPlan, Rows
 from lm.process.ranks import data_share
 from lm.tokenizer import Tokenizer
@@ -78,6 +79,27 @@ class RowDataModule(LightningDataModule):
         ranks, rank = data_share(self.trainer)
         rows = self.data_plan.plan.rows_per_device
         return self._loader(ValidationBatches(validation, rows=rows, rank=rank, ranks=ranks), start=0)
+
+    def every_row(self, rows: int, *, share: tuple[int, int] = (1, 0)) -> dict[str, Iterator[Batch]]:
+        """Return batches with every row of the training set and of the held-out set once, in order, by `training` and
+        `validation`.
+
+        Args:
+            rows: Rows of a batch.
+            share: Number of ranks that divide the rows, and the index of this one.
+        """
+        ranks, rank = share
+        opened = self.data_plan.rows
+        sets = {"training": [*opened.sources.values()]}
+        sets |= {} if opened.validation is None else {"validation": [opened.validation]}
+
+        def batches(sources: list[RowSource]) -> Iterator[Batch]:
+            for source in sources:
+                mine = range(rank, len(source), ranks)
+                for start in range(0, len(mine), rows):
+                    yield collate([source.row(i) for i in mine[start : start + rows]], denominator=1.0)
+
+        return {name: batches(sources) for name, sources in sets.items()}
 
     def _prepared(self, batches: list[Batch]) -> list[Batch]:
         """Prepare the micro-batches of a step on the device, in the precision of the run."""

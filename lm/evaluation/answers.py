@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 from typing import Any
 
 from lm.config.faults import errors_at
@@ -14,6 +14,7 @@ from lm.files import hash_json
 from lm.generation import Completion, Generator, Sampling
 from lm.model import Transformer
 from lm.objective.answer_loss import answer_nats
+from lm.objective.interval import wilson_interval
 from lm.progress import bar
 from lm.tokenizer import Tokenizer
 
@@ -156,14 +157,6 @@ class Answers(Evaluation):
                 f"context of {context}: lower max_tokens, or raise split.share"
             )
         return sorted(_evenly_spaced(questions, self.max_questions), key=lambda question: len(question.prompt))
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """95 % confidence interval of a proportion (Wilson 1927): reliable for few trials and proportions near 0 and 1."""
-    z = 1.959964
-    middle, square = successes / trials + z * z / (2 * trials), z * z / trials
-    half = z * sqrt(successes / trials * (1 - successes / trials) / trials + square / (4 * trials))
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def _is_valid(conversation: Conversation) -> bool:

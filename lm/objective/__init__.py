@@ -1,9 +1,12 @@
 """Objectives: what a model is trained towards, as LightningModules over one contract.
 
-`Objective` declares what the training loop and the callbacks rely on; `CausalLM` predicts the next token.
+`Objective` declares what the training loop and the callbacks rely on; `CausalLM` predicts the next token, `Preference`
+prefers one answer to another.
 """
 
 from lm.objective.causal import CausalLM
 from lm.objective.objective import Objective
+from lm.objective.preference import Preference
+from lm.objective.reference import CachedReference, FrozenReference
 
-__all__ = ["CausalLM", "Objective"]
+__all__ = ["CachedReference", "CausalLM", "FrozenReference", "Objective", "Preference"]

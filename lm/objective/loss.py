@@ -9,6 +9,8 @@ cross-entropy do on GPUs. A frozen output weight needs no gradient, which saves 
 Legend: N targets  D dim  V vocabulary  P part of the vocabulary that this rank scores; V for one rank
 """
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,15 @@ def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPar
     powers = logits.sub_(largest).exp_()
     sums = part.total(powers.sum(-1, keepdim=True))
     return (sums.log() + largest - target)[:, 0], powers, sums
+
+
+def _logit_gradient(
+    powers: Tensor, sums: Tensor, targets: Tensor, *, factor: Tensor | None, rows: slice, part: VocabularyPart
+) -> Tensor:
+    """Turn the powers of a chunk into the gradient of its losses by the logits, N P, in place."""
+    powers.div_(sums)
+    part.subtract_one(powers, targets)
+    return powers if factor is None else powers.mul_(factor[rows, None])
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
@@ -52,11 +63,8 @@ class _SummedCrossEntropy(torch.autograd.Function):
             losses, powers, sums = _losses(hidden[rows], weight, targets[rows], part)
             total += (losses if loss_weights is None else losses * loss_weights[rows]).sum()
             if needs_hidden or needs_weight:
-                powers.div_(sums)
-                part.subtract_one(powers, targets[rows])
-                if loss_weights is not None:
-                    powers.mul_(loss_weights[rows, None])
-                gradient = powers.to(hidden.dtype)
+                gradient = _logit_gradient(powers, sums, targets[rows], factor=loss_weights, rows=rows, part=part)
+                gradient = gradient.to(hidden.dtype)
                 if needs_hidden:
                     hidden_gradient[rows] = gradient @ weight.to(hidden.dtype)
                 if needs_weight:
@@ -94,10 +102,54 @@ def summed_cross_entropy(
     return _SummedCrossEntropy.apply(hidden, rows, targets, loss_weights, chunk, part)
 
 
-@torch.no_grad()
+class _TargetLosses(torch.autograd.Function):
+    """One loss per target. What becomes of each is not known in the forward pass, so the backward pass scores again."""
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, part: VocabularyPart) -> Tensor:
+        starts = range(0, len(targets), chunk)
+        losses = [_losses(hidden[i : i + chunk], weight, targets[i : i + chunk], part)[0] for i in starts]
+        ctx.save_for_backward(hidden, weight, targets)
+        ctx.chunk, ctx.part, ctx.autocast = chunk, part, _autocast(hidden.device.type)
+        return torch.cat(losses) if losses else hidden.new_zeros(0)
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor):
+        hidden, weight, targets = ctx.saved_tensors
+        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        exact = hidden.dtype if hidden.dtype == torch.float64 else torch.float32
+        hidden_gradient = torch.empty_like(hidden) if needs_hidden else None
+        weight_gradient = torch.zeros_like(weight, dtype=exact) if needs_weight else None
+        with ctx.autocast:
+            for start in range(0, len(targets), ctx.chunk):
+                rows = slice(start, start + ctx.chunk)
+                _, powers, sums = _losses(hidden[rows], weight, targets[rows], ctx.part)
+                gradient = _logit_gradient(powers, sums, targets[rows], factor=upstream, rows=rows, part=ctx.part)
+                gradient = gradient.to(hidden.dtype)
+                if needs_hidden:
+                    hidden_gradient[rows] = gradient @ weight.to(hidden.dtype)
+                if needs_weight:
+                    weight_gradient += gradient.T @ hidden[rows]
+        if needs_hidden:
+            ctx.part.total(hidden_gradient)
+        return hidden_gradient, weight_gradient.to(weight.dtype) if needs_weight else None, None, None, None
+
+
+def _autocast(device: str) -> AbstractContextManager:
+    """The autocast of now, which the backward pass enters again."""
+    return torch.autocast(device, dtype=torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device))
+
+
 def target_losses(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK) -> Tensor:
-    """Return the loss of each target in nats, without gradients: N D, V D, N → N."""
+    """Return the loss of each target in nats: N D, V D, N → N.
+
+    For a sum of losses whose weights are known, `summed_cross_entropy` takes a matrix product less.
+
+    Args:
+        hidden: Final hidden states of the targets, N D.
+        weight: Output embeddings, V D; tensor parallelism may shard them.
+        targets: Token ids, int64 N.
+        chunk: Targets whose logits exist at once, in the forward and in the backward pass.
+    """
     rows, part = VocabularyPart.of(weight)
-    starts = range(0, len(targets), chunk)
-    losses = [_losses(hidden[i : i + chunk], rows, targets[i : i + chunk], part)[0] for i in starts]
-    return torch.cat(losses) if losses else hidden.new_zeros(0)
+    return _TargetLosses.apply(hidden, rows, targets, chunk, part)

@@ -91,3 +91,34 @@ def test_bfloat16_inputs_are_summed_in_fp32():
     loss.backward()
     assert loss.dtype == torch.float32
     assert weight.grad.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 37, 1000])
+def test_what_becomes_of_single_losses_gives_the_gradients_of_plain_cross_entropy(chunk):
+    """Their factors are known only after the forward pass, as those of a product of probabilities."""
+    hidden, weight, targets = parts()
+    plain = F.cross_entropy(hidden @ weight.T, targets, reduction="none")
+    expected = torch.autograd.grad(plain[:20].sum().exp() * 1e-20 + plain.square().sum(), (hidden, weight))
+    found = target_losses(hidden, weight, targets, chunk=chunk)
+    torch.testing.assert_close(found, plain, rtol=1e-12, atol=0)
+    gradients = torch.autograd.grad(found[:20].sum().exp() * 1e-20 + found.square().sum(), (hidden, weight))
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_the_gradient_of_summed_target_losses_is_that_of_the_summed_loss_under_autocast_too():
+    gradients = []
+    for summed in (True, False):
+        hidden, weight, targets = parts(dtype=torch.float32)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = summed_cross_entropy(hidden, weight, targets)
+            loss = loss if summed else target_losses(hidden, weight, targets).sum()
+        gradients.append(torch.autograd.grad(loss, (hidden, weight)))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_no_target_losses_give_zero_gradients():
+    hidden, weight, targets = parts(targets=0)
+    target_losses(hidden, weight, targets).sum().backward()
+    assert (weight.grad == 0).all()
