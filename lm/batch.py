@@ -62,6 +62,10 @@ class LabelledBatch(Batch):
     desirable: Tensor | None = None  # B E  bool, False where there is none
     reference: Tensor | None = None  # B E  float32, log-probability of the answer by the reference model, if known
 
+    def labelled(self) -> "LabelledBatch":
+        """The batch itself; pairs return theirs as answers."""
+        return self
+
     @classmethod
     def outline(cls, rows: int, row_tokens: int, *, targets: int, separate_documents: bool) -> "LabelledBatch":
         batch = super().outline(rows, row_tokens, targets=targets, separate_documents=True)

@@ -11,7 +11,8 @@ from lm.files import report_damage, write_atomically
 from lm.model import Transformer
 
 ARCHITECTURE = "model.json"
-ADAPTATION = ("quantise", "adapter")  # keys of model.json beside the model's own, in the order they are applied
+MERGED = ("quantise", "adapter")  # changes of a model that are merged when it is loaded
+ADAPTATION = (*MERGED, "head")  # keys of model.json beside the model's own, in the order they are applied
 BUILDABLE = ("lm.model", "torch.nn")  # packages that model.json may name without trust: building a part calls it
 
 

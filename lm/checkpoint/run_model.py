@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from lm.bounds import Count
-from lm.checkpoint.architecture import ADAPTATION, build_architecture, read_architecture
+from lm.checkpoint.architecture import ADAPTATION, MERGED, build_architecture, read_architecture
 from lm.checkpoint.files import WEIGHTS_PREFIX, check_identity, check_whole, checkpoint_path, read_facts
 from lm.checkpoint.lineage import parent_of
 from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
@@ -35,6 +35,8 @@ class RunModel(ModelSource):
         quantise: Stores the matrices of the blocks in fewer bits, as `lm.model.nf4`; needs an `adapter`, since such
             matrices cannot train. None keeps them.
         adapter: Adds a few new weights that train in place of the model's own, as `lm.model.lora`. None trains all.
+        head: Adds a score per position, as `lm.model.scalar_head`, which a reward model needs. None adds none, and
+            keeps that of a reward model, frozen.
         freeze: Parts that do not train, as `embedding` or `blocks.0`. None or empty: all parts train.
     """
 
@@ -46,11 +48,12 @@ class RunModel(ModelSource):
         context: Count | None = None,
         quantise: Change | None = None,
         adapter: Change | None = None,
+        head: Change | None = None,
         freeze: list[str] | None = None,
     ):
         self.origin = check_run(path)
         self.which, self.context = which, context
-        self.quantise, self.adapter, self.freeze = quantise, adapter, freeze
+        self.quantise, self.adapter, self.head, self.freeze = quantise, adapter, head, freeze
 
     def build(self, *, vocab_size: int | None = None) -> Transformer:
         """Build the model with its weights.
@@ -81,7 +84,7 @@ class RunModel(ModelSource):
         trained = read_architecture(self.origin)
         changes = {key: describe_factory(getattr(self, key)) for key in ADAPTATION if getattr(self, key)}
         changes |= {"context": self.context} if self.context else {}
-        return {key: value for key, value in trained.items() if key not in ADAPTATION} | changes
+        return {key: value for key, value in trained.items() if key not in MERGED} | changes
 
     def parent(self) -> dict[str, Any]:
         file = self.checkpoint
@@ -125,13 +128,15 @@ class RunModel(ModelSource):
         return file
 
     def _adapt(self, model: Transformer) -> Transformer:
-        """Quantise, adapt and freeze the model in place, for further training."""
+        """Quantise, adapt, head and freeze the model in place, for further training."""
+        if model.head is not None:
+            model.head.requires_grad_(False)
         if self.quantise is not None and self.adapter is None:
             raise ValueError(
                 "model.quantise stores the matrices of the blocks so that they cannot train: put an adapter beside "
                 "them, as model/adapter=lora"
             )
-        for change in (self.quantise, self.adapter):
+        for change in (self.quantise, self.adapter, self.head):
             if change is not None:
                 change(model)
         if self.freeze:

@@ -1,6 +1,6 @@
 """The transformer and its parts: plain torch modules, built from numbers and factories, never from a config.
 
-`Transformer` is the model; `lora`, `nf4`, `freeze` change what of it trains; a `ModelSource` says where one comes from.
+`Transformer` is the model; `lora`, `nf4`, `freeze`, `scalar_head` change it; a `ModelSource` says where one comes from.
 """
 
 from lm.model.adapter import dora, lora, merge
@@ -9,6 +9,7 @@ from lm.model.cache import Cache
 from lm.model.cost import Cost, model_cost, vocabulary_cost
 from lm.model.feedforward import ReLUSquared, SwiGLU
 from lm.model.freeze import freeze
+from lm.model.head import scalar_head
 from lm.model.initialize import initialize
 from lm.model.position import Rotary
 from lm.model.quantised import int8, nf4
@@ -38,5 +39,6 @@ __all__ = [
     "model_source",
     "nf4",
     "rung",
+    "scalar_head",
     "vocabulary_cost",
 ]

@@ -102,6 +102,7 @@ class Transformer(nn.Module):
         )
         self.norm = norm(dim)
         self.output = None if tie_embeddings else nn.Linear(dim, vocab_size, bias=False)
+        self.head: nn.Linear | None = None  # scores each position; see lm.model.scalar_head
         self.position = position(self.blocks[0].attention.head_dim)
         initialize(self)
 

@@ -28,9 +28,10 @@ def document_log_probabilities(
     counted = batch.supervised
     losses = target_losses(hidden[counted], model.output_weight, batch.targets[counted])
     places = _places(batch, documents)
-    empty = losses.new_zeros(len(batch.tokens) * documents)
+    rows = len(batch.tokens)
+    empty = losses.new_zeros(rows * documents)
     sums, counts = (empty.index_add(0, places, each) for each in (-losses, torch.ones_like(losses)))
-    return sums.view(-1, documents), counts.view(-1, documents)
+    return sums.view(rows, documents), counts.view(rows, documents)
 
 
 def document_kinds(batch: Batch, *, documents: int) -> Tensor:
@@ -38,7 +39,7 @@ def document_kinds(batch: Batch, *, documents: int) -> Tensor:
     kinds = batch.tokens.new_zeros(len(batch.tokens) * documents)
     if batch.kinds is not None:
         kinds[_places(batch, documents)] = batch.kinds[batch.supervised]
-    return kinds.view(-1, documents)
+    return kinds.view(len(batch.tokens), documents)
 
 
 def _places(batch: Batch, documents: int) -> Tensor:

@@ -30,9 +30,14 @@ Numbers = Callable[[Batch], Tensor]  # batch → B D, by which each document is 
 class Reference(ABC):
     """Log-probabilities of answers by the model before this training.
 
+    Attributes:
+        scores_any_text: Whether it knows the log-probabilities of texts that are not among the data.
+
     Args:
         model: The network with the weights that the run starts from, not yet trained or resumed.
     """
+
+    scores_any_text: bool = False
 
     @abstractmethod
     def start(self, trainer: Trainer, model: nn.Module, numbers: Numbers) -> None:
@@ -67,6 +72,8 @@ class FrozenReference(Reference):
     Args:
         model: The network with the weights that the run starts from.
     """
+
+    scores_any_text = True
 
     def __init__(self, model: nn.Module):
         self._shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}

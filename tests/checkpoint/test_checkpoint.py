@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from lm.checkpoint import RunModel, load_model
 from lm.checkpoint.files import AtomicCheckpointIO
 from lm.cli.call import call_job
+from lm.model import lora, scalar_head
 from lm.tokenizer import load_tokenizer
 from support.training_runs import composed, make_corpus, pretraining, run
 
@@ -147,6 +149,37 @@ def test_a_run_without_a_checkpoint_is_refused(copied):
 
 def test_a_model_trained_further_keeps_its_architecture(trained):
     assert RunModel(str(trained)).describe(vocab_size=7) == json.loads((trained / "model.json").read_text())
+
+
+def test_the_head_of_a_reward_model_is_loaded_and_trains_where_it_is_asked_for(copied):
+    file, head = copied / "checkpoints" / "best.ckpt", {"_target_": "lm.model.scalar_head", "_partial_": True}
+    checkpoint = torch.load(file, weights_only=True)
+    dim = checkpoint["state_dict"]["model.embedding.weight"].shape[1]
+    scores = torch.arange(float(dim))[None]
+    checkpoint["state_dict"] |= {"model.head.weight": scores, "model.head.bias": torch.ones(1)}
+    torch.save(checkpoint, file)
+    describe(copied, head=head)
+    adapter = partial(lora, rank=2, alpha=4, targets=["attention.*"])
+    for source in (RunModel(str(copied)), RunModel(str(copied), head=scalar_head, adapter=adapter)):
+        model = source.build()
+        assert torch.equal(model.head.weight, scores)
+        assert model.head.bias == 1
+        assert model.head.weight.requires_grad == (source.head is not None)
+        assert source.describe(vocab_size=model.vocab_size)["head"] == head
+    assert {name.rpartition(".")[2] for name, weight in model.named_parameters() if weight.requires_grad} == {
+        "down", "up", "weight", "bias",
+    }  # fmt: skip
+
+
+def test_a_new_head_scores_0_beside_a_frozen_model(trained):
+    adapter = partial(lora, rank=2, alpha=4, targets=["attention.*"])
+    source = RunModel(str(trained), head=scalar_head, adapter=adapter)
+    model = source.build()
+    trains = {name for name, weight in model.named_parameters() if weight.requires_grad and "change" not in name}
+    assert trains == {"head.weight", "head.bias"}
+    assert not model.head(model.hidden(torch.tensor([[1, 2, 3]]))).any()
+    assert source.describe(vocab_size=model.vocab_size)["head"]["_target_"] == "lm.model.scalar_head"
+    assert load_model(str(trained)).head is None
 
 
 def test_a_consolidated_run_has_the_weights_in_single_files(trained, tmp_path):

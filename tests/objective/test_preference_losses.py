@@ -192,25 +192,19 @@ def test_a_formula_that_compares_with_a_reference_refuses_to_do_without(formula)
 
 
 @pytest.mark.parametrize(
-    ("override", "complaint"),
+    ("overrides", "key"),
     [
-        ("objective.formula.beta=0", r"objective\.formula\.beta"),
-        ("objective.formula.beta=-0.1", r"objective\.formula\.beta"),
-        ("objective.formula.beta=high", r"objective\.formula\.beta"),
-        ("objective=cdpo objective.formula.label_smoothing=0.5", r"objective\.formula\.label_smoothing"),
-        ("objective=robust objective.formula.label_smoothing=0.5", r"objective\.formula\.label_smoothing"),
-        ("objective=exo objective.formula.label_smoothing=0", r"objective\.formula\.label_smoothing"),
-        ("objective=simpo objective.formula.gamma=-1", r"objective\.formula\.gamma"),
-        ("objective.formula.betta=0.1", r"objective\.formula\.betta.*beta"),
+        (["objective=dpo", "objective.formula.beta=0"], "objective.formula.beta"),
+        (["objective=dpo", "objective.formula.beta=-0.1"], "objective.formula.beta"),
+        (["objective=dpo", "objective.formula.beta=high"], "objective.formula.beta"),
+        (["objective=cdpo", "objective.formula.label_smoothing=0.5"], "objective.formula.label_smoothing"),
+        (["objective=robust", "objective.formula.label_smoothing=0.5"], "objective.formula.label_smoothing"),
+        (["objective=exo", "objective.formula.label_smoothing=0"], "objective.formula.label_smoothing"),
+        (["objective=simpo", "objective.formula.gamma=-1"], "objective.formula.gamma"),
+        (["objective=mpo", "objective.formula.formulas.dpo.beta=0"], "objective.formula.formulas.dpo.beta"),
     ],
 )
-def test_what_is_out_of_bounds_is_refused_by_its_key(override, complaint):
-    overrides = [
-        "objective=dpo",
-        "model=nano",
-        "data.path=none",
-        *override.replace("objective.", "+objective.").split(),
-    ]
-    _, faults = examine(Composition("pretrain", directory=config_directory()).compose(overrides))
-    pytest.importorskip("re").compile(complaint)
-    assert any(__import__("re").search(complaint, str(fault)) for fault in faults), faults
+def test_what_is_out_of_bounds_is_refused_by_its_key(overrides, key):
+    composed = Composition("pretrain", directory=config_directory()).compose(["data.path=none", *overrides])
+    _, faults = examine(composed)
+    assert [fault for fault in map(str, faults) if key in fault], faults

@@ -31,7 +31,7 @@ def pairs(seed: int = 0, count: int = PAIRS) -> list[tuple[np.ndarray, np.ndarra
 
 PACKINGS = {
     "alone": lambda count: [[number] for number in range(count)],
-    "two a row": lambda count: [[2 * n, 2 * n + 1] if 2 * n + 1 < count else [] for n in range(count)],
+    "two a row": lambda count: [[m for m in (2 * n, 2 * n + 1) if m < count] for n in range(count)],
 }
 
 
