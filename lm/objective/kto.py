@@ -107,6 +107,7 @@ class KTO(Objective):
         self.reference.place(placement_of(self.trainer.strategy))
         super().configure_model()
 
+    @torch.no_grad()
     def prepare_step(self, batches: list[LabelledBatch | PreferenceBatch]) -> list[LabelledBatch | PreferenceBatch]:
         """Compute the baseline of the step: each answer once, behind the prompt of the next other one by number."""
         ranks, rank = (1, 0) if self._trainer is None else data_share(self.trainer)
