@@ -11,6 +11,7 @@ from tokenizers.models import Model
 from tokenizers.normalizers import Normalizer
 
 from lm.files import hash_file
+from lm.tokenizer.sentencepiece_encoder import embed, embedded
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
 from lm.tokenizer.words import byte_level
 
@@ -75,7 +76,7 @@ def _with_configured_tokens(content: str, config: Path) -> str:
                 f"{config} gives the token {token['content']!r} the id {number}, which would be {given} after those of "
                 "tokenizer.json: the files do not belong together; give tokenizer.json in a folder of its own"
             )
-    return backend.to_str(pretty=True)
+    return _with_embedded(backend, content)
 
 
 def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer:
@@ -97,11 +98,18 @@ def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer
         backend = tokenizers.Tokenizer.from_str(content)
     if missing := [token for token in SPECIAL_TOKENS if token not in added]:
         add_special_tokens(backend, missing)
-        content = backend.to_str(pretty=True)
+        content = _with_embedded(backend, content)
     try:
         return Tokenizer(content)
     except ValueError as error:
         raise ValueError(f"{origin}: {error}" if origin else str(error)) from None
+
+
+def _with_embedded(backend: tokenizers.Tokenizer, content: str) -> str:
+    """Return the file of `backend`, with the .model that `content` carries."""
+    model = embedded(json.loads(content))
+    written = backend.to_str(pretty=True)
+    return json.dumps(embed(json.loads(written), model), ensure_ascii=False, indent=2) if model else written
 
 
 def add_special_tokens(backend: tokenizers.Tokenizer, tokens: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """Open SentencePiece .model files, as Llama 2 and Mistral have them, with their own ids."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from tokenizers import Tokenizer as Backend
 
 from lm.tokenizer.byte_alphabet import BLANK
 from lm.tokenizer.load import add_special_tokens, with_special_tokens
+from lm.tokenizer.sentencepiece_encoder import embed
 from lm.tokenizer.tokenizer import Tokenizer
 
-KINDS = {1: "unigram", 2: "BPE", 3: "word", 4: "character"}
-BPE = 2
+BPE = 2  # model_type
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 # Fields of the messages in the file that are needed here: name, number and type (sentencepiece_model.proto).
 FIELDS = {
@@ -29,65 +30,77 @@ def sentencepiece_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:
     """Open the vocabulary of a SentencePiece .model file, with its own ids.
 
     The ids of a text equal SentencePiece's, including the space that the model puts before it and user-defined pieces
-    wherever a text has them. Control tokens typed in a text are text. Models that `tokenizers` encodes differently are
-    refused: its Unigram adds scores in another precision and takes a typed `<s>` for the token, and a character map
-    (nmt_nfkc) loses characters.
+    wherever a text has them. Control tokens typed in a text are text. `tokenizers` encodes models as Llama 2 and
+    Mistral have them; others (unigram, a character map such as nmt_nfkc, no byte pieces …) need the library itself:
+    pip install 'lightning-lm[sentencepiece]'.
+
+    A character map loses characters. So does a model without byte pieces: what its vocabulary lacks is read as `⁇`.
+    Bits per byte then describe the text as it is read; the share that is lost is reported.
 
     Args:
         texts: Ignored; every trainer takes texts.
-        path: The .model file, of type BPE with identity normalization and byte_fallback.
+        path: The .model file.
 
     Returns:
         The tokenizer.
 
     Raises:
-        ValueError: The file is missing, or its ids or bytes could not be preserved.
+        ValueError: The file is missing or is not a SentencePiece model.
+        ImportError: The model needs the library sentencepiece, which is not installed.
     """
-    model = _read(path)
+    model, content = _read(path)
+    if _for_tokenizers(model):
+        return with_special_tokens(_file_of(model, _defined(model)).to_str(pretty=True), origin=path)
+    pieces = {piece.piece: piece.type for piece in model.pieces}
+    if BYTE in pieces.values() and BLANK not in pieces:
+        raise ValueError(
+            f"{path} has no piece {BLANK}: it writes a space as the bytes of {BLANK}, so texts are not given back; use "
+            "a model that has this piece"
+        )
+    embedding = embed(json.loads(_file_of(model, []).to_str()), content)
+    return with_special_tokens(json.dumps(embedding, ensure_ascii=False), origin=path)
+
+
+def _file_of(model: Any, defined: list[str]) -> Backend:
+    """Return the tokenizer.json of a model, as `tokenizers` reads it."""
     types = {piece.piece: piece.type for piece in model.pieces}
-    if reason := _unsupported(model):
-        raise ValueError(
-            f"{path} is a SentencePiece model whose ids could not be preserved: it {reason}; give one of type BPE with "
-            "identity normalization, such as those of Llama 2 and Mistral"
-        )
-    if BYTE not in types.values():
-        raise ValueError(
-            f"{path} has no byte pieces: text outside its vocabulary is lost as {_unknown(types)}, so bytes cannot be "
-            "counted; use a model trained with byte_fallback"
-        )
-    ids = {piece.piece: number for number, piece in enumerate(model.pieces)}
-    scores = {piece.piece: piece.score for piece in model.pieces if piece.type == NORMAL}
-    backend = Backend(models.BPE(ids, _merges(scores), unk_token=_unknown(types), fuse_unk=True, byte_fallback=True))
-    defined = [piece for piece in ids if types[piece] == USER_DEFINED and " " not in piece]
+    unknown, has_bytes = next(piece for piece, kind in types.items() if kind == UNKNOWN), BYTE in types.values()
+    if model.trainer.model_type == BPE:
+        ids = {piece.piece: number for number, piece in enumerate(model.pieces)}
+        scores = {piece.piece: piece.score for piece in model.pieces if piece.type == NORMAL}
+        merges = _merges(scores)
+        backend = Backend(models.BPE(ids, merges, unk_token=unknown, fuse_unk=True, byte_fallback=has_bytes))
+    else:
+        scored = [(piece.piece, piece.score) for piece in model.pieces]
+        backend = Backend(models.Unigram(scored, [*types].index(unknown), has_bytes))
     backend.normalizer = _normalizer(model.normalizer, defined)
     strip = [decoders.Strip(" ", 1, 0)] if model.normalizer.prefix else []
     backend.decoder = decoders.Sequence(
         [decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
-    add_special_tokens(backend, [piece for piece, kind in types.items() if kind in (UNKNOWN, CONTROL)])
-    for piece in defined:
-        if backend.normalizer.normalize_str(piece) != piece or (model.normalizer.prefix and piece.startswith(BLANK)):
-            raise ValueError(
-                f"{path} is a SentencePiece model whose ids could not be preserved: its user-defined piece {piece!r} "
-                "has blanks that the model squeezes, or one at its start; use a model without it"
-            )
+    special = (UNKNOWN, CONTROL) if has_bytes else (CONTROL,)  # without bytes, texts have unknown pieces
+    add_special_tokens(backend, [piece for piece, kind in types.items() if kind in special])
     backend.add_tokens([AddedToken(piece, special=False, normalized=True) for piece in defined])
-    return with_special_tokens(backend.to_str(pretty=True), origin=path)
+    return backend
 
 
-def _unsupported(model: Any) -> str | None:
-    """Return what the model does that `tokenizers` does differently."""
-    normalizer = model.normalizer
-    spaced = [piece.piece for piece in model.pieces if piece.type == USER_DEFINED and " " in piece.piece]
-    reasons = {
-        f"is of type {KINDS.get(model.trainer.model_type)}": model.trainer.model_type != BPE,
-        "writes a space after a word (treat_whitespace_as_suffix)": model.trainer.whitespace_suffix,
-        "maps characters (normalization_rule_name)": normalizer.charsmap,
-        "does not write a space as ▁ (escape_whitespaces)": not normalizer.escape,
-        "has unused pieces": any(piece.type == UNUSED for piece in model.pieces),
-        f"squeezes spaces, but not in its user-defined piece {spaced[:1]}": spaced and normalizer.squeeze,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+def _defined(model: Any) -> list[str]:
+    """User-defined pieces that a text can have. With a space in place of ▁ they never match escaped text."""
+    return [piece.piece for piece in model.pieces if piece.type == USER_DEFINED and " " not in piece.piece]
+
+
+def _for_tokenizers(model: Any) -> bool:
+    """Whether `tokenizers` gives the ids of the model, and every byte of a text."""
+    normalizer, types = model.normalizer, {piece.type for piece in model.pieces}
+    if model.trainer.model_type != BPE or BYTE not in types or UNUSED in types:
+        return False
+    if normalizer.charsmap or not normalizer.escape or model.trainer.whitespace_suffix:
+        return False
+    if normalizer.squeeze and any(piece.type == USER_DEFINED and " " in piece.piece for piece in model.pieces):
+        return False
+    written = _normalizer(normalizer, _defined(model))
+    changed = [piece for piece in _defined(model) if written.normalize_str(piece) != piece]  # its blanks are squeezed
+    return not changed and not (normalizer.prefix and any(piece.startswith(BLANK) for piece in _defined(model)))
 
 
 def _merges(scores: dict[str, float]) -> list[tuple[str, str]]:
@@ -107,7 +120,7 @@ def _merges(scores: dict[str, float]) -> list[tuple[str, str]]:
 
 def _normalizer(settings: Any, defined: list[str]) -> normalizers.Normalizer:
     """Return the normalizer. It leaves a lone user-defined piece alone, as `tokenizers` looks for normalized pieces."""
-    steps: list[normalizers.Normalizer] = []
+    steps: list[normalizers.Normalizer] = [normalizers.Precompiled(settings.charsmap)] if settings.charsmap else []
     if settings.squeeze:
         steps += [normalizers.Replace(Regex(r"\A +"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
         steps.append(normalizers.Replace(Regex(rf"[ {BLANK}]+\z"), ""))
@@ -124,22 +137,19 @@ def _escaped(piece: str) -> str:
     return "".join(rf"\x{{{ord(character):x}}}" for character in piece)
 
 
-def _unknown(types: dict[str, int]) -> str:
-    return next(piece for piece, kind in types.items() if kind == UNKNOWN)
-
-
-def _read(path: str) -> Any:
-    """Read the file as a protobuf message with the fields above."""
+def _read(path: str) -> tuple[Any, bytes]:
+    """Read the file as a protobuf message with the fields above, and its content."""
     if not Path(path).is_file():
         raise ValueError(f"there is no file {path}: give the path of a SentencePiece .model")
+    content = Path(path).read_bytes()
     model = message_factory.GetMessageClass(_pool().FindMessageTypeByName("lm.Model"))()
     try:
-        model.ParseFromString(Path(path).read_bytes())
+        model.ParseFromString(content)
     except message.DecodeError:
         model.Clear()
     if not any(piece.type == UNKNOWN for piece in model.pieces):
         raise ValueError(f"{path} is not a SentencePiece model: give the .model file as its trainer wrote it")
-    return model
+    return model, content
 
 
 def _pool() -> descriptor_pool.DescriptorPool:

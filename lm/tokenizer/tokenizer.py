@@ -11,10 +11,8 @@ import numpy as np
 import tokenizers
 
 from lm.files import hash_bytes, write_atomically
-from lm.tokenizer.byte_alphabet import BLANK, bytes_of_ids
-from lm.tokenizer.engine import Encode, fast_engine
-from lm.tokenizer.long_words import LongWords
-from lm.tokenizer.reading import Reader, added_texts
+from lm.tokenizer.encoder import Encoder
+from lm.tokenizer.sentencepiece_encoder import SentencePieceEncoder, embedded
 
 END_OF_DOCUMENT = "<|end_of_document|>"
 PADDING = "<|padding|>"
@@ -25,7 +23,6 @@ SPECIAL_TOKENS = (END_OF_DOCUMENT, PADDING, *ROLES.values(), END_OF_TURN)  # a t
 # One of everything that a lossy tokenizer changes: no leading space, capitals, combining and precomposed accents,
 # ligatures, runs and ends of white space, control characters.
 PROBE = "A é e\u0301 ﬁ Ⅳ  two\t\r\n \n x\u00a0\u200b\x00日本語 🙂 <|user|> "
-WORTH = 1_000_000  # characters in batches from which another engine is tried: the trial takes half a second
 
 
 class Tokenizer:
@@ -66,27 +63,20 @@ class Tokenizer:
         self.padding: int = self._backend.token_to_id(PADDING)
         self.end_of_turn: int = self._backend.token_to_id(END_OF_TURN)
         self.role_tokens: dict[str, int] = {role: self._backend.token_to_id(token) for role, token in ROLES.items()}
-        byte_fallback = bool(json.loads(content)["model"].get("byte_fallback"))
-        self._pieces = bytes_of_ids(self._backend, byte_fallback=byte_fallback)
+        self._encoder = _encoder(self._backend, content)
+        self._pieces, self.prefix = self._encoder.pieces, self._encoder.prefix
         self.vocab_size: int = len(self._pieces)
-        self._long_words = LongWords(self._backend)
-        self._read = Reader(self._backend, blanks=byte_fallback)
-        self.prefix = self._read("x").removesuffix("x").encode()
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
         added = self._backend.get_added_tokens_decoder().items()
         self.special_tokens: dict[str, int] = {token.content: number for number, token in added if token.special}
         self._special = set(self.special_tokens.values())
         ends = self._special - {self.padding, *self.role_tokens.values()}  # ours and those of the file, such as </s>
         self.token_bytes[list(ends)] -= len(self.prefix)
-        plain = {number: token.content for number, token in added if not token.special} if self.prefix else {}
-        self._alone = {number for number, text in plain.items() if not self._read(text).startswith(" ")}
-        self._blank = self._backend.token_to_id(BLANK)
-        self._encoded = 0  # characters in batches
         self._check_exact()
 
     def _check_exact(self) -> None:
         """Raise if a text is not given back as it is read, its bytes are miscounted, or it becomes a special token."""
-        plain = added_texts(self._backend)
+        plain = self._encoder.added
         typed = [(name, text) for name in self.special_tokens for text in (name, f"{name} a{name}b{name}{name} {name}")]
         for token, text in (("", PROBE), *plain.items(), *typed):
             ids, read = self.encode(text), self.normalize(text).encode()
@@ -111,11 +101,11 @@ class Tokenizer:
     @property
     def exact(self) -> bool:
         """Whether `normalize` is the identity."""
-        return self._read.exact
+        return self._encoder.exact
 
     def normalize(self, text: str) -> str:
         """Return the text as the tokenizer reads it and decoding returns it."""
-        return text if self.exact else self._read(text).removeprefix(self.prefix.decode())
+        return text if self.exact else self._encoder.read(text).removeprefix(self.prefix.decode())
 
     def lost_bytes(self, text: str) -> int:
         """Count the bytes of characters that decoding does not return."""
@@ -126,9 +116,8 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Encode `text`; never to special tokens: a typed `<|user|>` is eight ordinary characters."""
         try:
-            ids = self._long_words.fill(text, self._backend.encode(text, add_special_tokens=False).ids)
-            return [self._blank, *ids] if self._is_alone(ids) else ids
-        except TypeError:
+            return self._encoder.encode(text)
+        except (TypeError, RuntimeError):
             refuse_unencodable([text])
             raise
 
@@ -162,33 +151,15 @@ class Tokenizer:
         if not texts:
             return []
         try:
-            self._encoded += sum(map(len, texts))
-            worth = "_fast" in vars(self) or self._encoded > WORTH
-            encoded = ((self._fast if worth else None) or self._encode_batch)(texts)
-        except (TypeError, AttributeError, UnicodeEncodeError):
+            return self._encoder.encode_batch(texts)
+        except (TypeError, AttributeError, RuntimeError, UnicodeEncodeError):
             refuse_unencodable(texts)
             raise
-        return [np.insert(ids, 0, self._blank) if self._is_alone(ids) else ids for ids in encoded]
 
     @property
     def engine(self) -> str:
         """Name of the library that encodes large amounts of text; the first time it is chosen."""
-        return "fastokens" if self._fast else "tokenizers"
-
-    @cached_property
-    def _fast(self) -> Encode | None:
-        names = [*self.special_tokens, *map("<0x{:02X}>".format, range(256))]  # what must stay text
-        own = [*(f"{name}a {name}é{name * 2}" for name in names), *added_texts(self._backend).values()]
-        return fast_engine(self.content, like=self._encode_batch, own=own)
-
-    def _encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        pairs = zip(texts, encoded, strict=True)
-        return [np.array(self._long_words.fill(text, encoding.ids), dtype=np.uint32) for text, encoding in pairs]
-
-    def _is_alone(self, ids: Sequence[int]) -> bool:
-        """Whether a text is a lone user-defined piece, which `tokenizers` can find only without the prefix."""
-        return len(ids) == 1 and int(ids[0]) in self._alone
+        return self._encoder.engine
 
     def decode(self, ids: Sequence[int]) -> str:
         """Decode to text; special tokens are skipped, bytes that form no whole character become �."""
@@ -216,6 +187,14 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         """Write the tokenizer.json, which `tokenizers` and `transformers` can open."""
         write_atomically(Path(path), self.content)
+
+
+def _encoder(backend: tokenizers.Tokenizer, content: str) -> Encoder | SentencePieceEncoder:
+    """Return what encodes: sentencepiece where the file carries one of its models."""
+    description = json.loads(content)
+    if model := embedded(description):
+        return SentencePieceEncoder(model, added=[*backend.get_added_tokens_decoder()])
+    return Encoder(backend, content, byte_fallback=bool(description["model"].get("byte_fallback")))
 
 
 def refuse_unencodable(texts: Sequence[str]) -> None:

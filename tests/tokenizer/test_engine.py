@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lm.tokenizer import Tokenizer, byte_tokenizer, train_bpe, train_characters, train_unigram, train_wordpiece
-from lm.tokenizer import tokenizer as tokenizer_module
+from lm.tokenizer import encoder as encoder_module
 from lm.tokenizer.engine import _doubtful, _mixed_texts, _splitting, fast_engine
 from lm.tokenizer.unicode_edges import unicode_edges
 from lm.tokenizer.words import GPT4
@@ -94,19 +94,19 @@ def test_own_symbols_that_only_the_reference_takes_as_text_are_not_left_to_the_e
 def test_an_engine_that_differs_is_not_used(merged):
     description = json.loads(merged.content)
     description["model"]["merges"] = description["model"]["merges"][:100]
-    assert fast_engine(json.dumps(description), like=merged._encode_batch) is None
-    assert fast_engine(merged.content, like=merged._encode_batch) is not None
+    assert fast_engine(json.dumps(description), like=merged._encoder.encode_all) is None
+    assert fast_engine(merged.content, like=merged._encoder.encode_all) is not None
 
 
 def test_without_the_package_there_is_no_fast_engine(merged, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastokens._native", None)
-    assert fast_engine(merged.content, like=merged._encode_batch) is None
+    assert fast_engine(merged.content, like=merged._encoder.encode_all) is None
 
 
 def test_little_text_does_not_pay_for_the_trial_of_an_engine(merged, monkeypatch):
-    monkeypatch.setattr(tokenizer_module, "WORTH", 100)
+    monkeypatch.setattr(encoder_module, "WORTH", 100)
     tokenizer = Tokenizer(merged.content)
     tokenizer.encode_batch(["x" * 60])
-    assert "_fast" not in vars(tokenizer)
+    assert "_fast" not in vars(tokenizer._encoder)
     tokenizer.encode_batch(["x" * 60])
-    assert "_fast" in vars(tokenizer)
+    assert "_fast" in vars(tokenizer._encoder)

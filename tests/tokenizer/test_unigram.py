@@ -60,6 +60,16 @@ def test_nothing_is_lost(tokenizer):
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+def test_the_name_of_a_special_token_is_no_piece_however_often_a_text_has_it():
+    name = "<|user|>"
+    trained = train_unigram([name] * 50 + ["<|user", "users"] * 20, vocab_size=300, pattern=r"[^\n]+|\n")
+    assert name.encode() not in scores(trained)
+    assert b"<|user" in scores(trained)
+    ids = trained.encode(name)
+    assert not {*ids} & {*trained.special_tokens.values()}
+    assert trained.decode(ids) == name
+
+
 def test_a_larger_vocabulary_gives_fewer_tokens_about_as_few_as_bpe():
     text = [" ".join(TEXTS)]
     sizes = [measure(train_unigram(TEXTS, vocab_size=size), text)["tokens"] for size in (270, 285, 300)]
