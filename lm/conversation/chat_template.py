@@ -7,11 +7,12 @@ from datetime import date as today
 from pathlib import Path
 
 from lm.conversation.conversation import Conversation, Message, check_turn
-from lm.conversation.jinja_source import CLOCK, Names, compile_source, read_source, variables_of
+from lm.conversation.jinja_source import CLOCK, FAULTS, Names, compile_source, read_source, variables_of
 from lm.conversation.rendered_text import encode_rendered, special_pattern
 from lm.conversation.script import PLACEHOLDER, Script, said_of
 from lm.conversation.skeleton import Skeleton
 from lm.conversation.template import EncodedConversation, Template, target_of
+from lm.conversation.tool_calls import CALL, form_of
 from lm.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 END_OF_DOCUMENT = SPECIAL_TOKENS[0]
@@ -57,8 +58,11 @@ class ChatTemplate(Template):
         self.date_given = date is not None
         self.date = (date or today.today().isoformat()) if CLOCK in read else None
         self._template = compile_source(self._source, date=self.date, where=f"template.path {path}")
+        self._form = form_of(self._write, faults=FAULTS) if "tool_calls" in self._source else None
+        self.writes_calls = self._form is not None
         self._scripts: dict[str, Script] = {}  # the last one, by the tokenizer's fingerprint
         self._skeletons: dict[tuple, Skeleton] = {}
+        self._stops: dict[str, list[str]] = {}
 
     def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> EncodedConversation:
         conversation.check()
@@ -106,16 +110,35 @@ class ChatTemplate(Template):
 
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
         special = self.special_tokens(tokenizer)
-        stop = special_pattern(special).search(self._around(tokenizer)[1])
-        if stop is None:
+        names = [*self._ends(tokenizer), str(self._names.get("eos_token")), END_OF_DOCUMENT]
+        return list(dict.fromkeys(special[name] for name in names if name in special))
+
+    def end_tokens(self, tokenizer: Tokenizer) -> list[int]:
+        special = self.special_tokens(tokenizer)
+        return [special[name] for name in self._ends(tokenizer)]
+
+    def _ends(self, tokenizer: Tokenizer) -> list[str]:
+        """The special tokens that end an answer, the usual one first: of plain answers and of tool calls."""
+        if tokenizer.fingerprint not in self._stops:
+            stops = [self._usual_end(tokenizer)]
+            if self.writes_calls:
+                with suppress(ValueError):  # it then refuses calls, where there are any
+                    turns = [Message("user", "x"), Message("assistant", CALL, calls=(CALL,))]
+                    stops.append(self._skeleton(turns, tokenizer).script.answer(2).stop)
+            self._stops[tokenizer.fingerprint] = [*dict.fromkeys(stops)]
+        return self._stops[tokenizer.fingerprint]
+
+    def _usual_end(self, tokenizer: Tokenizer) -> str:
+        stop = special_pattern(self.special_tokens(tokenizer)).search(self._around(tokenizer)[1])
+        try:
+            return stop[0] if stop else self._simplest(tokenizer).opening(2)[1]
+        except ValueError:
             raise ValueError(
                 f"template.path {self.path}: after an answer it writes {self._around(tokenizer)[1]!r}, which holds no "
-                "special token of this tokenizer, so the model would never stop: use it with the model's own "
-                "tokenizer, use another template, as chatml, or set data.template.added_tokens=true for one that is "
-                "written for the tokens that lm adds"
-            )
-        ends = [special.get(name) for name in (stop[0], str(self._names.get("eos_token")), END_OF_DOCUMENT)]
-        return list(dict.fromkeys(end for end in ends if end is not None))
+                "special token of this tokenizer, and none begins the next turn, so the model would never stop: use it "
+                "with the model's own tokenizer, use another template, as conversation@data.template=chatml, or set "
+                "data.template.added_tokens=true for one that is written for the tokens that lm adds"
+            ) from None
 
     def special_tokens(self, tokenizer: Tokenizer) -> dict[str, int]:
         return tokenizer.special_tokens if self.added_tokens else tokenizer.own_special_tokens
@@ -145,7 +168,7 @@ class ChatTemplate(Template):
 
     def _simplest(self, tokenizer: Tokenizer) -> Script:
         """One question and its answer."""
-        return self._skeleton(("user", "assistant"), tokenizer).script
+        return self._skeleton([Message("user", "x"), Message("assistant", "x")], tokenizer).script
 
     def _around(self, tokenizer: Tokenizer) -> tuple[str, str]:
         """What the template writes before and after the content of the only answer."""
@@ -155,7 +178,7 @@ class ChatTemplate(Template):
     def _checked_script(self, conversation: Conversation, tokenizer: Tokenizer) -> Script:
         """The script of a conversation that the template can express."""
         messages = conversation.messages
-        self._skeleton(tuple(message.role for message in messages), tokenizer)
+        self._skeleton(messages, tokenizer)
         script = self._script(messages, conversation.tools, tokenizer)
         self._check_names(script.text(len(messages)), tokenizer)
         script.check(messages)
@@ -166,27 +189,32 @@ class ChatTemplate(Template):
         if last is not None and last.said[: len(said)] == said and last.tools == tuple(tools):
             return last
         filled = None
-        if not tools and not any(message.reasoning for message in messages):
+        if not tools and not any(message.reasoning or message.calls for message in messages):
             with suppress(ValueError):  # it then renders the contents themselves
-                filled = self._skeleton(tuple(message.role for message in messages), tokenizer).filled
+                filled = self._skeleton(messages, tokenizer).filled
         special = self.special_tokens(tokenizer)
         script = Script(messages, tools, render=self._render, special=special, path=self.path, filled=filled)
         self._scripts = {tokenizer.fingerprint: script}
         return script
 
-    def _skeleton(self, roles: tuple[str, ...], tokenizer: Tokenizer) -> Skeleton:
-        key = (tokenizer.fingerprint, roles)
+    def _skeleton(self, messages: Sequence[Message], tokenizer: Tokenizer) -> Skeleton:
+        turns = Skeleton.placeholders(messages)
+        key = (tokenizer.fingerprint, turns)
         if key not in self._skeletons:
             special = self.special_tokens(tokenizer)
-            self._skeletons[key] = Skeleton(roles, render=self._render, special=special, path=self.path)
+            self._skeletons[key] = Skeleton(turns, render=self._render, special=special, path=self.path)
         return self._skeletons[key]
 
     def _render(self, messages: Sequence[Message], tools: Sequence[dict], prompt: bool) -> str:
-        turns = [
-            {"role": message.role, "content": message.content}
-            | (dict.fromkeys(THOUGHTS, message.reasoning) if message.reasoning else {})
-            for message in messages
-        ]
+        if self._form is None:
+            turns = [{"role": message.role, "content": message.content} for message in messages]
+        else:
+            turns = self._form.turns(messages)
+        for turn, message in zip(turns, messages, strict=True):
+            turn |= dict.fromkeys(THOUGHTS, message.reasoning) if message.reasoning else {}
+        return self._write(turns, tools, prompt)
+
+    def _write(self, turns: list[dict], tools: Sequence[dict] = (), prompt: bool = False) -> str:
         given = {"tools": list(tools) or None, "documents": None, **self._names, **self.variables}
         return self._template.render(messages=turns, add_generation_prompt=prompt, **given)
 

@@ -23,12 +23,19 @@ class Message:
         supervised: Whether an answer is learned. Answers that their file marks as not to be learned are context only.
         reasoning: Thoughts before an answer, for a chat_template that writes them (`reasoning_content`); "" for none.
             Thoughts may also stand in `content`, between `<think>` and `</think>`.
+        calls: The lines at the end of `content` that are tool calls, each as JSON of one call or a list of them.
     """
 
     role: str
     content: str
     supervised: bool = True
     reasoning: str = ""
+    calls: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The content before its tool calls."""
+        return self.content.removesuffix("\n".join(self.calls)).removesuffix("\n") if self.calls else self.content
 
     @property
     def learned(self) -> bool:

@@ -4,9 +4,10 @@ import re
 from dataclasses import replace
 from itertools import groupby
 
-from lm.conversation.conversation import THOUGHT_MARKS, Conversation, Message, end_of_content
+from lm.conversation.conversation import THOUGHT_MARKS, Conversation, Message
 from lm.conversation.rendered_text import special_pattern
 from lm.conversation.template import EncodedConversation, Template
+from lm.conversation.tool_calls import end_of_turn, neutral_call, unsaid
 from lm.tokenizer import Tokenizer
 
 NEUTRAL = "\ue000"  # content that is only inserted
@@ -26,7 +27,7 @@ class MaskValidator:
 
     def __init__(self, template: Template, tokenizer: Tokenizer):
         self.template, self.tokenizer = template, tokenizer
-        self.stop = template.stop_tokens(tokenizer)[0]
+        self.ends = {*template.end_tokens(tokenizer)}
         self._names = {token: name for name, token in tokenizer.special_tokens.items()}
         self._allowed = set(template.special_tokens(tokenizer).values())
         self._roles = {token: role for role, token in tokenizer.role_tokens.items()}
@@ -59,14 +60,18 @@ class MaskValidator:
 
     def _check_answer(self, run: list[int], conversation: Conversation, turn: int, where: str) -> None:
         *content, end = run
-        if end != self.stop:
+        if end not in self.ends:
             raise ValueError(f"{where}: its end token is not supervised, so the model would never stop")
         message, written = conversation.messages[turn - 1], self.template.answer(conversation, turn, self.tokenizer)
         around = self._around(conversation, turn)
         stray = [token for token in content if token in self._names]
         if [self._names[token] for token in stray] != self._special_in(around):
             raise ValueError(f"{where}: special token {min(stray, default=None)} is supervised inside it")
-        if self._decoded(content) not in self._spellings(written) or not _says(written, message, around):
+        if message.calls and self.template.writes_calls:
+            says = unsaid(message, written) is None
+        else:
+            says = _says(written, message, around)
+        if self._decoded(content) not in self._spellings(written) or not says:
             text = self.tokenizer.decode(content)
             raise ValueError(f"{where}: {_shortened(text)} is supervised instead of {_shortened(message.content)}")
 
@@ -108,7 +113,8 @@ class MaskValidator:
             )
         if special != self._expected_special_tokens(conversation):
             raise ValueError(f"{place}: its special tokens are not those of its turns ({', '.join(roles)})")
-        spoken = [self._roles[token] for token in special if token in self._roles]
+        ended = special[:-1] if tokens[-1] in self.ends else special  # the end may be the opening of a user's turn
+        spoken = [self._roles[token] for token in ended if token in self._roles]
         own = ["system"] if spoken.count("system") > roles.count("system") else []  # a text of the template's own
         missing = iter([*own, *(role if role in self.tokenizer.role_tokens else "user" for role in roles)])
         if not all(role in missing for role in spoken):
@@ -132,7 +138,7 @@ class MaskValidator:
                 answers, at = answers + 1, 0
                 continue
             text = texts[answers] if answers < len(texts) else ""
-            at = end_of_content(message, text, at, normalize=self.tokenizer.normalize)
+            at = end_of_turn(message, text, at, normalize=self.tokenizer.normalize)
             if at < 0:
                 raise ValueError(
                     f"{conversation.place}, turn {number}: the content of the {message.role} turn, "
@@ -146,14 +152,15 @@ def _plain(conversation: Conversation) -> Conversation:
 
 
 def _neutral(message: Message) -> Message:
-    content = NEUTRAL
+    content, calls = NEUTRAL, tuple(neutral_call(line, NEUTRAL) for line in message.calls)
     if message.role == "assistant" and THOUGHT_MARKS.search(message.content):
         pieces = re.split(f"({THOUGHT_MARKS.pattern})", message.content)
         content = "".join(
             piece if number % 2 or not piece.strip() else piece.replace(piece.strip(), NEUTRAL)
             for number, piece in enumerate(pieces)
         )
-    return replace(message, content=content, reasoning=message.reasoning and NEUTRAL)
+    content = "\n".join([*([content] if message.words or not calls else []), *calls])
+    return replace(message, content=content, reasoning=message.reasoning and NEUTRAL, calls=calls)
 
 
 def _says(written: str, message: Message, around: str) -> bool:

@@ -4,16 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lm.conversation.conversation import THOUGHT_MARKS, Message, end_of_content
+from lm.conversation.conversation import THOUGHT_MARKS, Message
 from lm.conversation.jinja_source import FAULTS, remedy_of
 from lm.conversation.rendered_text import Disguise, Span, special_pattern
+from lm.conversation.tool_calls import end_of_turn, unsaid
 
 Render = Callable[[Sequence[Message], Sequence[dict], bool], str]  # (turns, tools, whether to prompt) → text
 Filled = Callable[[int, bool, Sequence[Message]], str]  # (how many turns, whether to prompt, all turns) → text
-Said = tuple[tuple[str, str, str], ...]  # role, content and reasoning of each turn
+Said = tuple[tuple[str, str, str, int], ...]  # role, content, reasoning and number of calls of each turn
 
-PLACEHOLDER = "\ue000{}\ue001"
-OTHERWISE = "use another template, as chatml"
+PLACEHOLDER = "\ue000{}\ue001"  # of numbered turns
+NEXT = PLACEHOLDER.format("next")  # of a turn that may follow any
+OTHERWISE = "use another template, as conversation@data.template=chatml"
 REMEDIES = {  # for a turn that a template refuses, by role and whether it is the first one
     ("system", True): "write its text at the beginning of the first user turn, or ",
     ("assistant", True): "remove it or put a user turn before it, or ",
@@ -72,10 +74,17 @@ class Script:
         filled: Filled | None = None,
     ):
         self.said, self.tools = said_of(messages), tuple(tools)
-        self.disguise = Disguise(special, [*(text for _, *texts in self.said for text in texts), repr(self.tools)])
+        texts = [text for message in messages for text in (message.content, message.reasoning)]
+        self.disguise = Disguise(special, [*texts, repr(self.tools)])
         hide = self.disguise.hide
         self._messages = [
-            replace(message, content=hide(message.content), reasoning=hide(message.reasoning)) for message in messages
+            replace(
+                message,
+                content=hide(message.content),
+                reasoning=hide(message.reasoning),
+                calls=tuple(map(hide, message.calls)),
+            )
+            for message in messages
         ]
         self._hidden_tools = [_mapped(tool, hide) for tool in tools]
         self._render, self._path, self._special = render, path, special_pattern(special)
@@ -111,9 +120,8 @@ class Script:
 
     def _around_answer(self, number: int) -> tuple[str, str]:
         """What the template writes before and after the content of an answer that is the last turn."""
-        placeholder = PLACEHOLDER.format(0)
-        turns = [*self._messages[: number - 1], Message("assistant", placeholder)]
-        before, found, after = self._render(turns, self._hidden_tools, False).partition(placeholder)
+        turns = [*self._messages[: number - 1], Message("assistant", NEXT)]
+        before, found, after = self._render(turns, self._hidden_tools, False).partition(NEXT)
         if not found:
             raise ValueError(f"turn {number}: the chat_template of {self._path} does not write the answer")
         return before, after
@@ -136,6 +144,8 @@ class Script:
     def _answer(self, number: int) -> Answer:
         prompt, message = self.prompt(number - 1), self._messages[number - 1]
         before, after = self._around_answer(number)
+        if message.calls:
+            return self._calls(number, prompt, after)
         text = self._continued(prompt, before, after, message) or self.text(number)
         if not text.startswith(prompt):
             raise ValueError(f"turn {number}: {self._unlike(text, prompt)}")
@@ -149,16 +159,58 @@ class Script:
                 )
             at = found + len(part)
         if not text.endswith(after) or not text[at:end].rstrip().endswith(message.spoken):
-            raise ValueError(f"turn {number}: {self._rewritten(message)}")
+            raise ValueError(f"turn {number}: {self._rewritten(message, text)}")
         stop = self._special.search(after)
         if stop is None:
-            raise ValueError(
-                f"turn {number}: no special token of this tokenizer follows the answer in the chat_template of "
-                f"{self._path}, so the model would never stop: use the template's own tokenizer, or set "
-                "data.template.added_tokens=true for a template written for the tokens that lm adds"
-            )
+            opening, stop = self.opening(number)
+            return Answer(prompt, text[len(prompt) :] + opening, stop, "")
         end += stop.end()
         return Answer(prompt, text[len(prompt) : end], stop[0], text[end:])
+
+    def _calls(self, number: int, prompt: str, after: str) -> Answer:
+        """An answer with tool calls, which may end otherwise than others, as with `<|call|>`."""
+        text = self.text(number)
+        if not text.startswith(prompt):
+            raise ValueError(f"turn {number}: {self._unlike(text, prompt)}")
+        body = text[len(prompt) :]
+        if unsaid(self._messages[number - 1], body) is not None:
+            raise ValueError(f"turn {number}: {self._rewritten(self._messages[number - 1], body)}")
+        usual = self._special.search(after)
+        if usual is None:
+            opening, stop = self.opening(number)
+            return Answer(prompt, body + opening, stop, "")
+        stops = [*self._special.finditer(body)]
+        if not stops:
+            raise ValueError(f"turn {number}: {self._endless()}")
+        last = next((found for found in reversed(stops) if found[0] == usual[0]), stops[-1])
+        return Answer(prompt, body[: last.end()], last[0], body[last.end() :])
+
+    def opening(self, number: int) -> tuple[str, str]:
+        """What the template writes behind an answer that it does not end: the opening of the next turn, as GLM-4.5.
+
+        Returns:
+            The text up to and including its special token, at which a model stops, and that token.
+        """
+        message, follows = self._messages[number - 1], self._messages[number : number + 1]
+        if not follows or follows[0].role == "assistant":
+            follows = [Message("tool" if message.calls else "user", NEXT)]
+        text = self.text(number)
+        try:
+            behind = self._render([*self._messages[:number], *follows], self._hidden_tools, False)
+        except FAULTS:
+            behind = ""
+        rest = behind.removeprefix(text)
+        stop = self._special.search(rest)
+        if not behind.startswith(text) or stop is None or rest[: stop.start()].strip():
+            raise ValueError(f"turn {number}: {self._endless()}")
+        return rest[: stop.end()], stop[0]
+
+    def _endless(self) -> str:
+        return (
+            f"no special token of this tokenizer follows the answer in the chat_template of {self._path}, nor begins "
+            "the next turn, so the model would never stop: use the template's own tokenizer, or set "
+            "data.template.added_tokens=true for a template written for the tokens that lm adds"
+        )
 
     def _continued(self, prompt: str, before: str, after: str, message: Message) -> str | None:
         """A prompt that opens thoughts, continued by an answer that begins with them, of which a template has none.
@@ -175,7 +227,12 @@ class Script:
         shown = self.disguise.show(text)
         return repr(shown if len(shown) <= 40 else f"{shown[:40]} …")
 
-    def _rewritten(self, message: Message) -> str:
+    def _rewritten(self, message: Message, text: str) -> str:
+        if message.calls and (part := unsaid(message, text)) is not None:
+            return (
+                f"the chat_template of {self._path} leaves out {self._shortened(part)} of this tool call, or spells it "
+                f"otherwise: {OTHERWISE}, which writes calls as JSON"
+            )
         return (
             f"the chat_template of {self._path} rewrites the content of the {message.role} turn, or leaves part of it "
             "out: change the content, or remove the conversation"
@@ -241,9 +298,9 @@ class Script:
         """
         text, at = self.text(len(messages)), 0
         for number, message in enumerate(self._messages[: len(messages)], start=1):
-            at = end_of_content(message, text, at)
+            at = end_of_turn(message, text, at)
             if at < 0:
-                raise ValueError(f"turn {number}: {self._rewritten(message)}")
+                raise ValueError(f"turn {number}: {self._rewritten(message, text)}")
         for number, message in enumerate(messages, start=1):
             if message.learned:
                 self.answer(number)
@@ -272,7 +329,7 @@ class Script:
 
 def said_of(messages: Sequence[Message]) -> Said:
     """Return what determines the text of turns."""
-    return tuple((message.role, message.content, message.reasoning) for message in messages)
+    return tuple((message.role, message.content, message.reasoning, len(message.calls)) for message in messages)
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -26,10 +26,12 @@ class Template(ABC):
 
     `takes_tools` says whether it writes the tools of a conversation itself; for others they stand in the system turn.
     `separates_answers` says whether it always encodes an answer apart from the text before it.
+    `writes_calls` says whether it writes tool calls in a form of its own; for others they are JSON in the content.
     """
 
     takes_tools: bool = False
     separates_answers: bool = True
+    writes_calls: bool = False
 
     @abstractmethod
     def encode(self, conversation: Conversation, tokenizer: Tokenizer) -> EncodedConversation:
@@ -59,7 +61,11 @@ class Template(ABC):
 
     @abstractmethod
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
-        """Return the tokens that end a reply; the first is the one that ends every supervised answer."""
+        """Return the tokens that end a reply; the first is the one that ends supervised answers without tool calls."""
+
+    def end_tokens(self, tokenizer: Tokenizer) -> list[int]:
+        """Return the tokens that end supervised answers: the usual one, and that of tool calls where it differs."""
+        return self.stop_tokens(tokenizer)[:1]
 
     @abstractmethod
     def describe(self) -> dict:

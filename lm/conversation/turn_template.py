@@ -156,8 +156,8 @@ class TurnTemplate(Template):
             )
         if message.role not in self.turns:
             raise ValueError(
-                f"{where}: this template has no {message.role} turn: use a template that has one, as chatml, or "
-                "map the role to another with data.conversations.roles"
+                f"{where}: this template has no {message.role} turn: use a template that has one, as "
+                "conversation@data.template=chatml, or map the role to another with data.conversations.roles"
             )
         last = before[-1].role if before else "system"
         due = "user" if last in ("system", "assistant") else "assistant"
@@ -165,7 +165,8 @@ class TurnTemplate(Template):
         if self.alternating and not opens and message.role != due:
             raise ValueError(
                 f"{where}: {message.role} turn where the template requires the {due}'s, since user and assistant "
-                "alternate in it: merge consecutive turns of one role, or use another template, as chatml"
+                "alternate in it: merge consecutive turns of one role, or use another template, as "
+                "conversation@data.template=chatml"
             )
 
     def _write_text(self, encoder: ConversationEncoder, role: str, text: str) -> None:

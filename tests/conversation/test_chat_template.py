@@ -87,7 +87,7 @@ THINKS = CHATML.replace(
 )
 ADDS = CHATML.replace("{{ '<|im_start|>assistant\n' }}", "{{ '<|im_start|>assistant\n<think>\n' }}")
 TWICE = CHATML.replace("message.content", "message.content + message.content")
-ENDLESS = CHATML.replace("<|im_end|>", "")
+ENDLESS = CHATML.replace("<|im_end|>", "").replace("<|im_start|>", "# ")
 REWRITES = CHATML.replace("message.content", "(message.content if loop.last else message.content | upper)")
 
 

@@ -207,7 +207,10 @@ def test_turns_that_a_format_cannot_express_are_refused_by_place(option, turns, 
 @pytest.mark.parametrize("option", ["roles", "alpaca"])
 def test_tool_turns_are_refused_where_the_format_has_none(option):
     turns = [USER, ANSWER, ("tool", "x"), ANSWER]
-    with pytest.raises(ValueError, match=r"^c:1, turn 3: .*no tool turn: use a template that has one, as chatml"):
+    with pytest.raises(
+        ValueError,
+        match=r"^c:1, turn 3: .*no tool turn: use a template that has one, as conversation@data\.template=chatml",
+    ):
         template_of(option).encode(conversation_of(*turns, place="c:1"), tokenizer_of("ours"))
 
 

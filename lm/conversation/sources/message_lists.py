@@ -14,6 +14,9 @@ from lm.conversation.sources.records import HubDataset, field_of, kind_of, optio
 from lm.conversation.sources.roles import known_roles, role_fault
 from lm.conversation.sources.source import RecordwiseSource
 from lm.conversation.sources.training_flags import asks_to_be_learned, is_learned
+from lm.conversation.tool_calls import parsed_calls
+
+CALLERS = ("function_call", "tool_call", "tool_calls")  # roles of ShareGPT and its like whose turns are calls alone
 
 
 class MessageLists(RecordwiseSource):
@@ -121,7 +124,10 @@ class MessageLists(RecordwiseSource):
         turn.get("tool_call_id")  # ids of calls are left out on purpose
         self.unread.add(turn, "turns")
         separate = thoughts if self.reasoning == "separate" else ""
-        return Message(role, content, supervised=learned is not False, reasoning=separate)
+        if name in CALLERS and not calls and isinstance(content, str) and parsed_calls(content):
+            calls = [content]
+        said = tuple(calls) if role == "assistant" and isinstance(content, str) else ()
+        return Message(role, content, supervised=learned is not False, reasoning=separate, calls=said)
 
     def _is_context(self, turn: Record) -> None:
         """Count a mark that asks to learn what somebody else than the assistant says."""

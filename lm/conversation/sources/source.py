@@ -155,7 +155,7 @@ class LayoutSource(ConversationSource):
         if (content, reasoning) == (message.content, message.reasoning):
             return message
         self.counts["turns had lone surrogates (halves of characters), replaced by �"] += 1
-        return replace(message, content=content, reasoning=reasoning)
+        return replace(message, content=content, reasoning=reasoning, calls=tuple(map(_whole, message.calls)))
 
 
 def _whole(text: str) -> str:

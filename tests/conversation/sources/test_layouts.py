@@ -122,10 +122,21 @@ def test_tool_calls_are_lines_of_json_and_tool_results_are_turns(tmp_path):
     line = '{"name": "add", "arguments": {"a": 1}}'
     assert read[1].content == line + '\n{"name": "é", "arguments": {}}'
     assert read[3].content == f"so\n{line}"
+    assert read[1].calls == (line, '{"name": "é", "arguments": {}}')
+    assert (read[3].words, read[3].calls) == ("so", (line,))
     for wrong, message in (({"function": {}}, "has no name"), ({"name": "f", "arguments": "{"}, "of f are not JSON")):
         messages[1]["tool_calls"] = [wrong]
         with pytest.raises(ValueError, match=rf"b\.jsonl:1, turn 2: .*{message}"):
             list(source("messages", written(tmp_path / "b.jsonl", {"messages": messages})))
+
+
+def test_a_turn_of_the_role_function_call_is_a_tool_call(tmp_path):
+    call = '{"name": "add", "arguments": {"a": 1}}'
+    said = [("human", "1?"), ("function_call", call), ("observation", "2"), ("gpt", call), ("function_call", "sorry")]
+    record = {"conversations": [{"from": who, "value": text} for who, text in said]}
+    read = turns(source("sharegpt", written(tmp_path / "a.jsonl", record)))[0]
+    assert [message.content for message in read] == [text for _, text in said]
+    assert [message.calls for message in read] == [(), (call,), (), (), ()]
 
 
 def test_transcripts_are_split_at_the_names_of_speakers(tmp_path):
