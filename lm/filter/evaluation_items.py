@@ -15,6 +15,7 @@ from pathlib import Path
 from lm.corpus.tally import Tally
 from lm.sources.delimiter import SAMPLE, find_delimiter
 from lm.sources.encoding import Encoding
+from lm.sources.file_formats import MetadataError
 from lm.sources.members import open_members
 from lm.sources.rows import LARGEST_FIELD
 
@@ -34,9 +35,11 @@ def read_items(file: Path, *, fields: list[str] | None) -> Iterator[Item]:
     """Yield the items of a file with the texts of `fields`, all if None. Plain text has no fields and counts whole."""
     for name, packed in open_members(file):
         place = str(file.parent / name)
-        stream = Encoding("utf-8", key="filter.encoding").utf8(packed, name=place, tally=Tally())
         try:
+            stream = Encoding("utf-8", key="filter.encoding").utf8(packed, name=place, tally=Tally())
             content = stream.read().decode()
+        except MetadataError:
+            continue  # nothing of the user's
         except UnicodeDecodeError as error:
             remedy = "give JSON Lines, JSON, CSV, TSV or plain text in UTF-8"
             raise ValueError(f"filter.paths {place} is not UTF-8 ({error.reason}): {remedy}") from None

@@ -16,6 +16,7 @@ from lm.corpus import Document, Dropped
 from lm.corpus.tally import Tally
 from lm.filter.text.normalized import BLANKS, CHARACTERS_PER_WORD, MARKS, OTHER_SIGNS, UNSPACED
 from lm.sources.encoding import Encoding
+from lm.sources.file_formats import MetadataError
 from lm.sources.file_patterns import find_files
 from lm.sources.members import open_members
 
@@ -69,9 +70,12 @@ def read_words(files: list[str], *, key: str = "filter.path") -> list[str]:
     words = []
     for file in files:
         for name, packed in open_members(Path(file)):
-            stream = Encoding("utf-8", key="filter.encoding").utf8(packed, name=name, tally=Tally())
+            place = str(Path(file).parent / name)
             try:
+                stream = Encoding("utf-8", key="filter.encoding").utf8(packed, name=place, tally=Tally())
                 words += [line.strip() for line in stream.read().decode().splitlines()]
+            except MetadataError:
+                continue  # nothing of the user's
             except UnicodeDecodeError as error:
                 raise ValueError(f"{key} {file} is not UTF-8 ({error.reason}): save it as UTF-8") from None
     if not any(words):

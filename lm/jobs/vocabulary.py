@@ -102,7 +102,8 @@ def compare_vocabularies(
             settings = {"batch_tokens": batch_tokens, "megabytes": megabytes, "seeds": seeds, "restart": run.restart}
             trials = run_vocabulary_trials(results, run.directory, prepare=prepare, pretrain=pretrain, **settings)
             results = [{**result, "learned": trials[result["name"]]} for result in results]
-        notes = f" ({'; '.join(corpus.notes)})" if corpus.notes else ""
+        said = [*corpus.notes, *(f"aligned texts: {note}" for note in (aligned.notes if aligned else ()))]
+        notes = f" ({'; '.join(said)})" if said else ""
         outcome = f"{len(results)} tokenizers in {perf_counter() - started:.0f} s{notes}"
         files = [run.directory / name for name in ("results.json", "report.html")]
         write_atomically(files[0], json.dumps(results, indent=2, ensure_ascii=False))

@@ -9,7 +9,9 @@ from lm.corpus.tally import Tally
 from lm.files import hash_file, hash_json
 from lm.sources.byte_streams import Readable
 from lm.sources.encoding import Encoding
+from lm.sources.file_formats import MetadataError
 from lm.sources.file_patterns import find_files
+from lm.sources.file_source import MACOS, REPLACED
 from lm.sources.members import open_members
 
 PAIR = re.compile(
@@ -23,6 +25,7 @@ class Aligned(ABC):
     reference: str
     files: list[Path]
     encoding: Encoding
+    notes: tuple[str, ...] = ()  # what the last reading changed or skipped
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -33,9 +36,16 @@ class Aligned(ABC):
         files = [[file.name, hash_file(file)] for file in self.files]
         return hash_json([self.reference, *self.encoding.identity(), files])
 
-    def _text(self, stream: Readable, place: str) -> str:
-        data = self.encoding.utf8(stream, name=place, tally=Tally()).read()
-        return data.decode("utf-8", errors="replace")
+    def _text(self, stream: Readable, place: str, tally: Tally) -> str | None:
+        """Return a text, with what is invalid replaced and counted; None for a file that macOS added."""
+        try:
+            data = self.encoding.utf8(stream, name=place, tally=tally).read()
+        except MetadataError:
+            tally.count(MACOS, where=place)
+            return None
+        text = data.decode("utf-8", errors="replace")
+        tally.count(REPLACED, text.count("�") - data.count("�".encode()), where=place)
+        return text
 
 
 class SentencePairs(Aligned):
@@ -56,12 +66,15 @@ class SentencePairs(Aligned):
 
     def __iter__(self) -> Iterator[tuple[str, list[str], list[str]]]:
         pairs: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+        tally = Tally()
         for file in self.files:
             for name, stream in open_members(file):
                 match = PAIR.fullmatch(Path(name).name)
                 if match and self.reference in (match["one"], match["other"]):
-                    lines = _lines(self._text(stream, str(file.parent / name)))
-                    pairs.setdefault(match.group("stem", "one", "other"), {})[match["language"]] = lines
+                    text = self._text(stream, str(file.parent / name), tally)
+                    if text is not None:
+                        pairs.setdefault(match.group("stem", "one", "other"), {})[match["language"]] = _lines(text)
+        self.notes = tally.notes()
         languages: dict[str, tuple[list[str], list[str]]] = {}
         for (stem, one, other), sides in sorted(pairs.items()):
             language = other if one == self.reference else one
@@ -115,15 +128,20 @@ class Editions(Aligned):
                 f"aligned.reference={reference}: {path.replace('{language}', reference)} does not exist; "
                 f"the languages are {', '.join(self.names)}"
             )
+        if len(self.names) == 1:
+            raise ValueError(f"aligned.path {path}: there is no language but {reference}: give others to compare with")
 
     def __iter__(self) -> Iterator[tuple[str, list[str], list[str]]]:
-        ours = self._read(self.names[self.reference])
+        tally = Tally()
+        ours = self._read(self.names[self.reference], tally)
         for language, file in sorted(self.names.items()):
             if language != self.reference:
-                yield language, [self._read(file)], [ours]
+                yield language, [self._read(file, tally)], [ours]
+        self.notes = tally.notes()
 
-    def _read(self, file: Path) -> str:
-        text = "".join(self._text(stream, str(file.parent / name)) for name, stream in open_members(file))
+    def _read(self, file: Path, tally: Tally) -> str:
+        texts = [self._text(stream, str(file.parent / name), tally) for name, stream in open_members(file)]
+        text = "".join(filter(None, texts))
         if not text.strip():
             raise ValueError(f"aligned.path: {file} has no text")
         return text

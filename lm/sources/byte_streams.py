@@ -1,12 +1,15 @@
 """Streams of bytes from chunks, and their heads."""
 
 import io
+import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from itertools import chain
+from typing import IO, Protocol
 
 from lm.files import report_damage
 
 CHUNK = 1 << 20
+IN_MEMORY = 1 << 26  # bytes of a copy; a larger one is a temporary file
 
 
 class Readable(Protocol):
@@ -60,6 +63,21 @@ def checked(chunks: Iterable[bytes], place: str, remedy: str) -> Iterator[bytes]
         if chunk is None:
             return
         yield chunk
+
+
+def peeked(stream: Readable, size: int) -> tuple[bytes, io.BufferedIOBase]:
+    """Return the first bytes of a stream, and a stream of all its bytes."""
+    head = read_fully(stream, size)
+    return head, buffered(chain([head], chunks_of(stream)), small=len(head) < size)
+
+
+def seekable_copy(stream: Readable) -> IO[bytes]:
+    """Return the rest of a stream as a file with random access; the caller closes it."""
+    copy = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+    for chunk in chunks_of(stream):
+        copy.write(chunk)
+    copy.seek(0)
+    return copy
 
 
 def read_fully(stream: Readable, size: int) -> bytes:

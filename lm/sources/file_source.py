@@ -19,6 +19,7 @@ from lm.sources.members import open_members
 # Clauses that sources count under; `Tally` puts the number in front.
 REPLACED = "invalid UTF-8 byte sequences were replaced by �"
 WITHOUT_TEXT = "documents without text were skipped"
+EMPTY = "files had no records"
 BINARY = "binary files were skipped"
 MACOS = "files with macOS metadata were skipped"
 
@@ -53,7 +54,7 @@ class FileSource(Source):
 
         What is not text is counted; raise if that is one more than `bad_files`.
         """
-        for name, packed in open_members(file):
+        for name, packed in open_members(file, tally=tally):
             if (stream := self.text(packed, file.parent / name, tally, keep_line_ends=keep_line_ends)) is not None:
                 yield name, stream
 

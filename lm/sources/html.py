@@ -19,6 +19,7 @@ from lm.sources.members import PACKED, open_members
 
 PAGES = {".html", ".htm", ".xhtml", ".shtml", ""}
 CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+GUESSED = "pages without a known encoding had it guessed"
 INVALID = "pages had bytes that are invalid in their encoding; � stands for them"
 OTHER = "archive members without a page's extension were skipped"
 HEAD = 4096  # bytes within which a page declares its encoding
@@ -62,7 +63,7 @@ class HtmlSource(FileSource):
         return hash_json(["html", options, self.content()])
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
-        for name, packed in open_members(file):
+        for name, packed in open_members(file, tally=tally):
             plain = Path(name).stem if name.lower().endswith(PACKED) else name
             if name != file.name and Path(plain).suffix.lower() not in PAGES:
                 tally.count(OTHER, where=str(file.parent / name))
@@ -72,6 +73,8 @@ class HtmlSource(FileSource):
                 continue
             data = stream.read()
             page = _decoded(data) if self.declared else data.decode("utf-8", errors="replace")
+            if isinstance(page, bytes):
+                tally.count(GUESSED, where=str(file.parent / name))
             if isinstance(page, str) and "�" in page and "�".encode() not in data:
                 tally.count(INVALID, where=str(file.parent / name))
             text = self._main_text(page)

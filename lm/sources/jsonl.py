@@ -8,7 +8,7 @@ from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.fields import Fields, MissingFieldError, field_of, is_missing, lists_in, whole_characters
-from lm.sources.file_source import WITHOUT_TEXT, FileSource
+from lm.sources.file_source import EMPTY, WITHOUT_TEXT, FileSource
 from lm.sources.json_values import Fault, json_values
 
 
@@ -66,6 +66,7 @@ class JsonlSource(FileSource):
             place = str(file.parent / name)
             before, good = tally.bad, False
             records = json_values(stream, place, records_field=self.records_field)
+            number = 0
             for number, where, record in records:
                 try:
                     document = self._document(record, f"{name}:{number}", where, file, tally)
@@ -80,6 +81,8 @@ class JsonlSource(FileSource):
                     good = True
                     if document is not None:
                         yield document
+            if not number:
+                tally.count(EMPTY, where=place)
             if tally.bad > before and not good:
                 raise ValueError(f"{tally.last_bad}: no line of {place} can be read: is it JSON Lines?")
 

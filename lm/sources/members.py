@@ -9,7 +9,6 @@ import gzip
 import lzma
 import re
 import stat
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from io import BufferedIOBase
@@ -20,16 +19,17 @@ from typing import IO
 
 import pyzstd
 
+from lm.corpus.tally import Tally
 from lm.files import DamagedFileError, report_damage
-from lm.sources.byte_streams import CHUNK, Readable, buffered, checked, chunks_of, read_fully
+from lm.sources.byte_streams import CHUNK, Readable, buffered, checked, chunks_of, read_fully, seekable_copy
 from lm.sources.file_formats import packing_of
 from lm.sources.tar_members import tar_members
 
 DAMAGED = "download or pack it again, or remove it from the path"
 ANY_WINDOW = {pyzstd.DParameter.windowLogMax: 31}  # corpora are often packed with `zstd --long=31`
 HEAD = 1 << 13  # bytes that tell the packing
+ENCRYPTED = 0x1  # flag of a member in a .zip
 LEVELS = 8  # of packing; more are a trap rather than a corpus
-IN_MEMORY = 1 << 26  # bytes of a .zip within an archive; a larger one is copied to a temporary file
 ENDINGS = {
     ".gz": "gz", ".tgz": "gz", ".bz2": "bz2", ".tbz2": "bz2", ".tbz": "bz2", ".xz": "xz", ".txz": "xz", ".lzma": "lzma",
     ".zst": "zst", ".tzst": "zst", ".tar": "tar", ".zip": "zip",
@@ -38,21 +38,29 @@ PACKED = (".gz", ".bz2", ".xz", ".lzma", ".zst")  # endings after which a name h
 DOCUMENT = re.compile(r"\[Content_Types\]\.xml|mimetype|word/document\.xml")  # of .docx, .xlsx, .odt, .epub
 
 
-def open_members(path: Path) -> Iterator[tuple[str, BufferedIOBase]]:
+def open_members(path: Path, *, tally: Tally | None = None) -> Iterator[tuple[str, BufferedIOBase]]:
     """Yield (name, stream) of a file, or of each member of an archive, unpacked.
 
     Read each stream before the next. A packing that cannot be unpacked, such as lz4, is passed on as it is.
 
     Args:
         path: The file; .gz, .bz2, .xz, .lzma and .zst are decompressed, .tar and .zip are archives, whatever its name.
+        tally: Counts archives that hold no file.
 
     Raises:
         ValueError: A packed file is damaged or incomplete; by name.
     """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name the files in it")
     with report_damage(path, DAMAGED):
         file = path.open("rb")
     with file:
-        yield from _Unpacking(str(path.with_name("x"))[:-1]).members(path.name, path.name, file, level=0)
+        members = _Unpacking(str(path.with_name("x"))[:-1]).members(path.name, path.name, file, level=0)
+        number = 0
+        for number, member in enumerate(members, start=1):  # noqa: B007
+            yield member
+    if not number and tally is not None:
+        tally.count("archives held no file", where=str(path))
 
 
 class _Unpacking:
@@ -110,6 +118,8 @@ class _Unpacking:
         for entry in entries:
             if entry.is_dir() or stat.S_ISLNK(entry.external_attr >> 16):
                 continue
+            if entry.flag_bits & ENCRYPTED:
+                raise ValueError(f"{place}/{entry.filename} is encrypted: unpack {place} with its password first")
             with report_damage(f"{place}/{entry.filename}", DAMAGED):
                 stream = archive.open(entry)
             with stream:
@@ -130,11 +140,7 @@ def _seekable(file: IO[bytes], whole: Readable, level: int) -> IO[bytes]:
     if level == 0:
         file.seek(0)
         return file
-    copy = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # the caller closes it
-    for chunk in chunks_of(whole):
-        copy.write(chunk)
-    copy.seek(0)
-    return copy
+    return seekable_copy(whole)
 
 
 def _gzip(stream: Readable) -> Iterator[bytes]:

@@ -10,17 +10,21 @@ memory are one batch and one page per column, not a row group, which may be as l
 
 import csv
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 from lm.corpus.tally import Tally
 from lm.files import DamagedFileError, report_damage
+from lm.sources.byte_streams import Readable, peeked, seekable_copy
 from lm.sources.delimiter import find_delimiter, read_head
+from lm.sources.file_formats import HEAD, MACOS_METADATA, is_binary
 
 LARGEST_FIELD = 2**31 - 1  # characters; the csv module's own limit of 128 KiB is shorter than a long text
 BATCH = 256  # rows of a Parquet file; about a hundred megabytes for long documents
 BUFFER = 1 << 20  # bytes
-PARQUET = b"PAR1"
+PARQUET, ENDING = b"PAR1", ".parquet"
 
 
 def csv_rows(
@@ -113,11 +117,19 @@ class Position:
                 raise ValueError(f"{self} is not valid UTF-8 (byte {bad}): {remedy}") from None
 
 
-def parquet_rows(path: Path, *, choose: Callable[[list[str]], list[str]]) -> Iterator[dict[str, object]]:
+def is_parquet(head: bytes) -> bool:
+    """Whether a file is Parquet by its first bytes. A text may begin with the same letters."""
+    return head.startswith(PARQUET) and is_binary(head)
+
+
+def parquet_rows(
+    file: Path | IO[bytes], *, place: str, choose: Callable[[list[str]], list[str]]
+) -> Iterator[dict[str, object]]:
     """Yield each row as {field: value}; null becomes None, and text that is not valid UTF-8 becomes bytes.
 
     Args:
-        path: The file.
+        file: The file, or its bytes with random access.
+        place: Its name, for messages.
         choose: Given the names of the file's fields, returns those to read.
 
     Raises:
@@ -126,20 +138,21 @@ def parquet_rows(path: Path, *, choose: Callable[[list[str]], list[str]]) -> Ite
     from pyarrow.parquet import ParquetFile
 
     remedy = "download it again, or remove it from the path"
-    with report_damage(path, remedy):
-        with path.open("rb") as file:
-            head = file.read(len(PARQUET))
+    with report_damage(place, remedy):
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as bytes_of_file:
+            head = bytes_of_file.read(len(PARQUET))
+            bytes_of_file.seek(0)
         if head and head != PARQUET:
             raise DamagedFileError(
-                f"{path} is not Parquet (it begins with {head!r}): give it the file name extension of its format, "
+                f"{place} is not Parquet (it begins with {head!r}): give it the file name extension of its format, "
                 "such as .csv or .jsonl"
             )
-        table = ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+        table = ParquetFile(file, buffer_size=BUFFER, pre_buffer=False)
     with table:
         fields = choose(table.schema_arrow.names)
         batches = table.iter_batches(BATCH, columns=fields, use_threads=False)
         while True:
-            with report_damage(path, remedy):
+            with report_damage(place, remedy):
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -160,3 +173,19 @@ def _value(value) -> object:
         return value.as_py()
     except UnicodeDecodeError:
         return value.as_buffer().to_pybytes()
+
+
+def parquet_of(file: Path, name: str, packed: Readable) -> tuple[Path | IO[bytes] | None, Readable]:
+    """Return a member that is Parquet by its content or its name with random access, or None; and its bytes otherwise.
+
+    Args:
+        file: The file that has it; not packed, it is read where it is.
+        name: Name of the member.
+        packed: Its bytes.
+    """
+    head, whole = peeked(packed, HEAD)
+    if MACOS_METADATA.match(head) or not (is_parquet(head) or name.lower().endswith(ENDING)):
+        return None, whole
+    with file.open("rb") as start:
+        alone = start.read(len(PARQUET)) == PARQUET
+    return (file if alone else seekable_copy(whole)), whole

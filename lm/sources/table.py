@@ -1,7 +1,9 @@
 """Documents from the rows of tables: CSV, TSV and Parquet."""
 
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lm.bounds import Natural
@@ -9,15 +11,15 @@ from lm.corpus import Document
 from lm.corpus.tally import Tally
 from lm.files import hash_json
 from lm.sources.fields import Fields, field_of, is_missing, root_of
-from lm.sources.file_source import WITHOUT_TEXT, FileSource
+from lm.sources.file_source import EMPTY, WITHOUT_TEXT, FileSource
 from lm.sources.members import PACKED, open_members
-from lm.sources.rows import csv_rows, parquet_rows
+from lm.sources.rows import csv_rows, parquet_of, parquet_rows
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 ARCHIVES = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".zip")
 
 
-OTHER = "archive members without the extension .csv or .tsv were skipped"
+OTHER = "archive members without the extension .csv, .tsv or .parquet were skipped"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class TableSource(FileSource):
     be read, because no later row can be trusted.
 
     Args:
-        path: A file or glob pattern, or a list of them; CSV and TSV may be in .gz, .bz2, .xz, .zst, .tar and .zip.
+        path: A file or glob pattern, or a list of them; .gz, .bz2, .xz, .zst, .tar and .zip are unpacked.
         text_field: Field with the document's text, or a list of fields to join, such as [title,body].
         separator: Characters between several text fields.
         id_field: Field with the document's id; null: file and row number.
@@ -90,7 +92,7 @@ class TableSource(FileSource):
         for file in self.files:
             if format_of(file.name) is None and not is_archive(file.name):
                 raise ValueError(
-                    f"corpus.path {file} is not a .csv, .tsv (either may be packed, as .csv.gz) or .parquet file"
+                    f"corpus.path {file} is not a .csv, .tsv or .parquet file (which may be packed, as .csv.gz)"
                 )
             if format_of(file.name) == ".parquet":
                 import pyarrow  # noqa: F401  # fail now rather than after the first gigabyte
@@ -112,21 +114,21 @@ class TableSource(FileSource):
 
     def _rows(self, file: Path, tally: Tally) -> Iterator[Row]:
         """Yield the rows of a file of any format, with the selected fields only."""
-        if format_of(file.name) == ".parquet":
-            for number, values in enumerate(parquet_rows(file, choose=lambda names: self._selected(names, file)), 1):
-                yield Row(values, f"{file.name}:{number}")
-            return
-        for name, packed in open_members(file):
-            suffix = format_of(name)
-            if name.lower().endswith(".parquet"):
-                raise ValueError(f"{file.parent / name} is Parquet within an archive: unpack it first")
-            if suffix not in DELIMITERS:
-                tally.count(OTHER, where=str(file.parent / name))
+        for name, packed in open_members(file, tally=tally):
+            suffix, where = format_of(name), file.parent / name
+            table, packed = parquet_of(file, f"x{suffix}", packed)
+            if table is not None:
+                with nullcontext() if table is file else closing(table):
+                    choose = partial(self._selected, where=where)
+                    for number, values in enumerate(parquet_rows(table, place=str(where), choose=choose), 1):
+                        yield Row(values, f"{name}:{number}")
                 continue
-            stream = self.text(packed, file.parent / name, tally)
+            if suffix not in (*DELIMITERS, ".parquet"):
+                tally.count(OTHER, where=str(where))
+                continue
+            stream = self.text(packed, where, tally)
             if stream is None:
                 continue
-            where = file.parent / name
             rows = csv_rows(
                 stream,
                 where=str(where),
@@ -139,6 +141,7 @@ class TableSource(FileSource):
             )
             header = next(rows, None)
             if header is None:
+                tally.count(EMPTY, where=str(where))
                 continue
             places = {field: header.index(field) for field in self._selected(header, where)}
             before, good = tally.bad, False
@@ -182,13 +185,15 @@ class TableSource(FileSource):
 
 def is_archive(name: str) -> bool:
     """Whether a name is that of an archive, which may be packed."""
-    name = name.lower()
-    return (Path(name).stem if name.endswith(PACKED) else name).endswith(ARCHIVES)
+    return _unpacked(name.lower()).endswith(ARCHIVES)
 
 
 def format_of(name: str) -> str | None:
     """.csv, .tsv, .tab or .parquet; None for other files."""
-    name = name.lower()
-    plain = Path(name).stem if name.endswith(PACKED) else name
-    suffix = Path(plain).suffix
-    return suffix if suffix in DELIMITERS or (suffix == ".parquet" and plain == name) else None
+    suffix = Path(_unpacked(name.lower())).suffix
+    return suffix if suffix in (*DELIMITERS, ".parquet") else None
+
+
+def _unpacked(name: str) -> str:
+    """A name without the ending of a packing, as a.csv for a.csv.gz."""
+    return Path(name).stem if name.lower().endswith(PACKED) else name

@@ -12,6 +12,7 @@ from lm.sources.byte_streams import Readable
 from lm.sources.file_source import REPLACED, WITHOUT_TEXT, FileSource
 
 CHUNK = 1 << 20
+MARKS = "documents had byte order marks within, which stay"
 NULS = "documents had NUL characters, which stay"
 
 
@@ -66,6 +67,8 @@ class TextSource(FileSource):
                     tally.count(REPLACED, replaced, where=str(file.parent / name))
                 if "\0" in text:
                     tally.count(NULS, where=str(file.parent / name))
+                if "\ufeff" in text:
+                    tally.count(MARKS, where=str(file.parent / name))
                 if not text.strip():
                     tally.count(WITHOUT_TEXT)
                     continue

@@ -11,6 +11,7 @@ import unicodedata
 SAMPLE = 1 << 14  # bytes
 TINY = 16
 ASCII = bytes(range(0x20, 0x7F)) + b"\0\t\n\r"
+CONTROLS = bytes([*range(1, 8), *range(14, 27), *range(28, 32), 127])
 USUAL = "\n\r\t ,.\"'"
 ODD = {"Cc", "Cn", "Co", "Cs"}  # controls, unassigned, private, lone surrogates
 
@@ -28,11 +29,21 @@ def unmarked_encoding(head: bytes) -> str | None:
     for order in ("le", "be"):
         if _is_text(_decoded(head, f"utf-32-{order}")):
             return f"utf-32-{order}"
-    if 20 * len(sample.translate(None, ASCII)) <= len(sample) and not 0.4 < nuls / len(sample) < 0.6:
+    ascii_only = 20 * len(sample.translate(None, ASCII)) <= len(sample)
+    if (ascii_only or _is_utf8_text(sample)) and not 0.4 < nuls / len(sample) < 0.6:
         return None  # ASCII would have every second byte 0: this has a part in UTF-8, or some stray zeros
     texts = {name: _decoded(head, name) for name in ("utf-16-le", "utf-16-be")}
     likely = max(texts, key=lambda name: _usual(texts[name]))
     return likely if _usual(texts[likely]) and _is_text(texts[likely]) else None
+
+
+def _is_utf8_text(sample: bytes) -> bool:
+    """Whether bytes are valid UTF-8 with few control characters but NUL, which other scripts in UTF-16 are full of."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)  # accepts a character cut off at the end
+    except UnicodeDecodeError:
+        return False
+    return 100 * (len(sample) - len(sample.translate(None, CONTROLS))) <= len(sample)
 
 
 def _decoded(head: bytes, encoding: str) -> str:

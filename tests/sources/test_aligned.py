@@ -114,3 +114,28 @@ def test_gpt4os_vocabulary_needs_fewer_tokens_for_other_languages_than_gpt4s():
     for language, sides in pairs.items():
         paid = {name: premium(tokenizer, *sides)["tokens"] for name, tokenizer in made.items()}
         assert 1 < paid["o200k"] < 0.8 * paid["cl100k"], language
+
+
+def test_invalid_bytes_and_metadata_of_macos_are_counted_by_name(tmp_path):
+    sides = {name: text.encode() for name, text in SIDES.items()}
+    sides["x.deu-eng.deu"] = b"f\xfcnf\n\xef\xbf\xbd\xe4\n"  # a replacement character of its own, and two bad bytes
+    for name, text in sides.items():
+        (tmp_path / name).write_bytes(text)
+    (tmp_path / "._x.deu-eng.deu").write_bytes(b"\0\x05\x16\x07\0\x02\0\0Mac OS X        " + bytes(60))
+    pairs = SentencePairs([f"{tmp_path}/x.*", f"{tmp_path}/._x.*"])
+    assert next(iter(pairs))[1] == ["f\ufffdnf", "\ufffd\ufffd"]
+    assert pairs.notes == (
+        f"1 file with macOS metadata was skipped, the first: {tmp_path}/._x.deu-eng.deu",
+        f"2 invalid UTF-8 byte sequences were replaced by \ufffd, the first: {tmp_path}/x.deu-eng.deu",
+    )
+    (tmp_path / "a.en.txt").write_text("one")
+    (tmp_path / "a.de.txt").write_bytes(b"f\xfcnf")
+    editions = Editions(f"{tmp_path}/a.{{language}}.txt")
+    assert list(editions) == [("de", ["f\ufffdnf"], ["one"])]
+    assert editions.notes == (f"1 invalid UTF-8 byte sequence was replaced by \ufffd, the first: {tmp_path}/a.de.txt",)
+
+
+def test_a_reference_without_other_languages_is_refused(tmp_path):
+    (tmp_path / "a.en.txt").write_text("one")
+    with pytest.raises(ValueError, match=r"there is no language but en: give others to compare with"):
+        Editions(f"{tmp_path}/a.{{language}}.txt")

@@ -188,3 +188,13 @@ def test_a_real_book_in_koi8_is_read():
     [book] = source
     assert "Настройка аппаратного обеспечения" in book.text
     assert source.notes == ("1 file was read as koi8-r",)
+
+
+def test_utf8_with_few_nul_characters_is_not_taken_for_utf16(tmp_path):
+    text = "größer wörld\nsec\0ond line\n" * 3
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "b.txt").write_text("é" * 5 + "a\0b " + "hello " * 50, encoding="utf-8")
+    source = TextSource(f"{tmp_path}/*.txt", bad_files=10)
+    texts = [document.text for document in source]
+    assert "é" * 5 + "a\0b " + "hello " * 50 in texts
+    assert not any(note.startswith(("1 file was read as", "2 files were read as")) for note in source.notes)

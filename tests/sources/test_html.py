@@ -56,8 +56,11 @@ def test_a_page_is_decoded_by_its_declared_charset(tmp_path, encoding):
 
 
 def test_a_wrong_charset_declaration_is_ignored(tmp_path):
-    [document] = HtmlSource(write(tmp_path / "a.html", page('<meta charset="latin-17">'), "cp1252"))
+    source = HtmlSource(write(tmp_path / "a.html", page('<meta charset="latin-17">'), "cp1252"))
+    [document] = source
     assert "Frühling" in document.text
+    guessed = "1 page without a known encoding had it guessed"
+    assert source.notes == (f"{guessed}, the first: {tmp_path}/a.html",)
     [document] = HtmlSource(write(tmp_path / "a.html", page('<meta charset="iso-8859-1">'), "utf-8"))
     assert "Frühling" in document.text
 

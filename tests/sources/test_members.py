@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import pyzstd
 
-from lm.conversation.sources.records import read_records
-from lm.sources import JsonlSource, TextSource, tar_members
+from lm.conversation.sources.records import FileRecords, read_records
+from lm.filter.evaluation_items import read_items
+from lm.filter.word_list import WordList
+from lm.sources import JsonlSource, TableSource, TextSource, tar_members
 from lm.sources.members import LEVELS, open_members
 
 TEXT = b'{"text": "some words"}\n' * 2000
@@ -194,3 +196,47 @@ def test_an_archive_without_members_has_no_documents(tmp_path):
     (tmp_path / "a.tar").write_bytes(tar({}))
     (tmp_path / "a.zip").write_bytes(zipped({}))
     assert read(tmp_path / "a.tar") == read(tmp_path / "a.zip") == {}
+
+
+def test_an_encrypted_member_is_refused_by_its_cause(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b.txt", "secret")
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(signature) + flags] |= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip/b\.txt is encrypted: unpack .*a\.zip with its password first"):
+        list(TextSource(str(tmp_path / "a.zip")))
+
+
+@pytest.mark.parametrize("read", [open_members, lambda file: read_items(file, fields=None)], ids=["members", "items"])
+def test_a_folder_is_refused_as_one(read, tmp_path):
+    with pytest.raises(ValueError, match=r" is a folder: name the files"):
+        list(read(tmp_path))
+
+
+@pytest.mark.parametrize("source", [TextSource, JsonlSource, TableSource])
+def test_an_archive_without_files_is_noted(source, tmp_path):
+    zipfile.ZipFile(tmp_path / "a.zip", "w").close()
+    empty = source(str(tmp_path / "a.zip"))
+    assert list(empty) == []
+    assert empty.notes == (f"1 archive held no file, the first: {tmp_path / 'a.zip'}",)
+
+
+@pytest.mark.parametrize("source", [JsonlSource, TableSource])
+def test_an_empty_file_is_noted(source, tmp_path):
+    (tmp_path / "a.csv").touch()
+    empty = source(str(tmp_path / "a.csv"))
+    assert list(empty) == []
+    assert empty.notes == (f"1 file had no records, the first: {tmp_path / 'a.csv'}",)
+
+
+def test_metadata_of_macos_is_no_word_list_item_or_conversation(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.jsonl", '{"text": "hello"}\n')
+        archive.writestr("__MACOSX/._a.jsonl", b"\0\x05\x16\x07\0\x02\0\0Mac OS X        " + bytes(60))
+    assert [item.texts for item in read_items(tmp_path / "a.zip", fields=None)] == [("hello",)]
+    assert WordList(path=str(tmp_path / "a.zip")).matcher.count('{"text": "hello"}')[0]
+    records = FileRecords(str(tmp_path / "a.zip"))
+    assert [record for _, record in records] == [{"text": "hello"}]
+    assert records.notes[0].startswith("1 file with macOS metadata was skipped")

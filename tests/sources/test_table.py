@@ -1,8 +1,12 @@
 """Every row is a document, or is reported as unreadable."""
 
+import bz2
 import csv
 import gzip
+import io
 import json
+import lzma
+import tarfile
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -10,6 +14,7 @@ from pathlib import Path
 import pytest
 import pyzstd
 
+from lm.conversation.sources.records import read_records
 from lm.corpus import Document
 from lm.sources import TableSource
 
@@ -135,7 +140,7 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
     source = TableSource(str(tmp_path / "a.zip"))
     assert [(d.id, d.text) for d in source] == [("a.zip/x/a.csv:1", "in a zip")]
     assert source.notes == (
-        f"1 archive member without the extension .csv or .tsv was skipped, the first: {tmp_path}/a.zip/README",
+        f"1 archive member without the extension .csv, .tsv or .parquet was skipped, the first: {tmp_path}/a.zip/README",
     )
 
 
@@ -244,19 +249,44 @@ def test_a_damaged_parquet_file_is_refused_by_name(tmp_path):
         list(TableSource(str(path)))
 
 
-def test_what_is_not_parquet_and_parquet_in_an_archive_are_refused_with_what_to_do(tmp_path):
+def packings(content: bytes, name: str) -> dict[str, bytes]:
+    """Files that hold a file, packed in every way."""
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr(f"deep/{name}", content)
+        archive.writestr(f"__MACOSX/deep/._{name}", b"\0\x05\x16\x07\0\x02\0\0Mac OS X        " + bytes(60))
+    with tarfile.open(fileobj=tarred, mode="w") as archive:
+        member = tarfile.TarInfo(f"deep/{name}.xz")
+        member.size = len(lzma.compress(content))
+        archive.addfile(member, io.BytesIO(lzma.compress(content)))
+    return {
+        f"{name}.gz": gzip.compress(gzip.compress(content)),
+        "a.zip": zipped.getvalue(),
+        "a.tar.bz2": bz2.compress(tarred.getvalue()),
+    }
+
+
+def test_parquet_is_read_by_its_content_however_it_is_packed_or_named(tmp_path):
+    inner = Path(write_parquet(tmp_path / "b.parquet", {"text": ["a", "é"]})).read_bytes()
+    for name, content in {**packings(inner, "b.parquet"), "c.csv": inner}.items():
+        (tmp_path / name).write_bytes(content)
+        source = TableSource(str(tmp_path / name))
+        assert [document.text for document in source] == ["a", "é"], name
+        assert [each.rpartition(":")[2] for each in (d.id for d in source)] == ["1", "2"]
+        records = read_records(tmp_path / name)
+        assert [record["text"] for _, record in records] == ["a", "é"], name
+    zipped = TableSource(str(tmp_path / "a.zip"))
+    list(zipped)
+    assert zipped.notes[0].startswith("1 file with macOS metadata was skipped")
+
+
+def test_what_is_not_parquet_is_refused_with_what_to_do(tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'lightning-lm[parquet]'")
     (tmp_path / "a.parquet").write_text("text\na\n")
     with pytest.raises(ValueError, match=r"a\.parquet is not Parquet \(it begins with b'text'\): .*such as \.csv"):
         list(TableSource(str(tmp_path / "a.parquet")))
-    inner = Path(write_parquet(tmp_path / "b.parquet", {"text": ["a"]}))
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.write(inner, "b.parquet")
-    with pytest.raises(ValueError, match=r"a\.zip/b\.parquet is Parquet within an archive: unpack it first"):
-        list(TableSource(str(tmp_path / "a.zip")))
-    (tmp_path / "c.csv").write_bytes(inner.read_bytes())
-    with pytest.raises(ValueError, match=r"c\.csv is Parquet: give it the file name extension \.parquet"):
-        list(TableSource(str(tmp_path / "c.csv")))
+    (tmp_path / "b.csv").write_text("PAR1,text\n1,a\n")
+    assert [document.text for document in TableSource(str(tmp_path / "b.csv"))] == ["a"]
 
 
 def test_a_large_row_group_of_parquet_is_read_in_little_memory(tmp_path):

@@ -123,3 +123,10 @@ def test_real_novels_come_out_of_their_archive_clean():
     novels = list(TextSource(str(DATA / "novels" / "*.tar.gz")))
     assert len(novels) == 29
     assert not any("\r\n" in novel.text or novel.text.startswith("\ufeff") for novel in novels)
+
+
+def test_a_byte_order_mark_within_a_document_is_counted_and_stays(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n")  # two files joined
+    source = TextSource(str(tmp_path / "a.txt"))
+    assert [document.text for document in source] == ["one\n\ufefftwo\n"]
+    assert source.notes == (f"1 document had byte order marks within, which stay, the first: {tmp_path / 'a.txt'}",)

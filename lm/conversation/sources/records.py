@@ -5,6 +5,7 @@ A file is a table if its name says so. Any other is JSON: lines, one list, or ob
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import closing, nullcontext
 from difflib import get_close_matches
 from io import BufferedIOBase
 from itertools import islice
@@ -14,12 +15,15 @@ from lm.bounds import Count
 from lm.conversation.conversation import UnreadableRecordError
 from lm.corpus.tally import Tally
 from lm.files import hash_file
+from lm.sources.byte_streams import peeked
 from lm.sources.encoding import Encoding
+from lm.sources.file_formats import MetadataError
 from lm.sources.file_patterns import find_files
+from lm.sources.file_source import EMPTY, MACOS
 from lm.sources.hugging_face import HubRows
 from lm.sources.json_values import Fault, json_values
 from lm.sources.members import open_members
-from lm.sources.rows import csv_rows, parquet_rows
+from lm.sources.rows import csv_rows, parquet_of, parquet_rows
 from lm.sources.table import DELIMITERS, format_of
 
 
@@ -167,14 +171,23 @@ def read_records(
         ValueError: A record is not JSON or not an object; with its place.
     """
     encoding, tally = encoding or Encoding("utf-8", key="data.conversations.encoding"), tally or Tally()
-    if format_of(file.name) == ".parquet":
-        for number, record in enumerate(parquet_rows(file, choose=lambda fields: fields), start=1):
-            yield f"{file}:{number}", record
-        return
-    for name, packed in open_members(file):
-        member = str(file.parent / name)
-        form = format_of(name)
-        stream = encoding.utf8(packed, name=member, tally=tally)
+    for name, packed in open_members(file, tally=tally):
+        member, form = str(file.parent / name), format_of(name)
+        table, packed = parquet_of(file, f"x{form}", packed)
+        if table is not None:
+            with nullcontext() if table is file else closing(table):
+                rows = parquet_rows(table, place=member, choose=lambda fields: fields)
+                yield from ((f"{member}:{number}", record) for number, record in enumerate(rows, start=1))
+            continue
+        try:
+            stream = encoding.utf8(packed, name=member, tally=tally)
+        except MetadataError as fault:
+            tally.count(MACOS, where=str(fault))
+            continue
+        head, stream = peeked(stream, 1)
+        if not head:
+            tally.count(EMPTY, where=member)
+            continue
         if form not in DELIMITERS:
             yield from _json_records(stream, member, records_field)
             continue
