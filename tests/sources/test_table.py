@@ -140,7 +140,8 @@ def test_tables_in_an_archive_are_read_and_other_files_counted(tmp_path):
     source = TableSource(str(tmp_path / "a.zip"))
     assert [(d.id, d.text) for d in source] == [("a.zip/x/a.csv:1", "in a zip")]
     assert source.notes == (
-        f"1 archive member without the extension .csv, .tsv or .parquet was skipped, the first: {tmp_path}/a.zip/README",
+        "1 archive member without the extension .csv, .tsv or .parquet was skipped, "
+        f"the first: {tmp_path}/a.zip/README",
     )
 
 
