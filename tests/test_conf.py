@@ -6,8 +6,8 @@ from itertools import chain
 import pytest
 
 from lm.config.command import faults_of
-from lm.config.composition import Composition
 from lm.config.outline import config_directory, headline, jobs, options, outline
+from support.compositions import composition
 
 CONF = config_directory()
 PLACES = [CONF]
@@ -61,7 +61,7 @@ def _within(job: str, named: str, option: str) -> list[str]:
 
 @pytest.mark.parametrize(("job", "chosen"), combinations(), ids=lambda value: " ".join(value) or "-")
 def test_every_job_with_every_option_composes_and_fits_its_signatures(job: str, chosen: tuple[str, ...]) -> None:
-    faults = faults_of(Composition(job, directory=CONF), list(chosen), multirun=False)
+    faults = faults_of(composition(job), list(chosen), multirun=False)
     messages = [fault for fault in map(str, faults) if not MUST_BE_GIVEN.search(fault)]
     odd = any(word in " ".join(chosen) for word in ("ladder", "model=checkpoint"))
     assert [fault for fault in messages if not (odd and NOT_HERE.search(fault))] == []
@@ -70,11 +70,11 @@ def test_every_job_with_every_option_composes_and_fits_its_signatures(job: str, 
 @pytest.mark.parametrize("option", options("filter", PLACES))
 def test_every_filter_fits_a_funnel(option: str) -> None:
     chosen = ["corpus=funnel", "+corpus@corpus.sources.x=python", f"+filter@corpus.filters.x={option}"]
-    messages = [*map(str, faults_of(Composition("corpus", directory=CONF), chosen, multirun=False))]
+    messages = [*map(str, faults_of(composition("corpus"), chosen, multirun=False))]
     assert [
         fault for fault in messages if not re.fullmatch(r"(corpus\.filters\.x\.\S+): missing: set \1=…", fault)
     ] == []
-    typo = faults_of(Composition("corpus", directory=CONF), [*chosen, "+corpus.filters.x.nonsense=1"], multirun=False)
+    typo = faults_of(composition("corpus"), [*chosen, "+corpus.filters.x.nonsense=1"], multirun=False)
     assert any("corpus.filters.x.nonsense" in str(fault) for fault in typo)
 
 
@@ -87,7 +87,7 @@ def test_every_mixture_fits_both_data_modules_and_a_stage(job: str, given: tuple
         f"data/mixture@data.mixture.stages.late={option}",
     )
     for chosen in ((f"data/mixture={option}",), late):
-        messages = [*map(str, faults_of(Composition(job, directory=CONF), [*given, *chosen], multirun=False))]
+        messages = [*map(str, faults_of(composition(job), [*given, *chosen], multirun=False))]
         assert [
             fault for fault in messages if not re.fullmatch(r"([\w.]+\.(?:weights|max_size)): missing: set \1=…", fault)
         ] == []
@@ -97,7 +97,7 @@ def test_every_mixture_fits_both_data_modules_and_a_stage(job: str, given: tuple
 @pytest.mark.parametrize("option", options("tokenizer/normalizer", PLACES))
 def test_every_normalizer_fits_every_family(family: str, option: str) -> None:
     chosen = [f"tokenizer={family}", f"tokenizer/normalizer={option}"]
-    assert faults_of(Composition("tokenizer", directory=CONF), chosen, multirun=False) == []
+    assert faults_of(composition("tokenizer"), chosen, multirun=False) == []
 
 
 def test_the_combinations_are_all_there() -> None:
@@ -114,7 +114,7 @@ def test_every_yaml_has_a_first_line_with_its_purpose() -> None:
 
 @pytest.mark.parametrize("job", jobs(PLACES))
 def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
-    composed = Composition(job, directory=CONF).compose([]).hydra.runtime.choices
+    composed = composition(job).compose([]).hydra.runtime.choices
     shown = outline(job, PLACES).groups
     assert shown == {name: option for name, option in composed.items() if not name.startswith("hydra/")}
 
@@ -176,5 +176,5 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
     ],
 )
 def test_typos_in_the_real_jobs_are_refused_with_a_suggestion(job: str, override: str, meant: str) -> None:
-    faults = [*map(str, faults_of(Composition(job, directory=CONF), override.split(), multirun=False))]
+    faults = [*map(str, faults_of(composition(job), override.split(), multirun=False))]
     assert any(meant in fault for fault in faults), faults

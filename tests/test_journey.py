@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lm.run.manifest import read_manifest
+from support.commands import lm
 
 README = Path(__file__).parents[1] / "README.md"
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate")
@@ -109,7 +110,7 @@ def test_the_chat_answers_as_it_was_taught(finished, journey):
 
 
 def test_a_third_time_there_is_nothing_to_do(finished, journey):
-    again = run(journey[1])
+    again = lm(*journey[1][3:])
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("nothing to do") == 6
     tables = [each.stdout.partition("\nbits per byte ")[2].partition("\n\n")[0] for each in (finished, again)]

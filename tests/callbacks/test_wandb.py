@@ -16,6 +16,8 @@ from time import sleep
 import pytest
 
 from lm.callbacks import MetricsFile, Wandb
+from support.commands import forked, lm, loads
+from support.killers import log_while_wandb_ends
 from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 PROMPTS = ["alpha", "beta g"]
@@ -108,8 +110,7 @@ def resumed(tmp_path_factory):
     )
     signals = f"{{_target_: support.killers.SignalAfterBatch, batches: 27, number: {int(signal.SIGTERM)}}}"
     assert run(pretraining(corpus, root, "run", *options, f"+callbacks.killer={signals}")) != 0
-    command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *options)]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    process = lm("pretrain", *of_seconds(corpus, root, "run", *options))
     assert process.returncode == 0, process.stderr
     return root / "pretrain" / "run", process.stdout + process.stderr
 
@@ -180,9 +181,8 @@ def test_wandb_prints_nothing(resumed):
 
 
 def test_without_the_logger_wandb_is_not_imported(tmp_path):
-    script = "import sys; from lm.cli.main import main; sys.exit(main(sys.argv[1:]) or 'wandb' in sys.modules)"
     arguments = of_seconds(make_corpus(tmp_path / "corpus"), tmp_path, "run", "budget.steps=1")
-    assert subprocess.run([sys.executable, "-c", script, "pretrain", *arguments], timeout=240).returncode == 0
+    assert not loads("wandb", "pretrain", *arguments)
     assert not (tmp_path / "pretrain/run/wandb").exists()
 
 
@@ -209,26 +209,9 @@ def test_the_files_of_a_finished_run_are_uploaded_on_request(artifacts, files, l
 
 
 def test_a_run_continues_when_the_process_of_wandb_ends(lone):
-    """As on Slurm, which signals all processes of a job while the run still has to save."""
-    script = f"""if True:
-        import os, signal, time
-        from pathlib import Path
-        from lm.callbacks import Wandb
-        logger = Wandb({str(lone)!r}, project="lm")
-        logger.log_metrics({{"train/loss": 1.0}}, step=1)
-        [core] = [
-            int(child) for child in Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
-            if "wandb-core" in Path(f"/proc/{{child}}/cmdline").read_text()
-        ]
-        os.kill(core, signal.SIGKILL)
-        for step in range(2, 6):
-            logger.log_metrics({{"train/loss": 1.0}}, step=step)
-            time.sleep(0.2)
-        logger.finalize("failed")
-    """
     if not Path("/proc/self/task").exists():
         pytest.skip("needs the children of a process in /proc")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
+    done = forked(log_while_wandb_ends, str(lone))
     message = f"wandb's process has ended; metrics continue in {lone}/metrics.csv\n"
     assert (done.returncode, done.stderr) == (0, message)
 

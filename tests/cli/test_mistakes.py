@@ -174,17 +174,20 @@ def rows(table: str) -> list[tuple[str, str, str]]:
 
 
 TABLE = [row for table in (JOBS, KEYS, VALUES, WORDS) for row in rows(table)]
+Composed = tuple[dict, dict]
 Ran = Callable[[str], tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def composed() -> dict:
-    """What Hydra has composed, shared by all commands: it depends on the options alone."""
-    return {}
+def composed() -> Composed:
+    """What Hydra has composed, and the files it has read, shared by all commands."""
+    return {}, {}
 
 
 @pytest.fixture
-def lm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], composed: dict) -> Ran:
+def lm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], composed: tuple[dict, dict]
+) -> Ran:
     """`lm …` in this process, up to the call of the job, in a directory with a run and a text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / RUN / "checkpoints").mkdir(parents=True)
@@ -196,7 +199,7 @@ def lm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def shared(loader: ConfigLoader, search_path: ConfigSearchPath) -> None:
         create(loader, search_path)
         if not any("my" in str(each.path).split("/") for each in search_path.get_path()):
-            loader._composed = composed
+            loader._composed, loader._repositories = composed
 
     monkeypatch.setattr(ConfigLoader, "__init__", shared)
 

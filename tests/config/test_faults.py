@@ -6,14 +6,13 @@ import pytest
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
 from lm.config.faults import errors_at, with_full_keys
-from lm.config.outline import config_directory
 from lm.sources import JsonlSource, TextSource
+from support.compositions import composition
 
 
 def built(*overrides: str):
-    composed = Composition("corpus", directory=config_directory()).compose(list(overrides))
+    composed = composition("corpus").compose(list(overrides))
     return build(plain(composed)["corpus"], key="corpus")
 
 

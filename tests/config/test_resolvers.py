@@ -3,9 +3,8 @@
 import pytest
 
 from lm.config.command import faults_of
-from lm.config.composition import Composition
 from lm.config.ladder import rung
-from lm.config.outline import config_directory
+from support.compositions import composition
 from support.training_runs import composed
 
 
@@ -16,7 +15,7 @@ def at(config: dict, key: str):
 
 
 def output(job: str, *overrides: str) -> list[str]:
-    found = faults_of(Composition(job, directory=config_directory()), list(overrides), multirun=False)
+    found = faults_of(composition(job), list(overrides), multirun=False)
     return [fault for fault in map(str, found) if "model.path" not in fault]
 
 

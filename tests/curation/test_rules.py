@@ -5,11 +5,11 @@ import pytest
 from lm.checkpoint.architecture import write_architecture
 from lm.config.build import build
 from lm.config.check import examine
-from lm.config.composition import Composition
 from lm.config.outline import config_directory, options
 from lm.curation import Form, Lengths, Phrases, TextRule
 from lm.filter import Duplicates, GopherRepetition, NearDuplicates, WordList
 from lm.tokenizer import byte_tokenizer
+from support.compositions import composition
 from support.talks import conversation_of
 
 GOOD = "The capital of France is Paris, which lies on the Seine and has been its seat of government for centuries."
@@ -124,7 +124,7 @@ def test_of_near_duplicates_the_longest_is_kept():
 
 
 def test_the_rule_of_repetition_judges_prose_and_no_code():
-    config, _ = examine(Composition("curate", directory=config_directory()).compose(["conversations.path=x"]))
+    config, _ = examine(composition("curate").compose(["conversations.path=x"]))
     rule = build(config["rules"]["repetition"])
     code = "\n".join(f"if n == {number}:\n    print('the number is {number}')" for number in range(30))
     prose = " ".join(["the number is one and so it is"] * 30) + "."
@@ -154,6 +154,6 @@ def test_every_option_of_rule_passes_a_good_answer(option, tmp_path):
     write_architecture(tmp_path, {"_target_": "lm.model.Transformer", "vocab_size": 300, "context": 512})
     paths = {"word_list": f"rules.x.filter.path={tmp_path / 'words.txt'}", "fits": f"rules.x.path={tmp_path}"}
     chosen = [f"+rule@rules.x={option}", "conversations.path=x", *([paths[option]] if option in paths else [])]
-    config, faults = examine(Composition("curate", directory=config_directory()).compose(chosen))
+    config, faults = examine(composition("curate").compose(chosen))
     assert not faults
     assert build(config["rules"]["x"])([talk(GOOD)]) == {}

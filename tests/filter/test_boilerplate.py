@@ -6,11 +6,10 @@ import pytest
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.corpus import Document, Dropped
 from lm.filter import Boilerplate
 from lm.filter.boilerplate import PATTERNS
+from support.compositions import composition
 from support.shared_texts import documents, install_guides, needs_data, novels, wikipedia, wikitext
 
 NOISE = [
@@ -67,7 +66,7 @@ def test_a_bad_parameter_is_refused(options, message):
 
 
 def test_the_config_lists_the_default_patterns():
-    config = plain(Composition("corpus", directory=config_directory()).compose(["+filter@filter=boilerplate"]))
+    config = plain(composition("corpus").compose(["+filter@filter=boilerplate"]))
     assert config["filter"]["patterns"] == list(PATTERNS)
     assert isinstance(pickle.loads(pickle.dumps(build(config["filter"]))), Boilerplate)
 

@@ -10,8 +10,8 @@ import pytest
 import lm.filter
 from lm.config.build import build
 from lm.config.check import check, plain
-from lm.config.composition import Composition
 from lm.config.outline import config_directory
+from support.compositions import composition
 
 DIRECTORY = config_directory()
 OPTIONS = {
@@ -28,7 +28,7 @@ NEEDED = {"clean": "ftfy", "language": "fasttext"}
 
 
 def composed(option: str, *overrides: str) -> dict:
-    return plain(Composition("corpus", directory=DIRECTORY).compose([f"+filter@filter={option}", *overrides]))["filter"]
+    return plain(composition("corpus").compose([f"+filter@filter={option}", *overrides]))["filter"]
 
 
 @pytest.mark.parametrize(("option", "made"), OPTIONS.items())
@@ -82,7 +82,7 @@ def test_decontamination_is_built_from_its_paths(tmp_path):
     ],
 )
 def test_an_invalid_value_is_reported_before_anything_is_built(option, override, meant):
-    config = Composition("corpus", directory=DIRECTORY).compose([f"+filter@filter={option}", override])
+    config = composition("corpus").compose([f"+filter@filter={option}", override])
     faults = [*map(str, check({"filter": config.filter}))]
     assert any(meant in fault for fault in faults), faults
 

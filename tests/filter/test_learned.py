@@ -8,12 +8,11 @@ import pytest
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.corpus import Document, Dropped
 from lm.filter import LearnedQuality
 from lm.filter.text.hashes import FEATURE_BITS, word_features
 from lm.sources import JsonlSource, TextSource
+from support.compositions import composition
 from support.shared_texts import DATA, needs_data, novels, parts, web_pages, wikipedia, wikitext
 
 SEPARATOR = "<|next|>"
@@ -119,7 +118,7 @@ def test_the_config_accepts_text_or_json_lines(tmp_path):
         "+filter@filter=learned", f"filter.good.path={tmp_path}/good.txt", "corpus@filter.random=jsonl",
         f"filter.random.path={tmp_path}/any.jsonl", "filter.min_score=0.5", "filter.quantile=null",
     ]  # fmt: skip
-    quality = build(plain(Composition("corpus", directory=config_directory()).compose(overrides))["filter"])
+    quality = build(plain(composition("corpus").compose(overrides))["filter"])
     assert isinstance(quality.good, TextSource)
     assert isinstance(quality.random, JsonlSource)
 

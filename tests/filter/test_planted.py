@@ -7,10 +7,9 @@ import pytest
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.corpus import Document, Dropped
 from lm.filtering import FilteredSource, as_filter, trace_document
+from support.compositions import composition
 from support.given import Given
 from support.shared_texts import needs_data, novels, web_pages, wikipedia, wikitext
 
@@ -18,7 +17,7 @@ WRAPPED = ("c4", "fineweb")  # rules for web pages: of a text in lines of 70 cha
 
 
 def steps(*without: str) -> dict:
-    composed = Composition("corpus", directory=config_directory()).compose(["corpus=web"])
+    composed = composition("corpus").compose(["corpus=web"])
     filters = plain(composed)["corpus"]["filters"]
     return {name: build(node) for name, node in filters.items() if name not in without}
 

@@ -9,10 +9,10 @@ import pytest
 import lm.filter
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
 from lm.config.outline import config_directory, options
 from lm.corpus import Document
 from lm.filtering.stages import filter_files, plain_data
+from support.compositions import composition
 from support.given import Given
 
 FILTERS = options("filter", [config_directory()])
@@ -31,7 +31,7 @@ def option(name: str, folder: Path):
         "repeated_lines": [f"corpus.filters.x.source.path={words}"],
         "only": ["+filter@corpus.filters.x.filter=clean", "corpus.filters.x.kinds=[web]"],
     }
-    composed = Composition("corpus", directory=config_directory()).compose([*overrides, *given.get(name, [])])
+    composed = composition("corpus").compose([*overrides, *given.get(name, [])])
     return build(plain(composed)["corpus"]["filters"]["x"])
 
 

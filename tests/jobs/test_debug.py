@@ -7,8 +7,7 @@ import pytest
 
 from lm.cli.main import main
 from lm.config.command import faults_of
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
+from support.compositions import composition
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "a", "dog", "ran", "far", "away", "from", "home", "at", "dawn")
 
@@ -66,4 +65,4 @@ pretrain debug=fast model=small
 def test_every_job_that_trains_can_be_debugged(line: str) -> None:
     job, *words = line.split()
     given = ["model.path=x"] if job == "instruct" else []
-    assert faults_of(Composition(job, directory=config_directory()), [*words, *given], multirun=False) == []
+    assert faults_of(composition(job), [*words, *given], multirun=False) == []

@@ -21,6 +21,7 @@ from lm.process.distribution import install_command
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import train_bpe
+from support.commands import lm
 from support.training_runs import WORDS, Texts, composed, instruction, make_corpus, of_seconds, pretraining, run
 
 EXACT = (
@@ -51,11 +52,7 @@ def one_process(corpus, tmp_path_factory):
     return root / "pretrain" / "run"
 
 
-def lm(*arguments: str) -> subprocess.CompletedProcess:
-    """The real command. It returns once every process that could still write to its output has ended."""
-    environment = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    command = [sys.executable, "-m", "lm", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+PROXIES = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")  # where nobody answers
 
 
 def metrics(directory) -> list[dict[str, float]]:
@@ -218,7 +215,7 @@ def test_a_logger_without_its_package_names_the_extra(corpus, tmp_path, capsys, 
 def swept(corpus, tmp_path_factory):
     """A sweep over seeds, every run of it on two ranks."""
     root = tmp_path_factory.mktemp("swept")
-    done = lm("pretrain", "-m", "seed=0,1", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS))
+    done = lm("pretrain", "-m", "seed=0,1", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS), **PROXIES)
     assert done.returncode == 0, done.stderr
     directories = [path for path in (root / "pretrain" / "run").iterdir() if path.is_dir()]
     return {read_manifest(path)["config"]["seed"]: path for path in directories}, done
@@ -255,7 +252,7 @@ def grown(corpus, tmp_path_factory):
     killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 21}"
     assert run(pretraining(corpus, root, "run", *EXACT, killer)) == -signal.SIGKILL
     more = ("budget.rows_per_device=4", "logger=wandb")
-    done = lm("pretrain", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS, *more))
+    done = lm("pretrain", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS, *more), **PROXIES)
     assert done.returncode == 0, done.stderr
     return root / "pretrain" / "run", done
 

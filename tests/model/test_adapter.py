@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
 from lm.config.outline import config_directory
 from lm.model import dora, int8, lora, merge, nf4
 from lm.model.adapter import LowRank
+from support.compositions import composition
 from test_logits import build as transformer
 from test_logits import some_tokens
 
@@ -240,7 +240,7 @@ def test_under_autocast_a_factor_near_1_is_not_rounded_away(dtype):
     ],
 )
 def test_every_option_fits_a_model(group, option):
-    config = plain(Composition("instruct", directory=config_directory()).compose([f"model/{group}={option}"]))
+    config = plain(composition("instruct").compose([f"model/{group}={option}"]))
     model = transformer()
     build(config["model"][group])(model)
     assert model(some_tokens(1, 5)).shape == (1, 5, 61)

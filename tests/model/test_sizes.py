@@ -8,7 +8,7 @@ import torch
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
+from support.compositions import composition
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())
@@ -22,7 +22,7 @@ GROUPS = sorted(
 
 
 def made(*overrides: str):
-    config = plain(Composition("pretrain", directory=MODELS.parent).compose([*overrides]))
+    config = plain(composition("pretrain").compose([*overrides]))
     with torch.device("meta"):
         return build(config["model"])(vocab_size=4096)
 

@@ -7,9 +7,9 @@ from torch import nn
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
 from lm.model import Attention, FreshModel, SwiGLU, Transformer, describe_factory, model_source
 from model.test_sizes import GROUPS, MODELS
+from support.compositions import composition
 
 OPTIONS = [f"model={path.stem}" for path in MODELS.glob("*.yaml") if path.stem != "checkpoint"] + [
     f"model/{group}={option}" for group, option in GROUPS
@@ -18,7 +18,7 @@ OPTIONS = [f"model={path.stem}" for path in MODELS.glob("*.yaml") if path.stem !
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_description_has_the_keys_and_values_of_the_config(option):
-    node = plain(Composition("pretrain", directory=MODELS.parent).compose([option]))["model"]
+    node = plain(composition("pretrain").compose([option]))["model"]
     expected = {key: value for key, value in node.items() if key != "_partial_"} | {"vocab_size": 300}
     assert FreshModel(build(node)).describe(vocab_size=300) == expected
 
@@ -26,7 +26,7 @@ def test_a_description_has_the_keys_and_values_of_the_config(option):
 @pytest.mark.parametrize("option", ["lora", "dora", "rslora"])
 def test_an_adapter_is_described_as_the_config_has_it(option):
     overrides = ["model.path=x", f"model/adapter={option}", "model/quantise=nf4"]
-    node = plain(Composition("instruct", directory=MODELS.parent).compose(overrides))["model"]
+    node = plain(composition("instruct").compose(overrides))["model"]
     for part in ("adapter", "quantise"):
         assert describe_factory(build(node[part])) == node[part]
 

@@ -19,6 +19,24 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def log_while_wandb_ends(directory: str) -> None:
+    """Kill wandb's own process between two metrics, as Slurm does, which signals all processes of a job."""
+    from lm.callbacks import Wandb
+
+    logger = Wandb(directory, project="lm")
+    logger.log_metrics({"train/loss": 1.0}, step=1)
+    [core] = [
+        int(child)
+        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        if "wandb-core" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+    os.kill(core, signal.SIGKILL)
+    for step in range(2, 6):
+        logger.log_metrics({"train/loss": 1.0}, step=step)
+        time.sleep(0.2)
+    logger.finalize("failed")
+
+
 class KillAfterBatch(Callback):
     """SIGKILL once that many micro-batches are done."""
 

@@ -1,11 +1,9 @@
 """Ranks of one group in processes of this machine, started from one that has loaded torch already."""
 
-import multiprocessing
 import socket
 from collections.abc import Callable
 
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["lm.jobs.train"])
+from support.forks import forks
 
 
 def free_port() -> int:
@@ -18,7 +16,7 @@ def as_ranks(count: int, function: Callable, *arguments, seconds: int = 240) -> 
     """Call `function(*arguments, environment)` in `count` processes with what each must find there; exit codes."""
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count), "NODE_RANK": "0"}
     ranks = [
-        _processes.Process(target=function, args=(*arguments, group | {"LOCAL_RANK": str(rank), "RANK": str(rank)}))
+        forks.Process(target=function, args=(*arguments, group | {"LOCAL_RANK": str(rank), "RANK": str(rank)}))
         for rank in range(count)
     ]
     for rank in ranks:

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from lm.config.check import examine
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.corpus import Document, Source, Split, write_shards
 from lm.files import hash_json
 from lm.tokenizer import train_bpe
+from support.compositions import composition
+from support.forks import forks
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 
@@ -55,7 +55,7 @@ def make_corpus(directory: Path, *, count: int = 120, share: float = 0.1) -> Pat
 
 def composed(job: str, *overrides: str) -> dict:
     """The plain config of a job, without faults."""
-    config, faults = examine(Composition(job, directory=config_directory()).compose(overrides))
+    config, faults = examine(composition(job).compose(overrides))
     assert not faults, faults
     return config
 
@@ -121,13 +121,9 @@ def call(config: dict, environment: dict) -> None:
     call_job(config)
 
 
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["lm.jobs.train"])
-
-
 def start(config: dict, **environment: str) -> multiprocessing.Process:
     """Run a job in a process of its own."""
-    process = _processes.Process(target=partial(call, config, environment))
+    process = forks.Process(target=partial(call, config, environment))
     process.start()
     return process
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lm.cli.main import main
-from lm.config.composition import Composition
 from lm.config.outline import config_directory
 from lm.process.distribution import install_command
 from lm.sweep import slurm
+from support.compositions import composition
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
@@ -57,7 +57,7 @@ def test_a_sweep_is_one_array_with_its_settings_and_the_first_rank_writes_outcom
 def test_ranks_follow_the_trainer(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
     def asked(*trainer: str) -> dict[str, int | None]:
         overrides = ["hydra/launcher=slurm", "data.path=x", *trainer]
-        composed = Composition("pretrain", directory=config_directory()).compose(overrides).hydra.launcher
+        composed = composition("pretrain").compose(overrides).hydra.launcher
         return {key: composed[key] for key in ("nodes", "tasks", "gpus")}
 
     assert asked("trainer=ddp", "trainer.devices=8", "trainer.num_nodes=2") == {"nodes": 2, "tasks": 8, "gpus": 8}

@@ -20,6 +20,7 @@ from lm.run.manifest import read_manifest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy
+from support.commands import lm as command
 from support.training_runs import make_corpus, of_seconds
 
 Train = Callable[..., int]
@@ -119,9 +120,7 @@ def test_a_job_without_a_number_is_in_the_table(tmp_path: Path, monkeypatch: pyt
 
 
 def lm(*arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-m", "lm", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    return command(*arguments, PYTHONPATH=str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,10 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, trainers
 
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.tokenizer import byte_tokenizer, train_bpe
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 from lm.tokenizer.words import GPT4, byte_level
+from support.compositions import composition
 
 TEXTS = [f"the {word} of the {word}s is number {i}\n" for i in range(50) for word in ("tree", "river", "été")]
 
@@ -82,7 +81,7 @@ SPLITS = {
 
 
 def pattern(option: str) -> str:
-    config = Composition("tokenizer", directory=config_directory()).compose([f"tokenizer/pattern@tokenizer={option}"])
+    config = composition("tokenizer").compose([f"tokenizer/pattern@tokenizer={option}"])
     return config.tokenizer.pattern
 
 

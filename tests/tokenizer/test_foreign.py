@@ -11,11 +11,10 @@ import pytest
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.tokenizer import load_tokenizer
 from lm.tokenizer.byte_alphabet import to_text
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS
+from support.compositions import composition
 
 FILES = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
 needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="the vocabulary files are not there")
@@ -36,7 +35,7 @@ def texts(count: int) -> list[str]:
 def option(name: str, **keys: str):
     """Build `tokenizer=NAME` from its files."""
     overrides = [f"tokenizer={name}", *(f"tokenizer.{key}={value}" for key, value in keys.items())]
-    config = plain(Composition("tokenizer", directory=config_directory()).compose(overrides))
+    config = plain(composition("tokenizer").compose(overrides))
     return build(config["tokenizer"])([])
 
 

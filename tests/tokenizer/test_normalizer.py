@@ -7,9 +7,8 @@ from tokenizers import normalizers
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.config.composition import Composition
-from lm.config.outline import config_directory
 from lm.tokenizer import load_tokenizer, measure, train_bpe, train_characters, train_unigram, train_wordpiece
+from support.compositions import composition
 from support.spaced import spaced_tokenizer
 
 TEXTS = [f"cafe\u0301 number {i} is ﬁne and ² \n" for i in range(60)]
@@ -20,7 +19,7 @@ TRAINERS = {"bpe": train_bpe, "wordpiece": train_wordpiece, "unigram": train_uni
 @pytest.mark.parametrize(("option", "read"), [("nfc", "café ﬁ ²"), ("nfkc", "café fi 2")])
 def test_decoding_returns_the_normalized_text(family, option, read, tmp_path):
     overrides = [f"tokenizer={family}", f"tokenizer/normalizer={option}", "tokenizer.vocab_size=600"]
-    config = plain(Composition("tokenizer", directory=config_directory()).compose(overrides))
+    config = plain(composition("tokenizer").compose(overrides))
     tokenizer = build(config["tokenizer"])(TEXTS)
     text = "cafe\u0301 ﬁ ²"
     tokenizer.save(tmp_path / "tokenizer.json")
