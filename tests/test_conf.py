@@ -1,6 +1,7 @@
 """Every job × every option of every group of ours composes, and fits the signatures it calls."""
 
 import re
+from functools import cache
 from itertools import chain
 
 import pytest
@@ -31,12 +32,19 @@ FIXED = {
 }
 
 
+@cache
+def groups_of(job: str) -> dict[str, str | None]:
+    """The groups of a job as it is, and the option of each."""
+    return outline(job, PLACES).groups
+
+
+@cache
 def combinations() -> list[tuple[str, tuple[str, ...]]]:
     """Each job as it is, and with each option of each of its groups."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     for job in jobs(PLACES):
         found[job, ()] = None
-        for named, current in outline(job, PLACES).groups.items():
+        for named, current in groups_of(job).items():
             for option in options(named.partition("@")[0], PLACES):
                 chosen = (f"{named}={option}",)
                 if current is not None and option != current and (job, named) not in FIXED:
@@ -47,7 +55,7 @@ def combinations() -> list[tuple[str, tuple[str, ...]]]:
 
 def _within(job: str, named: str, option: str) -> list[str]:
     """The options of the groups that only come with this option."""
-    before, after = outline(job, PLACES).groups, outline(job, PLACES, {named: option}).groups
+    before, after = groups_of(job), outline(job, PLACES, {named: option}).groups
     new = {name: current for name, current in after.items() if name not in before and current is not None}
     groups = {name: name.partition("@")[0] for name in new}
     inner = (
@@ -115,8 +123,7 @@ def test_every_yaml_has_a_first_line_with_its_purpose() -> None:
 @pytest.mark.parametrize("job", jobs(PLACES))
 def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
     composed = composition(job).compose([]).hydra.runtime.choices
-    shown = outline(job, PLACES).groups
-    assert shown == {name: option for name, option in composed.items() if not name.startswith("hydra/")}
+    assert groups_of(job) == {name: option for name, option in composed.items() if not name.startswith("hydra/")}
 
 
 @pytest.mark.parametrize(
