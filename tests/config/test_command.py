@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import OmegaConf
 
 from lm.cli.main import main
 from lm.config.composition import Composition
@@ -54,6 +56,52 @@ def test_values_are_set_on_a_copy(composed: list) -> None:
     assert second.hydra.overrides.task == ["seed=2"]
     assert second.hydra.job.override_dirname == "seed=2"
     assert len(composed) == 1
+
+
+def written(directory: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text)
+    return directory
+
+
+def test_a_config_does_not_depend_on_those_composed_before(tmp_path: Path) -> None:
+    files = {
+        "noted.yaml": "# Noted.\ndefaults: [_self_, {note: none}]\npart: {size: 1}\n",
+        "note/none.yaml": "{}\n",
+        "note/large.yaml": "# @package _global_\npart: {size: 9}\n",
+        "note/red.yaml": "# @package _global_\npart: {colour: red}\n",
+    }
+    composition = Composition("noted", directory=config_directory(), extra=written(tmp_path, files))
+    found = [composition.compose([f"note={each}"]).part for each in ("large", "red", "none", "large")]
+    assert found == [{"size": 9}, {"size": 1, "colour": "red"}, {"size": 1}, {"size": 9}]
+
+
+def test_each_file_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed, load = [], OmegaConf.load
+
+    def counted(file: TextIO) -> object:
+        parsed.append(file.name)
+        return load(file)
+
+    monkeypatch.setattr(OmegaConf, "load", counted)
+    composition = Composition("pretrain", directory=config_directory())
+    for options in (["model=nano"], ["model=tiny"], []):
+        composition.compose(options)
+    assert len({*parsed}) == len(parsed) > 20
+
+
+@pytest.mark.parametrize(("options", "note"), [([], "of plain"), (["kind=other"], "of other")])
+def test_an_option_may_be_named_by_another_choice(options: list[str], note: str, tmp_path: Path) -> None:
+    files = {
+        "noted.yaml": "# Noted.\ndefaults: [{kind: plain}, {note: '${kind}'}]\n",
+        "kind/plain.yaml": "a: 1\n",
+        "kind/other.yaml": "a: 2\n",
+        "note/plain.yaml": "text: of plain\n",
+        "note/other.yaml": "text: of other\n",
+    }
+    composition = Composition("noted", directory=config_directory(), extra=written(tmp_path, files))
+    assert composition.compose(options).note.text == note
 
 
 def test_options_of_a_search_path_given_by_the_command_are_found(tmp_path: Path, composed: list) -> None:
