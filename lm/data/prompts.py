@@ -112,7 +112,10 @@ class PromptData(TrainingData):
             raise ValueError("data.conversations is empty: +data/conversations@data.conversations.NAME=OPTION adds one")
         self.several = isinstance(conversations, dict)
         self.conversations = conversations if self.several else {"prompts": conversations}
-        self.template = (recorded or RecordedTemplate(None)).resolve(template)
+        recorded = recorded or RecordedTemplate(None)
+        self.template = recorded.resolve(template)
+        untuned = template is None and recorded.file is not None and not recorded.file.is_file()
+        self.untuned = recorded.file.parent if untuned else None
         self.split, self.room, self.too_long, self.invalid = split, room, too_long, invalid
         self.mixing = Mixing(mixture, max_epochs, excess)
         self.max_examples, self.validation_prompts = max_examples, validation_prompts
@@ -121,6 +124,12 @@ class PromptData(TrainingData):
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
 
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
+        if self.untuned is not None:
+            raise ValueError(
+                f"model.path={self.untuned} was never tuned on conversations, so its answers do not end: tune it first "
+                f"(lm instruct model.path={self.untuned}), or name the template that it knows, as "
+                "conversation@data.template=chatml"
+            )
         training: dict[str, list[Prompt]] = {}
         held_out: list[Prompt] = []
         notes, left_out, limits = [], {}, self._limits()

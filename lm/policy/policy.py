@@ -367,14 +367,12 @@ class Policy(Objective):
         values: Tensor | None,
     ) -> list[PolicyBatch]:
         """The micro-batches with all that the loss compares, and the denominator of the step."""
-        dtype, aggregated = (
-            self.model.output_weight.dtype,
-            [self.aggregation(batch.mask.to(torch.float64)) for batch in made],
-        )
+        dtype = torch.float64 if self.model.output_weight.dtype == torch.float64 else torch.float32
+        aggregated = [self.aggregation(batch.mask.cpu().double()) for batch in made]
         counts = torch.stack(
-            [torch.stack([count, batch.mask.sum()]) for (_, count), batch in zip(aggregated, made, strict=True)]
+            [torch.stack([count, batch.mask.cpu().sum()]) for (_, count), batch in zip(aggregated, made, strict=True)]
         )
-        denominator, counted = self._summed(counts.double().sum(0).cpu()).tolist()
+        denominator, counted = self._summed(counts.double().sum(0)).tolist()
         finished, start = [], 0
         for batch, (weights, _) in zip(made, aggregated, strict=True):
             rows, width = batch.mask.shape
@@ -396,7 +394,7 @@ class Policy(Objective):
                     returns=cut(returns),
                     values=cut(values),
                     old=None if old is None else old.to(batch.mask.device, dtype),
-                    weights=weights.to(dtype),
+                    weights=weights.to(batch.mask.device, dtype),
                 )
             )
         return finished

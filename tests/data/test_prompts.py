@@ -5,7 +5,7 @@ import pytest
 
 from lm.batch import PromptBatch
 from lm.config.target import locate
-from lm.conversation import Conversation, Message, RoleTokenTemplate
+from lm.conversation import Conversation, Message, RecordedTemplate, RoleTokenTemplate, record_template
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split
 from lm.data.batches import ValidationBatches
@@ -157,3 +157,12 @@ def test_the_share_of_worked_parities_is_the_one_that_is_asked_for():
     for share in (0.0, 0.3, 1.0):
         worked = [not each.messages[1].content.startswith("=") for each in generated("parity", chains=share)]
         assert np.mean(worked) == pytest.approx(share, abs=0.05)
+
+
+def test_a_model_that_was_never_tuned_is_refused_unless_the_template_is_named(tokenizer, tmp_path):
+    given, recorded = Given([talk("one?", "two"), talk("and?", "three")]), RecordedTemplate(str(tmp_path))
+    with pytest.raises(ValueError, match=rf"model\.path={tmp_path} was never tuned .*lm instruct model\.path="):
+        opened(tokenizer, given, recorded=recorded)
+    assert len(opened(tokenizer, given, recorded=recorded, template=RoleTokenTemplate())) == 2
+    record_template(tmp_path, RoleTokenTemplate())
+    assert len(opened(tokenizer, given, recorded=recorded)) == 2

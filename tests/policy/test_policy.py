@@ -12,6 +12,7 @@ import torch
 from lm.batch import PromptBatch
 from lm.generation import Sampling
 from lm.policy import (
+    Generalized,
     GroupRelative,
     LeaveOneOut,
     Penalty,
@@ -40,6 +41,7 @@ from support.policy_step import (
     save_gradients,
     tokenizer,
     train,
+    with_head,
 )
 
 silence_lightning()
@@ -61,6 +63,7 @@ PARTS = {
     "reinforce_pp": {"advantage": Whitened(), "group_size": 1},
     "gspo": GSPO,
     "cispo": {"clipping": cispo},
+    "ppo": {"advantage": Generalized(), "group_size": 1},
     "filtered": {"sampling": Sampling(temperature=0.8, top_k=40, top_p=0.97)},
 }
 
@@ -88,7 +91,7 @@ def test_micro_batches_leave_rollouts_and_gradient_alone(name):
 
 
 def test_two_ranks_leave_rollouts_and_gradient_alone(tmp_path):
-    cases = {name: PARTS[name] for name in ("default", "reinforce_pp", "dapo")}
+    cases = {name: PARTS[name] for name in ("default", "reinforce_pp", "dapo", "ppo")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -217,6 +220,28 @@ def test_a_resumed_run_is_the_same_bit_for_bit(per_rollout, stop, tmp_path):
     assert again.metrics == seen.metrics[stop:]
 
 
+def test_the_value_head_learns_the_mean_reward_and_is_needed():
+    with pytest.raises(ValueError, match=r"needs the values of a value head: set model/head=scalar"):
+        policy(network(), advantage=Generalized())
+    reward = RewardSum({"three": Three()})
+    module = policy(
+        with_head(network()),
+        reward=reward,
+        advantage=Generalized(),
+        group_size=1,
+        rate=0.02,
+        steps=12,
+        value_weight=1.0,
+        value_clip=None,
+        patience=None,
+    )
+    _, seen = train(module, plan(PROMPTS, steps=12))
+    losses = [metrics["value_loss"] for metrics in seen.metrics]
+    assert losses[-1] < 0.5 * losses[0]
+    assert seen.batches[0].old is None
+    assert seen.batches[0].values is not None
+
+
 def test_repeated_prompts_of_a_step_get_answers_of_their_own():
     _, seen = train(policy(network()), plan(PROMPTS), count=1)
     (batch,) = seen.batches
@@ -226,6 +251,11 @@ def test_repeated_prompts_of_a_step_get_answers_of_their_own():
 class Never(AnswerReward):
     def score(self, answer: Answer) -> float | None:
         return 0.0
+
+
+class Three(AnswerReward):
+    def score(self, answer: Answer) -> float | None:
+        return 3.0
 
 
 class Solved(AnswerReward):

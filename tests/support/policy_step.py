@@ -83,6 +83,13 @@ def network(dtype: torch.dtype = torch.float64) -> Transformer:
     return model.to(dtype)
 
 
+def with_head(model: Transformer) -> Transformer:
+    """Give it a value head with weights of its own."""
+    torch.manual_seed(1)
+    model.head = torch.nn.Linear(8, 1, dtype=model.output_weight.dtype)
+    return model
+
+
 def policy(model: torch.nn.Module, *, steps: int = 1, rate: float = 1.0, **parts) -> Policy:
     options = {
         "reward": RewardSum({"letters": Letters()}),
@@ -169,7 +176,7 @@ def train(
 
 def gradient(rows_per_device: int, *, devices: int = 1, strategy: str = "auto", **parts) -> dict[str, torch.Tensor]:
     """The gradient of a step, by parameter, and under `metrics` what was measured."""
-    model = network()
+    model = with_head(network()) if "advantage" in parts and parts["advantage"].needs_values else network()
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     module = policy(model, **parts)
     _, seen = train(module, plan(rows_per_device, devices), strategy=strategy)
