@@ -107,27 +107,33 @@ class Whitened(Advantage):
 class Generalized(Advantage):
     """Generalized advantage estimates by a value head, whitened over all tokens of the step: PPO (arXiv:1506.02438).
 
-    The reward comes with the last token, each token costs its penalty. A truncated completion counts as if it went on:
-    the value of its last token stands for what follows.
+    The reward comes with the last token, each token costs its penalty. After the end token nothing follows.
 
     Args:
         discount: Factor of a reward that comes a token later (gamma); 1 for answers, whose length should not matter.
         trace: Share of the later errors that counts (lambda): 1 has no bias, 0 least variance.
+        bootstrap_truncated: Whether the value of the last token is added to the reward of a truncated completion, as if
+            it went on. Its reward scores all that there is, so without discount the values would grow without end:
+            leave it out unless truncated answers score less than what was to come.
         whitened: Whether advantages are whitened.
     """
 
     needs_values = True
 
-    def __init__(self, *, discount: Share = 1.0, trace: Share = 0.95, whitened: bool = True):
+    def __init__(
+        self, *, discount: Share = 1.0, trace: Share = 0.95, bootstrap_truncated: bool = False, whitened: bool = True
+    ):
         self.discount, self.trace, self.whitened = discount, trace, whitened
+        self.bootstrap_truncated = bootstrap_truncated
 
     def __call__(self, scored: Scored, *, over_ranks: Sum) -> tuple[Tensor, Tensor | None]:
         mask = scored.mask
         last = torch.arange(mask.shape[1]) == mask.sum(-1, keepdim=True) - 1
         rewards = last * scored.rewards.nan_to_num()[:, None] - scored.penalties
         values = scored.values.where(mask, 0)
+        ended = scored.finished if self.bootstrap_truncated else torch.ones_like(scored.finished)
         advantages = generalized_advantages(
-            rewards, values, mask, discount=self.discount, trace=self.trace, finished=scored.finished
+            rewards, values, mask, discount=self.discount, trace=self.trace, finished=ended
         )
         returns = (advantages + values).where(mask, 0)
         return whiten(advantages, mask, over_ranks=over_ranks) if self.whitened else advantages, returns

@@ -4,16 +4,11 @@ Legend: N tokens  D dim  V vocabulary  R completions  T tokens of a completion
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from lm.generation import Sampling, chosen_log_probabilities, kept_logits
-from lm.objective.loss import CHUNK
-
-
-def completion_features(model: nn.Module, tokens: Tensor, supervised: Tensor) -> Tensor:
-    """Return the features from which the marked targets are predicted, N D."""
-    return model.hidden(tokens)[supervised]  # rows are padded on the right, where causal attention does not look
+from lm.objective.loss import CHUNK, target_losses
 
 
 def sampled_log_probabilities(hidden: Tensor, weight: Tensor, tokens: Tensor, *, sampling: Sampling) -> Tensor:
@@ -27,6 +22,8 @@ def sampled_log_probabilities(hidden: Tensor, weight: Tensor, tokens: Tensor, *,
         tokens: Token ids, N.
         sampling: How the tokens were chosen.
     """
+    if sampling.top_k is None and sampling.top_p == 1:
+        return -target_losses(hidden / sampling.temperature, weight, tokens)
 
     def chunk(rows: Tensor, chosen: Tensor) -> Tensor:
         return chosen_log_probabilities(rows @ weight.T, chosen, sampling=sampling)

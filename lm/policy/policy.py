@@ -6,7 +6,6 @@ Legend: B prompts of a micro-batch  G completions of a prompt  R = B × G rows  
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -15,24 +14,22 @@ from torch import Tensor, nn
 from lm.batch import Batch, PromptBatch
 from lm.bounds import Count, NonNegative, Positive
 from lm.generation import Sampling, random_generator
+from lm.model.dropout import switch_off_dropout
 from lm.objective.objective import Objective
 from lm.parallel import placement_of
 from lm.policy.advantage import Advantage, Scored
-from lm.policy.aggregation import sequence_mean
 from lm.policy.batch import PolicyBatch
+from lm.policy.check import Part, check_parts
 from lm.policy.clipping import clipped_value_loss
+from lm.policy.kept_rollouts import KeptRollouts
 from lm.policy.kl import Penalty, k3
 from lm.policy.ledger import Ledger, Stillness
 from lm.policy.log_probabilities import entropies, in_columns, sampled_log_probabilities
 from lm.policy.micro_batch import padded, stacked, table
-from lm.policy.ratios import sequence_mean_ratio, sequence_sum_ratio
 from lm.policy.rollout import Asker, Rollout
 from lm.policy.validation import Validation
 from lm.process.ranks import data_share
 from lm.reward import RewardSum
-
-WHOLE = (sequence_mean_ratio, sequence_sum_ratio)  # ratios of whole completions
-Part = Callable[..., Any]
 
 
 class Policy(Objective):
@@ -115,7 +112,7 @@ class Policy(Objective):
         clipping(one, one, one)  # refuses what is out of bounds
         if advantage.needs_values and getattr(model, "head", None) is None:
             raise ValueError("objective.advantage needs the values of a value head: set model/head=scalar")
-        _switch_off_dropout(model)
+        switch_off_dropout(model)
         self.reward, self.advantage, self.ratio, self.clipping = reward, advantage, ratio, clipping
         self.aggregation, self.sampling, self.kl = aggregation, sampling, kl
         self.group_size, self.max_tokens, self.mask_truncated = group_size, max_tokens, mask_truncated
@@ -125,7 +122,7 @@ class Policy(Objective):
         self.stillness = Stillness(patience, solved)
         self._validation = Validation(self.kinds, rewards=[*reward.parts], samples=validation_samples, solved=solved)
         self.validation_sums = self._validation.size
-        self._kept: dict[int, dict[int, list[Rollout]]] = {}  # step → place in it → completions of an earlier rollout
+        self._kept = KeptRollouts()
         self.seed = 0
 
     def begin(self, rows: Any, *, seed: int) -> None:
@@ -249,37 +246,25 @@ class Policy(Objective):
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         super().on_save_checkpoint(checkpoint)
-        kept = {step: places for step, places in self._kept.items() if step >= self.global_step}
-        plain = [
-            (step, place, [rollout.plain() for rollout in rollouts])
-            for step, places in kept.items()
-            for place, rollouts in places.items()
-        ]
         checkpoint["policy"] = {
             "still": self.stillness.steps,
             "varied": self.stillness.varied,
-            "rollouts": sorted(self._gathered(plain), key=lambda each: each[:2]),
+            "rollouts": sorted(self._gathered(self._kept.plain(self.global_step)), key=lambda each: each[:2]),
         }
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         super().on_load_checkpoint(checkpoint)
         state = checkpoint["policy"]
         self.stillness.steps, self.stillness.varied = state["still"], state["varied"]
-        self._kept = {}
-        for step, place, rollouts in state["rollouts"]:
-            self._kept.setdefault(step, {})[place] = [Rollout(**each) for each in rollouts]
+        self._kept = KeptRollouts.of(state["rollouts"])
 
     def _take(self, batches: list[PromptBatch]) -> list[list[Rollout]]:
         """The completions of each micro-batch, R each."""
         step = self.global_step
         places = self._places(batches)
-        kept = self._kept.get(step, {})
-        if not all(place in kept for each in places for place in each):
+        if not self._kept.has(step, places):
             self._roll_out({step: batches} | self._following(step))
-            kept = self._kept[step]
-        found = [[rollout for place in each for rollout in kept[place]] for each in places]
-        self._kept.pop(step)
-        return found
+        return self._kept.take(step, places)
 
     def _following(self, step: int) -> dict[int, list[PromptBatch]]:
         """This rank's micro-batches of the later steps that share the rollout of `step`."""
@@ -317,7 +302,7 @@ class Policy(Objective):
             self._measure(rollouts, rows=self.group_size * len(next(iter(steps.values()))[0].prompt))
         for index, (step, place, _) in enumerate(rows):
             group = rollouts[index * self.group_size : (index + 1) * self.group_size]
-            self._kept.setdefault(step, {})[place] = group
+            self._kept.keep(step, place, group)
 
     def _measure(self, rollouts: list[Rollout], *, rows: int) -> None:
         """Set the log-probabilities and values of completions by the weights of now."""
@@ -433,43 +418,7 @@ class Policy(Objective):
         )
 
 
-def check_parts(advantage: Advantage, ratio: Part, aggregation: Part, sampling: Sampling, *, group_size: int) -> None:
-    """Refuse parts that do not fit each other.
-
-    Raises:
-        ValueError: With the key, its value and what to set.
-    """
-    if group_size < advantage.least_group:
-        raise ValueError(
-            f"objective.group_size={group_size}: {type(advantage).__name__} compares the answers to one prompt and "
-            f"needs at least {advantage.least_group}: try 8, or objective/advantage=whitened, which needs one"
-        )
-    whole, mean = _function(ratio) in WHOLE, _function(aggregation) is sequence_mean
-    if whole and not mean:
-        raise ValueError(
-            f"objective.aggregation={_function(aggregation).__name__} weights a ratio of whole completions "
-            f"({_function(ratio).__name__}) by their length: set objective/aggregation=sequence_mean"
-        )
-    if sampling.temperature == 0:
-        raise ValueError("objective.sampling.temperature=0 draws the same answer each time: try 1")
-    if sampling.repetition_penalty != 1:
-        raise ValueError(
-            f"objective.sampling.repetition_penalty={sampling.repetition_penalty:g} makes what is drawn depend on more "
-            "than the policy: set 1"
-        )
-
-
 def frozen_copy(model: nn.Module) -> nn.Module:
     """Return a frozen copy of a model, which shares the weights that do not train, as beside an adapter."""
     shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
     return copy.deepcopy(model, shared).eval().requires_grad_(False)
-
-
-def _function(part: Part) -> Part:
-    return part.func if isinstance(part, partial) else part
-
-
-def _switch_off_dropout(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
