@@ -22,6 +22,7 @@ NOT_HERE = re.compile(r"has no depth and dim, which|model/ladder also chooses an
 # Stages of a pipeline read what earlier ones made: their groups are not free.
 FIXED = {
     ("instruct", "model"),  # a run
+    ("align", "model"),
     ("pipeline", "model@instruct.model"),
     ("curate", "model@instruct.model"),
     ("pipeline", "data@pretrain.data"),

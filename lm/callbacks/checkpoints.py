@@ -5,6 +5,7 @@ whose names say what they are.
 """
 
 import math
+from typing import Literal
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -28,8 +29,10 @@ class Checkpoints(RunCallback):
 
     Args:
         every: Optimizer steps between writes of `last.ckpt`. A killed run repeats at most this many steps.
-        monitor: Validation metric to minimize for `best.ckpt`; a column of metrics.csv, such as `validation/loss` or
-            `validation/bits_per_byte`.
+        monitor: Validation metric by which `best.ckpt` is the best; a column of metrics.csv, such as `validation/loss`
+            or `validation/bits_per_byte`. null takes that of the objective: for pairs `validation/rewards/accuracies`.
+        mode: Whether a lower or a higher value is better, min or max; null takes that of the objective for its own
+            metric, and min for any other.
         stable: Whether to keep the checkpoint before the learning rate decays. Without it a run cannot be extended once
             the decay has begun.
 
@@ -39,12 +42,31 @@ class Checkpoints(RunCallback):
 
     saves_last = True
 
-    def __init__(self, *, every: Count = 200, monitor: str = "validation/loss", stable: bool = True):
-        self.every, self.monitor, self.stable = every, monitor, stable
-        self.best = math.inf
+    def __init__(
+        self,
+        *,
+        every: Count = 200,
+        monitor: str | None = "validation/loss",
+        mode: Literal["min", "max"] | None = None,
+        stable: bool = True,
+    ):
+        self.every, self.monitor, self.mode, self.stable = every, monitor, mode, stable
+        self.best = math.inf  # negative where higher is better
         self._best_by = monitor  # the metric of `best`
         self._saved = 0
         self._stable = 0  # the step after which the rate falls; 0 for none
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.monitor is None:
+            self.monitor = pl_module.metric
+        if self.mode is None:
+            self.mode = pl_module.mode if self.monitor == pl_module.metric else "min"
+        self._best_by = self._best_by or self.monitor
+
+    def _cost(self, validation: dict[str, float]) -> float:
+        """The value of a validation, negative where higher is better."""
+        self._check_monitor(validation)
+        return validation[self.monitor] * (-1 if self.mode == "max" else 1)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = trainer.global_step
@@ -74,13 +96,12 @@ class Checkpoints(RunCallback):
             reason = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})"
             Console("train").warn(f"note: {file} is {reason}: the next validation writes another one")
             return math.inf
-        self._check_monitor(validation)
+        value = self._cost(validation)
         if self._best_by != self.monitor:
             Console("train").warn(
                 f"note: {file} was the best by {self._best_by}; by {self.monitor} it has "
-                f"{validation[self.monitor]:.4g}, and the next validation below that replaces it"
+                f"{validation[self.monitor]:.4g}, and the next better validation replaces it"
             )
-        value = validation[self.monitor]
         return math.inf if math.isnan(value) else value
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
@@ -90,8 +111,7 @@ class Checkpoints(RunCallback):
             self._save(trainer, "last")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._check_monitor(pl_module.validation)
-        value = pl_module.validation[self.monitor]
+        value = self._cost(pl_module.validation)
         if value < self.best:
             self.best = value
             self._save(trainer, "best")

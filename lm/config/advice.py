@@ -16,6 +16,7 @@ READERS = {
     "corpus": {".txt": "text", ".md": "text", "": "text", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "table"}
     | {".csv": "table", ".tsv": "table", ".html": "html", ".htm": "html"},
     "data/conversations": dict.fromkeys(("", ".jsonl", ".json", ".parquet", ".csv", ".tsv"), "auto"),
+    "data/preferences": dict.fromkeys(("", ".jsonl", ".json", ".parquet", ".csv", ".tsv"), "auto"),
 }
 NO_RUN = "there is no run {value}, and models of a hub are not read: model.path names a run of lm pretrain or instruct"
 ROWS_CONTEXT = 256  # tokens of a row, where the job does not say

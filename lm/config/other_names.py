@@ -10,6 +10,9 @@ JOBS = {
     "instruct": "sft finetune fine-tune fine_tune finetuning tune instruction instruction-tune posttrain post-train",
     "instruct model/adapter=lora": "lora peft",
     "instruct model/quantise=nf4 model/adapter=lora": "qlora",
+    "align": "alignment rlhf preference preferences prefer",
+    **{f"align objective={name}": name for name in ("dpo", "simpo", "orpo", "ipo", "kto", "reward")},
+    **{f"align data=prompts objective={name}": name for name in ("grpo", "ppo", "rloo", "dapo")},
     "evaluate": "eval evaluation test benchmark validate score perplexity measure lm-eval",
     "corpus": "preprocess prepare tokenize tokenise encode dataset data shard shards pack",
     "corpus corpus=funnel": "filter clean dedup deduplicate",
@@ -25,9 +28,6 @@ JOBS = {
     "help conf": "init new create setup",
 }
 NOT_BUILT = {
-    "dpo ppo grpo rlhf align alignment reward kto orpo preference": (
-        "alignment from preferences is not built; what comes nearest is instruction tuning, lm instruct"
-    ),
     "serve server api deploy": "a server is not built; what comes nearest is lm chat",
     "export convert push upload merge hf": (
         "an export is not built; a run holds its weights as model.safetensors beside tokenizer.json"
@@ -54,6 +54,9 @@ KEYS = {
     "attention.key_value_heads": "kv_heads n_kv_head n_kv_heads num_kv_heads num_key_value_heads",
     "model.dim": "dim hidden_size n_embd d_model width embed_dim hidden_dim embedding_dim emb_dim",
     "feedforward.hidden": "intermediate_size ffn_dim d_ff mlp_dim ff_dim",
+    "formula.beta objective.beta": "beta dpo_beta kl_beta",
+    "formula.label_smoothing": "label_smoothing epsilon",
+    "objective.group_size": "num_generations group_size",
     "objective.gradient_clip": "grad_clip clip clip_grad clip_grad_norm max_grad_norm gradient_clip_val grad_norm_clip",
     "data.workers": "workers num_workers dataloader_num_workers n_workers",
     "compute.precision": "precision dtype mixed_precision amp",
@@ -67,8 +70,8 @@ KEYS = {
     "run.restart restart": "overwrite force overwrite_output_dir restart",
     "model.path": "model_path model_name model_name_or_path base_model pretrained pretrained_model checkpoint"
     " checkpoint_path init_from weights load_from from_pretrained start_from",
-    "data.conversations.path data.path text corpus.path": "dataset data_path data_dir train_file train_data"
-    " dataset_path dataset_name input_file file path files texts data",
+    "data.conversations.path data.preferences.path data.path text corpus.path": "dataset data_path data_dir train_file"
+    " train_data dataset_path dataset_name input_file file path files texts data",
     "tokenizer.path": "tokenizer_path tokenizer_name tokenizer_file",
     "tokenizer.vocab_size": "vocab_size vocab vocabulary_size n_vocab",
     "conversation data.conversation template": "chat_template template prompt_template",

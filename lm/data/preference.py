@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from lm.batch import LabelledBatch, PreferenceBatch
 from lm.bounds import Count, Natural, Positive
 from lm.config.faults import notes_at
 from lm.conversation import RecordedTemplate, Template
@@ -158,6 +159,7 @@ class PreferenceData(TrainingData):
                 rows=round(scale * len(self.packing(sample.lengths, self.row_tokens(context)))),
                 targets=round(scale * int(sample.supervised_targets.sum())),
                 amount=round(scale * len(sample)),
+                batch=PreferenceBatch if sample.paired else LabelledBatch,
             )
         return Rows(
             sources=sources,

@@ -68,6 +68,7 @@ class JudgedRows(RowSource):
         assert not packing.starts.any(), "a pair is never cut"
         self.answers, self.packing, self.padding, self.first = answers, packing, padding, first
         self.kinds = kinds
+        self.batch = PreferenceBatch if answers.paired else LabelledBatch
         self.counts = packing.sums(answers.supervised_targets[packing.documents])
         self._here = np.diff(packing.row_offsets)
 

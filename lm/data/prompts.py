@@ -50,6 +50,7 @@ class PromptRows(RowSource):
 
     def __init__(self, prompts: Sequence[Prompt], *, first: int, context: int, padding: int):
         self.prompts, self.first, self.context, self.padding = prompts, first, context, padding
+        self.batch = PromptBatch
         self.counts = np.ones(len(prompts), dtype=np.int64)  # a prompt has one answer to be learned
 
     def document_names(self, row: int) -> list[str]:

@@ -49,6 +49,7 @@ class RowSource(ABC):
     """Rows by index. The numbers of every row are known before any row is read, so a run is planned without reading."""
 
     counts: np.ndarray  # int64 [rows], supervised targets of each row
+    batch: type[Batch] = Batch  # what its rows are stacked into
 
     @abstractmethod
     def row(self, index: int) -> Row:
@@ -173,13 +174,23 @@ class RowEstimate(RowSource):
         targets: Supervised targets of all rows, spread evenly over them.
         amount: What a mixture counts, of all rows; `targets` if omitted.
         loss_targets: Targets that take part in the loss; `targets` if omitted.
+        batch: What the rows would be stacked into.
     """
 
-    def __init__(self, *, rows: int, targets: int, amount: int | None = None, loss_targets: int | None = None):
+    def __init__(
+        self,
+        *,
+        rows: int,
+        targets: int,
+        amount: int | None = None,
+        loss_targets: int | None = None,
+        batch: type[Batch] = Batch,
+    ):
         per_row = 1 / rows if rows else 0.0
         self.counts = np.broadcast_to(np.float64(targets * per_row), rows)  # takes no memory
         self._amounts = self.counts if amount is None else np.broadcast_to(np.float64(amount * per_row), rows)
         self._loss_targets = loss_targets
+        self.batch = batch
 
     @property
     def amounts(self) -> np.ndarray:
@@ -218,7 +229,7 @@ class Subset(RowSource):
     """Some rows of a source, by index."""
 
     def __init__(self, source: RowSource, indices: np.ndarray):
-        self.source, self.indices = source, indices
+        self.source, self.indices, self.batch = source, indices, source.batch
         self.counts = source.counts[indices]
 
     @property

@@ -33,6 +33,7 @@ from lm.run import Run
 from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
+from lm.training.fitting import check_data
 from lm.training.memory_check import check_fits
 from lm.training.minutes import fix_length, known_length, length_input
 from lm.training.outputs import describe_run, record_result, resumable_checkpoint
@@ -112,6 +113,7 @@ def train(
     network = setup.build()
     rows = data.open(tokenizer=tokenizer, context=network.context)
     check_template_loadable(rows.template)
+    check_data(rows, setup)
     run.console.lines(rows.notes)
     if show:
         rows.show(show)

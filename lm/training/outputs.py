@@ -141,4 +141,4 @@ def record_result(
     }
     _drop_damaged_best(run)
     run.finish(outputs=outputs, result=result)
-    run.console.line(result_line(module.validation, seconds=seconds, directory=run.directory))
+    run.console.line(result_line(module.validation, seconds=seconds, directory=run.directory, metric=module.metric))

@@ -97,11 +97,20 @@ def _untrained_turn_tokens(
     ]
 
 
-def result_line(validation: dict[str, float], *, seconds: float, directory: Path) -> str:
-    """Return one line on what the last validation measured, the time and the place."""
+def result_line(
+    validation: dict[str, float], *, seconds: float, directory: Path, metric: str = "validation/bits_per_byte"
+) -> str:
+    """Return one line on what the last validation measured, the time and the place.
+
+    Args:
+        validation: Metrics by name.
+        seconds: Time of this process.
+        directory: That of the run.
+        metric: The metric of the objective; those whose names begin with it are named too, as the ends of its interval.
+    """
     measured = ", ".join(
         f"{value:.3f} {name.removeprefix('validation/').replace('_', ' ')}"
         for name, value in validation.items()
-        if name.startswith("validation/bits_per_byte")
+        if name.startswith(("validation/bits_per_byte", metric))
     )
     return f"{measured or 'done'} in {seconds:.0f} s → {directory}"
