@@ -148,7 +148,7 @@ class Answers(Evaluation):
                 encoded = self.template.encode(conversation.up_to(turns), tokenizer)
                 last = zip(encoded.tokens[len(prompt) :], encoded.supervised[len(prompt) :], strict=True)
                 tokens = [token for token, supervised in last if supervised]
-                answer = self.template.answer(conversation, turns, tokenizer)
+                answer = tokenizer.normalize(self.template.answer(conversation, turns, tokenizer))  # as decoded
                 fits = len(prompt) + len(tokens) <= context + 1
                 questions.append(Question(prompt, answer, tokens if fits else [], conversation.task or "answers"))
         if not questions:

@@ -5,6 +5,7 @@ from math import log
 
 import pytest
 import torch
+from tokenizers.normalizers import NFKC
 from torch.nn import functional as F
 
 from lm.conversation import Conversation, Message, RoleTokenTemplate
@@ -14,7 +15,7 @@ from lm.evaluation import Answers
 from lm.evaluation.answers import Question, _evenly_spaced, _scores, wilson_interval
 from lm.generation import Completion, Sampling
 from lm.model import Attention, SwiGLU, Transformer
-from lm.tokenizer import byte_tokenizer
+from lm.tokenizer import byte_tokenizer, train_bpe
 from support.talks import OPTIONS, template_of
 
 
@@ -125,6 +126,12 @@ def test_the_expected_answer_is_the_supervised_text_before_the_stop_token(option
     each = evaluation._questions(1000, tokenizer)[0]
     assert each.tokens[-1] == evaluation.template.stop_tokens(tokenizer)[0]
     assert tokenizer.decode(each.tokens[:-1]) == each.answer
+
+
+def test_the_expected_answer_is_as_the_tokenizer_reads_it():
+    tokenizer = train_bpe(["five four three"] * 9, vocab_size=270, normalizer=NFKC())
+    asked = answers([talk(n, answer="\ufb01ve") for n in range(20)])
+    assert {question.answer for question in asked._questions(64, tokenizer)} == {"five"}
 
 
 def test_sampling_is_configurable(model):
