@@ -77,7 +77,8 @@ class FrozenReference(Reference):
 
     def __init__(self, model: nn.Module):
         self._shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
-        self._model = copy.deepcopy(model, dict(self._shared)).eval().requires_grad_(False)
+        copied = {id(each): nn.Parameter(each.detach().clone()) for each in model.parameters() if each.requires_grad}
+        self._model = copy.deepcopy(model, copied | self._shared).eval().requires_grad_(False)
 
     def start(self, trainer: Trainer, model: nn.Module, numbers: Numbers) -> None:
         self._model = trainer.precision_plugin.convert_module(self._model).to(trainer.strategy.root_device)

@@ -82,13 +82,15 @@ def test_two_ranks_leave_the_gradient_alone(references, tmp_path):
     assert_equal(found, {name: value for name, value in references["ipo"].items() if name != "loss"})
 
 
-def fitted(module, directory, *, steps=1, rows_per_device=4, precision="32-true", packing="two a row", **options):
+def fitted(
+    module, directory, *, steps=1, rows_per_device=4, precision="32-true", packing="two a row", resume=None, **options
+):
     """Train on pairs, with other pairs held out."""
     held_out = PackedPairs(pairs(seed=9, count=7), "two a row")
     rows = Rows({"pairs": PackedPairs(pairs(), packing)}, tokenizer=None, validation=held_out)
     steps = plan(rows_per_device, steps=steps)
     trainer = trainer_of(steps, directory, precision=precision, limit_val_batches=1.0, **options)
-    trainer.fit(module, datamodule=RowDataModule(rows.plan(steps, seed=3)))
+    trainer.fit(module, datamodule=RowDataModule(rows.plan(steps, seed=3)), ckpt_path=resume)
     return trainer
 
 
@@ -112,6 +114,23 @@ def test_log_probabilities_on_disk_serve_as_the_frozen_model_does(tmp_path):
     kept = torch.load(tmp_path / "reference.pt", weights_only=True)
     assert {name: len(table) for name, table in kept["log_probabilities"].items()} == {"training": 24, "validation": 14}
     assert kept["origin"].keys() == {"model", "training", "validation"}
+
+
+@pytest.mark.parametrize("reference", [FrozenReference, CachedReference])
+def test_a_resumed_run_keeps_the_reference_of_its_start(reference, tmp_path):
+    """Its network is built from the starting weights again, and the checkpoint is loaded into it later."""
+
+    def module():
+        return made(partial(Preference, formula=DPO, reference=reference), network(), steps=4)
+
+    whole, half, resumed = module(), module(), module()
+    fitted(whole, tmp_path, steps=4)
+    trainer = fitted(half, tmp_path, steps=2)
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    fitted(resumed, tmp_path, steps=4, resume=tmp_path / "half.ckpt")
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value), name
+    assert resumed.validation == whole.validation
 
 
 def cached(directory, *, seed=0, packing="two a row"):
