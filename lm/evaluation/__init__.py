@@ -1,4 +1,4 @@
-"""Measure a trained model: bits per byte, and answers to held-out questions.
+"""Measure a trained model: bits per byte, answers to held-out questions, and preferences between answers.
 
 An `Evaluation` turns a model into plain results and those into a table; `lm evaluate` runs any number of them.
 """
@@ -6,5 +6,6 @@ An `Evaluation` turns a model into plain results and those into a table; `lm eva
 from lm.evaluation.answers import Answers
 from lm.evaluation.bits import BitsPerByte
 from lm.evaluation.evaluation import Evaluation
+from lm.evaluation.preferences import Preferences
 
-__all__ = ["Answers", "BitsPerByte", "Evaluation"]
+__all__ = ["Answers", "BitsPerByte", "Evaluation", "Preferences"]

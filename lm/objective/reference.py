@@ -79,9 +79,11 @@ class FrozenReference(Reference):
         self._shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
         copied = {id(each): nn.Parameter(each.detach().clone()) for each in model.parameters() if each.requires_grad}
         self._model = copy.deepcopy(model, copied | self._shared).eval().requires_grad_(False)
+        self._started = False
 
     def start(self, trainer: Trainer, model: nn.Module, numbers: Numbers) -> None:
         self._model = trainer.precision_plugin.convert_module(self._model).to(trainer.strategy.root_device)
+        self._started = True
 
     def place(self, placement: Placement) -> None:
         if not placement.is_sharded:
@@ -95,6 +97,8 @@ class FrozenReference(Reference):
 
     @torch.no_grad()
     def log_probabilities(self, batch: Batch, numbers: Tensor, *, held_out: bool) -> Tensor:
+        if not self._started:  # a step that is timed before the run
+            self._model.to(batch.tokens.device)
         return document_log_probabilities(self._model, batch, documents=numbers.shape[1])[0]
 
 
