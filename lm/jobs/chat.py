@@ -53,7 +53,7 @@ class Chat:
         context = generator.model.context
         self.max_prompt = context - min(max_tokens, context // 2)  # tokens, which leave a reply room
         if toolbox is not None:
-            _check_tool_turn(template, generator.tokenizer)
+            toolbox.check(template, generator.tokenizer)
         shortest = len(self._prompt([Message("user", "")]))
         if shortest > self.max_prompt:
             raise ValueError(
@@ -126,18 +126,6 @@ class Chat:
         if self.toolbox is not None:
             messages, tools = self.toolbox.told(messages, self.template)
         return self.template.prompt(messages, self.generator.tokenizer, tools=tools)
-
-
-def _check_tool_turn(template: Template, tokenizer: Tokenizer) -> None:
-    """Refuse tools with a template that has no turn for their results."""
-    turns = [Message(role, "x") for role in ("user", "assistant", "tool")]
-    try:
-        template.prompt(turns, tokenizer)
-    except ValueError as error:
-        raise ValueError(
-            f"tools: the model's template cannot write the result of a tool ({error}); train and chat with one that "
-            "can, as conversation@data.template=chatml and conversation@template=chatml"
-        ) from None
 
 
 def chat(

@@ -39,7 +39,7 @@ class Ledger:
             len(rollouts),
             len(scored),
             math.fsum(scored),
-            sum(len(each.tokens) for each in rollouts),
+            sum(each.generated for each in rollouts),
             sum(not each.finished for each in rollouts),
             sum(not each.text.strip() for each in rollouts),
             len(groups),

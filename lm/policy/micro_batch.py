@@ -16,7 +16,9 @@ from lm.policy.rollout import Rollout
 def padded(
     rollouts: Sequence[Rollout], asked: Sequence[Prompt], *, counts: Sequence[bool], padding: int
 ) -> PolicyBatch:
-    """Return the rows of completions. The end token is a target like any other.
+    """Return the rows of completions. The end token is a target like any other; results of tools are none.
+
+    Column n of the mask is the n-th token that the model generated, wherever it stands in the row.
 
     Args:
         rollouts: Completions, R.
@@ -26,14 +28,18 @@ def padded(
     """
     rows = [[*asked[each.prompt].tokens, *each.tokens] for each in rollouts]
     width = max(len(row) for row in rows) - 1
-    lengths = torch.tensor([len(each.tokens) for each in rollouts]) * torch.tensor(counts)
+    lengths = torch.tensor([each.generated for each in rollouts]) * torch.tensor(counts)
     starts = torch.tensor([len(asked[each.prompt].tokens) - 1 for each in rollouts])
+    generated = torch.zeros(len(rows), width, dtype=torch.bool)
+    for row, (each, start) in enumerate(zip(rollouts, starts.tolist(), strict=True)):
+        if counts[row]:
+            inserted = torch.tensor(each.inserted or [False] * len(each.tokens), dtype=torch.bool)
+            generated[row, start : start + len(each.tokens)] = ~inserted
     whole = torch.tensor([row + [padding] * (width + 1 - len(row)) for row in rows])  # R W+1
-    columns = torch.arange(width) - starts[:, None]  # R W: which token of the completion the target is
     return PolicyBatch(
         tokens=whole[:, :-1],
         targets=whole[:, 1:],
-        supervised=(columns >= 0) & (columns < lengths[:, None]),
+        supervised=generated,
         denominator=1.0,
         mask=torch.arange(max(1, int(lengths.max()))) < lengths[:, None],
     )

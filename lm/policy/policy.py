@@ -4,7 +4,7 @@ Legend: B prompts of a micro-batch  G completions of a prompt  R = B × G rows  
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -26,10 +26,11 @@ from lm.policy.kl import Penalty, k3
 from lm.policy.ledger import Ledger, Stillness
 from lm.policy.log_probabilities import entropies, in_columns, sampled_log_probabilities
 from lm.policy.micro_batch import padded, stacked, table
-from lm.policy.rollout import Asker, Rollout
+from lm.policy.rollout import Asker, Rollout, with_tools
 from lm.policy.validation import Validation
 from lm.process.ranks import data_share
 from lm.reward import RewardSum
+from lm.tools import Tool, Toolbox
 
 
 class Policy(Objective):
@@ -62,6 +63,9 @@ class Policy(Objective):
         validation_samples: Answers drawn for each held-out prompt, for mean reward and pass@k; a greedy one is added.
         solved: Least reward of an answer that solves its prompt, in pass@k.
         patience: Steps in a row without a difference in reward after which the run stops; null never stops it.
+        tools: Tools that answers may call, by a name of yours; their results count towards `max_tokens` and get no
+            gradient. Null for none.
+        max_calls: Most calls of tools in one answer.
         optimizer: Factory of the optimizer; called with the network.
         schedule: Factor of the learning rate as a function of (step, steps).
         steps: Optimizer steps of the whole run.
@@ -101,6 +105,8 @@ class Policy(Objective):
         validation_samples: Count = 4,
         solved: float = 1.0,
         patience: Count | None = 30,
+        tools: Mapping[str, Tool] | None = None,
+        max_calls: Count = 8,
         kinds: Sequence[str] = (),
         gradient_clip: Positive | None = 1.0,
     ):
@@ -118,6 +124,7 @@ class Policy(Objective):
         self.group_size, self.max_tokens, self.mask_truncated = group_size, max_tokens, mask_truncated
         self.steps_per_rollout, self.rollout_rows = steps_per_rollout, rollout_rows
         self.value_weight, self.value_clip = value_weight, value_clip
+        self.toolbox = Toolbox([*tools.values()], max_calls=max_calls) if tools else None
         self._reference = [] if kl is None else [frozen_copy(model)]  # in a list: no submodule of this one
         self.stillness = Stillness(patience, solved)
         self._validation = Validation(self.kinds, rewards=[*reward.parts], samples=validation_samples, solved=solved)
@@ -136,13 +143,19 @@ class Policy(Objective):
                 "objective.reward.skip_unscorable=true"
             )
         self.seed, self.padding = seed, rows.tokenizer.padding
+        asked = rows.asked
+        if self.toolbox is not None:
+            asked = with_tools(
+                asked, self.toolbox, template=rows.template, tokenizer=rows.tokenizer, context=self.model.context
+            )
         self.ask = Asker(
-            rows.asked,
+            asked,
             rows.tokenizer,
             rows.template,
             self.reward,
             max_tokens=self.max_tokens,
             rows=self.rollout_rows,
+            toolbox=self.toolbox,
         )
 
     def setup(self, stage: str) -> None:
@@ -313,7 +326,7 @@ class Policy(Objective):
             hidden = self.model.hidden(batch.tokens)[batch.supervised]
             log = self._log_probabilities(self.model, hidden, batch)
             values = self._values(hidden) if self.advantage.needs_values else hidden[:, 0]
-            lengths = [len(rollout.tokens) for rollout in part]
+            lengths = [rollout.generated for rollout in part]
             for rollout, old, worth in zip(part, log.split(lengths), values.split(lengths), strict=True):
                 rollout.old = old.tolist()
                 rollout.values = worth.tolist() if self.advantage.needs_values else ()

@@ -58,7 +58,7 @@ class Validation:
                 len(known),
                 sum(known),
                 len(drawn),
-                sum(len(each.tokens) for each in drawn),
+                sum(each.generated for each in drawn),
                 sum(not each.finished for each in drawn),
                 *(pass_at(k, completions=len(drawn), solved=solved) for k in self.ks),
             ]

@@ -2,6 +2,7 @@
 
 from lm.reward.exact import ExactAnswer
 from lm.reward.function import FunctionReward
+from lm.reward.learned import LearnedReward
 from lm.reward.length import Length
 from lm.reward.numeric import NumericAnswer
 from lm.reward.pattern import Pattern
@@ -16,6 +17,7 @@ __all__ = [
     "AnswerReward",
     "ExactAnswer",
     "FunctionReward",
+    "LearnedReward",
     "Length",
     "NumericAnswer",
     "Pattern",

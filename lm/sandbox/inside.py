@@ -53,7 +53,7 @@ def _run_program(code: str, module: types.ModuleType) -> None:
         told.stack = traceback.StackSummary.from_list(
             [each for each in told.stack if os.path.dirname(each.filename) != OURS]
         )
-        sys.stderr.write("".join(told.format()))
+        sys.stderr.write("".join(told.format()).replace(os.path.dirname(os.__file__), "python"))
         sys.exit(1)
 
 

@@ -1,10 +1,12 @@
 """Generate answers whose calls of tools are run on the way, as one sequence of tokens each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from torch import Generator as RandomGenerator
 
 from lm.conversation import Conversation, Message, Template
-from lm.generation import Generator, Sampling
+from lm.generation import Generator, Sampling, random_generator
 from lm.tools.toolbox import Toolbox
 
 
@@ -42,7 +44,8 @@ def generate_with_tools(
     toolbox: Toolbox,
     template: Template,
     sampling: Sampling,
-    max_tokens: int,
+    max_tokens: int | Sequence[int],
+    generators: Sequence[RandomGenerator] | None = None,
     seed: int = 0,
 ) -> list[Episode]:
     """Answer conversations as one batch; an answer that calls tools continues after their results.
@@ -56,24 +59,27 @@ def generate_with_tools(
         toolbox: The tools.
         template: How turns are written as tokens; it needs a tool turn.
         sampling: How tokens are chosen.
-        max_tokens: Maximum number of tokens of an episode, inserted ones included.
+        max_tokens: Maximum number of tokens of an episode, inserted ones included; one for all or one for each.
+        generators: A generator of the draws of each row, in place of those that follow from seed and place.
         seed: Seed of the random draws; a row's episode does not depend on its neighbours.
 
     Raises:
         ValueError: The template has no tool turn, or writes earlier turns otherwise once others follow.
     """
+    toolbox.check(template, generator.tokenizer)
     told = [toolbox.told(messages, template) for messages in conversations]
     stop = template.stop_tokens(generator.tokenizer)
     episodes = [Episode(template.prompt(turns, generator.tokenizer, tools=tools)) for turns, tools in told]
-    round_ = 0
+    limits = [max_tokens] * len(episodes) if isinstance(max_tokens, int) else [*max_tokens]
+    generators = generators or [random_generator(seed, row) for row in range(len(episodes))]
     while open_ := [number for number, each in enumerate(episodes) if not each.reason]:
-        left = [0 if each.reason else max_tokens - len(each.tokens) for each in episodes]
+        left = [0 if each.reason else limit - len(each.tokens) for each, limit in zip(episodes, limits, strict=True)]
         completions = generator.generate(
             [[*each.prompt, *each.tokens] for each in episodes],
             sampling=sampling,
             max_tokens=left,
             stop_tokens=stop,
-            seed=seed + (round_ << 32),
+            generators=generators,
         )
         for number in open_:
             completion, episode = completions[number], episodes[number]
@@ -91,13 +97,12 @@ def generate_with_tools(
             added = inserted_tokens(
                 [*turns, *episode.messages], results, template=template, generator=generator, tools=tools
             )
-            if len(episode.tokens) + len(added) >= max_tokens:
+            if len(episode.tokens) + len(added) >= limits[number]:
                 episode.reason = "length"
                 continue
             episode.messages += results
             episode.tokens += added
             episode.inserted += [True] * len(added)
-        round_ += 1
     return episodes
 
 
@@ -122,8 +127,8 @@ def inserted_tokens(
         ValueError: The template has no tool turn, or writes the answer otherwise once results follow.
     """
     tokenizer = generator.tokenizer
-    learned = [Message(each.role, each.content, supervised=False) for each in messages[:-1]]
-    whole = Conversation((*learned, Message("assistant", messages[-1].content)), tools=tuple(tools))
+    before = [replace(each, supervised=False) for each in messages[:-1]]
+    whole = Conversation((*before, messages[-1]), tools=tuple(tools))
     encoded = template.encode(whole, tokenizer)
     end = len(encoded.supervised) - encoded.supervised[::-1].index(True)
     prompt = template.prompt([*whole.messages, *results], tokenizer, tools=tools)

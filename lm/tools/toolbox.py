@@ -5,6 +5,7 @@ from typing import Any
 
 from lm.bounds import Count
 from lm.conversation import Conversation, Message, Template, with_tools_as_text
+from lm.tokenizer import Tokenizer
 from lm.tools.calls import Call, calls_in
 from lm.tools.tool import Tool, ToolError
 
@@ -34,12 +35,19 @@ class Toolbox:
             self.tools[tool.name] = tool
         self.max_calls, self.max_characters = max_calls, max_characters
 
-    def told(self, messages: Sequence[Message], template: Template) -> tuple[tuple[Message, ...], tuple[dict, ...]]:
-        """Return turns and tools to prompt with: tools stand in the system turn unless the template writes them.
+    def check(self, template: Template, tokenizer: Tokenizer) -> None:
+        """Refuse a template that has no turn for the result of a tool."""
+        turns = [Message(role, "x") for role in ("user", "assistant", "tool")]
+        try:
+            template.prompt(turns, tokenizer)
+        except ValueError as error:
+            raise ValueError(
+                f"tools: the model's template cannot write the result of a tool ({error}); train and prompt with one "
+                "that can, as conversation@data.template=chatml, in chat conversation@template=chatml"
+            ) from None
 
-        Raises:
-            ValueError: The template has no tool turn.
-        """
+    def told(self, messages: Sequence[Message], template: Template) -> tuple[tuple[Message, ...], tuple[dict, ...]]:
+        """Return turns and tools to prompt with: tools stand in the system turn unless the template writes them."""
         schemas = tuple(tool.schema for tool in self.tools.values())
         told = with_tools_as_text(Conversation(tuple(messages), tools=schemas), template)
         return told.messages, told.tools

@@ -155,6 +155,7 @@ def test_an_error_shows_the_program_and_nothing_of_this_machine():
     assert "PermissionError: opening '/etc/passwd' is not allowed in the sandbox" in outcome.errors
     assert "inside.py" not in outcome.errors
     assert "confine.py" not in outcome.errors
+    assert 'File "python/json/decoder.py"' in SANDBOX.run("import json; json.loads('{')").errors
 
 
 def test_threads_are_allowed():
