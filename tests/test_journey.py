@@ -41,7 +41,8 @@ def journey(tmp_path_factory) -> tuple[Path, list[str]]:
         "pretrain.compute.threads=1", "pretrain.optimizer.learning_rate=1e-2",
         "data/conversations@instruct.data.conversations=messages",
         f"instruct.data.conversations.path={place / 'talks.jsonl'}",
-        "instruct.budget.epochs=15", "instruct.budget.batch_tokens=256", "instruct.compute.threads=1",
+        "budget@instruct.budget=epochs", "instruct.budget.epochs=15", "instruct.budget.batch_tokens=256",
+        "instruct.compute.threads=1",
         "instruct.optimizer.learning_rate=1e-2", "evaluate_answers.evaluations.answers.max_tokens=20",
         "generate.max_tokens=10", "chat.message=What is red? (40)",
     ]  # fmt: skip
