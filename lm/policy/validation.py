@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lm.conversation import Prompt
+from lm.objective.interval import wilson_interval
 from lm.policy.passes import budgets, pass_at
 from lm.policy.rollout import Rollout
 
@@ -79,7 +80,7 @@ class Validation:
             self.shown.append("\n".join(lines))
 
     def summarize(self, sums: Tensor) -> dict[str, float]:
-        """Return the metrics over all prompts and by task."""
+        """Return the metrics over all prompts and by task, and the 95 % interval of the greedy passes."""
         named = {"": sums.sum(1)}
         if len(self.kinds) > 1:
             named |= {f"/{kind}": sums[:, number] for number, kind in enumerate(self.kinds)}
@@ -100,6 +101,9 @@ class Validation:
                 "share/truncated": value["truncated"] / value["answers"],
             }
             metrics |= {f"validation/{name}{suffix}": number for name, number in found.items()}
+        if prompts := float(sums[0].sum()):
+            low, high = wilson_interval(float(sums[1].sum()), round(prompts))
+            metrics |= {"validation/pass_greedy_low": low, "validation/pass_greedy_high": high}
         return metrics
 
 

@@ -298,6 +298,8 @@ def test_held_out_prompts_are_answered_the_same_each_time_and_scored_by_task():
     assert found[0].keys() == found[1].keys()
     assert found[0] == pytest.approx(found[1], abs=1e-12)
     assert 0 < found[0]["validation/reward/mean"] < 1
+    low, high = (found[0][f"validation/pass_greedy_{end}"] for end in ("low", "high"))
+    assert 0 <= low <= found[0]["validation/pass_greedy"] <= high < 1
     assert found[0]["validation/reward/letters"] == pytest.approx(found[0]["validation/reward/mean"])
     assert found[0]["validation/pass_at_1"] <= found[0]["validation/pass_at_2"] <= found[0]["validation/pass_at_4"]
 
