@@ -1,5 +1,9 @@
 import pytest
+from omegaconf import OmegaConf
 
+from lm.config.build import build
+from lm.config.composition import Composition
+from lm.config.outline import config_directory
 from lm.optimizer import Budget
 
 
@@ -61,3 +65,28 @@ def test_minutes_are_planned_once_their_tokens_are_fixed():
     assert (fixed.steps, fixed.rows_per_device) == (10, 2)
     with pytest.raises(ValueError, match=r"budget\.minutes=10: this job times no steps; set budget=tokens"):
         plan(budget)
+
+
+def test_a_batch_may_be_given_in_rows():
+    for devices, per_device in ((1, 6), (2, 3), (3, 1)):
+        budget = Budget(batch_rows=6, steps=5, rows_per_device=per_device)
+        plan = budget.plan(row_tokens=10, devices=devices, rows=100, parameters=1)
+        same = Budget(batch_tokens=60, steps=5, rows_per_device=per_device)
+        assert plan == same.plan(row_tokens=10, devices=devices, rows=100, parameters=1)
+        assert (plan.rows_per_step, plan.steps, plan.row_tokens) == (6, 5, 10)
+    assert Budget(batch_rows=6, minutes=2.0, remaining=0.5).in_tokens(10).seconds == 30
+    assert Budget(batch_rows=6, epochs=2).plan(row_tokens=10, devices=1, rows=30, parameters=1).steps == 10
+
+
+def test_a_batch_in_rows_that_cannot_be_dealt_out_is_refused():
+    with pytest.raises(ValueError, match=r"budget\.batch_rows=6 is not a multiple of 4 devices × 1 rows: try 4 or 8"):
+        Budget(batch_rows=6, steps=5).plan(row_tokens=10, devices=4, rows=100, parameters=1)
+    for given in ({}, {"batch_rows": 4, "batch_tokens": 40}):
+        with pytest.raises(ValueError, match="one of batch_tokens and batch_rows"):
+            Budget(steps=5, **given)
+
+
+@pytest.mark.parametrize("option", ["alignment", "epochs", "prompts", "steps", "tokens"])
+def test_each_budget_of_alignment_has_one_length(option):
+    config = Composition("align", directory=config_directory()).compose([f"budget={option}"])
+    assert isinstance(build(OmegaConf.to_container(config.budget)), Budget)
