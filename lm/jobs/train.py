@@ -113,7 +113,6 @@ def train(
     network = setup.build()
     rows = data.open(tokenizer=tokenizer, context=network.context)
     check_template_loadable(rows.template)
-    check_data(rows, setup)
     run.console.lines(rows.notes)
     if show:
         rows.show(show)
@@ -126,6 +125,7 @@ def train(
     plan = length.plan(row_tokens=row_tokens, devices=setup.devices.count, rows=len(rows), parameters=cost.parameters)
     data_plan = rows.plan(plan, seed=seed)
     module = setup.objective(model=network, steps=plan.steps, kinds=rows.kinds)
+    check_data(rows, module)
     module.begin(rows, seed=seed)
     check_callbacks(callbacks, module.metric_names if validations else [])
     inputs = {"data": data.fingerprint(), "tokenizer": tokenizer.fingerprint, **setup.source.fingerprint()}

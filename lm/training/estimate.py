@@ -10,7 +10,6 @@ from lm.model import Cost, ModelSource, model_cost
 from lm.optimizer import Budget, Plan
 from lm.process.limits import resident_memory
 from lm.report import Line, aligned, scaled
-from lm.training.fitting import check_data
 from lm.training.footprint import Footprint
 from lm.training.setup import Setup
 from lm.training.summary import starting_point
@@ -50,7 +49,6 @@ def estimate_cost(
     row_tokens = data.row_tokens(model.context)
     budget = budget.in_tokens(row_tokens)
     check_template_loadable(rows.template)
-    check_data(rows, setup)
     here = setup.precision(cost.parameters)
     this_machine = measure_machine(devices.accelerator, here)
     length = _in_tokens(budget, this_machine, cost, devices)

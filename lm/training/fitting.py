@@ -2,7 +2,7 @@
 
 from lm.batch import Batch, LabelledBatch, PreferenceBatch, PromptBatch
 from lm.data import Rows
-from lm.training.setup import Setup
+from lm.objective import Objective
 
 HELD = {  # what rows hold → in words, the data that hold it, an objective that learns from it
     Batch: ("texts or conversations", "data=instruction", "objective=causal"),
@@ -12,23 +12,23 @@ HELD = {  # what rows hold → in words, the data that hold it, an objective tha
 }
 
 
-def check_data(rows: Rows, setup: Setup) -> None:
+def check_data(rows: Rows, module: Objective) -> None:
     """Refuse rows that the objective does not read.
 
     Args:
         rows: The rows of the run.
-        setup: Its objective; a function that makes one is not examined.
+        module: Its objective.
 
     Raises:
         ValueError: With the objective for these rows and the data for this objective.
     """
-    reads = getattr(setup.objective.func, "reads", None)
+    reads = module.reads
     held = {source.batch for source in rows.sources.values()}
-    if reads is None or held <= {*reads} or not held <= HELD.keys() or not {*reads} <= HELD.keys():
+    if held <= {*reads} or not held <= HELD.keys() or not {*reads} <= HELD.keys():
         return
     ((words, _, objective),) = (HELD[batch] for batch in held - {*reads})
     needed, data, _ = HELD[reads[0]]
     raise ValueError(
-        f"the data hold {words}, and {setup.objective.func.__name__} learns from {needed}: set {objective} for these "
+        f"the data hold {words}, and {type(module).__name__} learns from {needed}: set {objective} for these "
         f"data, or {data} for this objective"
     )
