@@ -6,10 +6,12 @@ import re
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from lm.callbacks import Checkpoints
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.run.manifest import read_manifest
@@ -127,3 +129,12 @@ def test_without_held_out_rows_there_is_a_last_checkpoint_and_no_best(corpus, tm
     assert not validations(directory)
     assert saved(directory, "last")["global_step"] == 12
     assert not (directory / "checkpoints" / "best.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "cost"), [(None, None, -0.75), ("validation/loss", None, 0.5), ("validation/loss", "max", -0.5)]
+)
+def test_without_a_monitor_the_best_is_by_the_objectives_own_metric(monitor, mode, cost):
+    callback = Checkpoints(monitor=monitor, mode=mode)
+    callback.setup(None, SimpleNamespace(metric="validation/rewards/accuracies", mode="max"), "fit")
+    assert callback._cost({"validation/loss": 0.5, "validation/rewards/accuracies": 0.75}) == cost
