@@ -35,12 +35,11 @@ def journey(tmp_path_factory) -> tuple[Path, list[str]]:
     (place / "talks.jsonl").write_text("\n".join(map(json.dumps, talks)))
     command = [
         sys.executable, "-m", "lm", "pipeline", f"root={place / 'outputs'}",
-        "corpus@corpus.corpus=text", f"corpus.corpus.path={place / 'said.txt'}", 'corpus.corpus.separator="\\n\\n"',
+        f"text={place / 'said.txt'}", 'corpus.corpus.separator="\\n\\n"',
         "tokenizer.tokenizer.vocab_size=300", "model@pretrain.model=nano",
         "budget@pretrain.budget=steps", "pretrain.budget.steps=150", "pretrain.budget.batch_tokens=512",
         "pretrain.compute.threads=1", "pretrain.optimizer.learning_rate=1e-2",
-        "data/conversations@instruct.data.conversations=messages",
-        f"instruct.data.conversations.path={place / 'talks.jsonl'}",
+        f"conversations={place / 'talks.jsonl'}",
         "budget@instruct.budget=epochs", "instruct.budget.epochs=15", "instruct.budget.batch_tokens=256",
         "instruct.compute.threads=1",
         "instruct.optimizer.learning_rate=1e-2", "evaluate_answers.evaluations.answers.max_tokens=20",

@@ -129,6 +129,8 @@ class Words:
         known = Path(word).suffix and Path(word).suffix.lower() in READERS["corpus"]
         if not re.fullmatch(r"[\w./~-]+", word) or not ("/" in word or Path(word).exists() or known):
             return ""
+        if own := self.adviser.own(word):
+            return own
         for name in ("model.path", "corpus.path", "data.conversations.path", "data.path"):
             weights = Path(word, "manifest.json").exists() or Path(word, "checkpoints").exists()
             if (name == "model.path") <= (weights or "corpus" not in self.adviser.found.groups):

@@ -8,8 +8,8 @@ import yaml
 
 from lm.config.docstrings import describe
 from lm.config.faults import nearest
-from lm.config.other_names import JOBS, KEYS, NOT_BUILT, SENTENCES, VALUES, WORDS
-from lm.config.outline import LOADER, Outline, jobs, options, outline
+from lm.config.other_names import JOBS, KEYS, NOT_BUILT, OF_JOB, OWN, SENTENCES, VALUES, WORDS
+from lm.config.outline import LOADER, Outline, jobs, options, outline, rules
 
 # The option of a group that reads a file, by how its name ends; "" is a folder.
 READERS = {
@@ -52,7 +52,8 @@ class Adviser:
     def __init__(self, job: str, places: Sequence[Path], overrides: Sequence[str] = ()):
         self.job, self.places = job, tuple(places)
         given = [each.lstrip("+").partition("=") for each in overrides if "=" in each]
-        self.chosen = {group: option for group, _, option in given if option in self._options(group)}
+        self.rules = rules(job, self.places)
+        self.chosen = {key: value for key, _, value in given if key in self.rules or value in self._options(key)}
 
     @cached_property
     def found(self) -> Outline:
@@ -69,13 +70,15 @@ class Adviser:
         key, value = key.lstrip("+"), value or "…"
         above, _, leaf = key.rpartition(".")
         name = _normal(leaf)
-        for names, sentence in SENTENCES.items():
+        for names, sentence in {**OF_JOB.get(self.job, {}), **SENTENCES}.items():
             if name in names.split():
                 return sentence
         if typed := self._words(VALUES, f"{name} {value.lower()}", value) or self._words(WORDS, name, value):
             return f"write {typed}"
         if name in BATCH and value.isdecimal():
             return self._batch(int(value))
+        if (name in OWN.split() or (name == "path" and above in ("", *DATA))) and (found := self.own(value)):
+            return f"write {found}"
         others = _names_here(name) if name != "path" or above in ("", *DATA) else []
         others.sort(key=lambda each: above == "" or not each.startswith(f"{above}."))
         for each in [*others, _normal(key)]:
@@ -95,7 +98,7 @@ class Adviser:
                 return NO_RUN.format(value=value)
             return f"write {' or '.join(self.located('model.path', value))}"
         if group not in self.found.groups:
-            return self.instead_of(path, value)
+            return (self.own(value) and f"write {self.own(value)}") or self.instead_of(path, value)
         if value.lower() in NOTHING:
             return f"write {group}={'null' if self._may_be_null(group) else next(iter(known))}"
         if path in READERS and _is_path(value) and (reader := READERS[path].get(Path(value).suffix.lower())):
@@ -111,7 +114,7 @@ class Adviser:
         choices += [each for each in free if _place(each) == name and each not in choices]
         if choices and value in self._options(choices[0]):
             return [f"{each}={value}" for each in _shallowest(choices)]
-        keys = [each for each in self.found.settings if f".{each}".endswith(f".{name}")]
+        keys = [each for each in self.found.settings if f".{each}".endswith(f".{name}") and not self._refers(each)]
         if keys:
             return [f"{each}={value}" for each in _shallowest(keys) if not each.endswith("_target_")]
         return self._within_options(name, value)
@@ -123,6 +126,13 @@ class Adviser:
         known = self._options(group) if group else ()
         having = [each for each in known if leaf in _keys_of(self.places, group.partition("@")[0], each)]
         return [f"{group}={each} {key}={value}" for each in having]
+
+    def own(self, value: str) -> str:
+        """`key=value` with the key of the job that takes a file of the user's own; "" if it has none."""
+        suffix = Path(value).suffix.lower()
+        groups = {key: words[0].partition("@")[0] for key, words in self.rules.items()}
+        keys = [key for key, group in groups.items() if suffix in READERS.get(group, ())]
+        return f"{keys[-1] if suffix else keys[0]}={value}" if keys and _is_path(value) else ""
 
     def _options(self, group: str) -> dict[str, str]:
         return options(group.partition("@")[0], self.places, job=self.job)

@@ -101,7 +101,7 @@ def _examine(candidates: Sequence[_Candidate]) -> tuple[list[dict | None], list[
 
 def _composable(composition: Composition, parsed: Sequence[Override]) -> list[str]:
     """The options among the overrides that compose, so that no key of theirs is taken for a fault."""
-    choices = [each for each in parsed if _chooses(composition, each)]
+    choices = [each for each in parsed if _chooses(composition, each) or each.key_or_group in composition.rules]
     choices = [each.input_line for each in sorted(choices, key=lambda each: each.key_or_group.count("/"))]
     with suppress(*COMPOSITION_ERRORS):
         composition.compose(choices)
@@ -162,12 +162,15 @@ def _follows(fault: Fault, faults: Sequence[Fault]) -> bool:
 
 def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
     """The fault with what to type instead of a key that is unknown, or that is a part and no value."""
-    value = given.get(fault.key)
+    unknown = fault.message.startswith("unknown key of ")
+    inside = [each for each in given if unknown and each.startswith(f"{fault.key}.")]
+    key = fault.key if fault.key in given or not inside else inside[0]
+    value = given.get(key)
     if value is None:
         return fault
-    if fault.message.startswith("unknown key of "):
-        advice = adviser.instead_of(fault.key, value)
-        return Fault(fault.key, f"{fault.message.partition(';')[0]}; {advice}") if advice else fault
+    if unknown:
+        advice = adviser.instead_of(key, value)
+        return Fault(key, f"{fault.message.partition(';')[0]}; {advice}") if advice else fault
     group = next((each for each in adviser.found.groups if fault.key == each.rpartition("@")[2].replace("/", ".")), "")
     part = any(each.startswith(f"{fault.key}.") for each in adviser.found.settings)
     if part and not value.startswith(("{", "$")):
@@ -210,7 +213,7 @@ def _mended(
         return [text], []
     except COMPOSITION_ERRORS as error:
         reason = one_line(error)
-    options = composition.options(key)
+    options = composition.options(key) if key not in composition.rules else []
     if override.is_add() and not options:
         return [f"++{text.lstrip('+')}"], [Fault(text, "is in the YAML already: leave out the +")]
     if not options and not override.is_delete() and not override.is_hydra_override():

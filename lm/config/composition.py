@@ -1,7 +1,7 @@
 """A job's config composed by Hydra, from our YAML and the user's, with our settings."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -24,10 +24,12 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line
+from lm.config.implied import WHEN, implied
+from lm.config.outline import rules
 from lm.config.resolvers import register_resolvers
 
 # Where a sweep's multirun.yaml goes; a job need not have a run.
@@ -88,18 +90,17 @@ class ConfigLoader(ConfigLoaderImpl):
             self.validate_sweep_overrides_legal(parsed, run_mode, from_shell)
         groups = self._repository(config_name, tuple(each.input_line for each in parsed if _searches(each)))
         kept = [each for each in parsed if not each.is_sweep_override()]
-        options = [each.input_line for each in kept if _decides(each, groups)]
-        values = [each for each in kept if not _decides(each, groups)]
-        request = config_name, tuple(options), run_mode
-        if request not in self._composed:
-            try:
-                composed = super().load_configuration(config_name, options, run_mode, from_shell, False)
-            except Exception as error:
-                composed = error
-            self._composed[request] = composed
-        if isinstance(composed := self._composed[request], Exception):
-            raise composed
-        config = deepcopy(composed)
+        rules = self._rules(config_name)
+        options = [each.input_line for each in kept if each.key_or_group not in rules and _decides(each, groups)]
+        values = [each for each in kept if each.input_line not in options]
+        config = self._composed_with(config_name, options, run_mode, from_shell)
+        if found := [*map(_parsed, self._implied(rules, parsed, config))]:
+            options = [*(each.input_line for each in found if _decides(each, groups)), *options]
+            values = [*(each for each in found if each.input_line not in options), *values]
+            config = self._composed_with(config_name, options, run_mode, from_shell)
+        with open_dict(config):
+            config.pop(WHEN, None)
+        _check_implied(rules, values, config)
         self._apply_overrides_to_config(values, config)
         task = [each for each in parsed if not each.is_hydra_override()]
         config.hydra.overrides.task = [each.input_line for each in task]
@@ -109,6 +110,38 @@ class ConfigLoader(ConfigLoaderImpl):
             task, kv_sep=naming.kv_sep, item_sep=naming.item_sep, exclude_keys=naming.exclude_keys
         )
         return config
+
+    def _composed_with(
+        self, config_name: str | None, options: list[str], run_mode: RunMode, from_shell: bool
+    ) -> DictConfig:
+        """A copy of the config that follows from the options alone."""
+        request = config_name, tuple(options), run_mode
+        if request not in self._composed:
+            try:
+                composed = super().load_configuration(config_name, options, run_mode, from_shell, False)
+            except Exception as error:
+                composed = error
+            self._composed[request] = composed
+        if isinstance(composed := self._composed[request], Exception):
+            raise composed
+        return deepcopy(composed)
+
+    def _rules(self, config_name: str | None) -> dict[str, list[str]]:
+        """The keys of the job that choose options when they are given."""
+        found = self.repository.load_config(config_name) if config_name else None
+        node = found.config.get(WHEN) if found else None
+        return OmegaConf.to_container(node, resolve=False) if node else {}
+
+    def _implied(self, rules: Mapping[str, Sequence[str]], parsed: Sequence[Override], config: DictConfig) -> list[str]:
+        """The overrides that follow from keys that are given, without the options that the command chooses itself."""
+        typed = {each.get_key_element().lstrip("+~"): each for each in parsed}
+        given = {key: _first(typed[key]) if key in typed else config.get(key) for key in rules}
+        chosen = implied(rules, given, self.get_group_options)
+        for word in chosen:
+            key = word.partition("=")[0]
+            if key in typed and "@" not in key:
+                raise ConfigCompositionException(f"{key}: is what {_rule(rules, word)} sets too: leave one of them out")
+        return [each for each in chosen if each.partition("=")[0] not in typed]
 
     def _repository(self, config_name: str | None, searched: tuple[str, ...]) -> CachingConfigRepository:
         """The files of the search path, which a job's YAML and the command line extend."""
@@ -134,6 +167,30 @@ class ConfigLoader(ConfigLoaderImpl):
             if chosen and each.value() is None and repository.group_exists(each.key_or_group):
                 each.type = OverrideType.DEL
         return parsed, repository
+
+
+def _rule(rules: Mapping[str, Sequence[str]], word: str) -> str:
+    """The key that stands for an override."""
+    return next(key for key, words in rules.items() if word in words)
+
+
+def _check_implied(rules: Mapping[str, Sequence[str]], values: Sequence[Override], config: DictConfig) -> None:
+    """Raise if a key that is given stands for one that the option chosen does not have."""
+    words = {word for each in rules.values() for word in each}
+    for each in values:
+        above, _, leaf = each.key_or_group.rpartition(".")
+        node = OmegaConf.select(config, above) if each.input_line in words else None
+        if OmegaConf.is_dict(node) and leaf not in node.keys():  # noqa: SIM118 — a missing value is no member
+            key = _rule(rules, each.input_line)
+            raise ConfigCompositionException(f"{key}: the option chosen for {above} has no {leaf}: leave {key} out")
+
+
+def _first(override: Override) -> object:
+    """The value of an override; of a sweep the first."""
+    if override.is_delete():
+        return None
+    value = next(override.sweep_iterator()) if override.is_choice_sweep() else override.value()
+    return [*map(str, value)] if isinstance(value, list) else None if value is None else str(value)
 
 
 def _searches(override: Override) -> bool:
@@ -227,6 +284,11 @@ class Composition:
         for each in parsed:
             each.config_loader = self.hydra.config_loader  # for glob(…)
         return parsed
+
+    @cached_property
+    def rules(self) -> dict[str, list[str]]:
+        """The keys of the job that choose options when they are given."""
+        return rules(self.job, self.places)
 
     @cached_property
     def plain(self) -> DictConfig:

@@ -70,8 +70,10 @@ KEYS = {
     "run.restart restart": "overwrite force overwrite_output_dir restart",
     "model.path": "model_path model_name model_name_or_path base_model pretrained pretrained_model checkpoint"
     " checkpoint_path init_from weights load_from from_pretrained start_from",
-    "data.conversations.path data.preferences.path data.path text corpus.path": "dataset data_path data_dir train_file"
-    " train_data dataset_path dataset_name input_file file path files texts data",
+    "data.conversations.path data.preferences.path data.path corpus.path": "dataset data_path data_dir train_file"
+    " train_data dataset_path dataset_name input_file file path files texts data text",
+    "conversations data.conversations.path": "conversation conversations chats chat messages talks dialogues sft_data",
+    "minutes budget.minutes": "time max_time time_limit duration max_minutes",
     "tokenizer.path": "tokenizer_path tokenizer_name tokenizer_file",
     "tokenizer.vocab_size": "vocab_size vocab vocabulary_size n_vocab",
     "conversation data.conversation template": "chat_template template prompt_template",
@@ -86,6 +88,11 @@ KEYS = {
     "system": "system_prompt system_message",
 }
 
+# Names of what a job reads, where the job has a key for files of the user's own.
+OWN = (
+    "dataset data_path data_dir train_file train_data dataset_path dataset_name input_file file path files texts data"
+    " corpus conversation chats chat messages talks dialogues sft_data book books"
+)
 # Another name → words to type instead.
 WORDS = {
     "wandb use_wandb log_wandb wandb_project report_to": "logger=wandb",
@@ -110,6 +117,7 @@ WORDS = {
 }
 # The same for one value of a key.
 VALUES = {
+    "budget minutes": "minutes=10",
     "device cuda": "trainer=gpu",
     "device gpu": "trainer=gpu",
     "device cpu": "trainer=cpu",
@@ -141,4 +149,15 @@ SENTENCES = {
         "it follows from budget.batch_tokens and budget.rows_per_device: leave it out"
     ),
     "verbose quiet debug_mode": "leave it out: LM_DEBUG=1 before the command prints tracebacks",
+}
+# The same for one job.
+OF_JOB = {
+    "pipeline": {
+        "dry_run dryrun plan estimate": (
+            "each stage reads what the one before it made, so no plan covers them all: minutes=10 sets the length of "
+            "all stages, and once the corpus exists, lm pretrain dry_run=true plans pretraining"
+        ),
+        "show": "leave it out: once the corpus exists, lm pretrain show=3 prints rows",
+        "extend": "leave it out: once its stages are complete, lm pretrain run.extend=true continues pretraining",
+    }
 }

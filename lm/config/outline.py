@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from lm.config.implied import WHEN, implied
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, eight times as fast where it is built
 
 
@@ -136,7 +138,7 @@ class _Reader:
         declared, content = self.contents[found[0]] if found else (None, {})
         if declared is not None:
             package = declared.removeprefix("_global_").removeprefix(".")
-        body = {key: value for key, value in content.items() if key not in ("defaults", "hydra")}
+        body = {key: value for key, value in content.items() if key not in ("defaults", "hydra", WHEN)}
         defaults = content.get("defaults") or []
         if "_self_" not in defaults:
             defaults = [*defaults, "_self_"]
@@ -157,10 +159,23 @@ class _Reader:
 
 def outline(job: str, places: Sequence[Path], chosen: Mapping[str, str] | None = None) -> Outline:
     """The outline of a job with the options `chosen` by group, else those of its defaults."""
-    reader = _Reader(places, chosen or {})
+    reader = _Reader(places, {**_implied(job, places, chosen or {}), **(chosen or {})})
     reader.choose(job, "")
     reader.read(job, "", into=reader.outline.own)
     return reader.outline
+
+
+def rules(job: str, places: Sequence[Path]) -> dict[str, list[str]]:
+    """The keys of a job that choose options when they are given, each with the overrides that it implies."""
+    files = [path for place in places if (path := place / f"{job}.yaml").is_file()]
+    return _content(files[0])[1].get(WHEN) or {} if files else {}
+
+
+def _implied(job: str, places: Sequence[Path], chosen: Mapping[str, str]) -> dict[str, str]:
+    """The options by group that follow from the keys among `chosen`."""
+    given = {key: None if value == "null" else value for key, value in chosen.items()}
+    found = implied(rules(job, places), given, lambda group: options(group, places))
+    return dict(each.split("=", 1) for each in found)
 
 
 def _content(path: Path) -> tuple[str | None, dict]:

@@ -1,23 +1,16 @@
 """What the closing chat of a pipeline asks the tuned model."""
 
-import json
 from collections import Counter
 from itertools import chain
 
-from lm.conversation.sources import ConversationSource, PythonConversations
 from lm.corpus import Split, openings
+from lm.jobs.fitting import Conversations, fit, is_generated, sources_of
 from lm.progress import Console
-from lm.run.manifest import read_manifest
-
-PYTHON = "lm.sources.PythonSource"
-
 
 FREE = "Who are you?"  # asked of the model that was tuned on the generated conversations
 
 
-def closing_messages(
-    corpus: str, conversations: ConversationSource | dict[str, ConversationSource], split: Split, *, count: int = 2
-) -> list[str]:
+def closing_messages(corpus: str, conversations: Conversations, split: Split, *, count: int = 2) -> list[str]:
     """Held-out questions of the conversations that the model was tuned on, each of another task.
 
     The tasks with the most held-out questions come first. After the generated conversations about Python follows a
@@ -30,12 +23,12 @@ def closing_messages(
         split: Which of them are held out.
         count: Maximum number of held-out questions.
     """
-    sources = list(conversations.values()) if isinstance(conversations, dict) else [conversations]
-    generated = all(isinstance(source, PythonConversations) for source in sources)
-    if generated and PYTHON not in json.dumps(read_manifest(corpus)["config"]["corpus"]):
+    sources = sources_of(conversations)
+    generated = is_generated(sources)
+    if not fit(corpus, sources):
         Console("chat").line(
-            "the conversations are generated ones about Python, not about this corpus; set your own by "
-            "data/conversations@instruct.data.conversations=auto instruct.data.conversations.path=…"
+            "the conversations are generated ones about Python, not about this corpus; give your own by "
+            "conversations=chat.jsonl"
         )
         return openings(corpus, count=1)
     first: dict[str, str] = {}

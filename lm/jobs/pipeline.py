@@ -1,10 +1,12 @@
 """All stages from raw text to a chat reply, each a job of its own."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from lm.bounds import Positive
+from lm.jobs.stage_errors import in_keys_of_pipeline
 from lm.progress import Console
 
 PRETRAINING, TUNING = 0.62, 0.28  # shares of the minutes that are left after tokenizer and corpus
@@ -19,12 +21,19 @@ def pipeline(
     evaluate_answers: Callable[[], Any],
     generate: Callable[[], Any],
     chat: Callable[[], Any],
+    fitting: Callable[[], Callable[[], bool]],
+    text: str | list[str] | None = None,
+    conversations: str | list[str] | None = None,
     name: str = "default",
     root: str = "outputs",
     restart: bool = False,
     minutes: Positive = 10.0,
+    debug: str | None = None,
 ) -> None:
     """Run the stages in order. Each is a named run: complete ones are skipped, an interrupted one resumes.
+
+    A pipeline on the user's own text, without conversations of the user's, ends with continuations of the text: the
+    default conversations are about Python, so the stages that need conversations are left out.
 
     Args:
         tokenizer: Trains the tokenizer.
@@ -35,40 +44,75 @@ def pipeline(
         evaluate_answers: Compares replies of the tuned model with held-out answers.
         generate: Prints continuations of prompts by the base model.
         chat: Prints a reply of the tuned model.
+        fitting: Checks that the conversations can be read, and returns a function: whether they fit the corpus.
+        text: Your own text: a file, folder or pattern, or a list of them, such as 'books/*.txt'. null takes that of
+            `corpus.corpus`, which is Python's standard library unless another source is chosen.
+        conversations: Your own conversations: a file or pattern, or a list of them, in any common layout, such as
+            chat.jsonl; or an option of the group data/conversations. null takes those of `instruct.data.conversations`,
+            which are about Python unless others are chosen; another text is not tuned on these.
         name: Name of the run of every stage; the second evaluation appends `-answers`.
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
-            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining,
-            28 % for tuning, and 10 % for the stages after them, which take the time they need.
+            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining, 28 % for
+            tuning, and 10 % for the stages after them, which take the time they need. Where tuning is left out its
+            share is not used, so that conversations can be added later.
+        debug: An option of the group debug/stages: fast for two steps of everything, overfit for a few rows that must
+            be learned by heart. null for none.
     """
     started_at = perf_counter()
     console = Console("pipeline")
-    for stage in (tokenizer, corpus):
-        stage()
+    run = partial(in_keys_of_pipeline, text=text, conversations=conversations)
+    own = conversations is not None
+    fits = run("instruct", fitting) if own or text is None else lambda: False
+    run("tokenizer", tokenizer)
+    run("corpus", corpus)
+    tuned = own or fits()
+    if not tuned:
+        console.line(_left_out(text))
     later = 1.0
-    for train, share in ((pretrain, PRETRAINING), (instruct, TUNING)):
+    for stage, train, share in (("pretrain", pretrain, PRETRAINING), ("instruct", instruct, TUNING)):
         left = max(0.0, minutes - (perf_counter() - started_at) / 60)
-        train({"budget.remaining": left * share / later})  # no other budget than one of minutes reads it
+        if stage == "pretrain" or tuned:  # no other budget than one of minutes reads what remains
+            run(stage, partial(train, {"budget.remaining": left * share / later}))
         later -= share
-    for stage in (evaluate, evaluate_answers):
-        stage()
+    run("evaluate", evaluate)
+    if tuned:
+        run("evaluate_answers", evaluate_answers)
     console.block("── what the pretrained model writes ".ljust(80, "─"))
-    generate()
-    console.block("── what the tuned model answers ".ljust(80, "─"))
-    chat()
-    whole, seconds = divmod(round(perf_counter() - started_at), 60)
+    run("generate", generate)
+    if tuned:
+        console.block("── what the tuned model answers ".ljust(80, "─"))
+        run("chat", chat)
+    _print_results(console, root, name, seconds=round(perf_counter() - started_at), tuned=tuned)
+
+
+def _left_out(text: str | list[str] | None) -> str:
+    """What happens without conversations that fit, and how to have them."""
+    given = text if text is None or isinstance(text, str) else f"[{','.join(text)}]"
+    subject = "this corpus" if given is None else f"text={given}"
+    return (
+        f"{subject} has no conversations, so the model learns to continue it, and tuning, answers and chat are left "
+        "out: add conversations=chat.jsonl to have them, or conversations=python for the generated ones about Python"
+    )
+
+
+def _print_results(console: Console, root: str, name: str, *, seconds: int, tuned: bool) -> None:
+    """Print where the results lie, and the commands that use the models."""
+    whole, seconds = divmod(seconds, 60)
     console.line(f"complete in {whole} min {seconds:02d} s; the results:", before="\n")
     places = {
         f"{root}/tokenizer/{name}": "tokenizer.json",
         f"{root}/corpus/{name}": "token shards, training and held out",
         f"{root}/pretrain/{name}": "the pretrained model, metrics.csv, samples.txt",
-        f"{root}/instruct/{name}": "the model to talk to, metrics.csv, samples.txt",
         f"{root}/evaluate/{name}": "results.json: bits per byte of the pretrained model",
-        f"{root}/evaluate/{name}-answers": "results.json: answers of the tuned model",
     }
+    if tuned:
+        places[f"{root}/instruct/{name}"] = "the model to talk to, metrics.csv, samples.txt"
+        places[f"{root}/evaluate/{name}-answers"] = "results.json: answers of the tuned model"
     width = max(map(len, places))
     for place, contents in places.items():
         console.line(f"{place:<{width}}  {contents}")
-    console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
+    if tuned:
+        console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
     console.line(f"generate: lm generate model.path={root}/pretrain/{name}")

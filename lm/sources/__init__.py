@@ -8,6 +8,7 @@ from lm.sources.code_tree import CodeTree
 from lm.sources.html import HtmlSource
 from lm.sources.hugging_face import HuggingFaceSource
 from lm.sources.jsonl import JsonlSource
+from lm.sources.own_text import own_text
 from lm.sources.python import PythonSource
 from lm.sources.table import TableSource
 from lm.sources.text import TextSource
@@ -23,4 +24,5 @@ __all__ = [
     "SentencePairs",
     "TableSource",
     "TextSource",
+    "own_text",
 ]

@@ -27,6 +27,7 @@ class TextSource(FileSource):
             removed. null: a file is one document.
         part_size: Cut longer documents into parts of about this many characters, at the end of a line. Each part
             is held out on its own, so one long text can have a held-out part. null: documents stay whole.
+        break_lines: Whether a part also ends within a line, at a blank, where the line is longer than a part.
         kind: Kind of the documents; bits per byte are reported per kind.
         keep_line_ends: Whether CRLF stays; otherwise it becomes LF.
         encoding: A codec of Python, such as windows-1252, or `detect` to guess each file's own. UTF-16 and UTF-32
@@ -40,6 +41,7 @@ class TextSource(FileSource):
         *,
         separator: str | None = None,
         part_size: int | None = None,
+        break_lines: bool = False,
         kind: str = "prose",
         keep_line_ends: bool = False,
         encoding: str = "utf-8",
@@ -51,10 +53,12 @@ class TextSource(FileSource):
         if part_size is not None and part_size < 1:
             raise ValueError(f"corpus.part_size {part_size} is below 1: give characters, for example 20000, or null")
         self.separator = separator and separator.replace("\\n", "\n").replace("\\t", "\t")
-        self.part_size, self.kind, self.keep_line_ends = part_size, kind, keep_line_ends
+        self.part_size, self.break_lines = part_size, break_lines
+        self.kind, self.keep_line_ends = kind, keep_line_ends
 
     def fingerprint(self) -> str:
         options = [self.separator, self.part_size, self.kind, self.keep_line_ends, *self.encoding.identity()]
+        options += ["break_lines"] * self.break_lines
         return hash_json(["text", options, self.content()])
 
     def read(self, file: Path, tally: Tally) -> Iterator[Document]:
@@ -86,9 +90,16 @@ class TextSource(FileSource):
         start = 0
         while start < len(text):
             stop = start + self.part_size
-            stop = len(text) if stop >= len(text) else (text.find("\n", stop - 1) + 1 or len(text))
+            stop = len(text) if stop >= len(text) else self._end_of_line(text, stop)
             yield text[start:stop], replaced
             start, replaced = stop, 0
+
+    def _end_of_line(self, text: str, stop: int) -> int:
+        """The end of the line that holds the character before `stop`; of a long one, where a part may break it."""
+        end = text.find("\n", stop - 1) + 1 or len(text)
+        if not self.break_lines or end <= stop + self.part_size:
+            return end
+        return text.find(" ", stop - 1, stop + self.part_size) + 1 or stop
 
 
 def _line_ends(stream: Readable, *, keep: bool) -> Iterator[bytes]:

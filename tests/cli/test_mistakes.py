@@ -122,12 +122,36 @@ chat {MODEL} prompt=hi | prompt: unknown key | chat {MODEL} message=hi
 chat model={RUN} | model={RUN}: lm chat has no group model | chat {MODEL}
 instruct model={RUN} | model={RUN}: no such option | instruct {MODEL}
 evaluate {RUN} | {RUN}: it has no = | evaluate {MODEL}
-pipeline debug=fast | debug=fast: lm pipeline has no group debug | pipeline debug/stages=fast
 pretrain fast_dev_run=true | fast_dev_run: unknown key | pretrain debug=fast
 pipeline lr=1e-3 | lr: unknown key | pipeline pretrain.optimizer.learning_rate=1e-3
 pipeline model=small | model=small: lm pipeline has no group model | pipeline model@pretrain.model=small
 pipeline tokenizer=bytes | tokenizer=bytes: lm pipeline has no group | pipeline tokenizer@tokenizer.tokenizer=bytes
 pipeline corpus=python | corpus=python: lm pipeline has no group | pipeline corpus@corpus.corpus=python
+"""
+OWN = """
+pipeline my.txt | my.txt: it has no = | pipeline text=my.txt
+pipeline books | books: it has no = | pipeline text=books
+pipeline c.jsonl | c.jsonl: it has no = | pipeline conversations=c.jsonl
+pipeline data=my.txt | data=my.txt: lm pipeline has no group data | pipeline text=my.txt
+pipeline corpus=my.txt | corpus=my.txt: lm pipeline has no group corpus | pipeline text=my.txt
+pipeline dataset=my.txt | dataset: unknown key | pipeline text=my.txt
+pipeline path=my.txt | path: unknown key | pipeline text=my.txt
+pipeline data.path=my.txt | data.path: unknown key | pipeline text=my.txt
+pipeline corpus.path=my.txt | corpus.path: unknown key | pipeline text=my.txt
+pipeline txt=my.txt | txt: unknown key | pipeline text=my.txt
+pipeline --text my.txt | --text my.txt: a setting has no dashes | pipeline text=my.txt
+pipeline text my.txt | text my.txt: it has no = | pipeline text=my.txt
+pipeline text=My Book.txt | the blank in text=My Book.txt ends the text | pipeline 'text=My Book.txt'
+pipeline text=my.txt chats=c.jsonl | chats: unknown key | pipeline text=my.txt conversations=c.jsonl
+pipeline text=my.txt chat=c.jsonl | chat: expected a factory | pipeline text=my.txt conversations=c.jsonl
+pipeline text=my.txt messages=c.jsonl | messages: unknown key | pipeline text=my.txt conversations=c.jsonl
+pipeline conversation=c.jsonl | conversation=c.jsonl: lm pipeline has no group | pipeline conversations=c.jsonl
+pipeline run.name=first | run.name: unknown key | pipeline name=first
+pipeline time=10 | time: unknown key | pipeline minutes=10
+pipeline budget=minutes | budget=minutes: lm pipeline has no group budget | pipeline minutes=10
+tokenizer text=my.txt | text: unknown key | tokenizer corpus=text corpus.path=my.txt
+corpus text=my.txt | text: unknown key | corpus corpus=text corpus.path=my.txt
+instruct {MODEL} conversations=c.jsonl | conversations: unknown key | instruct {MODEL} {CHATS}
 """
 VALUES = """
 pretrain logger=none | logger=none: no such option | pretrain logger=null
@@ -181,7 +205,7 @@ def rows(table: str) -> list[tuple[str, str, str]]:
     return [tuple(part.strip() for part in line.split(" | ")) for line in filled.strip().splitlines()]
 
 
-TABLE = [row for table in (JOBS, KEYS, VALUES, WORDS) for row in rows(table)]
+TABLE = [row for table in (JOBS, KEYS, OWN, VALUES, WORDS) for row in rows(table)]
 Composed = tuple[dict, dict]
 Ran = Callable[[str], tuple[int, str, str]]
 
@@ -200,6 +224,7 @@ def lm(
     monkeypatch.chdir(tmp_path)
     (tmp_path / RUN / "checkpoints").mkdir(parents=True)
     (tmp_path / "my.txt").write_text("text")
+    (tmp_path / "books").mkdir()
     monkeypatch.setattr(calling, "call_job", lambda node, changes=None: 0.0)
 
     create = ConfigLoader.__init__

@@ -55,7 +55,10 @@ pretrain debug=fast
 pretrain debug=overfit
 instruct debug=fast
 instruct debug=overfit
+pipeline debug=fast
 pipeline debug/stages=fast
+pipeline debug=overfit
+pipeline debug=overfit text=my.txt conversations=talks.jsonl
 pretrain debug=overfit logger=mlflow
 pretrain debug=fast model=small
 """

@@ -1,4 +1,4 @@
-"""One key divides the time of a pipeline between its stages."""
+"""Which stages of a pipeline run, and how one key divides their time."""
 
 from functools import partial
 
@@ -12,8 +12,10 @@ from support.training_runs import composed
 
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate", "evaluate_answers", "generate", "chat")
 
+CONTINUING = ("tokenizer", "corpus", "pretrain", "evaluate", "generate")  # what runs without conversations
 
-def run(monkeypatch, seconds: dict[str, float], **settings) -> dict[str, tuple]:
+
+def run(monkeypatch, seconds: dict[str, float], *, tuned=True, fits=True, **settings) -> dict[str, tuple]:
     """What each stage is called with, where stages take `seconds` of a clock that stands still otherwise."""
     now, calls = [100.0], {}
 
@@ -22,8 +24,8 @@ def run(monkeypatch, seconds: dict[str, float], **settings) -> dict[str, tuple]:
         now[0] += seconds.get(name, 0.0)
 
     monkeypatch.setattr(job, "perf_counter", lambda: now[0])
-    job.pipeline(**{name: partial(stage, name) for name in STAGES}, **settings)
-    assert [*calls] == [*STAGES]
+    job.pipeline(**{name: partial(stage, name) for name in STAGES}, fitting=lambda: lambda: fits, **settings)
+    assert [*calls] == [*(STAGES if tuned else CONTINUING)]
     return calls
 
 
@@ -65,3 +67,25 @@ def test_the_questions_of_the_closing_chat_are_a_part_and_no_job():
     questions = composed("pipeline")["chat"]["questions"]
     assert not is_job(questions)
     assert build(questions).func is closing_messages
+
+
+def test_a_text_without_conversations_ends_with_its_continuation_and_a_line_says_so(monkeypatch, capsys):
+    run(monkeypatch, {}, text=["a.txt", "b.txt"], tuned=False)
+    said = capsys.readouterr().out
+    assert "text=[a.txt,b.txt] has no conversations" in said
+    assert "add conversations=chat.jsonl" in said
+    assert "lm generate model.path=outputs/pretrain/default" in said
+    assert "outputs/instruct" not in said
+    run(monkeypatch, {}, fits=False, tuned=False)  # another corpus, chosen otherwise
+    assert "this corpus has no conversations" in capsys.readouterr().out
+
+
+def test_conversations_of_the_users_own_end_with_a_chat(monkeypatch, capsys):
+    run(monkeypatch, {}, text="a.txt", conversations="chat.jsonl", fits=False)
+    assert "lm chat model.path=outputs/instruct/default" in capsys.readouterr().out
+
+
+def test_conversations_added_later_leave_the_pretraining_as_it_is(monkeypatch):
+    (before,) = run(monkeypatch, {}, text="a.txt", minutes=10, tuned=False)["pretrain"]
+    (after,) = run(monkeypatch, {}, text="a.txt", conversations="chat.jsonl", minutes=10)["pretrain"]
+    assert before["budget.minutes"] == after["budget.minutes"] == 6.2

@@ -85,6 +85,18 @@ def test_parts_end_at_line_ends_and_lose_nothing(tmp_path):
     assert len({part.id for part in parts}) == len(parts)
 
 
+@pytest.mark.parametrize("gap", [" ", ""])
+def test_a_line_that_is_longer_than_a_part_may_be_broken_and_nothing_is_lost(tmp_path, gap):
+    whole = "short\n" + gap.join(["word"] * 400) + "\nend\n"
+    (tmp_path / "t.txt").write_text(whole)
+    unbroken = texts(TextSource(str(tmp_path / "t.txt"), part_size=100))
+    parts = texts(TextSource(str(tmp_path / "t.txt"), part_size=100, break_lines=True))
+    assert "".join(unbroken) == "".join(parts) == whole
+    assert max(map(len, unbroken)) > 1000
+    assert max(map(len, parts)) <= 200
+    assert not gap or all(part.endswith((" ", "\n")) for part in parts)
+
+
 def test_the_fingerprint_is_of_content_and_options(tmp_path):
     for folder, content in {"a": "text", "b": "text", "c": "other"}.items():
         (tmp_path / folder).mkdir()
@@ -92,6 +104,7 @@ def test_the_fingerprint_is_of_content_and_options(tmp_path):
     a, b, c = (TextSource(str(tmp_path / folder / "t.txt")).fingerprint() for folder in "abc")
     assert a == b != c
     assert TextSource(str(tmp_path / "a" / "t.txt"), separator="|").fingerprint() != a
+    assert TextSource(str(tmp_path / "a" / "t.txt"), break_lines=True).fingerprint() != a
 
 
 def test_bad_inputs_are_refused_by_name(tmp_path):

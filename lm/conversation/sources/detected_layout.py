@@ -176,7 +176,9 @@ def find_first_layout(
         first = first or (place, record)
         if (read := plain(place, record)) is not None and (layout := find_layout(read)):
             return place, layout
-    place, record = first or (path, Record({}))
+    if first is None:
+        raise ValueError(f"data.conversations.path {path} has no record")
+    place, record = first
     if alone and (lists := lists_in(record)):
         field = max(lists, key=lists.get)
         raise ValueError(
@@ -188,5 +190,5 @@ def find_first_layout(
     raise ValueError(
         f"{place} has no known layout (its fields: {', '.join(map(repr, names)) or 'none'}): choose "
         "data/conversations=completions or messages and name its fields, as data.conversations.question_field=…"
-        f"{table if Path(path).name.lower().endswith(('.csv', '.tsv', '.gz')) and first else ''}"
+        f"{table if Path(path).name.lower().endswith(('.csv', '.tsv', '.gz')) else ''}"
     )
