@@ -86,8 +86,9 @@ class Words:
         elif word == "help":
             self.mended.append("--help")
         elif advice := self._file(word):
-            self.faults.append(f"{word}: it has no =; write {advice}")
-            self.mended += advice.split()
+            sentence = advice if " " in advice and "=" not in advice.split()[0] else f"write {advice}"
+            self.faults.append(f"{word}: it has no =; {sentence}")
+            self.mended += [] if sentence == advice else advice.split()
         else:
             self.faults.append(f"{word}: is not key=value; lm {self.job} --help lists groups, options and keys")
         return rest
@@ -131,12 +132,15 @@ class Words:
             return ""
         if own := self.adviser.own(word):
             return own
-        for name in ("model.path", "corpus.path", "data.conversations.path", "data.path"):
-            weights = Path(word, "manifest.json").exists() or Path(word, "checkpoints").exists()
-            if (name == "model.path") <= (weights or "corpus" not in self.adviser.found.groups):
-                found = self.adviser.located(name, word)
-                if found:
-                    return found[0]
+        if first := self.adviser.first_a_corpus(word):
+            return first
+        weights = Path(word, "manifest.json").exists() or Path(word, "checkpoints").exists()
+        data = ("corpus.path", "conversations.path", "data.path")
+        for name in (
+            ("model.path", "path") if weights else data if Path(word).is_file() or known else (*data, "model.path")
+        ):
+            if found := self.adviser.located(name, word):
+                return found[0]
         return ""
 
     def _is_setting(self, word: str) -> bool:

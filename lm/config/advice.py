@@ -1,5 +1,6 @@
 """What to type instead of a word that a job does not know: words that work when they are copied."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,6 +19,11 @@ READERS = {
     "data/conversations": dict.fromkeys(("", ".jsonl", ".json", ".parquet", ".csv", ".tsv"), "auto"),
     "data/preferences": dict.fromkeys(("", ".jsonl", ".json", ".parquet", ".csv", ".tsv"), "auto"),
 }
+A_RUN = "a model is read from the run that trained it: write {key}=outputs/pretrain/default"
+TO_A_CORPUS = (
+    "pretraining reads a corpus of tokens, not {value}: lm tokenizer and lm corpus make one, each with corpus=own "
+    "corpus.path={value}; write lm pipeline text={value} for all stages"
+)
 NO_RUN = "there is no run {value}, and models of a hub are not read: model.path names a run of lm pretrain or instruct"
 ROWS_CONTEXT = 256  # tokens of a row, where the job does not say
 DATA = ("data", "corpus", "dataset")
@@ -77,9 +83,14 @@ class Adviser:
             return f"write {typed}"
         if name in BATCH and value.isdecimal():
             return self._batch(int(value))
-        if (name in OWN.split() or (name == "path" and above in ("", *DATA))) and (found := self.own(value)):
-            return f"write {found}"
+        is_own = name in OWN.split() or (name == "path" and above in ("", *DATA))
+        if is_own and (found := self.own(value) or self.first_a_corpus(value)):
+            return found if " " in found else f"write {found}"
+        if not above and nearest(name, self.found.own, cutoff=0.85) is not None:
+            return ""  # the check names it
         others = _names_here(name) if name != "path" or above in ("", *DATA) else []
+        if "corpus" in self.found.groups:
+            others.sort(key=lambda each: each != "corpus.path")
         others.sort(key=lambda each: above == "" or not each.startswith(f"{above}."))
         for each in [*others, _normal(key)]:
             if found := self.located(each, value) or self.options_with(each, value):
@@ -93,10 +104,14 @@ class Adviser:
         stem = Path(value).name.removesuffix(".yaml").lower()
         if group in self.found.groups and stem in known:
             return f"write {group}={stem}"
-        if path == "model" and (_is_path(value) or group not in self.found.groups) and value not in known:
-            if not Path(value).exists():
-                return NO_RUN.format(value=value)
-            return f"write {' or '.join(self.located('model.path', value))}"
+        model = self.located("model.path", value) if path == "model" else []
+        if model and (_is_path(value) or group not in self.found.groups):
+            if value in known and len(model) == 1 and "@" not in model[0] and not self.located(path, value):
+                return A_RUN.format(key=model[0].partition("=")[0])
+            if value not in known:
+                return f"write {' or '.join(model)}" if Path(value).exists() else NO_RUN.format(value=value)
+        if path in DATA and (first := self.first_a_corpus(value)):
+            return first
         if group not in self.found.groups:
             return (self.own(value) and f"write {self.own(value)}") or self.instead_of(path, value)
         if value.lower() in NOTHING:
@@ -112,8 +127,8 @@ class Adviser:
         free = [each for each in self.found.groups if not self._refers(_place(each))]
         choices = [each for each in free if f"/{each.partition('@')[0]}".endswith(f"/{name}")]
         choices += [each for each in free if _place(each) == name and each not in choices]
-        if choices and value in self._options(choices[0]):
-            return [f"{each}={value}" for each in _shallowest(choices)]
+        if fitting := [each for each in choices if value in self._options(each)]:
+            return [f"{each}={value}" for each in _shallowest(fitting)]
         keys = [each for each in self.found.settings if f".{each}".endswith(f".{name}") and not self._refers(each)]
         if keys:
             return [f"{each}={value}" for each in _shallowest(keys) if not each.endswith("_target_")]
@@ -133,6 +148,27 @@ class Adviser:
         groups = {key: words[0].partition("@")[0] for key, words in self.rules.items()}
         keys = [key for key, group in groups.items() if suffix in READERS.get(group, ())]
         return f"{keys[-1] if suffix else keys[0]}={value}" if keys and _is_path(value) else ""
+
+    def first_a_corpus(self, value: str) -> str:
+        """What a job that reads a corpus says of a text; "" for other jobs and for what may be a corpus."""
+        read = [str(each[-1].value) for key, each in self.found.settings.items() if key.endswith("data._target_")]
+        is_text = Path(value).is_file() or Path(value).suffix.lower() in {*READERS["corpus"]} - {""}
+        reads = any(each.endswith("PretrainingData") for each in read) and "corpus" not in self.found.groups
+        return TO_A_CORPUS.format(value=value) if is_text and reads and not self.rules else ""
+
+    def to_add_a_part(self, key: str, value: str) -> str:
+        """`write …` with the words that add an option under a name, as `+rule@rules.form=form`."""
+        groups = [each.partition("@")[0] for each in self.found.groups if _place(each).rpartition(".")[0] == key]
+        groups += [each.partition("@")[0] for each in self.found.groups if _place(each) == key]
+        option = next(iter(re.findall(r"\w+", value)), "")
+        named = [each for each in groups if option in self._options(each)]
+        word = f"{named[0]}@{key}.{option}={option}" if named else ""
+        return f"write {'' if word.partition('=')[0] in self.found.groups else '+'}{word}" if word else ""
+
+    def run_to_name(self) -> str:
+        """The newest run that holds a model, as in `model.path=outputs/instruct/default`; "" if there is none."""
+        found = [*Path("outputs").glob("instruct/*/manifest.json"), *Path("outputs").glob("pretrain/*/manifest.json")]
+        return max(found, key=lambda path: path.stat().st_mtime).parent.as_posix() if found else ""
 
     def _options(self, group: str) -> dict[str, str]:
         return options(group.partition("@")[0], self.places, job=self.job)

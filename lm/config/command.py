@@ -163,18 +163,25 @@ def _follows(fault: Fault, faults: Sequence[Fault]) -> bool:
 def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
     """The fault with what to type instead of a key that is unknown, or that is a part and no value."""
     unknown = fault.message.startswith("unknown key of ")
-    inside = [each for each in given if unknown and each.startswith(f"{fault.key}.")]
+    told = re.search(r"did you mean \w+\?$", fault.message)
+    inside = [each for each in given if unknown and not told and each.startswith(f"{fault.key}.")]
     key = fault.key if fault.key in given or not inside else inside[0]
     value = given.get(key)
+    if fault.message.startswith("missing: set ") and key.endswith("model.path"):
+        run = adviser.run_to_name() or "outputs/pretrain/default"
+        return Fault(key, f"{fault.message}, a run of lm pretrain or lm instruct, such as {run}")
     if value is None:
         return fault
     if unknown:
         advice = adviser.instead_of(key, value)
         return Fault(key, f"{fault.message.partition(';')[0]}; {advice}") if advice else fault
+    if fault.message.startswith("expected list of ") and value[:1] not in "[{'\"":
+        return Fault(fault.key, f"{fault.message}; write {fault.key}=[{value}]")
     group = next((each for each in adviser.found.groups if fault.key == each.rpartition("@")[2].replace("/", ".")), "")
     part = any(each.startswith(f"{fault.key}.") for each in adviser.found.settings)
     if part and not value.startswith(("{", "$")):
         advice = adviser.option_instead_of(group, value) if group else adviser.instead_of(fault.key, value)
+        advice = advice or adviser.to_add_a_part(fault.key, value)
         return Fault(fault.key, f"{fault.message}; {advice}") if advice else fault
     return fault
 
@@ -216,6 +223,9 @@ def _mended(
     options = composition.options(key) if key not in composition.rules else []
     if override.is_add() and not options:
         return [f"++{text.lstrip('+')}"], [Fault(text, "is in the YAML already: leave out the +")]
+    if "Cannot merge DictConfig with ListConfig" in reason:
+        advice = adviser.to_add_a_part(key, text.partition("=")[2])
+        return [], [Fault(key, f"expected parts by name, not a list{advice and f'; {advice}'}")]
     if not options and not override.is_delete() and not override.is_hydra_override():
         return [f"++{key}={text.partition('=')[2]}"], []  # checked against the signature
     groups, named = composition.groups, override.get_key_element()

@@ -70,15 +70,20 @@ KEYS = {
     "run.restart restart": "overwrite force overwrite_output_dir restart",
     "model.path": "model_path model_name model_name_or_path base_model pretrained pretrained_model checkpoint"
     " checkpoint_path init_from weights load_from from_pretrained start_from",
-    "data.conversations.path data.preferences.path data.path corpus.path": "dataset data_path data_dir train_file"
-    " train_data dataset_path dataset_name input_file file path files texts data text",
-    "conversations data.conversations.path": "conversation conversations chats chat messages talks dialogues sft_data",
+    "conversations.path data.conversations.path data.preferences.path data.path corpus.path": "dataset data_path"
+    " data_dir train_file train_data dataset_path dataset_name input_file file path files texts data text",
+    "conversations conversations.path": "conversation conversations chats chat messages talks dialogues sft_data",
     "minutes budget.minutes": "time max_time time_limit duration max_minutes",
     "tokenizer.path": "tokenizer_path tokenizer_name tokenizer_file",
     "tokenizer.vocab_size": "vocab_size vocab vocabulary_size n_vocab",
     "conversation data.conversation template": "chat_template template prompt_template",
     "max_tokens": "max_new_tokens max_length length n_predict num_tokens_to_generate",
-    "samples": "num_return_sequences num_samples n_samples best_of",
+    "samples keep tasks": "num_return_sequences num_samples n_samples best_of n num count number",
+    "keep": "top_k top select",
+    "tokenizer": "type family algorithm model_type model",
+    "depths": "depth layers sizes",
+    "sizes": "vocab_size vocab_sizes vocabulary_size",
+    "path": "seeds seed_tasks seed_file",
     "stop": "stop_sequences stop_words eos",
     "sampling.temperature": "temperature temp",
     "sampling.top_k": "top_k topk",
@@ -90,8 +95,8 @@ KEYS = {
 
 # Names of what a job reads, where the job has a key for files of the user's own.
 OWN = (
-    "dataset data_path data_dir train_file train_data dataset_path dataset_name input_file file path files texts data"
-    " corpus conversation chats chat messages talks dialogues sft_data book books"
+    "dataset data_path data_dir train_file train_data dataset_path dataset_name input_file file path files text texts"
+    " data corpus conversation chats chat messages talks dialogues sft_data book books"
 )
 # Another name → words to type instead.
 WORDS = {
@@ -114,6 +119,9 @@ WORDS = {
     "fast_dev_run smoke_test": "debug=fast",
     "overfit_batches overfit": "debug=overfit",
     "dryrun plan": "dry_run=true",
+    "endpoint url base_url api_base api_url": "writer=endpoint base_url={value}",
+    "api_key openai_api_key": "writer=endpoint key_variable=OPENAI_API_KEY",  # where the key is, never the key
+    "key_variable api_key_variable": "writer=endpoint key_variable={value}",
 }
 # The same for one value of a key.
 VALUES = {
@@ -139,6 +147,10 @@ VALUES = {
     "precision 16-mixed": "compute.precision=bf16-mixed",
     "debug true": "debug=fast",
     "restart 1": "run.restart=true",
+    "writer openai": "writer=endpoint",
+    "writer api": "writer=endpoint",
+    "writer vllm": "writer=endpoint",
+    "writer ollama": "writer=endpoint",
 }
 # Another name → why there is no such key.
 SENTENCES = {
@@ -151,7 +163,19 @@ SENTENCES = {
     "verbose quiet debug_mode": "leave it out: LM_DEBUG=1 before the command prints tracebacks",
 }
 # The same for one job.
+CORPUS_HAS_IT = "leave it out: a corpus brings its tokenizer; lm tokenizer makes another, and lm corpus reads it"
 OF_JOB = {
+    "pretrain": {"tokenizer tokenizer_type": CORPUS_HAS_IT},
+    "evaluate": {
+        "tasks task benchmarks suite harness": (
+            "public benchmarks are not built: leave it out, or write evaluation@evaluations=answers for held-out "
+            "questions"
+        ),
+        "limit num_questions max_questions": (
+            "write evaluation@evaluations=answers evaluations.answers.max_questions=100 to limit the questions"
+        ),
+        "batch_size": "leave it out: the batches of an evaluation follow from the model's context",
+    },
     "pipeline": {
         "dry_run dryrun plan estimate": (
             "each stage reads what the one before it made, so no plan covers them all: minutes=10 sets the length of "
@@ -159,5 +183,5 @@ OF_JOB = {
         ),
         "show": "leave it out: once the corpus exists, lm pretrain show=3 prints rows",
         "extend": "leave it out: once its stages are complete, lm pretrain run.extend=true continues pretraining",
-    }
+    },
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from lm.bounds import Count, Natural, Positive
 from lm.corpus import Shards, TokenStream, read_openings, recorded_tokens
+from lm.data.corpus_paths import check_corpora
 from lm.data.mixing import Mixing
 from lm.data.mixture import Mixture
 from lm.data.module import TrainingData
@@ -81,6 +82,7 @@ class PretrainingData(TrainingData):
     ):
         super().__init__(workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
+        check_corpora(self.paths)
         self.packing, self.separate_documents, self.validation_rows = packing, separate_documents, validation_rows
         self.mixing = Mixing(mixture, max_epochs, excess)
         self.verify, self.max_rows = verify, max_rows

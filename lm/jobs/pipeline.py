@@ -54,9 +54,9 @@ def pipeline(
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
-            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining, 28 % for
-            tuning, and 10 % for the stages after them, which take the time they need. Where tuning is left out its
-            share is not used, so that conversations can be added later.
+            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining,
+            28 % for tuning, and 10 % for the stages after them, which take the time they need. Where tuning is left
+            out its share is not used, so that conversations can be added later.
         debug: An option of the group debug/stages: fast for two steps of everything, overfit for a few rows that must
             be learned by heart. null for none.
     """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 START = r"(?<![\w./@+=-])"  # of a key in a sentence
-END = r"(?=\.(?!safetensors|ckpt)[a-z_]+(?:[=.]\S|[:, ]|$))"  # after the first part of a key
+END = r"(?=\.(?!safetensors|ckpt|json)[a-z_]+(?:[=.]\S|[:, ]|$))"  # after the first part of a key
 PARTS = (
     *("budget", "compute", "conversation", "corpus", "data", "evaluations", "logger", "model", "objective"),
     *("optimizer", "run", "sampling", "schedule", "split", "tokenizer", "trainer"),

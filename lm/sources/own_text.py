@@ -14,6 +14,12 @@ READERS |= dict.fromkeys((".html", ".htm"), "html")
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
+def reader_of(file: Path) -> str:
+    """The option of the group corpus that reads a file with records, by its name; "" for text."""
+    suffix = next((each.lower() for each in reversed(file.suffixes) if each.lower() not in PACKED), "")
+    return READERS.get(suffix, "")
+
+
 def own_text(
     path: str | list[str],
     *,
@@ -46,8 +52,7 @@ def own_text(
     patterns = [f"{each.rstrip('/')}/**/*" if Path(each).expanduser().is_dir() else each for each in given]
     files = find_files(patterns)
     for file in files:
-        suffix = next((each.lower() for each in reversed(file.suffixes) if each.lower() not in PACKED), "")
-        if reader := READERS.get(suffix):
+        if reader := reader_of(file):
             raise ValueError(f"corpus.path {file} holds records, not plain text: read it with corpus={reader}")
     size = sum(file.stat().st_size for file in files)
     if not size:

@@ -153,6 +153,37 @@ tokenizer text=my.txt | text: unknown key | tokenizer corpus=text corpus.path=my
 corpus text=my.txt | text: unknown key | corpus corpus=text corpus.path=my.txt
 instruct {MODEL} conversations=c.jsonl | conversations: unknown key | instruct {MODEL} {CHATS}
 """
+OTHER_JOBS = """
+generate model=tiny {MODEL} | model=tiny: lm generate has no group model | generate model.path=outputs/pretrain/default
+generate {MODEL} n=3 | n: unknown key | generate {MODEL} samples=3
+chat {MODEL} temp=0 | temp: unknown key | chat {MODEL} sampling.temperature=0
+evaluate {MODEL} tasks=mmlu | tasks: unknown key | evaluate {MODEL} evaluation@evaluations=answers
+evaluate {MODEL} evaluation=answers | evaluation=answers: lm eval | evaluate {MODEL} evaluation@evaluations=answers
+evaluate {MODEL} evaluations=answers | evaluations: expected | evaluate {MODEL} evaluation@evaluations=answers
+evaluate {MODEL} batch_size=8 | batch_size: unknown key | evaluate {MODEL}
+evaluate {MODEL} limit=100 | limit: unknown key | evaluate {MODEL} {ANSWERS} evaluations.answers.max_questions=100
+consolidate {RUN} | {RUN}: it has no = | consolidate path={RUN}
+scaling depths=4 | depths: expected list of int | scaling depths=[4]
+scaling depth=[1,2] | depth: unknown key | scaling depths=[1,2]
+scaling sizes=[1,2] | sizes: unknown key | scaling depths=[1,2]
+vocabulary corpus=my.txt | corpus=my.txt: no such option | vocabulary corpus=text corpus.path=my.txt
+vocabulary text=my.txt | text: unknown key | vocabulary corpus=text corpus.path=my.txt
+vocabulary families=[unigram] | families: expected parts by name | vocabulary +tokenizer@families.unigram=unigram
+bootstrap {LOCAL} n=9 | n: unknown key | bootstrap {LOCAL} tasks=9
+bootstrap {LOCAL} count=9 | count: unknown key | bootstrap {LOCAL} tasks=9
+bootstrap {LOCAL} endpoint=http://localhost/v1 | endpoint: unknown | bootstrap path=s.jsonl {REMOTE}
+bootstrap {LOCAL} url=http://localhost/v1 | url: unknown | bootstrap path=s.jsonl {REMOTE}
+curate conversations=c.jsonl | conversations: expected | curate data/conversations@conversations=auto {PATH}
+curate {PATH} n=100 | n: unknown key | curate {PATH} keep=100
+curate {PATH} rules=lengths | rules: expected mapping | curate {PATH} rule@rules.lengths=lengths
+curate {PATH} rules=[language] | rules: expected parts by name | curate {PATH} +rule@rules.language=language
+curate c.jsonl | c.jsonl: it has no = | curate {PATH}
+curate data=c.jsonl | data=c.jsonl: lm curate has no group data | curate {PATH}
+tokenizer type=unigram | type: unknown key | tokenizer tokenizer=unigram
+tokenizer model=unigram | model=unigram: lm tokenizer has no group model | tokenizer tokenizer=unigram
+tokenizer data=my.txt | data=my.txt: lm tokenizer has no group data | tokenizer corpus=text corpus.path=my.txt
+pretrain tokenizer=gpt2 | tokenizer=gpt2: lm pretrain has no group tokenizer | pretrain
+"""
 VALUES = """
 pretrain logger=none | logger=none: no such option | pretrain logger=null
 pretrain logger=False | logger=False: no such option | pretrain logger=null
@@ -202,10 +233,15 @@ def rows(table: str) -> list[tuple[str, str, str]]:
         "{SUMS}", "data.conversations.path=c.jsonl"
     )
     filled = filled.replace("{CHATS}", "data/conversations=auto data.conversations.path=c.jsonl")
+    filled = filled.replace("{ANSWERS}", "evaluation@evaluations=answers").replace(
+        "{PATH}", "conversations.path=c.jsonl"
+    )
+    filled = filled.replace("{LOCAL}", f"path=s.jsonl rounds.writer.{MODEL}")
+    filled = filled.replace("{REMOTE}", "writer@rounds.writer=endpoint rounds.writer.base_url=http://localhost/v1")
     return [tuple(part.strip() for part in line.split(" | ")) for line in filled.strip().splitlines()]
 
 
-TABLE = [row for table in (JOBS, KEYS, OWN, VALUES, WORDS) for row in rows(table)]
+TABLE = [row for table in (JOBS, KEYS, OWN, OTHER_JOBS, VALUES, WORDS) for row in rows(table)]
 Composed = tuple[dict, dict]
 Ran = Callable[[str], tuple[int, str, str]]
 
@@ -296,6 +332,34 @@ def test_what_is_no_mistake_is_accepted(line: str, lm: Ran, monkeypatch: pytest.
         assert called[0]["run"]["name"] == value
     else:
         assert called[0].get(key[1:]) is None
+
+
+TO_CORPUS = ["pretrain my.txt", "pretrain text=my.txt", "pretrain data=my.txt", "pretrain dataset=my.txt"]
+
+
+@pytest.mark.parametrize("line", TO_CORPUS)
+def test_a_text_must_first_become_a_corpus(line: str, lm: Ran) -> None:
+    code, _, err = lm(line)
+    assert code == 2
+    assert "pretraining reads a corpus of tokens, not my.txt" in err
+    assert "lm tokenizer and lm corpus make one, each with corpus=own corpus.path=my.txt" in err
+    for meant in ("pipeline text=my.txt", "corpus corpus=own corpus.path=my.txt"):
+        assert f"{meant.partition(' ')[2]}" in err
+        assert lm(meant)[::2] == (0, "")
+
+
+@pytest.mark.parametrize("job", ["chat", "generate", "evaluate", "instruct"])
+def test_a_missing_run_is_answered_with_one_that_is_there(job: str, lm: Ran) -> None:
+    assert "set model.path=…, a run of lm pretrain or lm instruct, such as outputs/pretrain/default\n" in lm(job)[2]
+    Path(RUN, "manifest.json").touch()
+    assert f"such as {RUN}\n" in lm(job)[2]
+
+
+def test_what_a_pipeline_cannot_plan_is_said_with_what_can(lm: Ran) -> None:
+    code, _, err = lm("pipeline dry_run=true")
+    assert code == 2
+    assert "minutes=10 sets the length" in err
+    assert "lm pretrain dry_run=true" in err
 
 
 @pytest.mark.parametrize("flag", ["--config x.yaml", "-c x.yaml", "--config-name x"])

@@ -9,6 +9,7 @@ from lm.conversation.sources import PythonConversations
 from lm.corpus import Split
 from lm.jobs import closing_message as module
 from lm.jobs.closing_message import FREE, closing_messages
+from lm.jobs.fitting import PYTHON
 from support.talks import conversation_of
 
 TALKS = [conversation_of(("user", f"Question {n}?"), ("assistant", "Yes.")) for n in range(40)]
@@ -30,17 +31,17 @@ def corpus(tmp_path, monkeypatch):
 def test_conversations_of_the_user_are_asked_a_held_out_question(corpus):
     split = Split(0.2)
     held_out = [talk.messages[0].content for talk in TALKS if split.held_out(talk)]
-    for target in ("lm.sources.TextSource", module.PYTHON):
+    for target in ("lm.sources.TextSource", PYTHON):
         assert closing_messages(corpus(target), TALKS, split) == held_out[:1]
         assert closing_messages(corpus(target), {"one": [], "two": TALKS}, split) == held_out[:1]
-    assert closing_messages(corpus(module.PYTHON), [], split) == ["Hello!"]
+    assert closing_messages(corpus(PYTHON), [], split) == ["Hello!"]
 
 
 def test_each_question_is_of_another_task_the_most_frequent_ones_first(corpus):
     tasks = ["rare", "some", "most", "some", "most", "most"]
     split = Split(0.5)
     talks = [replace(talk, task=task) for talk, task in zip(filter(split.held_out, TALKS), tasks, strict=False)]
-    asked = closing_messages(corpus(module.PYTHON), talks, split)
+    asked = closing_messages(corpus(PYTHON), talks, split)
     assert asked == [talks[2].messages[0].content, talks[1].messages[0].content]
 
 
@@ -49,7 +50,7 @@ def test_generated_questions_about_python_are_not_asked_about_another_text(corpu
     monkeypatch.setattr(PythonConversations, "__iter__", lambda self: iter(TALKS))
     assert closing_messages(corpus("lm.sources.TextSource"), source, Split(0.2)) == ["Once upon a time"]
     assert "the conversations are generated ones about Python" in capsys.readouterr().out
-    question, free = closing_messages(corpus(module.PYTHON), source, Split(0.2))
+    question, free = closing_messages(corpus(PYTHON), source, Split(0.2))
     assert question.startswith("Question")
     assert free == FREE
     assert capsys.readouterr().out == ""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lm.conversation.sources import DetectedLayout, PythonConversations
+from lm.conversation.sources import ConversationSource, DetectedLayout, PythonConversations
 from lm.jobs.fitting import PYTHON, check_conversations
 
 
@@ -28,9 +28,18 @@ def test_other_conversations_fit_every_text(tmp_path):
     assert check_conversations(corpus(tmp_path, "lm.sources.TextSource"), given)()
 
 
-def test_a_file_without_a_conversation_is_refused_at_once(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"question": "hi", "answer": ""}\n')
-    source = DetectedLayout(str(tmp_path / "a.jsonl"))
-    source.source.records = []
-    with pytest.raises(ValueError, match=r"data\.conversations\.path has no conversation"):
-        check_conversations(str(tmp_path), source)
+class Nothing(ConversationSource):
+    """A source without a conversation."""
+
+    notes = ("3 records had an empty answer",)
+
+    def __iter__(self):
+        return iter(())
+
+    def fingerprint(self):
+        return ""
+
+
+def test_a_source_without_a_conversation_is_refused_at_once(tmp_path):
+    with pytest.raises(ValueError, match=r"data\.conversations\.path has no conversation \(3 records had an empty"):
+        check_conversations(str(tmp_path), Nothing())

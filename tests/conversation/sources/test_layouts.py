@@ -75,6 +75,16 @@ def test_an_unknown_layout_is_refused_with_its_fields_and_a_later_change_by_plac
         list(source("auto", path))
 
 
+def test_hh_rlhf_by_name_means_its_better_answers_and_counts_the_others(tmp_path):
+    turns = "\n\nHuman: hi\n\nAssistant: "
+    path = written(tmp_path / "a.jsonl", {"chosen": f"{turns}ho", "rejected": f"{turns}no"})
+    read = source("hh_rlhf", path)
+    assert [talk.messages[-1].content for talk in read] == ["ho"]
+    assert "1 worse answers were left out" in " ".join(read.notes)
+    with pytest.raises(ValueError, match=r"preference pair .*set data\.conversations\.preferences=chosen"):
+        list(source("transcripts", path))
+
+
 @pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "parquet"])
 def test_tables_are_read_as_records(tmp_path, form):
     path = tmp_path / f"a.{form}"
