@@ -13,23 +13,23 @@ def check_corpora(paths: list[Path]) -> None:
         paths: Directories of corpora, as `data.path` names them.
 
     Raises:
-        ValueError: A path does not exist, is a file, or is a folder without a finished corpus.
+        FileNotFoundError: A path does not exist, is a file, or is a folder without a finished corpus.
     """
     for path in paths:
         if (path / INDEX).is_file():
             continue
         if not path.exists():
             named = f" run.name={path.name}" if path.name != "default" else ""
-            raise ValueError(
+            raise FileNotFoundError(
                 f"data.path: there is no corpus at {path}: lm tokenizer and then lm corpus{named} make one; lm "
                 "pipeline text=my.txt runs all stages on a text of your own"
             )
         if (path / "manifest.json").is_file():
-            raise ValueError(
+            raise FileNotFoundError(
                 f"data.path: {path} is a run without a finished corpus: run the lm corpus that started it again, or "
                 "name the directory of another, as outputs/corpus/default"
             )
-        raise ValueError(_from_text(path))
+        raise FileNotFoundError(_from_text(path))
 
 
 def _from_text(path: Path) -> str:

@@ -82,7 +82,6 @@ class PretrainingData(TrainingData):
     ):
         super().__init__(workers=workers)
         self.paths = [Path(p) for p in ([path] if isinstance(path, str) else path)]
-        check_corpora(self.paths)
         self.packing, self.separate_documents, self.validation_rows = packing, separate_documents, validation_rows
         self.mixing = Mixing(mixture, max_epochs, excess)
         self.verify, self.max_rows = verify, max_rows
@@ -92,6 +91,7 @@ class PretrainingData(TrainingData):
                 f"data.path has {len(repeated)} corpora named {repeated[0]!r}, but mixtures and validation go by the "
                 "names of corpora: rename a directory"
             )
+        check_corpora(self.paths)
 
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         packed = partial(PackedRows, padding=tokenizer.padding)

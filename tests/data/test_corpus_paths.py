@@ -10,7 +10,7 @@ from lm.data.corpus_paths import check_corpora
 
 
 def message(path: str) -> str:
-    with pytest.raises(ValueError, match=r"^data\.path: ") as refused:
+    with pytest.raises(FileNotFoundError, match=r"^data\.path: ") as refused:
         check_corpora([Path(path)])
     return str(refused.value)
 
