@@ -184,6 +184,20 @@ def test_hundreds_of_cached_packed_or_padded_tokens_deviate_by_rounding_only(opt
         assert deviation(here, reference) < 2 * rounding + 1e-6
 
 
+@torch.no_grad()
+def test_a_deep_network_with_sharp_attention_rounds_more_and_alike_in_the_cache_and_without():
+    model, tokens = build(layers=12, context=96), some_tokens(1, 96)
+    for weight in model.parameters():
+        if weight.ndim == 2:
+            torch.nn.init.normal_(weight, std=0.4)
+    exact = copy.deepcopy(model).double()
+    rounding = deviation(model(tokens), exact(tokens))
+    cached = deviation(read_in_chunks(model, tokens, [30, *[1] * 66]), exact(tokens))
+    assert 5e-6 < rounding < 1e-3
+    assert cached < 4 * rounding
+    assert deviation(read_in_chunks(exact, tokens, [30, *[1] * 66]), exact(tokens)) < 1e-12
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.bfloat16, 0.15)])
 @torch.no_grad()
 def test_cached_logits_equal_full_logits_in_other_precisions(dtype, tolerance):

@@ -8,6 +8,7 @@ from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.config.trust import trusting
 from lm.run.manifest import read_manifest
+from support.own_parts import OwnLogger
 from support.training_runs import composed, instruction, make_corpus, pretraining
 
 OWN = ("model.feedforward._target_=support.own_parts.OneMatrix", "budget.steps=1", "validations=0")
@@ -92,3 +93,22 @@ def test_a_module_of_the_current_directory_is_found_with_the_path_to_set(tmp_pat
     assert "run PYTHONPATH=parts lm …" in locate("unseen_module.Part")[1]
     (tmp_path / "unseen_module.py").touch()
     assert "run PYTHONPATH=. lm …" in locate("unseen_module.Part")[1]
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+def test_an_own_class_of_tokenizer_is_refused_before_the_first_step(dry_run, corpus, tmp_path):
+    named = ("tokenizer._target_=support.own_parts.own_tokenizer", f"dry_run={dry_run}", "trust=[support]")
+    with pytest.raises(ValueError, match=r"makes a support\.own_parts\.OwnTokenizer, which no later job could load"):
+        call_job(pretraining(corpus, tmp_path, "run", *named))
+    assert not (tmp_path / "pretrain").exists()
+
+
+def test_own_data_an_own_logger_and_an_own_way_to_a_tokenizer_train_and_later_jobs_need_none(corpus, tmp_path, capsys):
+    own = "support.own_parts."
+    parts = [f"data._target_={own}OwnData", f"tokenizer._target_={own}plain_tokenizer"]
+    logger = f"+logger.own={{_target_: {own}OwnLogger, _partial_: true}}"
+    OwnLogger.logged.clear()
+    call_job(pretraining(corpus, tmp_path, "run", *parts, logger, "budget.steps=1", "validations=1"))
+    assert {"train/loss", "validation/loss"} <= {*OwnLogger.logged}
+    call_job(composed("generate", f"model.path={tmp_path / 'pretrain' / 'run'}", "prompt=alpha", "max_tokens=2"))
+    assert "alpha" in capsys.readouterr().out

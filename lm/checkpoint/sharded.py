@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributed import checkpoint as dcp
 from torch.distributed.checkpoint.metadata import Metadata
 
-from lm.files import write_atomically
+from lm.files import sync, write_atomically
 
 REST = "rest.pt"
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
@@ -56,6 +56,23 @@ class _Reader(dcp.FileSystemReader):
         metadata = _Unpickler(io.BytesIO((Path(self.path) / ".metadata").read_bytes())).load()
         metadata.storage_meta.load_id = self.load_id
         return metadata
+
+
+class _Writer(dcp.FileSystemWriter):
+    """torch's writer, with files that are on disk: it syncs each of them before it writes the end of it."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, sync_files=False)
+
+    def write_data(self, *args: Any, **kwargs: Any) -> Any:
+        written = super().write_data(*args, **kwargs)
+        for name in {each.storage_data.relative_path for each in written.wait()}:
+            sync(Path(self.path) / name)
+        return written
+
+    def finish(self, *args: Any, **kwargs: Any) -> None:
+        super().finish(*args, **kwargs)
+        sync(Path(self.path) / ".metadata")
 
 
 def is_parts(path: str | Path) -> bool:
@@ -95,8 +112,8 @@ def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any],
         first: Whether this is rank 0, which writes `rest` and the link.
     """
     directory = path.with_name(f"{path.stem}.{name}.parts")
-    with _original_errors():  # syncs the files, and writes the list of tensors last
-        dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(directory))
+    with _original_errors():  # writes the list of tensors last
+        dcp.save(dict(tensors), storage_writer=_Writer(directory))
     if not first:
         return
     content = io.BytesIO()
@@ -106,6 +123,7 @@ def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any],
     link.symlink_to(directory.name)
     move_directory_aside(path)
     os.replace(link, path)
+    sync(path.parent)  # before what it replaces is removed
     remove_parts(path.parent, stem=path.stem)
 
 

@@ -79,7 +79,9 @@ class Adviser:
         for names, sentence in {**OF_JOB.get(self.job, {}), **SENTENCES}.items():
             if name in names.split():
                 return sentence
-        if typed := self._words(VALUES, f"{name} {value.lower()}", value) or self._words(WORDS, name, value):
+        if typed := self.meant(key, value):
+            return typed
+        if typed := self._words(WORDS, name, value):
             return f"write {typed}"
         if name in BATCH and value.isdecimal():
             return self._batch(int(value))
@@ -96,6 +98,11 @@ class Adviser:
             if found := self.located(each, value) or self.options_with(each, value):
                 return f"write {' or '.join(found)}"
         return self._elsewhere([key], value) or self._near(key, value) or self._elsewhere(others, value)
+
+    def meant(self, key: str, value: str) -> str:
+        """`write …` with the words for a value that other tools have for a key; "" if it is none of theirs."""
+        typed = self._words(VALUES, f"{_normal(_leaf(key))} {value.lower()}", value)
+        return f"write {typed}" if typed else ""
 
     def option_instead_of(self, group: str, value: str) -> str:
         """What is meant by an option that a group does not have, or by a group that the job does not have."""
@@ -120,7 +127,7 @@ class Adviser:
             return f"write {group}={reader} {_place(group)}.path={value}"
         if _is_path(value) and (advice := self.instead_of(path, value)):
             return advice
-        return ""
+        return self.meant(group, value)
 
     def located(self, name: str, value: str) -> list[str]:
         """The words that set a key, or choose an option of a group, by the last parts of its name."""

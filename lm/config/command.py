@@ -16,6 +16,7 @@ from lm.config.advice import Adviser
 from lm.config.check import examine
 from lm.config.composition import Composition, as_typed
 from lm.config.declared import declared
+from lm.config.exchanged import TARGET, explain_exchanged
 from lm.config.faults import Fault, did_you_mean, nearest
 from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line, one_line
 from lm.config.signature import Finder, validate
@@ -135,6 +136,7 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))
     node, faults = examine(config, find=find)
     given = _given(composition, config)
+    faults = explain_exchanged(faults, config, given=given, choices=_choices(composition, config), find=find)
     for fault in [*_faults_of_plugins(config), *faults]:
         if fault.key == "experiment" or _follows(fault, faults):
             continue
@@ -142,7 +144,7 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
         advised = _advised(fault, given, candidate.adviser)
         found.append(Fault(fault.key, f"{advised.message} (unless set, it is {used})") if used else advised)
     return node, found + [
-        Fault(key, f"is not in the YAML; {_to_add(candidate.adviser, key, text)}")
+        Fault(key, f"is not in the YAML; {_to_add(candidate.adviser, key, text, given)}")
         for key, text in candidate.added
         if not any(_one_within_other(key, fault.key) for fault in [*candidate.faults, *found])
     ]
@@ -152,6 +154,16 @@ def _given(composition: Composition, config: DictConfig) -> dict[str, str]:
     """The values of a command by key, as typed."""
     parsed = composition.parse(as_typed(config.hydra))
     return {each.key_or_group: each.input_line.partition("=")[2] for each in parsed if not each.is_delete()}
+
+
+def _choices(composition: Composition, config: DictConfig) -> dict[str, list[str]]:
+    """The words that choose an option of each group, by its place; those of the present option first."""
+    found = {}
+    for named, option in config.hydra.runtime.choices.items():
+        group, _, place = named.partition("@")
+        others = [each for each in composition.options(group) if each != option]
+        found[place or group.replace("/", ".")] = [f"{named}={each}" for each in (option, *others) if each]
+    return found
 
 
 def _follows(fault: Fault, faults: Sequence[Fault]) -> bool:
@@ -186,9 +198,15 @@ def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
     return fault
 
 
-def _to_add(adviser: Adviser, key: str, text: str) -> str:
+def _to_add(adviser: Adviser, key: str, text: str, given: Mapping[str, str]) -> str:
     """What to type to set a key that its part takes but the YAML does not have."""
     value = text.partition("=")[2]
+    if f"{key.rpartition('.')[0]}{TARGET}" in given:  # of a class that no option has
+        return f"to add it, write +{text}"
+    if meant := adviser.meant(key, value):
+        return meant
+    if value.startswith("{"):
+        return f"to add it, write '+{text}'"
     having = adviser.options_with(key, value)
     advice = "" if having else adviser.instead_of(key, value)
     return f"write {' or '.join(having)}" if having else advice or f"to add it, write +{text}"

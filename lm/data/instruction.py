@@ -112,11 +112,7 @@ class InstructionData(TrainingData):
                 if is_held_out and conversation.messages[0].role == "user":
                     questions.append(conversation.messages[0].content)
             held_out_here = len(held_out) - before
-            if not len(training):
-                raise ValueError(
-                    f"data.conversations: {name} has no conversation to train on "
-                    f"({held_out_here} are held out; {training.describe_shortened() or 'none is too long'})"
-                )
+            _check_any(name, training, held_out=held_out_here)
             packing = self._pack(training)
             rows = PackedRows(
                 training,
@@ -147,30 +143,46 @@ class InstructionData(TrainingData):
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         sources, notes = {}, []
+        held_out, tasks = self._encoder(tokenizer, context), []
         for name in self.conversations:
-            count, sample = 0, self._encoder(tokenizer, context)
+            count, sample, before = 0, self._encoder(tokenizer, context), len(tasks)
             selected = self._selected(name)
             for conversation in selected:
-                if not self.split.held_out(conversation):
+                if self.split.held_out(conversation):
+                    tasks.append(conversation.task or name)
+                    if len(tasks) <= SAMPLE:
+                        held_out.add(conversation)
+                else:
                     count += 1
                     if count <= SAMPLE:
                         sample.add(conversation)
+            if count <= SAMPLE:
+                _check_any(name, sample, held_out=len(tasks) - before)
             notes += self._notes(name, selected)
-            scale = count / max(1, min(count, SAMPLE))
-            targets = round(scale * int(sample.supervised_targets.sum()))
-            sources[name] = RowEstimate(
-                rows=round(scale * len(self.packing(sample.lengths, context))),
-                targets=targets,
-                amount=count if self.mixture_unit == "examples" else targets,
-                loss_targets=round(scale * int(sample.lengths.sum())) if self.prompt_weight else targets,
-            )
+            sources[name] = evenly_spaced(self._estimate(sample, count), self.max_rows)
+        validation = evenly_spaced(self._estimate(held_out, len(tasks)), self.validation_rows)
         return Rows(
             sources=sources,
             tokenizer=tokenizer,
+            validation=validation if len(held_out) else None,
+            kinds=sorted({*frequent_tasks(tasks, self.max_tasks)}) if len(held_out) else [],
             template=self.template,
             mixing=self.mixing,
             notes=notes,
             basis=f"estimated: all conversations counted, the first {SAMPLE} encoded",
+        )
+
+    def _estimate(self, sample: EncodedConversations, count: int) -> RowEstimate:
+        """The rows of `count` conversations, of which the first ones are in the sample."""
+        scale = count / max(1, min(count, SAMPLE))
+        targets = round(scale * int(sample.supervised_targets.sum()))
+        return RowEstimate(
+            rows=round(scale * len(self.packing(sample.lengths, sample.context))),
+            targets=targets,
+            context=sample.context,
+            vocab_size=sample.tokenizer.vocab_size,
+            amount=count if self.mixture_unit == "examples" else targets,
+            loss_targets=round(scale * int(sample.lengths.sum())) if self.prompt_weight else None,
         )
 
     def _encoder(self, tokenizer: Tokenizer, context: int) -> EncodedConversations:
@@ -235,6 +247,14 @@ class InstructionData(TrainingData):
             return {} if max_examples is None else dict.fromkeys(self.conversations, max_examples)
         resolved = resolve_sources(max_examples, [*self.conversations], key="data.max_examples")
         return {source: max_examples[name] for name, named in resolved.items() for source in named}
+
+
+def _check_any(name: str, training: EncodedConversations, *, held_out: int) -> None:
+    if not len(training):
+        raise ValueError(
+            f"data.conversations: {name} has no conversation to train on "
+            f"({held_out} are held out; {training.describe_shortened() or 'none is too long'})"
+        )
 
 
 def _describe(name: str, conversations: EncodedConversations, rows: PackedRows, *, held_out: int) -> str:

@@ -145,29 +145,41 @@ class PreferenceData(TrainingData):
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
         sources, notes, kinds = {}, [], {}
+        held_out, tasks = self._encoder(tokenizer, context), []
         for name in self.preferences:
             count, sample = 0, self._encoder(tokenizer, context)
             selected = self._selected(name)
             for judged in self._judged(selected, kinds, name):
-                if not self.split.held_out(judged):
+                if self.split.held_out(judged):
+                    tasks.append(judged.task or name)
+                    if len(tasks) <= SAMPLE:
+                        held_out.add(judged, task=tasks[-1])
+                else:
                     count += 1
                     if count <= SAMPLE:
                         sample.add(judged, task=name)
             notes += self._notes(name, selected)
-            scale = count / max(1, min(count, SAMPLE))
-            sources[name] = RowEstimate(
-                rows=round(scale * len(self.packing(sample.lengths, self.row_tokens(context)))),
-                targets=round(scale * int(sample.supervised_targets.sum())),
-                amount=round(scale * len(sample)),
-                batch=PreferenceBatch if sample.paired else LabelledBatch,
-            )
+            sources[name] = self._estimate(sample, count)
+        reported = {*frequent_tasks(tasks, self.max_tasks)} if len(held_out) else set()
         return Rows(
             sources=sources,
             tokenizer=tokenizer,
+            validation=evenly_spaced(self._estimate(held_out, len(tasks)), self.validation_rows) if reported else None,
+            kinds=sorted(reported) if len(reported) > 1 else [],
             template=self.template,
             mixing=self.mixing,
             notes=notes,
             basis=f"estimated: all pairs counted, the first {SAMPLE} encoded",
+        )
+
+    def _estimate(self, sample: EncodedAnswers, count: int) -> RowEstimate:
+        """The rows of `count` pairs, of which the first ones are in the sample."""
+        scale = count / max(1, min(count, SAMPLE))
+        return RowEstimate(
+            rows=round(scale * len(self.packing(sample.lengths, self.row_tokens(sample.context)))),
+            targets=round(scale * int(sample.supervised_targets.sum())),
+            amount=round(scale * len(sample)),
+            batch=PreferenceBatch if sample.paired else LabelledBatch,
         )
 
     def _encoder(self, tokenizer: Tokenizer, context: int) -> EncodedAnswers:

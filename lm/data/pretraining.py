@@ -123,23 +123,31 @@ class PretrainingData(TrainingData):
         )
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
-        sources = {
-            prefix + kind: self._estimate(-(-tokens // context), tokens)
-            for path, prefix in self._prefixes().items()
-            for kind, tokens in recorded_tokens(path, "train", tokenizer=tokenizer).items()
-        }
+        estimated = partial(
+            RowEstimate,
+            context=context,
+            vocab_size=tokenizer.vocab_size,
+            separate_documents=self.separate_documents,
+        )
+        sources: dict[str, RowSource] = {}
+        held_out: dict[str, int] = {}
+        for path, prefix in self._prefixes().items():
+            for kind, tokens in recorded_tokens(path, "train", tokenizer=tokenizer).items():
+                rows = estimated(rows=-(-tokens // context), targets=tokens)
+                sources[prefix + kind] = evenly_spaced(rows, self.max_rows)
+            recorded = recorded_tokens(path, "validation", tokenizer=tokenizer)
+            held_out |= {prefix + kind: tokens for kind, tokens in recorded.items()}
+        rows = estimated(rows=sum(-(-each // context) for each in held_out.values()), targets=sum(held_out.values()))
         cuts = isinstance(self.packing, partial) and self.packing.func is cut
         return Rows(
             sources=sources,
             tokenizer=tokenizer,
+            validation=evenly_spaced(rows, self.validation_rows) if held_out else None,
+            kinds=[*held_out],
             separate_documents=self.separate_documents,
             mixing=self.mixing,
             basis="counted" if cuts else "estimated: without the padding at the ends of rows",
         )
-
-    def _estimate(self, rows: int, targets: int) -> RowEstimate:
-        kept = min(rows, self.max_rows or rows)
-        return RowEstimate(rows=kept, targets=targets * kept // max(rows, 1))
 
     def fingerprint(self) -> str:
         return hash_json([Shards(path, "train").fingerprint for path in self.paths])

@@ -14,6 +14,8 @@ import numpy as np
 from lm.batch import Batch
 from lm.data.packing import Packing
 
+DOCUMENTS = 4  # of an estimated row
+
 
 @dataclass
 class Row:
@@ -57,6 +59,11 @@ class RowSource(ABC):
 
     def __len__(self) -> int:
         return self.counts.size
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether `row` gives rows, and not only their numbers are known."""
+        return True
 
     @property
     def amounts(self) -> np.ndarray:
@@ -167,13 +174,16 @@ class PackedRows(RowSource):
 
 
 class RowEstimate(RowSource):
-    """Rows that are counted or estimated, not read: enough to plan a run.
+    """Rows that are counted or estimated, not read: enough to plan a run, and to time steps on rows of their shape.
 
     Args:
         rows: How many there are.
         targets: Supervised targets of all rows, spread evenly over them.
+        context: Positions of a row; without it and `vocab_size` no row can be made.
+        vocab_size: Token ids that a row is filled with.
         amount: What a mixture counts, of all rows; `targets` if omitted.
         loss_targets: Targets that take part in the loss; `targets` if omitted.
+        separate_documents: Whether each document of a row has its own attention mask.
         batch: What the rows would be stacked into.
     """
 
@@ -182,15 +192,23 @@ class RowEstimate(RowSource):
         *,
         rows: int,
         targets: int,
+        context: int = 0,
+        vocab_size: int = 0,
         amount: int | None = None,
         loss_targets: int | None = None,
+        separate_documents: bool = True,
         batch: type[Batch] = Batch,
     ):
         per_row = 1 / rows if rows else 0.0
         self.counts = np.broadcast_to(np.float64(targets * per_row), rows)  # takes no memory
+        self.context, self.vocab_size, self.separate_documents = context, vocab_size, separate_documents
         self._amounts = self.counts if amount is None else np.broadcast_to(np.float64(amount * per_row), rows)
         self._loss_targets = loss_targets
         self.batch = batch
+
+    @property
+    def is_readable(self) -> bool:
+        return self.context > 0
 
     @property
     def amounts(self) -> np.ndarray:
@@ -201,7 +219,18 @@ class RowEstimate(RowSource):
         return super().loss_targets if self._loss_targets is None else float(self._loss_targets)
 
     def row(self, index: int) -> Row:
-        raise AssertionError("these rows are estimated, not read")
+        """Make a row of random tokens: of the shape of a row, with as many targets as there are in the mean."""
+        assert self.is_readable, "these rows are estimated, not read"
+        positions = np.arange(self.context)
+        tokens, targets = np.random.default_rng(index).integers(self.vocab_size, size=(2, self.context))
+        row = Row(tokens, targets, positions < round(min(self.context, self.counts[index])))
+        if self.separate_documents:
+            row.documents = positions * DOCUMENTS // self.context
+        if self._loss_targets is not None:
+            in_loss = positions < round(min(self.context, self._loss_targets / len(self)))
+            row.loss_weights = in_loss.astype(np.float32)
+        row.kinds, row.bytes = np.zeros_like(positions), row.supervised.astype(np.int64)
+        return row
 
 
 class Concatenated(RowSource):
@@ -233,12 +262,20 @@ class Subset(RowSource):
         self.counts = source.counts[indices]
 
     @property
+    def is_readable(self) -> bool:
+        return self.source.is_readable
+
+    @property
     def amounts(self) -> np.ndarray:
         return self.source.amounts[self.indices]
 
     @property
     def loss_weights(self) -> np.ndarray:
         return self.source.loss_weights[self.indices]
+
+    @property
+    def loss_targets(self) -> float:
+        return self.source.loss_targets * len(self) / len(self.source)
 
     def document_names(self, row: int) -> list[str]:
         return self.source.document_names(int(self.indices[row]))

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from lm.corpus import Document, Dropped
-from lm.files import atomic_path
 from lm.filtering.contract import Deduplicator
 from lm.filtering.phases import Phase
-from lm.filtering.pieces import KeysFile, is_written, write_outcome
+from lm.filtering.pieces import KeysFile, is_written, read_block, write_blocks, write_outcome
 from lm.filtering.stages import Piece, StageStore
 from lm.filtering.traces import Outcome, compute_keys
 
@@ -52,7 +51,7 @@ class PairPhase(_ComparisonPhase):
     def items(self) -> list[tuple[int, int, int]]:
         """(key position, share of the keys, number of shares)."""
         files, begins = self.keys(self.pieces())
-        positions = max((len(file.keys) for file in files), default=0)
+        positions = max((file.positions for file in files), default=0)
         shares = -(-int(begins[-1]) // KEYS_IN_MEMORY)
         return [(position, share, shares) for position in range(positions) for share in range(shares)]
 
@@ -64,13 +63,12 @@ class PairPhase(_ComparisonPhase):
         keys, numbers = [], []
         for file, begin in zip(*self.keys(self.pieces()), strict=False):
             if len(file):
-                column = file.keys[position]
+                column = file.keys(position)
                 selected = np.flatnonzero(column[:, 0] % np.uint64(shares) == share)
                 keys.append(column[selected])
                 numbers.append(selected + begin)
         pairs = equal_keys(np.concatenate(keys), np.concatenate(numbers))
-        with atomic_path(self._path(item)) as temporary:
-            np.save(temporary, pairs)
+        write_blocks(self._path(item), pairs[np.newaxis])
 
     def _path(self, item: tuple[int, int, int]) -> Path:
         return self.store.clusters_path(self.step) / f"pairs-{'-'.join(f'{number:03d}' for number in item)}.npy"
@@ -97,7 +95,7 @@ class ClusterPhase(_ComparisonPhase):
     def _outcomes(self, pieces: list[Piece]) -> dict[int, Outcome]:
         """The outcome for each piece that has documents to drop, by its number."""
         paths = sorted(self.store.clusters_path(self.step).glob("pairs-*.npy"))
-        pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *map(np.load, paths)])
+        pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(read_block(path, 0) for path in paths)])
         if not len(pairs):
             return {}
         files, begins = self.keys(pieces)

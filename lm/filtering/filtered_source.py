@@ -1,7 +1,6 @@
 """Several sources through a funnel of filters, with an account of every document."""
 
 import fcntl
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,18 +10,16 @@ from typing import Any
 from lm.config.faults import errors_at
 from lm.corpus import Document, Source
 from lm.corpus.tally import Tally
-from lm.files import report_damage, write_atomically
 from lm.filtering.clusters import ClusterPhase, PairPhase
 from lm.filtering.contract import Filter, FilterLike, as_filter
 from lm.filtering.executors import Executor, LocalExecutor
 from lm.filtering.ledger import Ledger
 from lm.filtering.phases import FilterPhase, FinalizePhase, Phase, ReadPhase
-from lm.filtering.pieces import read_documents, read_json
+from lm.filtering.pieces import is_written, read_documents, read_json, write_json
 from lm.filtering.stages import StageStore
 from lm.filtering.traces import DocumentTrace
 
-ACCOUNT = "account.json"
-REMEDY = "remove this directory to rebuild it"
+ACCOUNT = "account.zst"
 
 
 class FilteredSource(Source):
@@ -71,10 +68,7 @@ class FilteredSource(Source):
     def account(self) -> dict[str, Any] | None:
         """The account of a finished run, with pieces, steps, notes and reports; None before."""
         path = self.store.result / ACCOUNT
-        if not path.is_file():
-            return None
-        with report_damage(path, REMEDY):
-            return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path) if is_written(path) else None
 
     @property
     def ledger(self) -> Ledger:
@@ -153,7 +147,7 @@ class FilteredSource(Source):
                 reports.setdefault(name, []).extend(records)
         notes = [f"{name}: {note}" for name, source in self.sources.items() for note in source.notes]
         account = {"pieces": pieces, "kept": kept, "steps": ledger.steps, "notes": notes, "reports": reports}
-        write_atomically(store.result / ACCOUNT, json.dumps(account, indent=1, ensure_ascii=False))
+        write_json(store.result / ACCOUNT, account, synced=True)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -1,7 +1,8 @@
 """Pieces of a corpus on disk: documents, the outcomes of steps, and the keys of documents.
 
 A file is written under a temporary name and renamed, so it is there whole or not at all, even if the process is killed.
-A power cut may leave files without content; these count as absent.
+A power cut may leave files without content; these count as absent. Every file has checksums: one that is not what was
+written is refused by name, with what to do.
 """
 
 import json
@@ -12,12 +13,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyzstd
 
 from lm.corpus import Document, Dropped
-from lm.files import atomic_path, report_damage
+from lm.files import atomic_path, report_damage, write_atomically
 from lm.filtering.contract import Deduplicator
 from lm.filtering.traces import Outcome, compute_keys
 
@@ -34,8 +36,7 @@ def is_written(path: Path) -> bool:
 def write_documents(path: Path, documents: Sequence[Document]) -> None:
     """Write documents and sync the file, since account files state that they exist."""
     texts = [document.text for document in documents]
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(_pack([_fields(document) for document in documents], texts))
+    put(path, _pack([_fields(document) for document in documents], texts), synced=True)
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -74,15 +75,42 @@ def read_outcome(path: Path, documents: Sequence[Document]) -> Outcome:
     return outcome
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: Any, *, synced: bool = False) -> None:
     """Write plain data, compressed."""
-    put(path, _pack(data, []))
+    put(path, _pack(data, []), synced=synced)
 
 
 def read_json(path: Path) -> Any:
     """Read what `write_json` wrote."""
     with report_damage(path, REMEDY):
         return _unpack(path)[0]
+
+
+def write_blocks(path: Path, blocks: np.ndarray) -> None:
+    """Write an array [blocks, …] and the checksum of each block, and sync the file."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, np.ascontiguousarray(blocks))
+        file.write(np.array([_checksum(block) for block in blocks], dtype="<u4").tobytes())
+
+
+def open_blocks(path: Path) -> np.ndarray:
+    """The array that `write_blocks` wrote, memory-mapped; only its shape is checked."""
+    with report_damage(path, REMEDY):
+        return np.load(path, mmap_mode="r")
+
+
+def read_block(path: Path, number: int) -> np.ndarray:
+    """A block of what `write_blocks` wrote, memory-mapped, checked against its checksum."""
+    blocks = open_blocks(path)
+    with report_damage(path, REMEDY):
+        checksums = np.fromfile(path, dtype="<u4", offset=path.stat().st_size - 4 * len(blocks))
+        if _checksum(blocks[number]) != checksums[number]:
+            raise ValueError("its checksum differs")
+    return blocks[number]
+
+
+def _checksum(block: np.ndarray) -> int:
+    return crc32(np.ascontiguousarray(block).view(np.uint8).data) if block.size else 0
 
 
 class KeysFile:
@@ -108,23 +136,27 @@ class KeysFile:
         flat = b"".join(key for _, keys in rows for key in keys)
         shape = (len(rows), len(rows[0][1]), -1) if rows else (0, 1, 1)
         keys = np.frombuffer(flat, dtype="<u8").reshape(shape).swapaxes(0, 1)
-        for path, values in ((self._keys, keys), (self._entries, entries)):
-            with atomic_path(path) as temporary:
-                np.save(temporary, np.ascontiguousarray(values))
+        write_blocks(self._keys, keys)
+        write_blocks(self._entries, entries[np.newaxis])
         write_json(self._ids, [documents[index].id for index, _ in rows])
 
     def __len__(self) -> int:
-        return len(self.entries)
+        """Documents with keys."""
+        return open_blocks(self._entries).shape[1]
+
+    @property
+    def positions(self) -> int:
+        """Keys of a document."""
+        return len(open_blocks(self._keys))
 
     @property
     def entries(self) -> np.ndarray:
         """(index, priority) of each document."""
-        return np.load(self._entries, mmap_mode="r")
+        return read_block(self._entries, 0)
 
-    @property
-    def keys(self) -> np.ndarray:
-        """uint64 [keys, documents, words]."""
-        return np.load(self._keys, mmap_mode="r")
+    def keys(self, position: int) -> np.ndarray:
+        """The key of each document at one position, uint64 [documents, words]."""
+        return read_block(self._keys, position)
 
     @property
     def ids(self) -> list[str]:
@@ -164,8 +196,11 @@ def _unpack(path: Path) -> tuple[Any, list[str]]:
     return data, [packed[begin:end].decode("utf-8", "surrogatepass") for begin, end in edges]
 
 
-def put(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name and rename it. It is not synced: a sync costs more than redoing the work."""
+def put(path: Path, data: bytes, *, synced: bool = False) -> None:
+    """Write a file under a temporary name and rename it. To sync most of them would cost more than to redo the work."""
+    if synced:
+        write_atomically(path, data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:

@@ -18,7 +18,7 @@ from lm.filtering.contract import Filter
 from lm.filtering.pieces import KeysFile, read_documents, read_json, read_outcome
 from lm.filtering.traces import DocumentTrace, Outcome, join_outcomes
 
-LAYOUT = 3  # version of the files; another number rebuilds all of them
+LAYOUT = 4  # version of the files; another number rebuilds all of them
 PIECE = 4_000_000  # characters of a piece
 PART = 32_000_000  # bytes of files of a part, at the least
 

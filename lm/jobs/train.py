@@ -86,7 +86,7 @@ def train(
         compute: Precision, threads, compilation and activation checkpointing.
         trainer: Where and how the run is executed: devices, nodes, strategy.
         callbacks: What happens beside training, by name: saving, logging, sampling, guarding. null for none.
-        logger: Factories of loggers by name; called with `save_dir`. null for none.
+        logger: Factories of loggers by name; called with `save_dir`, where they take it. null for none.
         seed: Seed of weights, data order and dropout.
         validations: Validations of the run, evenly spaced; the last step is always validated. 0 for none.
         show: Print this many rows of each source, with the supervised tokens marked, and train nothing.
@@ -105,7 +105,8 @@ def train(
     extend = partial(check_extension, run, schedule=schedule)
     length = known_length(run, budget)
     if dry_run:
-        run.console.block(estimate_cost(setup, data, length, seed=seed, prices=prices or {}, extend=extend))
+        estimate = partial(estimate_cost, run, setup, data, length, callbacks=callbacks, validations=validations)
+        run.console.block(estimate(seed=seed, prices=prices or {}, extend=extend))
         return None
 
     check_fits(setup, budget, row_tokens=data.row_tokens)

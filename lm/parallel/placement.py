@@ -8,6 +8,9 @@ from torch import nn
 from lm.hardware import Compute
 from lm.model import Transformer
 
+# Names of Lightning under which every rank holds the whole model and runs this command by itself.
+NAMES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
+
 
 class Placement(ABC):
     """How a strategy places a model on its ranks.
@@ -45,7 +48,13 @@ class Replicated(Placement):
         self.strategy, self.description = strategy, names.get(type(strategy), type(strategy).__name__)
 
     def check(self, *, ranks: int, compute: Compute) -> None:
-        return None
+        named = isinstance(self.strategy, str)
+        name = self.strategy if named else type(self.strategy).__name__
+        if name not in NAMES if named else not isinstance(self.strategy, DDPStrategy | SingleDeviceStrategy):
+            raise ValueError(
+                f"trainer.strategy={name}: a run trains in one process, by DDP, or sharded by FSDP2, which its "
+                "checkpoints need: set trainer=auto, ddp, fsdp or fsdp_tp, or derive your own from DDPStrategy"
+            )
 
     def shard(self, model: Transformer) -> None:
         return None

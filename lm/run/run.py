@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from time import monotonic
 from typing import Any, TextIO
 
-from lm.files import hash_file, hash_json, sync, write_atomically
+from lm.files import hash_file, hash_json, is_temporary, sync, write_atomically
 from lm.process.failure import REPORT
 from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
@@ -150,6 +150,10 @@ class Run:
             self._manifest["result"] = result
             return
         files = {file for path in outputs for file in (path.rglob("*") if path.is_dir() else [path])}
+        torn = {file for file in files if is_temporary(file)}  # by a process that was killed
+        for file in torn:
+            file.unlink()
+        files -= torn
         for path in files | {file.parent for file in files}:  # before a manifest says so; those of lm.files are already
             sync(path)
         recorded = {

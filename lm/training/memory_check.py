@@ -27,7 +27,7 @@ def check_fits(setup: Setup, budget: Budget, *, row_tokens: Callable[[int], int]
     Raises:
         ValueError: The tensors of a step exceed the memory; with the size of each part and what to set.
     """
-    free = _free_memory(setup.devices.accelerator)
+    free = free_memory(setup.devices.accelerator)
     if free is None or not is_first_process():  # other ranks start when the first has taken its share
         return
     outline = setup.outline()
@@ -59,7 +59,8 @@ def check_fits(setup: Setup, budget: Budget, *, row_tokens: Callable[[int], int]
         )
 
 
-def _free_memory(accelerator: str) -> int | None:
+def free_memory(accelerator: str) -> int | None:
+    """Return the bytes that a step may take; None where the system does not say."""
     if accelerator == "cuda":
         return torch.cuda.mem_get_info()[0]
     return available_memory() if accelerator == "cpu" else None

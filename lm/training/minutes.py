@@ -1,7 +1,6 @@
 """Fix the length of a run that is given in minutes: the tokens that this machine trains on in that time."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -12,9 +11,9 @@ from lm.optimizer import Budget
 from lm.process.launcher import choose_on_first, launches_ranks
 from lm.report import scaled
 from lm.run import Run
-from lm.training.pace import Pace, measure_pace
+from lm.training.pace import Pace, measure_pace, prepare_timing
 from lm.training.setup import Setup
-from lm.training.trainer import make_trainer
+from lm.training.trainer import Devices
 
 LABEL = "tokens of budget.minutes"  # among the inputs of the run: they are read from the clock
 
@@ -61,29 +60,14 @@ def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, row_tokens
     if budget.seconds is None:
         return budget
     devices, started = setup.devices, run.seconds
-    if devices.ranks > 1 and (devices.sharded or devices.tensor > 1):
-        raise ValueError(
-            f"budget.minutes={budget.amount}: a step of devices that share weights cannot be timed on one of them: set "
-            "budget=tokens, and budget.tokens by the tokens per second of a short run"
-        )
+    check_timeable(budget, devices)
     with isolate_rng():
         network = setup.build()
         parameters = model_cost(network).parameters
-        precision = setup.prepare(network, parameters=parameters)
         step = budget.of_tokens(budget.batch_tokens).plan(
             row_tokens=row_tokens, devices=devices.count, rows=len(rows), parameters=parameters
         )
-        made = make_trainer(
-            deepcopy(setup.trainer),  # a strategy belongs to one trainer
-            run=run,
-            plan=step,
-            devices=devices,
-            precision=precision,
-            validations=0,
-            callbacks=[],
-            loggers=[],
-        )
-        module = setup.objective(model=network, steps=1, kinds=rows.kinds)
+        module, made = prepare_timing(setup, network, rows, step, run=run, parameters=parameters)
         module.begin(rows, seed=0)
 
         def choose() -> int:
@@ -98,6 +82,15 @@ def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, row_tokens
     if setup.compute.compile:
         torch.compiler.reset()  # what it compiled would count towards the limit of the run's own network
     return budget.of_tokens(tokens)
+
+
+def check_timeable(budget: Budget, devices: Devices) -> None:
+    """Refuse a budget of minutes on devices that share weights, so that one alone cannot be timed."""
+    if budget.seconds is not None and devices.ranks > 1 and (devices.sharded or devices.tensor > 1):
+        raise ValueError(
+            f"budget.minutes={budget.amount}: a step of devices that share weights cannot be timed on one of them: set "
+            "budget=tokens, and budget.tokens by the tokens per second of a short run"
+        )
 
 
 def describe_length(budget: Budget, pace: Pace, *, steps: int, tokens: int) -> str:

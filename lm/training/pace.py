@@ -1,6 +1,10 @@
-"""The time of a step and of a validation, measured on the very model, and the steps that fit into a time."""
+"""The time of a step and of a validation, measured on the very model, and the steps that fit into a time.
+
+A budget of minutes and a dry run time their steps here.
+"""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
 from statistics import median
@@ -12,8 +16,12 @@ from lightning import Trainer
 from lm.data import Rows
 from lm.data.batches import TrainingBatches, ValidationBatches
 from lm.data.order import Order
+from lm.model import Transformer
 from lm.objective import Objective
 from lm.optimizer import Plan
+from lm.run import Run
+from lm.training.setup import Setup
+from lm.training.trainer import make_trainer
 
 WARM_UP, STEPS, SECONDS = 2, 5, 5.0  # steps before any is timed; fewest steps and seconds that are timed
 SHARE = 0.1  # of the time of the run that timing may take
@@ -41,6 +49,36 @@ class Pace:
             steps = int(left / (self.step + self.validation))
         return max(1, steps)
 
+    def seconds(self, *, steps: int, validations: int) -> float:
+        """Return the time of so many steps and validations."""
+        return self.start + steps * self.step + validations * self.validation
+
+
+def prepare_timing(
+    setup: Setup, network: Transformer, rows: Rows, plan: Plan, *, run: Run, parameters: int
+) -> tuple[Objective, Trainer]:
+    """Return what `measure_pace` times: the objective of a throwaway network, and a trainer that never runs.
+
+    Args:
+        setup: The parts of the run.
+        network: Is changed as the run's would be: recomputing, compiled.
+        rows: Rows of the run.
+        plan: Micro-batches of a step.
+        run: The run, whose supervisor watches the ranks.
+        parameters: Parameters of the model.
+    """
+    made = make_trainer(
+        deepcopy(setup.trainer),  # a strategy belongs to one trainer
+        run=run,
+        plan=plan,
+        devices=setup.devices,
+        precision=setup.prepare(network, parameters=parameters),
+        validations=0,
+        callbacks=[],
+        loggers=[],
+    )
+    return setup.objective(model=network, steps=1, kinds=rows.kinds), made
+
 
 def measure_pace(
     module: Objective,
@@ -50,6 +88,7 @@ def measure_pace(
     *,
     compiles: bool,
     seconds: float,
+    micro_batches: int | None = None,
     clock: Callable[[], float] = perf_counter,
 ) -> Pace:
     """Train `module` for a few steps, which changes it, and validate a batch, under the clock.
@@ -61,6 +100,7 @@ def measure_pace(
         trainer: Its precision and device are used.
         compiles: Whether the network compiles in its first step, as the run will do again.
         seconds: Time of the run; timing takes a tenth of it at most, but for one step of each kind.
+        micro_batches: Micro-batches of a step that are timed; the others take as long. None times all.
         clock: Seconds that pass.
     """
     device = trainer.strategy.root_device
@@ -69,15 +109,19 @@ def measure_pace(
     order = Order(0, [len(source) for source in rows.sources.values()])
     batches = TrainingBatches([*rows.sources.values()], order, plan, rank=0)
 
-    def step(index: int) -> None:
-        micro_batches = (batches[index * plan.accumulate + micro].to(device) for micro in range(plan.accumulate))
+    timed_here = min(plan.accumulate, micro_batches or plan.accumulate)
+
+    def add_gradients(index: int) -> None:
+        read = (batches[index * plan.accumulate + micro].to(device) for micro in range(timed_here))
         if module.prepares_steps:
             with torch.no_grad(), trainer.precision_plugin.forward_context():
-                micro_batches = module.prepare_step([*micro_batches])
-        for batch in micro_batches:
+                read = module.prepare_step([*read])
+        for batch in read:
             with trainer.precision_plugin.forward_context():
                 loss = module.summed_loss(batch) / batch.denominator
             loss.backward()
+
+    def update(index: int) -> None:
         module.configure_gradient_clipping(optimizer)
         optimizer.step()
         optimizer.zero_grad()
@@ -91,8 +135,9 @@ def measure_pace(
 
     warm, measured, spent = [], [], 0.0
     for index in count():
-        took = timed(step, index)
-        spent += took
+        gradients, rest = timed(add_gradients, index), timed(update, index)
+        took = gradients * plan.accumulate / timed_here + rest
+        spent += gradients + rest
         hurry = spent > SHARE * seconds
         if len(warm) < WARM_UP and not (warm and hurry):
             warm.append(took)
@@ -111,7 +156,7 @@ def measure_pace(
 def _validation(
     module: Objective, rows: Rows, plan: Plan, trainer: Trainer, timed: Callable[[Callable[[int], None], int], float]
 ) -> float:
-    if rows.validation is None:
+    if not rows.validation:
         return 0.0
     device = trainer.strategy.root_device
     batches = ValidationBatches(rows.validation, rows=plan.rows_per_device, rank=0, ranks=plan.devices)

@@ -130,8 +130,19 @@ def resolve_setup(
             model; or no later job could load the model.
     """
     source, devices = model_source(model), resolve_devices(trainer, compute)
+    _check_kept(tokenizer)
     check_tokenizer(source.origin, tokenizer)
     check_optimizer(optimizer)
     check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
     module_of = partial(objective, optimizer=optimizer, schedule=schedule)
     return Setup(source, tokenizer, module_of, compute, trainer, devices)
+
+
+def _check_kept(tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer that no later job would have: they read tokenizer.json, which says nothing of a class."""
+    if type(tokenizer) is not Tokenizer:
+        made = f"{type(tokenizer).__module__}.{type(tokenizer).__qualname__}"
+        raise ValueError(
+            f"tokenizer._target_ makes a {made}, which no later job could load: they read the run's tokenizer.json as "
+            "an lm.tokenizer.Tokenizer; write such a file, and set tokenizer.path to it"
+        )

@@ -4,6 +4,9 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from lightning import Callback, Trainer
@@ -93,7 +96,7 @@ def make_trainer(
         precision: Lightning's name of the precision.
         validations: Validations of the run, evenly spaced; the last step is always validated. 0 for none.
         callbacks: In calling order.
-        loggers: Factories of loggers; called with `save_dir`.
+        loggers: Factories of loggers; called with `save_dir`, if they take one and the config does not set it.
     """
     export_slurm_tasks_per_node()
     made = trainer(
@@ -102,13 +105,19 @@ def make_trainer(
         enable_checkpointing=any(isinstance(each, Checkpoint) for each in callbacks),
         precision=precision,
         callbacks=[*callbacks],
-        logger=[make(save_dir=str(run.directory)) for make in loggers],
+        logger=[_made(make, run.directory) for make in loggers],
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
     check_ranks(made, planned=devices.ranks)
     install_rank_supervisor(made, run.supervisor)
     return made
+
+
+def _made(logger: Callable[..., Logger], directory: Path) -> Logger:
+    given = logger.keywords if isinstance(logger, partial) else {}
+    takes = "save_dir" in signature(logger).parameters
+    return logger(save_dir=str(directory)) if takes and "save_dir" not in given else logger()
 
 
 def silence_lightning() -> None:

@@ -1,8 +1,8 @@
 """Peak memory and time of runs against what `dry_run=true` says: `python tests/benchmark/estimates.py [SETTING …]`.
 
-Each run takes a few steps in a process of its own. Its memory is what the system holds for it at the peak (VmHWM), its
-time the mean of the steps after the second. Needs Linux. The texts are random words; a vocabulary of 32,768 takes half
-a minute to train, once.
+Each run takes a few steps in a process of its own, right after its dry run. Its memory is what the system holds for it
+at the peak (VmHWM), its time the mean of the steps after the second. Needs Linux. The texts are random words; a
+vocabulary of 32,768 takes half a minute to train, once.
 """
 
 import json
@@ -29,6 +29,7 @@ STEPS = 8
 HERE = Path(gettempdir()) / "lm-estimates"
 FP32, BF16 = ["compute.precision=32-true"], ["compute.precision=bf16-mixed"]
 SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
+    "nano": (4096, ["model=nano", *FP32, "budget.rows_per_device=8"]),
     "tiny": (4096, ["model=tiny", *FP32, "budget.rows_per_device=8"]),
     "tiny, 32 rows": (4096, ["model=tiny", *FP32, "budget.batch_tokens=8192", "budget.rows_per_device=32"]),
     "tiny, bf16": (4096, ["model=tiny", *BF16, "budget.rows_per_device=16"]),
@@ -44,7 +45,8 @@ SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
         4096,
         ["model=small", *FP32, "budget.rows_per_device=4", "compute.activation_checkpointing=true"],
     ),
-    "tiny, LoRA": (4096, ["LORA", *FP32, "budget.rows_per_device=8"]),
+    "tiny, tuned": (4096, ["TUNE", *FP32, "budget.rows_per_device=8"]),
+    "tiny, LoRA": (4096, ["TUNE", "model/adapter=lora", *FP32, "budget.rows_per_device=8"]),
 }
 
 
@@ -93,13 +95,13 @@ def command(name: str, *, dry_run: bool) -> dict:
     vocab_size, overrides = SETTINGS[name]
     common = ["budget=steps", f"budget.steps={STEPS}", "validations=0", "callbacks=quiet", "trainer=cpu"]
     common += [f"run.root={HERE / 'outputs'}", "run.name=run", "run.restart=true", f"dry_run={str(dry_run).lower()}"]
-    if overrides[0] == "LORA":
+    if overrides[0] == "TUNE":  # the model of the setting before
         file = HERE / "conversations.jsonl"
         turn = json.dumps(
             {"messages": [{"role": "user", "content": "ab " * 30}, {"role": "assistant", "content": "cd " * 90}]}
         )
         file.write_text("\n".join([turn] * 400))
-        data = ["data/conversations=messages", f"data.conversations.path={file}", "model/adapter=lora"]
+        data = ["data/conversations=messages", f"data.conversations.path={file}"]
         job, own = "instruct", [f"model.path={HERE / 'outputs/pretrain/run'}", *data, *overrides[1:]]
     else:
         job, own = "pretrain", [f"data.path={corpus(vocab_size)}", *overrides]

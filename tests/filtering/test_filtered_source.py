@@ -4,11 +4,12 @@ import importlib
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import pytest
 
 from lm.corpus import Document
+from lm.files import DamagedFileError
 from lm.filter import Duplicates
 from lm.filtering import FilteredSource, LocalExecutor, clusters, pieces, stages
 from lm.sources import TextSource
@@ -98,11 +99,11 @@ def test_interrupted_at_any_file_it_resumes_to_the_same_files(stop, unbroken, tm
     whole, expected = unbroken
     calls = []
 
-    def failing(path, data, put=pieces.put):
+    def failing(path, data, put=pieces.put, **how):
         calls.append(1)
         if len(calls) == stop:
             raise KeyboardInterrupt
-        put(path, data)
+        put(path, data, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(pieces, "put", failing)
@@ -242,12 +243,60 @@ def test_files_without_content_as_a_power_cut_leaves_them_are_rebuilt(tmp_path, 
     cut = of(tmp_path / "cut")
     list(cut)
     whole = files(of(tmp_path / "whole"))
-    (cut.store.result / "account.json").unlink()
+    (cut.store.result / "account.zst").unlink()
     for name in sorted(whole)[::3]:
         if not name.endswith((".json", ".npy", ".documents.zst")):  # those are synced
             (tmp_path / "cut" / name).write_bytes(b"")
     assert list(of(tmp_path / "cut")) == by_hand()
     assert files(of(tmp_path / "cut")) == whole
+
+
+DAMAGES = {
+    "cut": lambda content: content[: len(content) // 2],
+    "cut by a byte": lambda content: content[:-1],
+    "NULs": lambda content: bytes(len(content)),
+    "another bit": lambda content: content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 4])
+    + content[len(content) // 2 + 1 :],
+    "empty": lambda content: b"",
+    "gone": lambda content: None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A funnel that has run, and what is in it."""
+    root = tmp_path_factory.mktemp("stored")
+    made = of(root, DOCUMENTS[:90])
+    return root, list(made), [vars(trace) for trace in made.traces()], made.account
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_rebuilt_or_refused_and_never_used(damage, stored, tmp_path):
+    pristine, documents, traces, account = stored
+    names = [
+        path.relative_to(pristine) for path in sorted(pristine.rglob("*")) if path.is_file() and path.name[0] != "."
+    ]
+    assert len(names) == 12
+    refused = {}
+    for name in names:
+        root = tmp_path / "-".join(name.parts)
+        copytree(pristine, root)
+        content = DAMAGES[damage]((root / name).read_bytes())
+        (root / name).unlink() if content is None else (root / name).write_bytes(content)
+        for path in root.glob("unique-*/0*.zst"):  # a step that is to run again reads the files of the steps before it
+            path.unlink()
+        for path in root.glob("unique.clusters-*/*"):
+            if path.name != name.name:
+                path.unlink()
+        try:
+            again = of(root, DOCUMENTS[:90])
+            found = [vars(trace) for trace in again.traces()]
+            assert (list(again), found, again.account) == (documents, traces, account), name
+        except DamagedFileError as error:
+            refused[name.name] = str(error)
+    assert all(name in message for name, message in refused.items())
+    assert all("remove the directory of this file to rebuild it" in message for message in refused.values())
+    assert len(refused) >= {"empty": 3, "gone": 2}.get(damage, 8)
 
 
 def test_of_duplicates_the_one_of_highest_priority_is_kept(tmp_path, small):

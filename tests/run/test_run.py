@@ -40,10 +40,22 @@ def completed(root: Path, inputs: dict[str, str] | None = None) -> Run:
 def test_every_output_is_on_disk_before_the_manifest_says_so(tmp_path: Path) -> None:
     with FileTrace(tmp_path) as trace:
         completed(tmp_path)
-    states = [state for _, state in crash_states(trace)]
+    states = [state for _, _, state in crash_states(trace)]
     complete = [state for state in states if b'"complete"' in (state.get("train/a/manifest.json") or b"")]
     assert complete
     assert all(state["train/a/out/a.txt"] == b"result" for state in complete)
+
+
+def test_what_a_killed_writer_left_is_no_output(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    assert not run.finished({})
+    out = run.directory / "out"
+    out.mkdir()
+    for name in ("a.txt", ".metadata", ".a.0a1b2c3d.txt", ".b.c.0a1b2c3d", ".plain-0a1b2c3d"):
+        (out / name).write_text("content")
+    run.finish(outputs=[out], result={})
+    assert sorted(Run.made(run.directory)) == ["out/.metadata", "out/.plain-0a1b2c3d", "out/a.txt"]
+    assert len([*out.iterdir()]) == 3
 
 
 def test_a_run_lies_at_root_job_name(tmp_path: Path) -> None:

@@ -40,10 +40,11 @@ class FileTrace:
 
     Args:
         root: The directory.
+        whole: Endings of files that a library changes and syncs as a whole where Python does not see it, as SQLite.
     """
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, *, whole: tuple[str, ...] = ()):
+        self.root, self.whole = root, whole
         self.moments: list[Moment] = []
         self._serials: dict[int, int] = {}  # inode → serial number: inodes are used again
         self._count = 0
@@ -121,28 +122,34 @@ class FileTrace:
             content = Path(path).read_bytes()
             if self._contents.get(serial) != content:  # equal ones share their memory
                 self._contents[serial] = content
+            if Path(path).name.endswith(self.whole):
+                self._synced[serial] = self._contents[serial]
         return serial
 
 
-def crash_states(trace: FileTrace) -> Iterator[tuple[str, State]]:
-    """Each distinct state that a crash could leave, with its description; those of a mere kill begin with "killed"."""
-    seen = set()
+def crash_states(trace: FileTrace) -> list[tuple[str, int, State]]:
+    """Each distinct state that a crash could leave, with its description and the last moment that could leave it.
+
+    Descriptions of a mere kill begin with "killed".
+    """
+    found: dict[bytes, tuple[str, int, State]] = {}
     previous: Contents = trace.moments[0].contents
     for number, moment in enumerate(trace.moments):
         for kind, names, contents in _variants(moment, previous):
             state = _tree(names, contents)
             digest = _digest(state)
-            if digest not in seen:
-                seen.add(digest)
-                yield f"{kind} at operation {number}, {moment.operation}", state
+            name = found[digest][0] if digest in found else f"{kind} at operation {number}, {moment.operation}"
+            found[digest] = name, number, state
         previous = moment.contents
+    return [*found.values()]
 
 
 def _variants(moment: Moment, previous: Contents) -> Iterator[tuple[str, Names, Contents]]:
     names, contents = moment.names, moment.contents
     yield "killed", names, contents
     files = {serial: content for serial, content in contents.items() if isinstance(content, bytes)}
-    written = {serial: content for serial, content in files.items() if previous.get(serial) != content}
+    changed = {serial: content for serial, content in files.items() if previous.get(serial) != content}
+    written = {serial: content for serial, content in changed.items() if moment.synced.get(serial) != content}
     yield "killed in a write", names, contents | {s: _half(previous.get(s, b""), c) for s, c in written.items()}
     unsynced = {serial: content for serial, content in files.items() if moment.synced.get(serial) != content}
     lost = {serial: moment.synced.get(serial, b"") for serial in unsynced}

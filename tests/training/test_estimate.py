@@ -6,6 +6,7 @@ import shutil
 from functools import partial
 
 import pytest
+import torch
 from torch.overrides import TorchFunctionMode
 
 from lm.cli.call import call_job
@@ -17,6 +18,7 @@ from lm.report import Line, aligned, scaled
 from lm.tokenizer import load_tokenizer
 from lm.training.estimate import duration
 from lm.training.footprint import HOLES
+from lm.training.pace import Pace
 from support.training_runs import composed, make_corpus, of_seconds, pretraining
 
 
@@ -35,6 +37,7 @@ def pretrained(corpus, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("lm.training.estimate.measure_machine", partial(measure_machine, seconds=0.01))
+    monkeypatch.setattr("lm.training.dry_timing.TIMED", 0.0)
     monkeypatch.setattr("lm.training.estimate.resident_memory", lambda: 400_000_000)
 
 
@@ -107,6 +110,73 @@ def test_a_dry_run_is_refused_with_the_message_of_the_run(fault, corpus, tmp_pat
         output.append(capsys.readouterr().err)
     assert output[0] == output[1]
     assert output[0].count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ["callbacks.checkpoints.monitor=validation/losss"],
+        ["+callbacks.stop={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: bits}"],
+        ["+callbacks.stop={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: loss}", "validations=0"],
+        ["+callbacks.stop={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: a}", "data.validation_rows=0"],
+        ["+callbacks.rate._target_=lightning.pytorch.callbacks.LearningRateFinder"],
+    ],
+)
+def test_a_dry_run_refuses_the_callbacks_that_the_run_refuses(fault, corpus, tmp_path):
+    messages = []
+    for dry_run in ("true", "false"):
+        with pytest.raises(ValueError, match="callbacks") as refusal:
+            call_job(pretraining(corpus, tmp_path, "run", *fault, f"dry_run={dry_run}"))
+        messages.append(str(refusal.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("monitor", ["validation/loss", "validation/bits_per_byte/prose"])
+def test_a_dry_run_accepts_the_metrics_that_the_run_has(monitor, corpus, tmp_path, capsys):
+    call_job(pretraining(corpus, tmp_path, "run", f"callbacks.checkpoints.monitor={monitor}", "dry_run=true"))
+    assert "on 1 × this machine" in capsys.readouterr().out
+
+
+def test_the_time_here_is_that_of_steps_timed_on_the_model(corpus, tmp_path, capsys, monkeypatch):
+    def paced(module, rows, plan, trainer, **how):
+        seen.append((module.model.training, rows.sources["code"].row(3).tokens.shape, plan.accumulate, how))
+        return Pace(step=0.5, validation=2.0)
+
+    seen = []
+    monkeypatch.setattr("lm.training.dry_timing.measure_pace", paced)
+    monkeypatch.setattr("lm.training.dry_timing.LONGEST", 1e9)  # on however slow a machine
+    random = torch.random.get_rng_state()
+    call_job(pretraining(corpus, tmp_path, "run", "dry_run=true", "budget.steps=100"))
+    assert torch.equal(torch.random.get_rng_state(), random)
+    text = capsys.readouterr().out
+    assert re.search(r"on 1 × this machine +56 s .*; 100 steps of 0.5 s, 3 validations of 2 s, timed here\n", text)
+    assert [each[:3] for each in seen] == [(True, (32,), 4)]
+    config = pretraining(corpus, tmp_path, "run", "dry_run=true")
+    call_job(config | {"budget": {**config["budget"], "steps": None, "minutes": 2}})
+    assert re.search(r"steps +228 ", capsys.readouterr().out)  # in 120 s less 3 × 2 s
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_is_timed_on_random_rows_and_writes_nothing(corpus, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lm.training.dry_timing.LONGEST", 1e9)
+    call_job(pretraining(corpus, tmp_path, "run", "dry_run=true"))
+    assert re.search(
+        r"on 1 × this machine .*; 12 steps of \S+ s, 3 validations of \S+ s, timed", capsys.readouterr().out
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["compute.compile=true"], "compute.compile is not timed here"),
+        (["budget.rows_per_device=1024", "budget.batch_tokens=32768"], "a step is too large to time it here"),
+    ],
+)
+def test_where_no_step_is_timed_the_speed_is_assumed_and_why(overrides, reason, corpus, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lm.training.dry_timing.LONGEST", 1e-9)
+    call_job(pretraining(corpus, tmp_path, "run", "dry_run=true", *overrides))
+    assert re.search(rf"on 1 × this machine .* × 0.5 assumed: {reason}\n", capsys.readouterr().out)
 
 
 def test_cost_is_printed_only_where_a_price_is_given(corpus, tmp_path, capsys):

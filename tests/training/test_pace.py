@@ -48,7 +48,7 @@ def measured(rows, clock, **settings):
         kinds=rows.kinds,
     )
     plan = Budget(batch_tokens=128, steps=1, rows_per_device=4).plan(
-        context=16, devices=1, rows=len(rows), parameters=1
+        row_tokens=16, devices=1, rows=len(rows), parameters=1
     )
     trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")), precision_plugin=Precision())
     pace = measure_pace(module, rows, plan, trainer, clock=clock, **{"compiles": False, "seconds": 600, **settings})
@@ -61,12 +61,20 @@ def ticking(seconds: float):
 
 
 def test_two_steps_warm_up_and_five_seconds_of_at_least_five_steps_are_timed(rows):
-    pace, calls, moved = measured(rows, ticking(0.5))
+    pace, calls, moved = measured(rows, ticking(0.25))  # the gradients, and the update
     assert pace.step == pytest.approx(0.5)
     assert calls[True] == (2 + 10) * 2  # of two micro-batches each
     assert moved
-    _, calls, _ = measured(rows, ticking(4.0))
+    _, calls, _ = measured(rows, ticking(2.0))
     assert calls[True] == (2 + 5) * 2
+
+
+def test_of_many_micro_batches_some_are_timed_and_the_others_take_as_long(rows):
+    whole, calls, _ = measured(rows, ticking(1.0), seconds=1)
+    some, fewer, _ = measured(rows, ticking(1.0), seconds=1, micro_batches=1)
+    assert (calls[True], fewer[True]) == (4, 2)
+    assert whole.step == 1.0 + 1.0  # the gradients, and the update
+    assert some.step == 2 * 1.0 + 1.0
 
 
 def test_one_validation_batch_is_timed_for_all(rows):
@@ -76,14 +84,14 @@ def test_one_validation_batch_is_timed_for_all(rows):
 
 
 def test_timing_takes_a_tenth_of_a_short_run_but_for_one_step_of_each_kind(rows):
-    _, calls, _ = measured(rows, ticking(1.0), seconds=40)
+    _, calls, _ = measured(rows, ticking(0.5), seconds=40)
     assert calls[True] == 5 * 2
-    _, calls, _ = measured(rows, ticking(10.0), seconds=1)
+    _, calls, _ = measured(rows, ticking(5.0), seconds=1)
     assert calls[True] == 2 * 2
 
 
 def test_what_the_first_step_compiles_is_time_before_the_run(rows):
-    times = iter([0, 31, *(value for step in range(40) for value in (100 + 2 * step, 101 + 2 * step))])
+    times = iter([0, 31, 32, 32, *(value for step in range(80) for value in (100 + 2 * step, 100.5 + 2 * step))])
     pace, _, _ = measured(rows, partial(next, times), compiles=True)
     assert (pace.start, pace.step) == (30, 1)
 
@@ -92,6 +100,10 @@ def test_the_steps_that_fit_leave_time_for_validations_and_compilation():
     assert Pace(step=2.0).steps_within(100.5, validations=5) == 50
     assert Pace(step=2.0, validation=4.0).steps_within(100, validations=5) == 40
     assert Pace(step=2.0, validation=4.0, start=20.0).steps_within(100, validations=5) == 30
+
+
+def test_a_run_takes_its_steps_and_validations_and_what_it_compiles_first():
+    assert Pace(step=2.0, validation=4.0, start=20.0).seconds(steps=30, validations=5) == 100
 
 
 def test_a_run_shorter_than_its_validations_validates_after_each_step():
