@@ -77,7 +77,7 @@ class MaskValidator:
 
     def _around(self, conversation: Conversation, turn: int) -> str:
         """The answer as the template writes it with neutral content in all turns."""
-        plain = _plain(conversation)
+        plain = _plain(conversation, calls=self.template.writes_calls)
         key = (plain.messages[:turn], repr(plain.tools))
         if key not in self._answers:
             self._answers[key] = self.template.answer(plain.up_to(turn), turn, self.tokenizer)
@@ -122,7 +122,7 @@ class MaskValidator:
 
     def _expected_special_tokens(self, conversation: Conversation) -> list[int]:
         """The special tokens of the same turns with neutral content."""
-        plain = _plain(conversation)
+        plain = _plain(conversation, calls=self.template.writes_calls)
         key = (plain.messages, repr(plain.tools))
         if key not in self._expected:
             tokens = self.template.encode(plain, self.tokenizer).tokens
@@ -146,21 +146,21 @@ class MaskValidator:
                 )
 
 
-def _plain(conversation: Conversation) -> Conversation:
-    """The same turns with neutral content, thoughts marked as they are."""
-    return replace(conversation, messages=tuple(map(_neutral, conversation.messages)))
+def _plain(conversation: Conversation, *, calls: bool) -> Conversation:
+    """The same turns with neutral content, thoughts marked as they are; tool calls are content unless `calls`."""
+    return replace(conversation, messages=tuple(_neutral(each, calls=calls) for each in conversation.messages))
 
 
-def _neutral(message: Message) -> Message:
-    content, calls = NEUTRAL, tuple(neutral_call(line, NEUTRAL) for line in message.calls)
+def _neutral(message: Message, *, calls: bool) -> Message:
+    content, lines = NEUTRAL, tuple(neutral_call(line, NEUTRAL) for line in message.calls if calls)
     if message.role == "assistant" and THOUGHT_MARKS.search(message.content):
         pieces = re.split(f"({THOUGHT_MARKS.pattern})", message.content)
         content = "".join(
             piece if number % 2 or not piece.strip() else piece.replace(piece.strip(), NEUTRAL)
             for number, piece in enumerate(pieces)
         )
-    content = "\n".join([*([content] if message.words or not calls else []), *calls])
-    return replace(message, content=content, reasoning=message.reasoning and NEUTRAL, calls=calls)
+    content = "\n".join([*([content] if message.words or not lines else []), *lines])
+    return replace(message, content=content, reasoning=message.reasoning and NEUTRAL, calls=lines)
 
 
 def _says(written: str, message: Message, around: str) -> bool:

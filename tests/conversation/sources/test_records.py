@@ -113,5 +113,5 @@ def test_records_in_utf16_and_utf32_are_read(tmp_path, coding, name):
 
 def test_a_binary_file_with_a_name_of_records_is_refused_by_name(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b"PAR1\x15\4\x15\0\0\0" + bytes(50))
-    with pytest.raises(ValueError, match=r"a\.jsonl is Parquet"):
+    with pytest.raises(ValueError, match=r"a\.jsonl is damaged \(Parquet"):
         list(read_records(tmp_path / "a.jsonl"))
