@@ -41,8 +41,9 @@ def groups_of(job: str) -> dict[str, str | None]:
 
 @cache
 def combinations() -> list[tuple[str, tuple[str, ...]]]:
-    """Each job as it is, and with each option of each of its groups."""
+    """Each job as it is, and with each option of each of its groups; what only comes with an option, in one job."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
+    within: set[tuple[str, str]] = set()
     for job in jobs(PLACES):
         found[job, ()] = None
         for named, current in groups_of(job).items():
@@ -50,7 +51,9 @@ def combinations() -> list[tuple[str, tuple[str, ...]]]:
                 chosen = (f"{named}={option}",)
                 if current is not None and option != current and (job, named) not in FIXED:
                     found[job, chosen] = None
-                    found |= {(job, (*chosen, inner)): None for inner in _within(job, named, option)}
+                    if (group := named.partition("@")[0], option) not in within:
+                        within.add((group, option))
+                        found |= {(job, (*chosen, inner)): None for inner in _within(job, named, option)}
     return list(found)
 
 
