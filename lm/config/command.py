@@ -143,11 +143,18 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
         used = _reference(config, fault.key)
         advised = _advised(fault, given, candidate.adviser)
         found.append(Fault(fault.key, f"{advised.message} (unless set, it is {used})") if used else advised)
-    return node, found + [
+    found += [
         Fault(key, f"is not in the YAML; {_to_add(candidate.adviser, key, text, given)}")
         for key, text in candidate.added
         if not any(_one_within_other(key, fault.key) for fault in [*candidate.faults, *found])
     ]
+    return node, [each for each in found if not _mended_by_another(each, [*candidate.faults, *found])]
+
+
+def _mended_by_another(fault: Fault, faults: Sequence[Fault]) -> bool:
+    """Whether a value is missing only because it was given under another name, which another fault says."""
+    missing = fault.message.startswith("missing: set ")
+    return missing and any(f" {fault.key}=" in each.message for each in faults if each.key != fault.key)
 
 
 def _given(composition: Composition, config: DictConfig) -> dict[str, str]:

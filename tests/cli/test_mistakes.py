@@ -178,6 +178,7 @@ curate {PATH} n=100 | n: unknown key | curate {PATH} keep=100
 curate {PATH} rules=lengths | rules: expected mapping | curate {PATH} rule@rules.lengths=lengths
 curate {PATH} rules=[language] | rules: expected parts by name | curate {PATH} +rule@rules.language=language
 curate c.jsonl | c.jsonl: it has no = | curate {PATH}
+curate path=c.jsonl | path: unknown key | curate {PATH}
 curate data=c.jsonl | data=c.jsonl: lm curate has no group data | curate {PATH}
 tokenizer type=unigram | type: unknown key | tokenizer tokenizer=unigram
 tokenizer model=unigram | model=unigram: lm tokenizer has no group model | tokenizer tokenizer=unigram
