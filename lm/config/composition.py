@@ -90,7 +90,7 @@ class ConfigLoader(ConfigLoaderImpl):
             self.validate_sweep_overrides_legal(parsed, run_mode, from_shell)
         groups = self._repository(config_name, tuple(each.input_line for each in parsed if _searches(each)))
         kept = [each for each in parsed if not each.is_sweep_override()]
-        rules = self._rules(config_name)
+        rules = _rules(groups, config_name)
         options = [each.input_line for each in kept if each.key_or_group not in rules and _decides(each, groups)]
         values = [each for each in kept if each.input_line not in options]
         config = self._composed_with(config_name, options, run_mode, from_shell)
@@ -125,12 +125,6 @@ class ConfigLoader(ConfigLoaderImpl):
         if isinstance(composed := self._composed[request], Exception):
             raise composed
         return deepcopy(composed)
-
-    def _rules(self, config_name: str | None) -> dict[str, list[str]]:
-        """The keys of the job that choose options when they are given."""
-        found = self.repository.load_config(config_name) if config_name else None
-        node = found.config.get(WHEN) if found else None
-        return OmegaConf.to_container(node, resolve=False) if node else {}
 
     def _implied(self, rules: Mapping[str, Sequence[str]], parsed: Sequence[Override], config: DictConfig) -> list[str]:
         """The overrides that follow from keys that are given, without the options that the command chooses itself."""
@@ -208,6 +202,13 @@ def _decides(override: Override, repository: CachingConfigRepository) -> bool:
 def _read(override: str) -> Override:
     (parsed,) = OverridesParser.create().parse_overrides([override])
     return parsed
+
+
+def _rules(files: CachingConfigRepository, config_name: str | None) -> dict[str, list[str]]:
+    """The keys of the job that choose options when they are given."""
+    found = files.load_config(config_name) if config_name else None
+    node = found.config.get(WHEN) if found else None
+    return OmegaConf.to_container(node, resolve=False) if node else {}
 
 
 def _parsed(override: str) -> Override:

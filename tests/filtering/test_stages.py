@@ -36,7 +36,7 @@ def option(name: str, folder: Path):
 
 
 def test_every_filter_has_an_option():
-    assert set(lm.filter.__all__) == {
+    assert set(lm.filter.__all__) - {"WordScorer"} == {  # which scores texts for others
         (config_directory() / "filter" / f"{name}.yaml").read_text().split("_target_: lm.filter.")[1].split()[0]
         for name in FILTERS
     }
