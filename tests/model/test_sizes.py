@@ -12,7 +12,7 @@ from support.compositions import composition
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if "lm.model.Transformer" in path.read_text())
-TUNING = {"adapter", "quantise"}  # groups for trained models
+TUNING = {"adapter", "quantise", "head"}  # groups for trained models
 GROUPS = sorted(
     (group.name, option.stem)
     for group in MODELS.iterdir()

@@ -25,9 +25,9 @@ def test_a_description_has_the_keys_and_values_of_the_config(option):
 
 @pytest.mark.parametrize("option", ["lora", "dora", "rslora"])
 def test_an_adapter_is_described_as_the_config_has_it(option):
-    overrides = ["model.path=x", f"model/adapter={option}", "model/quantise=nf4"]
+    overrides = ["model.path=x", f"model/adapter={option}", "model/quantise=nf4", "model/head=scalar"]
     node = plain(composition("instruct").compose(overrides))["model"]
-    for part in ("adapter", "quantise"):
+    for part in ("adapter", "quantise", "head"):
         assert describe_factory(build(node[part])) == node[part]
 
 
