@@ -86,7 +86,7 @@ class PromptData(TrainingData):
         max_epochs: Maximum epochs of a source, for all or by name; null for no limit.
         excess: What to do if the budget exceeds max_epochs: refuse the run, or redistribute the excess to the other
             sources of a mixture.
-        validation_prompts: Held-out prompts answered at each validation, evenly spaced; null for all.
+        validation_rows: Held-out prompts answered at each validation, evenly spaced; null for all.
         workers: Processes that read rows ahead of training, per rank; prompts are in memory, so 0 is as fast.
         recorded: The template that the model's run recorded, if any.
     """
@@ -104,7 +104,7 @@ class PromptData(TrainingData):
         max_examples: Count | dict[str, Count] | None = None,
         max_epochs: Positive | dict[str, Positive] | None = None,
         excess: Literal["refuse", "redistribute"] = "refuse",
-        validation_prompts: Count | None = 64,
+        validation_rows: Count | None = 64,
         workers: Natural = 0,
         recorded: RecordedTemplate | None = None,
     ):
@@ -119,7 +119,7 @@ class PromptData(TrainingData):
         self.untuned = recorded.file.parent if untuned else None
         self.split, self.room, self.too_long, self.invalid = split, room, too_long, invalid
         self.mixing = Mixing(mixture, max_epochs, excess)
-        self.max_examples, self.validation_prompts = max_examples, validation_prompts
+        self.max_examples, self.validation_rows = max_examples, validation_rows
 
     def fingerprint(self) -> str:
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
@@ -186,7 +186,7 @@ class PromptData(TrainingData):
         return Rows(
             sources=sources,
             tokenizer=tokenizer,
-            validation=evenly_spaced(rows, self.validation_prompts) if held_out else None,
+            validation=evenly_spaced(rows, self.validation_rows) if held_out else None,
             kinds=sorted({prompt.task for prompt in held_out}),
             template=self.template,
             mixing=self.mixing,

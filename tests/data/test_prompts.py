@@ -83,7 +83,7 @@ def test_prompts_need_no_answer(tokenizer, tmp_path):
 def test_held_out_prompts_are_numbered_after_those_of_training_and_are_those_of_tuning(tokenizer):
     given = [talk(f"{n}?", f"{n}") for n in range(60)]
     split = Split(0.3)
-    rows = opened(tokenizer, {"a": Given(given[:30]), "b": Given(given[30:])}, share=0.3, validation_prompts=None)
+    rows = opened(tokenizer, {"a": Given(given[:30]), "b": Given(given[30:])}, share=0.3, validation_rows=None)
     held_out = [each.messages[0].content for each in given if split.held_out(each)]
     validation = [rows.asked[rows.validation.row(n).prompt] for n in range(len(rows.validation))]
     assert sorted(prompt.messages[0].content for prompt in validation) == sorted(held_out)
@@ -94,7 +94,7 @@ def test_held_out_prompts_are_numbered_after_those_of_training_and_are_those_of_
 
 
 def test_a_rank_that_runs_out_of_held_out_prompts_marks_the_repeated_one(tokenizer):
-    rows = opened(tokenizer, Given([talk(f"{n}?", f"{n}") for n in range(40)]), share=0.5, validation_prompts=3)
+    rows = opened(tokenizer, Given([talk(f"{n}?", f"{n}") for n in range(40)]), share=0.5, validation_rows=3)
     batches = [ValidationBatches(rows.validation, rows=2, rank=rank, ranks=2)[0] for rank in range(2)]
     batches += [ValidationBatches(rows.validation, rows=1, rank=1, ranks=2)[1]]
     assert all(isinstance(batch, PromptBatch) for batch in batches)
