@@ -182,8 +182,8 @@ def _follows(fault: Fault, faults: Sequence[Fault]) -> bool:
 def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
     """The fault with what to type instead of a key that is unknown, or that is a part and no value."""
     unknown = fault.message.startswith("unknown key of ")
-    told = re.search(r"did you mean \w+\?$", fault.message)
-    inside = [each for each in given if unknown and not told and each.startswith(f"{fault.key}.")]
+    hinted = re.search(r"did you mean \w+\?$", fault.message)
+    inside = [each for each in given if unknown and not hinted and each.startswith(f"{fault.key}.")]
     key = fault.key if fault.key in given or not inside else inside[0]
     value = given.get(key)
     if fault.message.startswith("missing: set ") and key.endswith("model.path"):

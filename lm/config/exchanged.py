@@ -1,6 +1,6 @@
 """Faults of a part whose class a command exchanges by `_target_`, while its other keys are those of an option.
 
-The keys of the option that the new class does not take are one fault, told with the words that remove them.
+The keys of the option that the new class does not take are one fault, reported with the overrides that remove them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def explain_exchanged(
     choices: Mapping[str, Sequence[str]],
     find: Finder,
 ) -> list[Fault]:
-    """Return the faults, with those that follow from an exchanged class told once.
+    """Return the faults, with those that follow from an exchanged class reported once.
 
     Args:
         faults: Faults of the config.
@@ -41,13 +41,13 @@ def explain_exchanged(
         below = [each for each in faults if each.key.startswith(f"{part}.")]
         if wrong := next((each for each in faults if each.key == part and WRONG_KIND in each.message), None):
             advice = f"; choose {' or '.join(choices[part])}" if part in choices else ""
-            told = replace(wrong, message=f"{wrong.message}{advice}")
-            faults = [told if each is wrong else each for each in faults if each not in below]
+            merged = replace(wrong, message=f"{wrong.message}{advice}")
+            faults = [merged if each is wrong else each for each in faults if each not in below]
             continue
         left = [each for each in below if each.message.startswith("unknown key of ") and each.key not in given]
         if left:
-            told = Fault(f"{key}={target}", _remedy([each.key for each in left], part, target, config, choices, find))
-            faults = [each for each in faults if each not in left] + [told]
+            merged = Fault(f"{key}={target}", _remedy([each.key for each in left], part, target, config, choices, find))
+            faults = [each for each in faults if each not in left] + [merged]
     return [*faults]
 
 

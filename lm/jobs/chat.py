@@ -22,7 +22,7 @@ class Chat:
         template: How turns are written as tokens.
         sampling: How tokens are chosen.
         system: System text before the first turn; None for no system turn.
-        max_tokens: Maximum number of tokens of a reply; after the result of a tool it begins anew.
+        max_tokens: Maximum number of tokens of a reply; after the result of a tool the count starts again.
         seed: Seed of the random draws of the first reply; each reply has its own.
         toolbox: Tools that the model may call; None for none.
 
@@ -68,7 +68,7 @@ class Chat:
     def reply(self, content: str) -> Iterator[str]:
         """Yield the model's answer in pieces. If the caller stops early, what came so far is kept as the turn.
 
-        An answer that calls tools goes on after their results, which are shown in lines of their own.
+        An answer that calls tools continues after their results, which are shown in lines of their own.
         """
         self.turns.append(Message("user", content))
         called = 0
@@ -124,7 +124,7 @@ class Chat:
     def _prompt(self, turns: Sequence[Message]) -> list[int]:
         messages, tools = [*self.opening, *turns], ()
         if self.toolbox is not None:
-            messages, tools = self.toolbox.told(messages, self.template)
+            messages, tools = self.toolbox.shown(messages, self.template)
         return self.template.prompt(messages, self.generator.tokenizer, tools=tools)
 
 

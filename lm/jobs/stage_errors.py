@@ -1,4 +1,4 @@
-"""Mistakes that a stage of a pipeline finds, told by the keys of the pipeline."""
+"""Mistakes that a stage of a pipeline finds, reported by the keys of the pipeline."""
 
 import re
 from collections.abc import Callable

@@ -80,7 +80,7 @@ class Objective(LightningModule, ABC):
         """Return the loss summed over everything that `batch.denominator` counts; a scalar, 0 for an empty batch."""
 
     def begin(self, rows: Any, *, seed: int) -> None:
-        """Take from the opened rows what batches do not carry, before the first step; called once by whoever trains.
+        """Take from the opened rows what batches do not carry, before the first step; called once per run by `train`.
 
         Args:
             rows: `lm.data.Rows`.

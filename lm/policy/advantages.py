@@ -72,7 +72,7 @@ def generalized_advantages(
         error_t = reward_t + discount × value_{t+1} − value_t
         advantage_t = error_t + discount × trace × advantage_{t+1}
 
-    After the end token nothing follows, so the value there is 0. A truncated completion would have gone on: the value
+    After the end token nothing follows, so the value there is 0. A truncated completion would have continued: the value
     of its last token stands for what follows.
 
     Args:

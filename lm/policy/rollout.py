@@ -154,14 +154,14 @@ def with_tools(
         ValueError: The template has no turn for the result of a tool, or a prompt leaves no room for an answer.
     """
     toolbox.check(template, tokenizer)
-    told = []
+    shown = []
     for prompt in asked:
-        messages, tools = toolbox.told(prompt.messages, template)
+        messages, tools = toolbox.shown(prompt.messages, template)
         tokens = template.prompt(messages, tokenizer, tools=tools)
         if len(tokens) > context:
             raise ValueError(
                 f"objective.tools: {prompt.place} has {len(tokens)} tokens with the tools in its system turn, more "
                 f"than the context of {context}: leave out tools, or raise model.context"
             )
-        told.append(replace(prompt, tokens=tuple(tokens)))
-    return told
+        shown.append(replace(prompt, tokens=tuple(tokens)))
+    return shown

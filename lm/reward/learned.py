@@ -16,8 +16,8 @@ class LearnedReward(Reward):
     """The score that a reward model gives an answer at its end of turn.
 
     Scores have no unit: only their differences mean something. A policy finds what the model misjudges, the sooner the
-    longer it trains (over-optimization: Gao et al. 2022, arXiv:2210.10760), so keep it near the model that it began as
-    (KL) and choose the checkpoint by held-out answers. An answer without turns before it, one that the template cannot
+    longer it trains (over-optimization: Gao et al. 2022, arXiv:2210.10760), so keep it near its starting model (KL) and
+    choose the checkpoint by held-out answers. An answer without turns before it, one that the template cannot
     express, and one that does not fit into the reward model's context are not scorable.
 
     Args:

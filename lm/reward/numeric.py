@@ -10,7 +10,7 @@ class NumericAnswer(AnswerReward):
 
     The number is the last one of the text, or the first after the last `marker`. The reference is read the same way,
     without its marker where it has none; a reference without a number is not scorable. How numbers may be written is
-    told by `lm.reward.numbers_in_text.numbers_in`.
+    documented by `lm.reward.numbers_in_text.numbers_in`.
 
     Args:
         marker: Text that the number follows, such as `####` or `The answer is`; null takes the last number of all.

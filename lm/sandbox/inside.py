@@ -49,11 +49,11 @@ def _run_program(code: str, module: types.ModuleType) -> None:
     try:
         exec(compile(code, "answer.py", "exec"), vars(module))
     except Exception as error:
-        told = traceback.TracebackException.from_exception(error)
-        told.stack = traceback.StackSummary.from_list(
-            [each for each in told.stack if os.path.dirname(each.filename) != OURS]
+        trace = traceback.TracebackException.from_exception(error)
+        trace.stack = traceback.StackSummary.from_list(
+            [each for each in trace.stack if os.path.dirname(each.filename) != OURS]
         )
-        sys.stderr.write("".join(told.format()).replace(os.path.dirname(os.__file__), "python"))
+        sys.stderr.write("".join(trace.format()).replace(os.path.dirname(os.__file__), "python"))
         sys.exit(1)
 
 

@@ -31,7 +31,7 @@ def own_text(
 ) -> TextSource:
     """Read text files and folders, cut into parts small enough that even one short file has a held-out part.
 
-    `TextSource` keeps each file whole unless it is told otherwise, which suits a corpus of many files.
+    `TextSource` keeps each file whole by default, which suits a corpus of many files.
 
     Args:
         path: A file, folder or glob pattern, or a list of them. Of a folder all files are read, those of folders in it

@@ -67,9 +67,9 @@ def generate_with_tools(
         ValueError: The template has no tool turn, or writes earlier turns otherwise once others follow.
     """
     toolbox.check(template, generator.tokenizer)
-    told = [toolbox.told(messages, template) for messages in conversations]
+    shown = [toolbox.shown(messages, template) for messages in conversations]
     stop = template.stop_tokens(generator.tokenizer)
-    episodes = [Episode(template.prompt(turns, generator.tokenizer, tools=tools)) for turns, tools in told]
+    episodes = [Episode(template.prompt(turns, generator.tokenizer, tools=tools)) for turns, tools in shown]
     limits = [max_tokens] * len(episodes) if isinstance(max_tokens, int) else [*max_tokens]
     generators = generators or [random_generator(seed, row) for row in range(len(episodes))]
     while open_ := [number for number, each in enumerate(episodes) if not each.reason]:
@@ -93,7 +93,7 @@ def generate_with_tools(
                 episode.reason = "calls" if results else completion.reason
                 continue
             episode.calls += len(results)
-            turns, tools = told[number]
+            turns, tools = shown[number]
             added = inserted_tokens(
                 [*turns, *episode.messages], results, template=template, generator=generator, tools=tools
             )

@@ -1,4 +1,4 @@
-"""The tools of a conversation: how they are told to the model, and what its calls return."""
+"""The tools of a conversation: how they are described to the model, and what its calls return."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,11 +46,11 @@ class Toolbox:
                 "that can, as conversation@data.template=chatml, in chat conversation@template=chatml"
             ) from None
 
-    def told(self, messages: Sequence[Message], template: Template) -> tuple[tuple[Message, ...], tuple[dict, ...]]:
+    def shown(self, messages: Sequence[Message], template: Template) -> tuple[tuple[Message, ...], tuple[dict, ...]]:
         """Return turns and tools to prompt with: tools stand in the system turn unless the template writes them."""
         schemas = tuple(tool.schema for tool in self.tools.values())
-        told = with_tools_as_text(Conversation(tuple(messages), tools=schemas), template)
-        return told.messages, told.tools
+        shown = with_tools_as_text(Conversation(tuple(messages), tools=schemas), template)
+        return shown.messages, shown.tools
 
     def results(self, text: str, *, called: int = 0) -> list[Message]:
         """Run the calls with which an answer ends.

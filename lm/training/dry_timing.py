@@ -12,7 +12,7 @@ from lm.training.memory_check import free_memory
 from lm.training.pace import SHARE, Pace, measure_pace, prepare_timing
 from lm.training.setup import Setup
 
-TIMED = 2.5  # seconds of steps; their median settles within a few
+TIMED = 2.5  # seconds of steps; their median is stable within a few
 LONGEST = 3.0  # seconds of a micro-batch that is still timed
 FREE = 0.8  # share of the free memory that the timed step may take
 

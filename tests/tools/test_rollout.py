@@ -59,7 +59,7 @@ def test_a_call_is_followed_by_its_result_and_the_answer():
 
 def test_the_tokens_are_those_of_the_conversation_and_only_the_models_are_not_inserted():
     (episode,), generator = episodes([CALL, "It is 42."])
-    turns, _ = Toolbox([Calculator()]).told(ASKED, CHATML)
+    turns, _ = Toolbox([Calculator()]).shown(ASKED, CHATML)
     encoded = CHATML.encode(Conversation((*turns, *episode.messages)), TOKENIZER)
     start, end = len(episode.prompt), len(episode.prompt) + len(episode.tokens)
     assert [*episode.prompt, *episode.tokens] == encoded.tokens[:end]

@@ -89,7 +89,7 @@ def test_python_prints_fails_and_is_ended():
 
 
 def test_tools_are_told_in_the_system_turn():
-    turns, tools = Toolbox([Calculator()]).told([Message("user", "6 * 7?")], template_of("chatml"))
+    turns, tools = Toolbox([Calculator()]).shown([Message("user", "6 * 7?")], template_of("chatml"))
     assert (turns[0].role, turns[1:], tools) == ("system", (Message("user", "6 * 7?"),), ())
     assert json.loads(turns[0].content.splitlines()[-1])["name"] == "calculator"
     schema = Calculator().schema

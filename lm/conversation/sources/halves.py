@@ -66,7 +66,7 @@ class OtherHalf(Half):
 class Halves(Records):
     """Each answer of the records of `records` as a record of its own.
 
-    `judgements` holds what belongs to the records that were read; whoever reads the conversations takes it from there.
+    `judgements` holds what belongs to the records that were read; the reader of the conversations takes it from there.
 
     Args:
         records: Records that compare answers.
