@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from lm.bounds import Positive
+from lm.jobs.shares import Shares
 from lm.jobs.stage_errors import in_keys_of_pipeline
 from lm.progress import Console
 
-PRETRAINING, TUNING = 0.62, 0.28  # shares of the minutes that are left after tokenizer and corpus
+SHARES = {"pretrain": 0.62, "instruct": 0.28}  # of the minutes that tokenizer and corpus leave
 
 
 def pipeline(
@@ -55,12 +55,13 @@ def pipeline(
         restart: Whether every stage empties its run first and starts again.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
             that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining,
-            28 % for tuning, and 10 % for the stages after them, which take the time they need. Where tuning is left
-            out its share is not used, so that conversations can be added later.
+            28 % for tuning, and 10 % for the stages after them, which take the time they need. Pretraining that takes
+            longer than it was timed, as beside other work, takes nothing from tuning: the whole ends later. Where
+            tuning is left out its share is not used, so that conversations can be added later.
         debug: An option of the group debug/stages: fast for two steps of everything, overfit for a few rows that must
             be learned by heart. null for none.
     """
-    started_at = perf_counter()
+    shares = Shares(minutes, SHARES)
     console = Console("pipeline")
     run = partial(in_keys_of_pipeline, text=text, conversations=conversations)
     own = conversations is not None
@@ -70,12 +71,8 @@ def pipeline(
     tuned = own or fits()
     if not tuned:
         console.line(_left_out(text))
-    later = 1.0
-    for stage, train, share in (("pretrain", pretrain, PRETRAINING), ("instruct", instruct, TUNING)):
-        left = max(0.0, minutes - (perf_counter() - started_at) / 60)
-        if stage == "pretrain" or tuned:  # no other budget than one of minutes reads what remains
-            run(stage, partial(train, {"budget.remaining": left * share / later}))
-        later -= share
+    for stage, train in {"pretrain": pretrain, **({"instruct": instruct} if tuned else {})}.items():
+        run(stage, partial(train, {"budget.remaining": shares.minutes(stage)}))  # read by budgets of minutes only
     run("evaluate", evaluate)
     if tuned:
         run("evaluate_answers", evaluate_answers)
@@ -84,7 +81,7 @@ def pipeline(
     if tuned:
         console.block("── what the tuned model answers ".ljust(80, "─"))
         run("chat", chat)
-    _print_results(console, root, name, seconds=round(perf_counter() - started_at), tuned=tuned)
+    _print_results(console, root, name, took=shares.describe(), tuned=tuned)
 
 
 def _left_out(text: str | list[str] | None) -> str:
@@ -97,10 +94,9 @@ def _left_out(text: str | list[str] | None) -> str:
     )
 
 
-def _print_results(console: Console, root: str, name: str, *, seconds: int, tuned: bool) -> None:
+def _print_results(console: Console, root: str, name: str, *, took: str, tuned: bool) -> None:
     """Print where the results lie, and the commands that use the models."""
-    whole, seconds = divmod(seconds, 60)
-    console.line(f"complete in {whole} min {seconds:02d} s; the results:", before="\n")
+    console.line(f"complete in {took}; the results:", before="\n")
     places = {
         f"{root}/tokenizer/{name}": "tokenizer.json",
         f"{root}/corpus/{name}": "token shards, training and held out",

@@ -55,10 +55,16 @@ def fix_length(run: Run, budget: Budget, setup: Setup, rows: Rows, *, row_tokens
         validations: Validations of the run; 0 for none.
 
     Raises:
-        ValueError: The devices share weights, so that one alone cannot be timed.
+        ValueError: The devices share weights, so that one alone cannot be timed, or the stages before this one have
+            left no time.
     """
     if budget.seconds is None:
         return budget
+    if not budget.seconds:
+        raise ValueError(
+            f"minutes={budget.amount:g}: the stages before took all of them: repeat the command, which skips what is "
+            "complete, or set minutes to more"
+        )
     devices, started = setup.devices, run.seconds
     check_timeable(budget, devices)
     with isolate_rng():

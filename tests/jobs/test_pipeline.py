@@ -8,6 +8,7 @@ from lm.config.build import build
 from lm.config.target import is_job
 from lm.jobs import pipeline as job
 from lm.jobs.closing_message import closing_messages
+from lm.jobs.shares import Shares
 from support.training_runs import composed
 
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate", "evaluate_answers", "generate", "chat")
@@ -23,18 +24,32 @@ def run(monkeypatch, seconds: dict[str, float], *, tuned=True, fits=True, **sett
         calls[name] = changes
         now[0] += seconds.get(name, 0.0)
 
-    monkeypatch.setattr(job, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(job, "Shares", partial(Shares, clock=lambda: now[0]))
     job.pipeline(**{name: partial(stage, name) for name in STAGES}, fitting=lambda: lambda: fits, **settings)
     assert [*calls] == [*(STAGES if tuned else CONTINUING)]
     return calls
 
 
 def test_minutes_are_divided_by_what_the_stages_before_have_left(monkeypatch):
-    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 6 * 60})
+    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 5 * 60})
     (pretrain,), (instruct,) = calls["pretrain"], calls["instruct"]
     assert pretrain == {"budget.remaining": pytest.approx(0.62 * 9)}
-    assert instruct == {"budget.remaining": pytest.approx(0.28 / 0.38 * 3)}
+    assert instruct == {"budget.remaining": pytest.approx(0.28 / 0.38 * 4)}
     assert calls["evaluate"] == calls["chat"] == ()
+
+
+@pytest.mark.parametrize("overrun", [0.7, 2.0, 30.0])
+def test_a_pretraining_that_overruns_leaves_tuning_its_share(monkeypatch, capsys, overrun):
+    calls = run(monkeypatch, {"corpus": 60, "pretrain": 60 * (0.62 * 9 + overrun), "instruct": 60 * 0.28 * 9})
+    assert calls["instruct"] == ({"budget.remaining": pytest.approx(0.28 * 9)},)
+    said = capsys.readouterr().out
+    assert ("more than minutes=10; the results" in said) == (overrun > 1)
+    assert overrun != 2.0 or "complete in 11 min 06 s, 1 min 06 s more than minutes=10; the results:" in said
+
+
+def test_a_stage_that_is_complete_leaves_its_minutes_to_tuning(monkeypatch):
+    (instruct,) = run(monkeypatch, {"corpus": 60})["instruct"]
+    assert instruct == {"budget.remaining": pytest.approx(0.28 / 0.38 * 9)}
 
 
 def test_the_time_of_a_run_follows_from_the_minutes_of_all_stages():

@@ -109,10 +109,18 @@ def test_other_minutes_are_another_run(corpus, tmp_path, timed):
 
 
 def test_the_time_left_of_a_pipeline_decides_and_is_no_other_config(corpus, tmp_path, timed):
-    call_job(config(corpus, tmp_path, "run", *MINUTES), {"budget.remaining": 0.0})
+    call_job(config(corpus, tmp_path, "run", *MINUTES), {"budget.remaining": 0.001})
     assert tokens(tmp_path / "pretrain" / "run") == 256
     call_job(config(corpus, tmp_path, "run", *MINUTES), {"budget.remaining": 1.0})
     assert len(timed.calls) == 1
+
+
+def test_a_stage_without_any_time_left_is_refused_and_repeats_where_it_was_fixed(corpus, tmp_path, timed):
+    with pytest.raises(ValueError, match=r"^minutes=1: the stages before took all of them: repeat the command"):
+        call_job(config(corpus, tmp_path, "run", *MINUTES), {"budget.remaining": 0.0})
+    assert not (tmp_path / "pretrain" / "run").exists()
+    call_job(config(corpus, tmp_path, "run", *MINUTES), {"budget.remaining": 1.0})
+    call_job(config(corpus, tmp_path, "run", *MINUTES), {"budget.remaining": 0.0})  # complete: nothing to do
 
 
 def test_a_dry_run_counts_the_tokens_by_the_speed_it_times(corpus, tmp_path, timed, capsys):
