@@ -61,10 +61,10 @@ def run_sweep_job(job: Job) -> Outcome:
     CONSOLE.line(job.name)
     outcome = Outcome(job.name, job.overrides, job.directory)
     try:
-        return replace(outcome, value=call_job(job.node))
+        return outcome.returning(call_job(job.node))
     except Pruned as pruned:
         CONSOLE.line(f"{job.name} is {pruned.message}, at {pruned.value:.6g}")
-        return replace(outcome, value=pruned.value, pruned_at=pruned.step)
+        return replace(outcome.returning(pruned.value), pruned_at=pruned.step)
     except Exception as error:
         if interruption := interruption_behind(error):
             raise interruption from None

@@ -34,7 +34,7 @@ from lm.process.signals import (
     print_last_words,
     unwinding,
 )
-from lm.sweep import Outcome, summary_table, write_summary
+from lm.sweep import Outcome, ranking, summary_table, write_summary
 from lm.sweep.job import CONSOLE, run_job_file
 
 if TYPE_CHECKING:
@@ -187,10 +187,11 @@ def _summary(composition: "Composition", overrides: list[str], outcomes: list[Ou
     """Print the table of a sweep; return the exit code, that of the first job that failed."""
     failed = [each.code for each in outcomes if each.code]
     if outcomes and is_first_process():
-        directory, largest = composition.sweep(overrides)
-        write_summary(directory, outcomes, largest=largest)
-        CONSOLE.block(summary_table(outcomes, largest=largest))
-        CONSOLE.line(f"{len(outcomes)} jobs → {directory}/summary.csv", before="\n")
+        directory, direction = composition.sweep(overrides)
+        write_summary(directory, outcomes, direction=direction)
+        CONSOLE.block(summary_table(outcomes, direction=direction))
+        ranked = ranking(outcomes, direction=direction)
+        CONSOLE.line(f"{len(outcomes)} jobs{ranked} → {directory}/summary.csv", before="\n")
     if failed:
         print(f"error: {len(failed)} of {len(outcomes)} jobs of the sweep failed, see above", file=sys.stderr)
     return failed[0] if failed else 0

@@ -265,10 +265,10 @@ class Composition:
         batches = done if multirun and isinstance(done, list) else []  # other sweepers may return anything
         return [job.return_value for batch in batches for job in batch]
 
-    def sweep(self, overrides: Sequence[str]) -> tuple[Path, bool]:
-        """The directory of a sweep, and whether larger values are better."""
+    def sweep(self, overrides: Sequence[str]) -> tuple[Path, str | None]:
+        """The directory of a sweep, and the direction that its sweeper was given: minimize, maximize or None."""
         config = self.compose([each.input_line for each in self.parse(list(overrides)) if not each.is_sweep_override()])
-        return Path(config.hydra.sweep.dir), config.hydra.sweeper.get("direction") == "maximize"
+        return Path(config.hydra.sweep.dir), config.hydra.sweeper.get("direction")
 
     def show(self, overrides: Sequence[str], kind: str, *, package: str | None, resolve: bool) -> None:
         """Print the composed config: of the job, of Hydra, or all."""

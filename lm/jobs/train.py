@@ -30,13 +30,14 @@ from lm.objective import Objective
 from lm.optimizer import Budget
 from lm.process.launcher import wait_for_first
 from lm.run import Run
+from lm.sweep import Metric
 from lm.tokenizer import Tokenizer
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
 from lm.training.fitting import check_data
 from lm.training.memory_check import check_fits
 from lm.training.minutes import fix_length, known_length, length_input
-from lm.training.outputs import describe_run, record_result, resumable_checkpoint
+from lm.training.outputs import describe_run, record_result, resumable_checkpoint, returned
 from lm.training.setup import resolve_setup
 from lm.training.summary import describe_start
 from lm.training.trainer import make_trainer, silence_lightning
@@ -60,7 +61,7 @@ def train(
     show: Natural = 0,
     dry_run: bool = False,
     prices: dict[str, Positive] | None = None,
-) -> float | None:
+) -> Metric | None:
     """Train `model` towards `objective` on `data`, and resume the run of this name where it stopped.
 
     Lightning runs this loop:
@@ -94,8 +95,8 @@ def train(
         prices: Price of a device hour for `dry_run`, by datasheet (A100, H100, H200) or `here` for this machine.
 
     Returns:
-        The objective's `metric` of the last validation, as bits per byte, which sweeps minimise; None where nothing
-        was validated.
+        The objective's `metric` of the last validation with its mode, by which sweeps rank runs and searches choose:
+        the lowest bits per byte, the highest accuracy or reward. None where nothing was validated.
     """
     silence_lightning()
     callbacks, logger = callbacks or {}, logger or {}
@@ -134,7 +135,7 @@ def train(
     extension = extend(data_plan, parameters=cost.parameters)
     if run.finished(inputs, parent=setup.source.parent(), extension=extension):
         run.console.line(f"nothing to do: {run.directory} is complete")
-        return run.result.get(module.metric)
+        return returned(module, run.result)
 
     outputs = describe_run(run, setup.source, tokenizer, rows.template)
     interruption = Interruption()
@@ -163,4 +164,4 @@ def train(
         skipped, seconds = steps_without_effect(callbacks.values()), perf_counter() - started_at
         record_result(run, module, data_plan, cost, skipped=skipped, outputs=outputs, seconds=seconds)
         interruption.raise_if_received(f"{run.directory} is complete")  # nothing is to follow this run
-    return module.validation.get(module.metric)
+    return returned(module, module.validation)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm.files import report_damage, write_atomically
+from lm.sweep.metric import DIRECTIONS, Direction, Mode
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -70,13 +71,13 @@ def check_reports(config: Mapping[str, Any], swept: Collection[str]) -> None:
         )
 
 
-def write_trials(study: "Study", file: Path) -> None:
-    """Write all trials of the study, in order."""
+def write_trials(study: "Study", file: Path, *, direction: Direction | None = None) -> None:
+    """Write all trials of the study, in order; without `direction` jobs compare by that of their own metric."""
     trials = [
         {"state": each.state.name, "value": each.value, "values": each.intermediate_values}
         for each in study.get_trials(deepcopy=False)
     ]
-    write_atomically(file, json.dumps({"direction": study.direction.name.lower(), "trials": trials}))
+    write_atomically(file, json.dumps({"direction": direction, "trials": trials}))
 
 
 class Comparison:
@@ -93,15 +94,15 @@ class Comparison:
         self._decisions: dict[int, bool] = {}  # validation → whether the pruner prunes there
         self._trial: Trial | None = None
 
-    def unpromising(self, values: Mapping[int, float]) -> bool:
-        """Whether to prune the trial after `values`, by validation."""
-        trial = self._trial = self._trial or self._replay()
+    def unpromising(self, values: Mapping[int, float], *, mode: Mode = "min") -> bool:
+        """Whether to prune the trial after `values`, by validation; a direction that the search sets counts."""
+        trial = self._trial = self._trial or self._replay(mode)
         for validation, value in values.items():
             if validation not in self._decisions:
                 self._decisions[validation] = _should_prune(trial, validation, value)
         return self._decisions[max(values)]
 
-    def _replay(self) -> "Trial":
+    def _replay(self, mode: Mode) -> "Trial":
         """The trial in a study in memory that repeats all earlier trials.
 
         Some pruners record with each trial how far it came, which the trials' values do not contain.
@@ -113,7 +114,7 @@ class Comparison:
         earlier = json.loads(self.trials.read_bytes())
         study = optuna.create_study(
             study_name="sweep",  # Hyperband assigns groups by this name and the number of a trial
-            direction=earlier["direction"],
+            direction=earlier["direction"] or DIRECTIONS[mode],
             sampler=optuna.samplers.RandomSampler(),
             pruner=self.pruner(),
         )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from lm.files import write_atomically
 from lm.process.ranks import is_first_process
 from lm.progress import Console
 from lm.run import Interrupted
+from lm.sweep.metric import Metric, Mode
 
 CONSOLE = Console("sweep")
 
@@ -33,6 +34,8 @@ class Outcome:
     overrides: list[str]
     directory: str
     value: Any = None
+    metric: str = ""  # what the value measures, if the job says so
+    mode: Mode = "min"  # whether the lowest or the highest value is the best
     code: int = 0
     error: str = ""
     pruned_at: int | None = None  # step; `value` is that of the validation there
@@ -42,11 +45,17 @@ class Outcome:
         """The value that sweeps compare; None if the job returned anything but one number."""
         return float(self.value) if isinstance(self.value, int | float) and not isinstance(self.value, bool) else None
 
+    def returning(self, value: Any) -> "Outcome":
+        """The same job with what it returned; a `Metric` gives its name and mode too."""
+        if isinstance(value, Metric):
+            return replace(self, value=float(value), metric=value.name, mode=value.mode)
+        return replace(self, value=value)
+
 
 class Pruned(Interrupted):
     """A job of a search saved and ended early because other trials are better. Its ranks exit as after a signal."""
 
-    def __init__(self, value: float, *, step: int, steps: int):
+    def __init__(self, value: Metric, *, step: int, steps: int):
         super().__init__(0, f"pruned at step {step} of {steps}")
         self.value, self.step = value, step
 

@@ -9,8 +9,7 @@ from lm.bounds import Natural
 from lm.checkpoint.files import save
 from lm.sweep.comparison import Comparison, Report, read_reports, write_reports
 from lm.sweep.job import Pruned
-
-METRIC = "validation/bits_per_byte"  # what training returns
+from lm.sweep.metric import Metric
 
 
 class Pruning(Callback):
@@ -42,11 +41,12 @@ class Pruning(Callback):
         self._reports = [each for each in reports if each.step <= trainer.global_step]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if METRIC not in pl_module.validation:
+        metric = pl_module.metric  # what training returns
+        if metric not in pl_module.validation:
             measured = ", ".join(pl_module.validation)
-            raise ValueError(f"hydra/sweeper/pruner: {METRIC}, which a search compares, is not among {measured}")
+            raise ValueError(f"hydra/sweeper/pruner: {metric}, which a search compares, is not among {measured}")
         step = trainer.global_step
-        self._reports.append(Report(-(-step // _interval(trainer)), step, pl_module.validation[METRIC]))
+        self._reports.append(Report(-(-step // _interval(trainer)), step, pl_module.validation[metric]))
         if trainer.is_global_zero:
             write_reports(trainer.default_root_dir, self._reports)
 
@@ -55,9 +55,11 @@ class Pruning(Callback):
         if not validated or batch_idx % trainer.accumulate_grad_batches:
             return
         values = {each.validation: each.value for each in self._reports}
-        if trainer.strategy.broadcast(trainer.is_global_zero and self.comparison.unpromising(values)):
+        mode = pl_module.mode
+        if trainer.strategy.broadcast(trainer.is_global_zero and self.comparison.unpromising(values, mode=mode)):
             save(trainer, "last")  # if no other callback has
-            raise Pruned(self._reports[-1].value, step=trainer.global_step, steps=trainer.max_steps)
+            value = Metric(self._reports[-1].value, name=pl_module.metric, mode=mode)
+            raise Pruned(value, step=trainer.global_step, steps=trainer.max_steps)
 
 
 def _interval(trainer: Trainer) -> int:

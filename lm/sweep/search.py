@@ -12,6 +12,7 @@ from lm.files import hash_json
 from lm.run.manifest import check_same_config
 from lm.sweep.comparison import read_reports
 from lm.sweep.job import Outcome
+from lm.sweep.metric import Direction, one_direction
 from lm.sweep.space import size
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Search:
         trials: Complete or pruned trials to reach, earlier ones included.
         at_once: Jobs of a batch.
         seed: Seed of the search.
-        direction: minimize or maximize.
+        direction: minimize or maximize; None takes that of the metric that the jobs return.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Search:
         trials: int,
         at_once: int,
         seed: int,
-        direction: str,
+        direction: Direction | None,
     ):
         if not space:
             raise ValueError(
@@ -70,12 +71,36 @@ class Search:
             first = {hash_json(each.params): each for each in reversed(batch)}  # a point suggested twice runs once
             points = {each.number: each.params for each in batch if first[hash_json(each.params)] is each}
             outcomes = dict(zip(map(hash_json, points.values()), launch(points), strict=True))
+            if self._turned(study, [*earlier, *found.values(), *outcomes.values()]):
+                batch = [study.get_trials(deepcopy=False)[each.number] for each in batch]
             for trial in batch:
                 outcome = outcomes[hash_json(trial.params)]
                 found[outcome.name] = outcome
                 _record(study, trial, outcome)
             left -= len(batch)
         return list(found.values())
+
+    def _turned(self, study: "Study", outcomes: Sequence[Outcome]) -> bool:
+        """Give the study the direction of the metric that the jobs return, in place; return whether it had another.
+
+        No job says its metric before it has ended, and Optuna sets a direction when it makes a study. So the study
+        is made anew with the same trials. Killed in between, a search asks for the same points again.
+        """
+        metrics = [(each.metric, each.mode) for each in outcomes if each.metric and each.number is not None]
+        measured = one_direction(metrics)
+        direction = self.direction or measured or _direction_of(study)
+        if direction == _direction_of(study):
+            return False
+        from optuna.study import StudyDirection
+
+        trials, attributes, storage = study.get_trials(), study.user_attrs, study._storage
+        storage.delete_study(study._study_id)
+        storage.create_new_study([StudyDirection[direction.upper()]], study.study_name)
+        study.__init__(study.study_name, storage, study.sampler, study.pruner)
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
+        study.add_trials(trials)
+        return True
 
     def _queue_failed(self, study: "Study") -> None:
         """Queue failed points again that no later trial has completed."""
@@ -137,7 +162,8 @@ def _record(study: "Study", trial: "FrozenTrial", outcome: Outcome) -> None:
             "compare: sweep a job that returns one, as pretrain does with validations"
         )
     where = {"name": outcome.name, "overrides": outcome.overrides, "directory": outcome.directory}
-    study.set_user_attr(_attribute(trial), {**where, "pruned_at": outcome.pruned_at})
+    measured = {"metric": outcome.metric, "mode": outcome.mode, "pruned_at": outcome.pruned_at}
+    study.set_user_attr(_attribute(trial), {**where, **measured})
     for each in read_reports(outcome.directory) if outcome.directory and not outcome.code else ():
         # a trial from study.ask could report, but not for a trial that another process started
         study._storage.set_trial_intermediate_value(trial._trial_id, each.validation, each.value)
@@ -153,6 +179,10 @@ def _done() -> "tuple[TrialState, ...]":
     from optuna.trial import TrialState
 
     return TrialState.COMPLETE, TrialState.PRUNED
+
+
+def _direction_of(study: "Study") -> str:
+    return study.direction.name.lower()
 
 
 def _attribute(trial: "FrozenTrial") -> str:
@@ -182,16 +212,17 @@ def opened(
         study = optuna.create_study(
             study_name="sweep",
             storage=storage(directory),
-            direction=search.direction,
+            direction=search.direction or "minimize",
             sampler=optuna.samplers.RandomSampler(),
             load_if_exists=True,
         )
         described = {
             "config": config,
             "space": {key: str(each) for key, each in search.space.items()},
-            "search": {"direction": search.direction, "seed": search.seed},
+            "search": {"direction": search.direction or _direction_of(study), "seed": search.seed},
         }
         recorded = study.user_attrs.get("described", described)
+        recorded = {**recorded, "search": {**recorded["search"], "direction": _direction_of(study)}}
         old, new = ({**each["config"], **each, "config": None} for each in (recorded, described))
         check_same_config(old, new, subject=f"the search in {directory}")
         study.set_user_attr("described", recorded)

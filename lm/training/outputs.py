@@ -23,6 +23,7 @@ from lm.objective import Objective
 from lm.optimizer import continues
 from lm.process.ranks import is_first_process
 from lm.run import Run
+from lm.sweep import Metric
 from lm.tokenizer import Tokenizer
 from lm.training.summary import result_line
 
@@ -142,3 +143,9 @@ def record_result(
     _drop_damaged_best(run)
     run.finish(outputs=outputs, result=result)
     run.console.line(result_line(module.validation, seconds=seconds, directory=run.directory, metric=module.metric))
+
+
+def returned(module: Objective, measured: Mapping[str, Any]) -> Metric | None:
+    """What a run returns: the objective's metric among those of the last validation; None if nothing was validated."""
+    value = measured.get(module.metric)
+    return None if value is None else Metric(value, name=module.metric, mode=module.mode)

@@ -40,7 +40,7 @@ class Jobs:
         self.started: list[int] = []
 
     def __call__(self, points: dict[int, Point]) -> list[Outcome]:
-        write_trials(self.study, self.directory / "trials.json")
+        write_trials(self.study, self.directory / "trials.json", direction=self.study.direction.name.lower())
         return [self.job(trial, point) for trial, point in points.items()]
 
     def job(self, trial: int, point: Point) -> Outcome:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from lm.run import Interrupted
 from lm.run.manifest import read_manifest
 from lm.sweep import Pruned
 from lm.sweep.comparison import Report, read_reports
+from lm.sweep.optuna import median
 from lm.sweep.pruning import Pruning
 from support.ranks_here import as_ranks
 from support.training_runs import make_corpus, pretraining, run
@@ -185,7 +187,36 @@ def test_a_run_without_held_out_data_is_refused(tmp_path: Path) -> None:
 def test_another_metric_does_not_replace_that_of_the_job() -> None:
     callback = Pruning(pruner=lambda: None, trials="nowhere.json", trial=0)
     with pytest.raises(ValueError, match="validation/bits_per_byte, which a search compares, is not among"):
-        callback.on_validation_end(SimpleNamespace(global_step=1), SimpleNamespace(validation={"validation/loss": 1.0}))
+        callback.on_validation_end(SimpleNamespace(global_step=1), module({"validation/loss": 1.0}))
+
+
+def module(validation: dict[str, float], metric: str = "validation/bits_per_byte", mode: str = "min"):
+    return SimpleNamespace(validation=validation, metric=metric, mode=mode)
+
+
+@pytest.mark.parametrize("direction", [None, "minimize", "maximize"])
+@pytest.mark.parametrize(("mode", "worse", "better"), [("max", 0.2, 0.8), ("min", 0.8, 0.2)])
+def test_a_run_is_pruned_in_the_direction_of_its_own_metric_unless_the_search_sets_another(
+    mode: str, worse: float, better: float, direction: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {"state": "COMPLETE", "value": 0.5, "values": {1: 0.5, 2: 0.5}}
+    trials = {"direction": direction, "trials": [first, {"state": "RUNNING", "value": None, "values": {}}]}
+    (tmp_path / "trials.json").write_text(json.dumps(trials))
+    monkeypatch.setattr("lm.sweep.pruning.save", lambda trainer, which: None)
+    strategy = SimpleNamespace(broadcast=lambda value: value)
+    trainer = SimpleNamespace(
+        global_step=1, max_steps=2, val_check_interval=1, accumulate_grad_batches=1, default_root_dir=tmp_path
+    )
+    trainer.is_global_zero, trainer.strategy = True, strategy
+    turned = direction is not None and direction != {"min": "minimize", "max": "maximize"}[mode]
+    for value, pruned in ((worse, not turned), (better, turned)):
+        objective = module({"reward": value}, "reward", mode)
+        callback = Pruning(pruner=lambda: median(startup=1), trials=f"{tmp_path}/trials.json", trial=1)
+        callback.on_validation_end(trainer, objective)
+        with pytest.raises(Pruned) if pruned else nullcontext() as ended:
+            callback.on_train_batch_start(trainer, objective, None, 0)
+        if pruned:
+            assert (ended.value.value, ended.value.value.name, ended.value.value.mode) == (value, "reward", mode)
 
 
 def test_a_report_of_a_step_that_was_not_saved_is_not_counted_twice(corpus: Path, tmp_path: Path) -> None:

@@ -136,6 +136,47 @@ def test_the_largest_value_is_best_when_maximizing(tmp_path: Path) -> None:
     assert means[0] < 4 < 8 < means[1]  # 16 / 3 by chance
 
 
+def rewarded(points: dict[int, Point]) -> list[Outcome]:
+    return [outcome(each, metric="validation/reward/mean", mode="max") for each in points.values()]
+
+
+@pytest.mark.parametrize("storage", [sqlite, journal])
+def test_a_search_takes_the_direction_of_the_metric_that_its_jobs_return(storage, tmp_path: Path) -> None:
+    settings = {"sampler": soon, "storage": storage, "trials": 6, "at_once": 2}
+    told = search(tmp_path / "told", rewarded, direction="maximize", **settings)
+    assert search(tmp_path / "null", rewarded, direction=None, **settings) == told
+    assert search(tmp_path / "null", Jobs(dying=1), direction=None, **settings) == told  # nothing is left to do
+    with opened_study(tmp_path / "null", storage) as study:
+        assert study.best_value == max(each.number for each in told)
+        assert [each.number for each in study.get_trials()] == list(range(6))
+    against = search(tmp_path / "against", rewarded, direction="minimize", **settings)
+    assert against != told  # a direction that the user gives counts
+    plain = search(tmp_path / "plain", Jobs(), direction=None, **settings)
+    assert [each.value for each in plain] == [each.value for each in against]
+
+
+def opened_study(directory: Path, storage):
+    made = Search(NUMBERS, sampler=soon, trials=1, at_once=1, seed=0, direction=None)
+    return opened(directory, made, storage=storage, config={}, restart=False)
+
+
+def test_a_search_killed_while_its_direction_is_set_asks_for_the_same_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = search(tmp_path / "whole", rewarded, soon, direction=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "add_trials", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path / "killed", rewarded, soon, direction=None)
+    assert search(tmp_path / "killed", rewarded, soon, direction=None) == whole
+
+
+def test_jobs_of_different_metrics_do_not_compare_in_a_search(tmp_path: Path) -> None:
+    metrics = iter(["validation/bits_per_byte", "validation/reward/mean"])
+    with pytest.raises(ValueError, match=r"metrics: validation/bits_per_byte \(min\), validation/reward/mean"):
+        search(tmp_path, lambda points: [outcome(each, metric=next(metrics)) for each in points.values()])
+
+
 def test_a_job_that_failed_counts_as_a_trial_and_is_run_once_more_by_the_same_command(tmp_path: Path) -> None:
     def even(point: Point) -> bool:
         return point["n"] % 2 == 0

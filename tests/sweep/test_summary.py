@@ -1,12 +1,14 @@
 import csv
 import json
 import os
+import pickle
+from dataclasses import asdict, replace
 from math import nan
 from pathlib import Path
 
 import pytest
 
-from lm.sweep import Outcome, summary_table, write_summary
+from lm.sweep import Metric, Outcome, ranking, summary_table, write_summary
 from lm.sweep.summary import best_first
 
 OUTCOMES = [
@@ -20,12 +22,36 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("largest", "first"), [(False, ["x=4", "x=1", "x=7", "x=6"]), (True, ["x=1", "x=4", "x=6", "x=7"])]
-)
-def test_the_best_come_first_then_no_numbers_then_pruned_and_last_failed_ones(largest: bool, first: list[str]) -> None:
-    names = [each.name for each in best_first(OUTCOMES, largest=largest)]
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("direction", [None, "minimize", "maximize"])
+def test_the_best_come_first_then_no_numbers_then_pruned_and_last_failed_ones(direction: str | None, mode: str) -> None:
+    outcomes = [replace(each, metric="validation/rewards/accuracies", mode=mode) for each in OUTCOMES]
+    largest = direction == "maximize" or (direction is None and mode == "max")
+    first = ["x=1", "x=4", "x=6", "x=7"] if largest else ["x=4", "x=1", "x=7", "x=6"]
+    names = [each.name for each in best_first(outcomes, direction=direction)]
     assert names == [*first[:2], "x=3", "x=5", *first[2:], "x=2,y=b"]
+    order = "highest" if largest else "lowest"
+    assert ranking(outcomes, direction=direction) == f" by validation/rewards/accuracies, {order} first"
+
+
+def test_jobs_of_different_metrics_are_ranked_metric_by_metric() -> None:
+    bits = [Outcome(f"bits={x}", [], "", value=x, metric="bits", mode="min") for x in (2.0, 1.0)]
+    reward = [Outcome(f"reward={x}", [], "", value=x, metric="reward", mode="max") for x in (0.1, 0.9)]
+    mixed = [bits[0], reward[0], bits[1], reward[1]]
+    assert [each.name for each in best_first(mixed)] == ["bits=1.0", "bits=2.0", "reward=0.9", "reward=0.1"]
+    assert ranking(mixed) == " by bits, lowest first, then by reward, highest first; different metrics do not compare"
+
+
+def test_a_metric_is_its_number_and_an_outcome_keeps_what_it_measures() -> None:
+    metric = Metric(0.75, name="validation/reward/mean", mode="max")
+    assert metric == 0.75
+    assert (pickle.loads(pickle.dumps(metric)).mode, json.dumps([metric])) == ("max", "[0.75]")
+    outcome = OUTCOMES[0].returning(metric)
+    assert (outcome.value, type(outcome.value), outcome.metric, outcome.mode) == (0.75, float, metric.name, "max")
+    assert Outcome(**json.loads(json.dumps(asdict(outcome)))) == outcome
+    assert OUTCOMES[0].returning(2.0) == replace(OUTCOMES[0], value=2.0)
+    with pytest.raises(ValueError, match="mode='maximize' of the metric loss: must be min or max"):
+        Metric(1.0, name="loss", mode="maximize")
 
 
 def test_the_table_has_one_line_per_job_with_the_error_or_the_step_of_pruning() -> None:
@@ -58,6 +84,7 @@ def test_the_csv_has_a_column_a_swept_key_and_the_json_all(tmp_path: Path) -> No
     assert records[-1]["error"] == "x=2: must be odd\nindeed"
     assert [record["directory"] for record in records[:2]] == ["runs/x=4", "runs/x=1"]
     assert records[3]["value"] == {"bits": 1}
+    assert {(record["metric"], record["mode"]) for record in records} == {("", "min")}
     assert [record["pruned_at"] for record in records] == [None, None, None, None, 20, 40, None]
 
 

@@ -38,7 +38,8 @@ class Optuna(Sweeper):
         trials: Complete or pruned trials to reach; the same command with more of them extends the search.
         at_once: Trials suggested and run together; more than one needs a launcher that runs several.
         seed: Seed of the search; the seed of each trial follows from it.
-        direction: Whether the value that the job returns is minimized or maximized.
+        direction: Whether the value that the job returns is minimized or maximized; null takes what the job says of
+            its metric: bits per byte are minimized, accuracies and rewards are maximized.
         params: Key → values as they would be typed, such as tag(log,interval(1e-4,1e-2)).
     """
 
@@ -51,7 +52,7 @@ class Optuna(Sweeper):
         trials: Count = 20,
         at_once: Count = 1,
         seed: Natural = 0,
-        direction: Literal["minimize", "maximize"] = "minimize",
+        direction: Literal["minimize", "maximize"] | None = None,
         params: dict[str, str] | None = None,
     ):
         self.sampler, self.storage, self.pruner, self.params = sampler, storage, pruner, params or {}
@@ -88,7 +89,7 @@ class Optuna(Sweeper):
             nonlocal launched
             jobs = [[_override(each, point) for each in parsed.values()] for point in points.values()]
             if self.pruner:
-                write_trials(study, directory / TRIALS)
+                write_trials(study, directory / TRIALS, direction=self.direction)
                 jobs = [[*job, *self._pruning(trial, directory)] for trial, job in zip(points, jobs, strict=True)]
             returned = self.launcher.launch(jobs, initial_job_idx=launched)
             launched += len(jobs)
