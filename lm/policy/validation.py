@@ -7,8 +7,8 @@ from torch import Tensor
 
 from lm.conversation import Prompt
 from lm.objective.interval import wilson_interval
-from lm.policy.passes import budgets, pass_at
 from lm.policy.rollout import Rollout
+from lm.reward.passes import budgets, pass_at
 
 SHOWN = 4  # prompts whose answers are kept to be shown
 

@@ -1,4 +1,4 @@
-"""pass@k: the probability that one of k completions solves a prompt."""
+"""pass@k: the probability that one of k answers solves a prompt, for validation and evaluation."""
 
 from math import comb
 

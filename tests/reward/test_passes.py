@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from lm.policy.passes import budgets, pass_at
+from lm.reward.passes import budgets, pass_at
 
 
 def test_pass_at_k_is_the_share_of_draws_of_k_with_a_solution():
