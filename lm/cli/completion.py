@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lm.cli.explain import USUAL
 from lm.cli.help import topics
+from lm.cli.job_help import ALL, parts
 from lm.config.outline import Outline, jobs, options, outline
 
 CONFIG_DIR = ("--config-dir", "-cd")
@@ -54,6 +55,8 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
         return _explained(plain[1:], current, known, places)
     chosen = dict(word.lstrip("+").split("=", 1) for word in plain[1:] if "=" in word)
     found = outline(plain[0], places, chosen)
+    if {"--help", "-h"} & {*before}:
+        return [f"{part} " for part in [*parts(found), ALL] if part.startswith(current)]
     name, equals, _ = current.partition("=")
     choices = options(name.lstrip("+").partition("@")[0], places, job=plain[0]) if equals else {}
     if choices and (name in found.groups or name.startswith("+")):

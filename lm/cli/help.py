@@ -1,16 +1,25 @@
-"""What `lm`, `lm JOB --help` and `lm help TOPIC` print, from YAML, docstrings and README.md alone."""
+"""What `lm` and `lm help TOPIC` print, from YAML, docstrings and README.md alone."""
 
 import ast
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import wrap
 
-from lm.config.docstrings import describe
+from lm.cli.columns import columns, wrapped
+from lm.cli.job_help import describe_job
 from lm.config.faults import did_you_mean
-from lm.config.outline import config_directory, jobs, options, outline
+from lm.config.outline import config_directory, jobs
 
 PACKAGE = Path(__file__).parents[1]
 WIDTH = 100  # columns
+COMMANDS = {
+    "lm JOB --help": "the keys that people set, and the groups; lm JOB --help GROUP, or all, for more",
+    "lm explain KEY": "what a key means, its type, its value and where it is set",
+    "lm help": "pages on the parts of lm; lm help TOPIC prints one",
+    "lm JOB --cfg job": "the whole config that it would run with",
+    "lm JOB --config-dir DIR": "with YAML of your own beside ours",
+    "lm JOB -m …": "a sweep: key=a,b runs the job with each",
+    "lm --completion SHELL": 'tab completion for bash, zsh or fish: eval "$(lm --completion bash)"',
+}
 
 
 def list_jobs(places: Sequence[Path]) -> str:
@@ -20,48 +29,11 @@ def list_jobs(places: Sequence[Path]) -> str:
             "lm JOB [group=option] [key=value]",
             "",
             "jobs",
-            *_columns(jobs(places), indent=2),
+            *wrapped(jobs(places).items(), columns(), indent=2),
             "",
-            "lm JOB --help            the groups, options and keys of a job",
-            "lm explain KEY           what a key means, its type, its value and where it is set",
-            "lm help                  pages on the parts of lm; lm help TOPIC prints one",
-            "lm JOB --cfg job         the whole config that it would run with",
-            "lm JOB --config-dir DIR  with YAML of your own beside ours",
-            "lm JOB -m …              a sweep: key=a,b runs the job with each",
-            'lm --completion SHELL    tab completion for bash, zsh or fish: eval "$(lm --completion bash)"',
+            *wrapped(COMMANDS.items(), columns(), indent=0),
         ]
     )
-
-
-def describe_job(job: str, places: Sequence[Path]) -> str:
-    """A job's groups with all their options, and its own keys with their values and meaning."""
-    found = outline(job, places)
-    lines = [f"lm {job} [group=option] [key=value]", "", jobs(places)[job]]
-    if found.groups:
-        lines += ["", "groups (* the default)"]
-    shown: set[str] = set()
-    for name, option in found.groups.items():
-        group = name.partition("@")[0]
-        lines.append(f"  {name}={'null' if option is None else option}")
-        if group not in shown:
-            current = option if isinstance(option, list) else [option]
-            marks = {each: "*" if each in current else " " for each in options(group, places, job=job)}
-            rows = {f"{marks[each]} {each}": line for each, line in options(group, places, job=job).items()}
-            lines += _columns(rows, indent=4)
-        shown.add(group)
-    if found.own:
-        lines += ["", "keys (… must be given)"]
-        for key, value in found.own.items():
-            target, name = found.reader(key)
-            parameter = (definition.parameters if (definition := describe(target)) else {}).get(name)
-            lines.append(f"  {key}={_shown(value)}")
-            if parameter and parameter.text and key.endswith(name):
-                lines += wrap(parameter.text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    lines += [
-        "",
-        f"Options have keys of their own: lm {job} --cfg job prints all, lm explain {job} KEY explains one",
-    ]
-    return "\n".join(lines)
 
 
 def show_topic(words: Sequence[str], places: Sequence[Path]) -> str:
@@ -113,9 +85,3 @@ def _summary(file: Path) -> str:
 def _columns(rows: dict[str, str], *, indent: int) -> list[str]:
     width = max([len(name) for name in rows], default=0)
     return [f"{' ' * indent}{name:<{width}}  {text}".rstrip() for name, text in rows.items()]
-
-
-def _shown(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return "…" if value == "???" else str(value)

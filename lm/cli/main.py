@@ -1,6 +1,7 @@
 """The command `lm`: parsing, signals and exit codes. Hydra is imported only when a job runs."""
 
 import json
+import re
 import signal
 import sys
 import threading
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lm.cli.completion import CONFIG_DIR, SCRIPTS, candidates
 from lm.cli.explain import explain
-from lm.cli.help import describe_job, list_jobs, show_topic
+from lm.cli.help import list_jobs, show_topic
+from lm.cli.job_help import describe_job
 from lm.cli.words import Words
 from lm.config.advice import other_job
 from lm.config.faults import did_you_mean
@@ -39,6 +41,9 @@ from lm.sweep.job import CONSOLE, run_job_file
 
 if TYPE_CHECKING:
     from lm.config.composition import Composition
+
+
+HELP = re.compile(r"(--help|-h|help)(=|$)")  # of a job; what follows = is a part of it
 
 
 class _Parser(ArgumentParser):
@@ -101,7 +106,10 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
     parser, places = _parser(), _places(arguments, directory)
     known = jobs(places)
     faults: list[str] = []
-    if arguments and arguments[0] in known:
+    asks = arguments and arguments[0] in known and any(HELP.match(word) for word in arguments[1:])
+    if asks:
+        arguments = [after for word in arguments if (after := HELP.sub("", word))]
+    elif arguments and arguments[0] in known:
         words = Words(arguments[0], arguments[1:], places, flags=[*parser._option_string_actions])
         arguments, faults = [arguments[0], *words.mended], words.faults
     options = parser.parse_intermixed_args(arguments)
@@ -119,8 +127,8 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
         job, *rest = options.words
         advice = other_job(job, rest, known)
         raise ValueError(f"there is no job {job}{f'; {advice}' if advice else did_you_mean(job, known)}")
-    elif options.help:
-        print(with_local_commands(describe_job(options.words[0], places)))
+    elif asks or options.help:
+        print(with_local_commands(describe_job(options.words[0], places, options.words[1:])))
     else:
         return _run(options, directory, faults)
     return 0

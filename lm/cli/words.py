@@ -41,9 +41,9 @@ class Words:
         if word in OWN_FILES or (word == "-c" and following and following.endswith((".yaml", ".yml"))):
             self._own_file(word, following)
             return rest[following is not None :]
-        if word in ("--config-dir", "-cd", "--package", "-p", "--cfg", "-c", "--completion", "--help", "-h"):
-            self.mended += [word, *rest[:1]] if word not in ("--help", "-h") else [word]
-            return rest[1:] if word not in ("--help", "-h") else rest
+        if word in ("--config-dir", "-cd", "--package", "-p", "--cfg", "-c", "--completion"):
+            self.mended += [word, *rest[:1]]
+            return rest[1:]
         if word.startswith("--") and self._is_setting(word):
             key, equals, value = word[2:].partition("=")
             taken = following is not None and not equals
@@ -83,8 +83,6 @@ class Words:
         elif "/" in word and (found := self.adviser.located(*word.rsplit("/", 1))) and word.count("/") == 1:
             self.faults.append(f"{word}: it has no =; write {found[0]}")
             self.mended.append(found[0])
-        elif word == "help":
-            self.mended.append("--help")
         elif advice := self._file(word):
             sentence = advice if " " in advice and "=" not in advice.split()[0] else f"write {advice}"
             self.faults.append(f"{word}: it has no =; {sentence}")

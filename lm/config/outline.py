@@ -9,6 +9,7 @@ import yaml
 
 from lm.config.implied import WHEN, implied
 
+HELP = "# --help:"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, eight times as fast where it is built
 
 
@@ -46,6 +47,13 @@ def headline(path: Path) -> str:
     return ""
 
 
+def first_keys(job: str, places: Sequence[Path]) -> list[str]:
+    """The keys that `lm JOB --help` shows: of the comments `# --help: KEY KEY …` in the YAML of the job."""
+    files = [path for place in places if (path := place / f"{job}.yaml").is_file()]
+    lines = files[0].read_text(encoding="utf-8").splitlines() if files else []
+    return [key for line in lines if line.startswith(HELP) for key in line.removeprefix(HELP).split()]
+
+
 @dataclass(frozen=True)
 class Setting:
     """A value that a YAML file sets, and its dotted key within that file."""
@@ -77,6 +85,7 @@ class Outline:
     settings: dict[str, list[Setting]] = field(default_factory=dict)  # dotted key → who sets it, the last one wins
     own: dict[str, object] = field(default_factory=dict)  # keys of the job itself
     inherited: dict[str, object] = field(default_factory=dict)  # keys of the options its groups have
+    included: dict[str, str] = field(default_factory=dict)  # a part of the job → the config at the top that it is
 
     def reader(self, key: str) -> tuple[str, str]:
         """The `_target_` that is called with a key, and its parameter; "" and the key where none is."""
@@ -126,7 +135,10 @@ class _Reader:
                         into[key] = value
             elif isinstance(entry, str):
                 included, at = _place(entry, folder)
-                self.read(included, _within(package, at, default=""), into=into)
+                place = _within(package, at, default="")
+                if place and included[0] != "_" and "/" not in included:
+                    self.outline.included.setdefault(place, included)
+                self.read(included, place, into=into)
             elif not _overrides(entry):
                 self._group(entry, file, folder, package)
 

@@ -90,7 +90,8 @@ def runs(directory: str | Path) -> set[str]:
 
 def test_lm_lists_every_job_with_its_purpose(tmp_path: Path) -> None:
     said = start(directory=tmp_path)
-    listed = dict(line.split(maxsplit=1) for line in said.out.split("jobs\n")[1].split("\n\n")[0].splitlines())
+    lines = said.out.split("jobs\n")[1].split("\n\n")[0].splitlines()
+    listed = dict(line.split(maxsplit=1) for line in lines if line[2] != " ")
     assert sorted(listed) == JOBS
     assert all(len(output.split()) > 2 for output in listed.values())
     assert (said.code, said.err) == (0, "")
@@ -110,26 +111,29 @@ def test_an_experiment_of_another_job_is_not_offered(tmp_path: Path, lm: Command
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "wide.yaml").write_text("# lm train experiment=wide: wider\n# @package _global_\n")
     (tmp_path / "experiment" / "deep.yaml").write_text("# lm both experiment=deep: deeper\n# @package _global_\n")
-    said = lm("train", "--help", "--config-dir", str(tmp_path))
-    assert "lm train experiment=wide: wider" in said.out
-    assert "deep" not in said.out
+    place = ("--config-dir", str(tmp_path))
+    assert "lm train experiment=wide: wider" in lm("train", "--help", "experiment", *place).out
+    assert "deep" not in lm("train", "--help", "all", *place).out + lm("train", "--help", *place).out
 
 
 def test_help_of_a_job_lists_its_groups_options_and_keys(lm: Command) -> None:
-    said = lm("train", "--help")
+    said = lm("train", "--help", "all")
     assert said.code == 0
     for line in ["Train a toy.", "model=small", "* small  8 wide", "  big    64 wide", "model/attention=grouped"]:
         assert line in said.out
     assert "  learning_rate=0.001\n" in said.out
-    assert lm("--help", "train") == said
+    assert lm("--help", "train", "all") == said
+    assert lm("--help", "train") == lm("train", "--help") != said
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_help_has_a_comment_for_each_option_of_a_job(job: str, lm: Command) -> None:
-    said = lm(job, "--help", directory=None)
+    said = lm(job, "--help", "all", directory=None)
     assert said.code == 0
-    groups = said.out.partition("\nkeys (")[0]
-    offered = [line.replace("*", " ").split() for line in groups.splitlines() if line.startswith("    ")]
+    groups = said.out.partition("\nkeys (")[0].splitlines()
+    offered = [
+        line.replace("*", " ").split() for line in groups if line.startswith(("      ", "    * ")) and line[6] != " "
+    ]
     assert [words for words in offered if len(words) < 3] == []
 
 
@@ -144,6 +148,7 @@ def test_version_is_that_of_the_package(lm: Command) -> None:
         ["--help"],
         ["--version"],
         ["pretrain", "--help"],
+        ["pipeline", "--help", "all"],
         ["help"],
         ["help", "tree"],
         ["help", "corpus"],
@@ -399,7 +404,7 @@ def test_jobs_and_options_of_the_users_own_are_listed_described_and_run(tmp_path
     (own / "behave.yaml").write_text(BEHAVE)
     place = ("--config-dir", str(own))
     assert "  behave  Behave as asked.\n" in lm(*place).out
-    assert "      mine   my own\n" in lm("train", "--help", *place).out
+    assert "    mine   my own\n" in lm("train", "--help", "model", *place).out
     assert "dim 6" in lm("train", "data.path=x", "model=mine", *place).out
     assert runs(tmp_path / "outputs") == {"train/default"}
 
