@@ -105,19 +105,19 @@ class _Page:
         shown: set[str] = set()
         for name, option in self.found.groups.items():
             again = (group := name.partition("@")[0]) in shown
-            lines += [f"  {name}={as_typed(option)}"] if again else [f"  {line}" for line in self._options(name)]
+            lines += [f"  {name}={as_typed(option)}"] if again else self._options(name, indent=2)
             shown.add(group)
         lines += self._keys([*self.found.own])
         last = f"lm {self.job} --help GROUP shows the keys of an option, lm explain {self.job} KEY explains one"
         return "\n".join([*lines, "", *wrap(last, self.width)])
 
-    def _options(self, name: str) -> list[str]:
+    def _options(self, name: str, *, indent: int = 0) -> list[str]:
         option = self.found.groups[name]
         current = option if isinstance(option, list) else [option]
         offered = options(name.partition("@")[0], self.places, job=self.job)
         rows = [(f"{'*' if each in current else ' '} {each}", text) for each, text in offered.items()]
         rows = rows or [(" ", NO_OPTION)]
-        return [f"{name}={as_typed(option)}", *wrapped(rows, self.width, indent=2)]
+        return [f"{' ' * indent}{name}={as_typed(option)}", *wrapped(rows, self.width, indent=indent + 2)]
 
     def _keys(self, keys: Sequence[str]) -> list[str]:
         lines = ["", "keys (… must be given)"] if keys else []
