@@ -15,7 +15,8 @@ from lm.files import report_damage
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
 from lm.run import Run
 
-RUN = "model.path names the directory of a run of lm pretrain or instruct, such as outputs/pretrain/default"
+RUN = "model.path names the directory of a run of lm pretrain, instruct or align, such as outputs/pretrain/default"
+TEMPLATE = "conversation.json"  # beside the weights of a model that was tuned on conversations
 Change = Callable[[Transformer], None]
 
 
@@ -154,13 +155,21 @@ def check_run(path: str | Path) -> Path:
             f"model.path={path} lies inside a run: write model.path={inside}{which and f' model.{which.strip()}'}"
         )
     if not run.exists():
-        made = [each.parent for each in Path("outputs").glob("*/**/model.json") if each.parent.is_dir()]
-        newest = max(made, key=lambda each: each.stat().st_mtime, default=None)
-        remedy = f"write model.path={newest}, the newest run here" if newest else "lm pipeline makes the first run"
+        remedy = _newest_runs() or "lm pipeline makes the first run"
         raise ValueError(f"model.path={path} does not exist, and names of a hub are not read: {RUN}; {remedy}")
     if run.is_file() or ((run / "config.json").exists() and not (run / "model.json").exists() and _is_foreign(run)):
         raise ValueError(f"model.path={path} is no run of lm: {RUN}; weights of other programs are not read")
     return run
+
+
+def _newest_runs() -> str:
+    """`write model.path=…` with the newest tuned and the newest pretrained run here: jobs differ in what they need."""
+    made = [each.parent for each in Path("outputs").glob("*/**/model.json") if each.parent.is_dir()]
+    made.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    tuned = next((each for each in made if (each / TEMPLATE).is_file()), None)
+    base = next((each for each in made if not (each / TEMPLATE).is_file()), None)
+    named = [f"{path}, the newest {kind} run here" for path, kind in ((tuned, "tuned"), (base, "pretrained")) if path]
+    return f"write model.path={', or '.join(named)}" if named else ""
 
 
 def _is_foreign(directory: Path) -> bool:

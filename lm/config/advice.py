@@ -173,8 +173,12 @@ class Adviser:
         return f"write {'' if word.partition('=')[0] in self.found.groups else '+'}{word}" if word else ""
 
     def run_to_name(self) -> str:
-        """The newest run that holds a model, as in `model.path=outputs/instruct/default`; "" if there is none."""
-        found = [*Path("outputs").glob("instruct/*/manifest.json"), *Path("outputs").glob("pretrain/*/manifest.json")]
+        """The newest run that holds a model as the job needs it; "" if there is none.
+
+        Alignment and chat need a tuned one; any other job takes the newest, as outputs/pretrain/default.
+        """
+        made = ("instruct", "align") if self.job in ("align", "chat") else ("instruct", "align", "pretrain")
+        found = [path for job in made for path in Path("outputs").glob(f"{job}/*/manifest.json")]
         return max(found, key=lambda path: path.stat().st_mtime).parent.as_posix() if found else ""
 
     def _options(self, group: str) -> dict[str, str]:

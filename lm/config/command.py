@@ -187,8 +187,10 @@ def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
     key = fault.key if fault.key in given or not inside else inside[0]
     value = given.get(key)
     if fault.message.startswith("missing: set ") and key.endswith("model.path"):
-        run = adviser.run_to_name() or "outputs/pretrain/default"
-        return Fault(key, f"{fault.message}, a run of lm pretrain or lm instruct, such as {run}")
+        tuned = adviser.job in ("align", "chat")
+        run = adviser.run_to_name() or f"outputs/{'instruct' if tuned else 'pretrain'}/default"
+        jobs = "lm instruct or lm align" if tuned else "lm pretrain, lm instruct or lm align"
+        return Fault(key, f"{fault.message}, a run of {jobs}, such as {run}")
     if value is None:
         return fault
     if unknown:
@@ -254,12 +256,14 @@ def _mended(
     if not options and not override.is_delete() and not override.is_hydra_override():
         return [f"++{key}={text.partition('=')[2]}"], []  # checked against the signature
     groups, named = composition.groups, override.get_key_element()
-    known = named.lstrip("+") in groups or override.is_hydra_override()
+    known = named.lstrip("+") in {*groups, *adviser.found.groups} or override.is_hydra_override()
     typed = text.partition("=")[2]
+    if isinstance(override.value(), list):
+        return _mended_list(override, options, adviser, known=known or key in groups)
     if options and "@" in named and not known and not override.is_add():
         return [], [Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}")]
     if options and not known and key not in groups and not override.is_add():
-        advice = adviser.option_instead_of(key, typed)
+        advice = adviser.option_instead_of(key, nearest(typed, options) or typed)
         reason = f"lm {composition.job} has no group {key}{f'; {advice}' if advice else did_you_mean(key, groups)}"
         return _words(advice), [Fault(text, reason)]
     if options and override.value() not in options:
@@ -268,6 +272,26 @@ def _mended(
         fault = Fault(text, f"no such option{f'; {advice}' if advice else did_you_mean(typed, options)}")
         return _words(advice) or ([f"{named}={near}"] if near else []), [fault]
     return [], [Fault(text, reason)]
+
+
+def _mended_list(
+    override: Override, options: list[str], adviser: Adviser, *, known: bool
+) -> tuple[list[str], list[Fault]]:
+    """The same for several options of a group, as `tools=[calculator,python]`; each unknown one is a fault."""
+    text, named = override.input_line, override.get_key_element()
+    items = [str(each) for each in override.value()]
+    nearest_ones = {each: each if each in options else nearest(each, options) for each in items}
+    mended = f"[{','.join(each for each in nearest_ones.values() if each)}]"
+    if not known and not override.is_add():
+        advice = adviser.option_instead_of(override.key_or_group, next(filter(None, nearest_ones.values()), ""))
+        words = [f"{each.partition('=')[0]}={mended}" for each in _words(advice)]
+        reason = f"lm {adviser.job} has no group {override.key_or_group}"
+        return words, [Fault(text, f"{reason}; write {' '.join(words)}" if words else reason)]
+    unknown = [each for each in items if each not in options]
+    if unknown and all(nearest_ones.values()):
+        return [f"{named}={mended}"], [Fault(text, f"no such option: {', '.join(unknown)}; write {named}={mended}")]
+    faults = [Fault(text, f"no such option: {each}{did_you_mean(each, options)}") for each in unknown]
+    return [], faults or [Fault(text, "no such choice")]
 
 
 def _words(advice: str) -> list[str]:

@@ -64,6 +64,19 @@ class RecordedTemplate:
         self.file = None if path is None else Path(path, FILE)
         self.resumed = None if resumed is None or restart else Path(resumed, FILE)
 
+    def check_tuned(self, given: Template | None) -> None:
+        """Refuse a model that was never tuned on conversations, unless the template that it knows is given.
+
+        Raises:
+            ValueError: With the command that tunes it.
+        """
+        if given is None and self.file is not None and not self.file.is_file():
+            raise ValueError(
+                f"model.path={self.file.parent} was never tuned on conversations, so its answers do not end: tune it "
+                f"first (lm instruct model.path={self.file.parent}), or name the template that it knows, as "
+                "conversation@data.template=chatml"
+            )
+
     def resolve(self, given: Template | None) -> Template:
         """Choose the template: `given` if there is one, else the recorded one, else `RoleTokenTemplate`.
 

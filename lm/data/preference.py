@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -89,7 +90,8 @@ class PreferenceData(TrainingData):
             raise ValueError("data.preferences is empty: +data/preferences@data.preferences.NAME=OPTION adds one")
         self.several = isinstance(preferences, dict)
         self.preferences = preferences if self.several else {"preferences": preferences}
-        self.template = (recorded or RecordedTemplate(None)).resolve(template)
+        recorded = recorded or RecordedTemplate(None)
+        self.template, self.check_tuned = recorded.resolve(template), partial(recorded.check_tuned, template)
         self.split, self.packing, self.too_long, self.invalid = split, packing, too_long, invalid
         self.duplicates, self.mixing = duplicates, Mixing(mixture, max_epochs, excess)
         self.max_tasks, self.validation_rows, self.max_rows = max_tasks, validation_rows, max_rows
@@ -102,6 +104,7 @@ class PreferenceData(TrainingData):
         return hash_json({name: source.fingerprint() for name, source in self.preferences.items()})
 
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
+        self.check_tuned()
         held_out, first = self._encoder(tokenizer, context), 0
         sources: dict[str, RowSource] = {}
         left_out, notes, questions, kinds = {}, [], [], {}
@@ -144,6 +147,7 @@ class PreferenceData(TrainingData):
         )
 
     def sketch(self, *, tokenizer: Tokenizer, context: int) -> Rows:
+        self.check_tuned()
         sources, notes, kinds = {}, [], {}
         held_out, tasks = self._encoder(tokenizer, context), []
         for name in self.preferences:

@@ -6,6 +6,7 @@ Legend: T context
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -114,9 +115,7 @@ class PromptData(TrainingData):
         self.several = isinstance(conversations, dict)
         self.conversations = conversations if self.several else {"prompts": conversations}
         recorded = recorded or RecordedTemplate(None)
-        self.template = recorded.resolve(template)
-        untuned = template is None and recorded.file is not None and not recorded.file.is_file()
-        self.untuned = recorded.file.parent if untuned else None
+        self.template, self.check_tuned = recorded.resolve(template), partial(recorded.check_tuned, template)
         self.split, self.room, self.too_long, self.invalid = split, room, too_long, invalid
         self.mixing = Mixing(mixture, max_epochs, excess)
         self.max_examples, self.validation_rows = max_examples, validation_rows
@@ -125,12 +124,7 @@ class PromptData(TrainingData):
         return hash_json({name: source.fingerprint() for name, source in self.conversations.items()})
 
     def open(self, *, tokenizer: Tokenizer, context: int) -> Rows:
-        if self.untuned is not None:
-            raise ValueError(
-                f"model.path={self.untuned} was never tuned on conversations, so its answers do not end: tune it first "
-                f"(lm instruct model.path={self.untuned}), or name the template that it knows, as "
-                "conversation@data.template=chatml"
-            )
+        self.check_tuned()
         training: dict[str, list[Prompt]] = {}
         held_out: list[Prompt] = []
         notes, left_out, limits = [], {}, self._limits()

@@ -15,6 +15,7 @@ from lm.process.limits import resident_memory
 from lm.report import Line, aligned, scaled
 from lm.run import Run
 from lm.training.dry_timing import time_steps
+from lm.training.fitting import check_data
 from lm.training.footprint import Footprint
 from lm.training.minutes import check_timeable
 from lm.training.pace import Pace
@@ -65,6 +66,7 @@ def estimate_cost(
     row_tokens = data.row_tokens(model.context)
     budget = budget.in_tokens(row_tokens)
     check_template_loadable(rows.template)
+    check_data(rows, setup.objective(model=model, steps=1, kinds=rows.kinds))
     validations = validations if rows.validation else 0
     here = setup.precision(cost.parameters)
     this_machine = measure_machine(devices.accelerator, here)

@@ -31,6 +31,11 @@ dpo {MODEL} {PAIRS} | there is no job dpo | align objective=dpo {MODEL} {PAIRS}
 rlhf {MODEL} {PAIRS} | there is no job rlhf | align {MODEL} {PAIRS}
 grpo {MODEL} {SUMS} | there is no job grpo | align data=prompts objective=grpo {MODEL} {SUMS}
 align {MODEL} {PAIRS} beta=0.2 | beta: unknown key | align {MODEL} {PAIRS} objective.formula.beta=0.2
+align {MODEL} {POLICY} tools=[calculator,pyhton] | tools=[calculator,pyhton]: lm align has no group | {TOOLS}
+align {MODEL} {POLICY} tools=pyhton | tools=pyhton: lm align has no group | align {MODEL} {POLICY} {WITH}=python
+align {MODEL} {POLICY} {WITH}=[calculator,pyhton] | {WITH}=[calculator,pyhton]: no such option: pyhton | {TOOLS}
+align {MODEL} {POLICY} {WITH}=pyhton | {WITH}=pyhton: no such option | align {MODEL} {POLICY} {WITH}=python
+chat {MODEL} tools=[python,calculatr] | tools=[python,calculatr]: no | chat {MODEL} tools=[python,calculator]
 align {MODEL} dataset=p.jsonl | dataset: unknown | align {MODEL} {PAIRS}
 lora {MODEL} | there is no job lora | instruct model/adapter=lora {MODEL}
 qlora {MODEL} | there is no job qlora | instruct model/quantise=nf4 model/adapter=lora {MODEL}
@@ -229,7 +234,9 @@ generate {MODEL} prompt=Hi, you | the blank in prompt=Hi, you ends the text | ge
 
 
 def rows(table: str) -> list[tuple[str, str, str]]:
-    filled = table.replace("{MODEL}", MODEL).replace("{RUN}", RUN)
+    filled = table.replace("{TOOLS}", "align {MODEL} {POLICY} {WITH}=[calculator,python]")
+    filled = filled.replace("{POLICY}", "{SUMS} data=prompts objective=grpo").replace("{WITH}", "tools@objective.tools")
+    filled = filled.replace("{MODEL}", MODEL).replace("{RUN}", RUN)
     filled = filled.replace("{PAIRS}", "data.preferences.path=p.jsonl").replace(
         "{SUMS}", "data.conversations.path=c.jsonl"
     )
@@ -351,9 +358,20 @@ def test_a_text_must_first_become_a_corpus(line: str, lm: Ran) -> None:
 
 @pytest.mark.parametrize("job", ["chat", "generate", "evaluate", "instruct"])
 def test_a_missing_run_is_answered_with_one_that_is_there(job: str, lm: Ran) -> None:
-    assert "set model.path=…, a run of lm pretrain or lm instruct, such as outputs/pretrain/default\n" in lm(job)[2]
+    jobs = "lm instruct or lm align" if job == "chat" else "lm pretrain, lm instruct or lm align"
+    usual = "outputs/instruct/default" if job == "chat" else "outputs/pretrain/default"
+    assert f"set model.path=…, a run of {jobs}, such as {usual}\n" in lm(job)[2]
     Path(RUN, "manifest.json").touch()
-    assert f"such as {RUN}\n" in lm(job)[2]
+    assert f"such as {usual if job == 'chat' else RUN}\n" in lm(job)[2]
+
+
+@pytest.mark.parametrize("job", ["chat", "align"])
+def test_where_a_tuned_run_is_wanted_no_pretrained_one_is_named(job: str, lm: Ran) -> None:
+    tuned = Path("outputs/instruct/b/manifest.json")
+    tuned.parent.mkdir(parents=True)
+    tuned.touch()
+    Path(RUN, "manifest.json").touch()  # newer
+    assert "such as outputs/instruct/b\n" in lm(job)[2]
 
 
 def test_what_a_pipeline_cannot_plan_is_said_with_what_can(lm: Ran) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lm.batch import LabelledBatch, PreferenceBatch
-from lm.conversation import Conversation, Message, RoleTokenTemplate
+from lm.conversation import Conversation, Message, RecordedTemplate, RoleTokenTemplate, record_template
 from lm.conversation.preference import LabelledAnswer, PreferencePair
 from lm.conversation.sources import PreferenceSource
 from lm.corpus import Split
@@ -314,3 +314,18 @@ def test_order_resumes_by_arithmetic(tokenizer):
     for index in (17, 4, 9):
         assert torch.equal(batches[index].pair, again[index].pair)
         assert torch.equal(batches[index].tokens, again[index].tokens)
+
+
+@pytest.mark.parametrize("method", ["open", "sketch"])
+def test_a_model_that_was_never_tuned_is_refused_for_pairs_too_unless_the_template_is_named(
+    method, tokenizer, tmp_path
+):
+    def rows(**template):
+        made = of(random_pairs(9), recorded=RecordedTemplate(str(tmp_path)), **template)
+        return getattr(made, method)(tokenizer=tokenizer, context=CONTEXT)
+
+    with pytest.raises(ValueError, match=rf"model\.path={tmp_path} was never tuned .*lm instruct model\.path="):
+        rows()
+    assert len(rows(template=RoleTokenTemplate())) >= 1
+    record_template(tmp_path, RoleTokenTemplate())
+    assert len(rows()) >= 1
