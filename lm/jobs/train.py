@@ -18,10 +18,7 @@ from lm.callbacks import (
     StepCounters,
     check_callbacks,
     order_callbacks,
-    saves_last,
-    steps_without_effect,
 )
-from lm.checkpoint.files import save
 from lm.conversation import check_template_loadable
 from lm.data import RowDataModule, TrainingData
 from lm.hardware import Compute
@@ -32,12 +29,13 @@ from lm.process.launcher import wait_for_first
 from lm.run import Run
 from lm.sweep import Metric
 from lm.tokenizer import Tokenizer
+from lm.training.completion import complete_run, returned
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
 from lm.training.fitting import check_data
 from lm.training.memory_check import check_fits
 from lm.training.minutes import fix_length, known_length, length_input
-from lm.training.outputs import describe_run, record_result, resumable_checkpoint, returned
+from lm.training.outputs import describe_run, resumable_checkpoint
 from lm.training.setup import resolve_setup
 from lm.training.summary import describe_start
 from lm.training.trainer import make_trainer, silence_lightning
@@ -158,10 +156,5 @@ def train(
         prepare = module.prepare_step if module.prepares_steps else None
         loaders = RowDataModule(data_plan, workers=data.workers, prepare=prepare)
         lightning.fit(module, datamodule=loaders, ckpt_path=resumed, weights_only=True)
-    if not saves_last(callbacks.values()):
-        save(lightning, "last")  # no callback has
-    if lightning.is_global_zero:
-        skipped, seconds = steps_without_effect(callbacks.values()), perf_counter() - started_at
-        record_result(run, module, data_plan, cost, skipped=skipped, outputs=outputs, seconds=seconds)
-        interruption.raise_if_received(f"{run.directory} is complete")  # nothing is to follow this run
+    complete_run(run, lightning, data_plan, cost, outputs=outputs, interruption=interruption, started_at=started_at)
     return returned(module, module.validation)

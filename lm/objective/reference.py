@@ -64,6 +64,13 @@ class Reference(ABC):
         """
 
 
+def frozen_copy(model: nn.Module) -> nn.Module:
+    """Return a frozen copy of a model, which shares the weights that do not train, as beside an adapter."""
+    shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
+    copied = {id(each): nn.Parameter(each.detach().clone()) for each in model.parameters() if each.requires_grad}
+    return copy.deepcopy(model, copied | shared).eval().requires_grad_(False)
+
+
 class FrozenReference(Reference):
     """A frozen copy of the weights that train, in memory; those that do not train are shared, as beside an adapter.
 
@@ -76,9 +83,8 @@ class FrozenReference(Reference):
     scores_any_text = True
 
     def __init__(self, model: nn.Module):
-        self._shared = {id(weight): weight for weight in model.parameters() if not weight.requires_grad}
-        copied = {id(each): nn.Parameter(each.detach().clone()) for each in model.parameters() if each.requires_grad}
-        self._model = copy.deepcopy(model, copied | self._shared).eval().requires_grad_(False)
+        self._model = frozen_copy(model)
+        self._shared = {id(weight) for weight in model.parameters() if not weight.requires_grad}
         self._started = False
 
     def start(self, trainer: Trainer, model: nn.Module, numbers: Numbers) -> None:
@@ -92,7 +98,7 @@ class FrozenReference(Reference):
             for name, weight in [*module.named_parameters(recurse=False)]:
                 if id(weight) in self._shared:
                     setattr(module, name, nn.Parameter(weight.detach().clone(), requires_grad=False))
-        self._shared = {}
+        self._shared = set()
         placement.shard(self._model)
 
     @torch.no_grad()

@@ -1,13 +1,15 @@
-"""Refuse parts of a policy objective that do not fit each other."""
+"""Refuse parts of a policy objective, and prompts, that do not fit each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from lm.conversation import Prompt
 from lm.generation import Sampling
 from lm.policy.advantage import Advantage
 from lm.policy.aggregation import sequence_mean
 from lm.policy.ratios import sequence_mean_ratio, sequence_sum_ratio
+from lm.reward import RewardSum
 
 WHOLE = (sequence_mean_ratio, sequence_sum_ratio)  # ratios of whole completions
 Part = Callable[..., Any]
@@ -36,6 +38,23 @@ def check_parts(advantage: Advantage, ratio: Part, aggregation: Part, sampling: 
         raise ValueError(
             f"objective.sampling.repetition_penalty={sampling.repetition_penalty:g} makes what is drawn depend on more "
             "than the policy: set 1"
+        )
+
+
+def check_prompts(asked: Sequence[Prompt], reward: RewardSum) -> None:
+    """Refuse data that the reward cannot score.
+
+    Raises:
+        ValueError: There are no prompts, or some lack the reference that the reward compares with.
+    """
+    if not asked:
+        raise ValueError("objective=policy answers prompts, and data has none: set data=prompts")
+    missing = [prompt.place for prompt in asked if prompt.reference is None]
+    if reward.needs_reference and missing:
+        raise ValueError(
+            f"objective.reward compares answers with a reference, and {len(missing)} of {len(asked)} prompts "
+            f"have none (the first: {missing[0]}): take other data, or a reward that needs none, or set "
+            "objective.reward.skip_unscorable=true"
         )
 
 

@@ -1,6 +1,6 @@
 """Rows of prompts and completions, padded on the right, and tables of what is known of each token.
 
-Legend: R completions  W tokens a row  T tokens of a completion
+Legend: B prompts  R completions  W tokens a row  T tokens of a completion
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lm.batch import PromptBatch
 from lm.conversation import Prompt
 from lm.policy.batch import PolicyBatch
 from lm.policy.rollout import Rollout
@@ -57,3 +58,35 @@ def stacked(tables: Sequence[Tensor]) -> Tensor:
     """Return tables of different widths below each other, the narrower ones filled with 0."""
     width = max(each.shape[1] for each in tables)
     return torch.cat([torch.nn.functional.pad(each, (0, width - each.shape[1])) for each in tables])
+
+
+def outline(
+    batch: PromptBatch, *, group_size: int, max_tokens: int, dtype: torch.dtype, reference: bool, values: bool
+) -> PolicyBatch:
+    """Return completions of full length, of which only shapes count: for estimates on tensors without memory.
+
+    Args:
+        batch: Prompts, B W.
+        group_size: Completions of each prompt.
+        max_tokens: Tokens of a completion.
+        dtype: Precision of the loss.
+        reference: Whether there is a reference model.
+        values: Whether there is a value head.
+    """
+    rows, width = len(batch.tokens) * group_size, batch.tokens.shape[1]
+    length = min(max_tokens, width)
+    tokens = batch.tokens.new_zeros(rows, width)
+    places = torch.arange(rows * length)
+    flat = torch.zeros(rows, length, dtype=dtype)
+    return PolicyBatch(
+        tokens=tokens,
+        targets=tokens,
+        supervised=(places // length, places % length),
+        denominator=1.0,
+        mask=torch.ones(rows, length, dtype=torch.bool),
+        advantages=flat,
+        weights=flat,
+        reference=flat if reference else None,
+        values=flat if values else None,
+        returns=flat if values else None,
+    )

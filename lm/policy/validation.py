@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lm.conversation import Prompt
+from lm.generation import Sampling, random_generator
 from lm.objective.interval import wilson_interval
-from lm.policy.rollout import Rollout
+from lm.policy.rollout import Asker, Rollout
 from lm.reward.passes import budgets, pass_at
 
 SHOWN = 4  # prompts whose answers are kept to be shown
@@ -44,6 +45,30 @@ class Validation:
     @property
     def size(self) -> int:
         return len(self.names)
+
+    def answer(
+        self, ask: Asker, model: nn.Module, numbers: Sequence[int], *, sampling: Sampling, seed: int, sums: Tensor
+    ) -> None:
+        """Answer prompts, once greedily and `samples` times by draws, and add them to `sums`; show the first ones.
+
+        Args:
+            ask: Answers prompts.
+            model: The policy.
+            numbers: Numbers of the prompts.
+            sampling: How tokens are drawn.
+            seed: Seed of the run; the draws follow from it, the prompt and the number of the answer.
+            sums: Table that is added to, fp64 [size, kinds].
+        """
+        answers = [(number, sample) for number in numbers for sample in range(self.samples)]
+        greedy = ask(model, numbers, sampling=Sampling(temperature=0), generators=[random_generator(0)] * len(numbers))
+        sampled = ask(
+            model,
+            [number for number, _ in answers],
+            sampling=sampling,
+            generators=[random_generator(seed, -1, *answer) for answer in answers],
+        )
+        self.add(sums, ask.asked, greedy, sampled)
+        self.show(ask.asked, greedy, sampled)
 
     def add(self, sums: Tensor, asked: Sequence[Prompt], greedy: Sequence[Rollout], sampled: Sequence[Rollout]) -> None:
         """Add prompts to `sums`, fp64 [size, kinds]: one greedy answer and `samples` drawn ones of each."""

@@ -1,7 +1,6 @@
-"""What a training run leaves in its directory, before the first step and after the last one."""
+"""What a training run writes before its first step, and the checkpoint that it resumes from."""
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,17 @@ from lm.checkpoint.architecture import ARCHITECTURE, write_architecture
 from lm.checkpoint.files import (
     AGAIN,
     check_identity,
-    check_whole,
     checkpoint_path,
     is_lost,
     read_facts,
     report_checkpoint_damage,
 )
 from lm.conversation import Template, inherit_template, record_template
-from lm.data import DataPlan
-from lm.model import Cost, ModelSource
-from lm.objective import Objective
+from lm.model import ModelSource
 from lm.optimizer import continues
 from lm.process.ranks import is_first_process
 from lm.run import Run
-from lm.sweep import Metric
 from lm.tokenizer import Tokenizer
-from lm.training.summary import result_line
 
 
 def describe_run(run: Run, source: ModelSource, tokenizer: Tokenizer, template: Template | None) -> list[Path]:
@@ -95,57 +89,3 @@ def _check_own(file: Path, facts: Mapping[str, Any], identity: str | None, *, st
         raise ValueError(
             f"{file} is at step {step}, beyond the {steps} steps of this run: copy this run's own back, or {AGAIN}"
         )
-
-
-def _drop_damaged_best(run: Run) -> None:
-    """Remove a damaged best.ckpt that no validation has replaced, and say so: `last.ckpt` is read in its place."""
-    best = checkpoint_path(run.directory, "best")
-    if not best.exists():
-        return
-    try:
-        check_whole(best)
-    except Exception as error:
-        run.console.line(f"note: {best} is damaged ({error}) and no validation follows: it is removed")
-        best.unlink() if not best.is_dir() or best.is_symlink() else shutil.rmtree(best)
-
-
-def record_result(
-    run: Run,
-    module: Objective,
-    data_plan: DataPlan,
-    cost: Cost,
-    *,
-    skipped: Sequence[tuple[int, int]],
-    outputs: Sequence[Path],
-    seconds: float,
-) -> None:
-    """Write the manifest of the finished run, and print its result.
-
-    Args:
-        run: The run.
-        module: Its objective, after the last step; a callback may have stopped it before the planned one.
-        data_plan: Which rows each step read.
-        cost: Parameters of the network.
-        skipped: First and last steps of the spans whose updates were skipped or undone; their rows were read.
-        outputs: Files and directories that the manifest names with their hashes.
-        seconds: Time of this process.
-    """
-    steps, plan = module.global_step, data_plan.plan
-    result = {
-        **module.validation,
-        "parameters": cost.parameters,
-        "trained": cost.trained,
-        "tokens": steps * plan.rows_per_step * plan.row_tokens,
-        "seconds": seconds,
-        **data_plan.summarize(steps),
-        **({"steps_without_effect": [*skipped]} if skipped else {}),
-    }
-    _drop_damaged_best(run)
-    run.finish(outputs=outputs, result=result)
-    run.console.line(result_line(module.validation, seconds=seconds, directory=run.directory, metric=module.metric))
-
-
-def returned(module: Objective, measured: Mapping[str, Any]) -> Metric | None:
-    """What a run returns: the objective's metric among those of the last validation; None if nothing was validated."""
-    value = measured.get(module.metric)
-    return None if value is None else Metric(value, name=module.metric, mode=module.mode)

@@ -1,0 +1,43 @@
+"""What a network says of completions: the log-probability of each token, and the value before it.
+
+Legend: R completions  T tokens of a completion  N tokens of all completions  D dim
+"""
+
+from torch import Tensor, nn
+
+from lm.generation import Sampling
+from lm.policy.batch import PolicyBatch
+from lm.policy.log_probabilities import entropies, in_columns, sampled_log_probabilities
+
+
+class Scores:
+    """Hidden states of the tokens of completions, and what follows from them.
+
+    Args:
+        model: The network, with a head where values are asked for.
+        batch: Rows of prompts and completions.
+        sampling: How the tokens were drawn.
+    """
+
+    def __init__(self, model: nn.Module, batch: PolicyBatch, *, sampling: Sampling):
+        self.model, self.batch, self.sampling = model, batch, sampling
+        self.hidden = model.hidden(batch.tokens)[batch.supervised]  # N D
+        self.chosen = batch.targets[batch.supervised]  # N
+
+    def flat_log_probabilities(self) -> Tensor:
+        """Return the log-probability of each token under the distribution that it was drawn from, N."""
+        return sampled_log_probabilities(self.hidden, self.model.output_weight, self.chosen, sampling=self.sampling)
+
+    def flat_values(self) -> Tensor:
+        """Return the expected reward before each token by the value head, N."""
+        return self.model.head(self.hidden).squeeze(-1)
+
+    def log_probabilities(self) -> Tensor:
+        return in_columns(self.flat_log_probabilities(), self.batch.mask)  # R T
+
+    def values(self) -> Tensor:
+        return in_columns(self.flat_values(), self.batch.mask)  # R T
+
+    def flat_entropies(self) -> Tensor:
+        """Return the entropy of the distribution that each token was drawn from, N, without gradient."""
+        return entropies(self.hidden.detach(), self.model.output_weight, self.chosen, sampling=self.sampling)
