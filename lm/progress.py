@@ -3,8 +3,11 @@
 Bars go to the error stream: a moving bar in a terminal, a line every ten seconds in a log.
 """
 
+import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from operator import length_hint
 from typing import TextIO, TypeVar
 
@@ -14,6 +17,7 @@ from lm.process.ranks import is_first_process
 
 Item = TypeVar("Item")
 LABEL_WIDTH = 11  # characters, of the longest name of a job
+SHORTEST_BAR, LONGEST_BAR = 10, 50  # characters
 
 
 class Console:
@@ -47,8 +51,100 @@ class Console:
             print(text, file=sys.stderr, flush=True)
 
 
-class _Bar(tqdm):
+@dataclass(frozen=True)
+class Fact:
+    """What a bar shows beside the time, as the loss: in full, shorter, and shortest; empty to leave out."""
+
+    full: str
+    short: str = ""
+    shortest: str = ""
+
+
+class Bar(tqdm):
+    """A bar whose line says less the narrower the terminal is, and never wraps; `facts` are shown after the time."""
+
     monitor_interval = 0  # no watching thread: data workers are forked
+    facts: Sequence[Fact] = ()
+
+    @property
+    def units_per_second(self) -> float:
+        """The speed of late; 0 before anything is done."""
+        state = self.format_dict
+        done, elapsed = state["n"] - (state["initial"] or 0), state["elapsed"]
+        return state.get("rate") or (done / elapsed if elapsed else 0.0)
+
+    def speed(self, each: float) -> str:
+        """The speed of late in parts of a unit, of which each has so many: 12.0k."""
+        return tqdm.format_sizeof(self.units_per_second * each)
+
+    def __str__(self) -> str:
+        state = self.format_dict
+        speed = self.units_per_second
+        remaining = (self.total - self.n) / speed if self.total and speed else None
+        count = tqdm.format_sizeof if state["unit_scale"] else str
+        return progress_line(
+            _columns(state["ncols"]) if self.dynamic_ncols else None,
+            label=self.desc.strip(": "),
+            counted=f"{count(self.n)}/{count(self.total)}" if self.total else count(self.n),
+            unit=self.unit,
+            share=self.n / self.total if self.total else None,
+            elapsed=tqdm.format_interval(state["elapsed"]),
+            remaining="?" if remaining is None else tqdm.format_interval(remaining),
+            facts=self.facts,
+        )
+
+
+def progress_line(
+    width: int | None,
+    *,
+    label: str,
+    counted: str,
+    unit: str,
+    share: float | None,
+    elapsed: str,
+    remaining: str,
+    facts: Sequence[Fact],
+) -> str:
+    """The line of a bar: the fullest of a few that is narrower than the terminal.
+
+    Args:
+        width: Columns of the terminal; None for a log, whose lines have no drawing.
+        label: Label in front, the job's name.
+        counted: Items done, of all.
+        unit: What is counted, in the plural.
+        share: Share that is done; None where the total is unknown.
+        elapsed: Time so far.
+        remaining: Time left.
+        facts: What is shown after the time.
+    """
+    percent = "" if share is None else f"{share:4.0%}"
+    spent = f"{elapsed} elapsed" if share is None else f"{elapsed} elapsed, {remaining} left"
+    brief = elapsed if share is None else f"{elapsed}<{remaining}"
+    full, short, shortest = (
+        ([*filter(None, each)] for each in zip(*map(astuple, facts), strict=True)) if facts else ([],) * 3
+    )
+    end = ", ".join([f"{counted} {unit}", spent, *full])
+    head = f"{label:<{LABEL_WIDTH}} {percent}"
+    if width is None:
+        return f"{head} {end}".strip()
+    if share is not None and (room := width - 4 - len(head) - len(end)) >= SHORTEST_BAR:
+        done = round(share * (room := min(room, LONGEST_BAR)))
+        return f"{head}|{'█' * done}{' ' * (room - done)}| {end}"
+    lines = [
+        f"{head} {end}",
+        " ".join([label, percent.strip(), f"{counted} {unit},", f"{spent},", ", ".join(short)]),
+        " ".join([label, percent.strip(), counted, brief, *short]),
+        " ".join([percent.strip(), counted, brief, *shortest]),
+        " ".join([percent.strip() or counted, brief]),
+    ]
+    fitting = (re.sub(" +", " ", line).strip(", ") for line in lines[1:])
+    return next((line for line in [lines[0], *fitting] if len(line) < width), lines[-1].strip()[: width - 1])
+
+
+def _columns(terminal: int | None) -> int:
+    """The width of the terminal, or COLUMNS where that is less."""
+    named = os.environ.get("COLUMNS", "")
+    return min(terminal or 80, int(named) if named.isdigit() and int(named) else terminal or 80)
 
 
 class _Lines:
@@ -65,7 +161,7 @@ class _Lines:
         self.stream.flush()
 
 
-def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> tqdm:
+def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> Bar:
     """A progress bar to `update(n)`; it disappears when closed, as the job prints a line of its own.
 
     Args:
@@ -75,16 +171,12 @@ def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> tq
         done: Items done before.
     """
     terminal = sys.stderr.isatty()
-    counted = (
-        "{percentage:3.0f}%" + ("|{bar}| " if terminal else " ") + "{n_fmt}/{total_fmt} {unit}, {elapsed} elapsed, "
-    )
-    return _Bar(
+    return Bar(
         total=total,
         initial=done,
-        desc=f"{label:<{LABEL_WIDTH}}",
+        desc=label,
         unit=unit,
         unit_scale=(total or 0) >= 100_000,
-        bar_format="{desc} " + (counted + "{remaining} left" if total else "{n_fmt} {unit}, {elapsed}") + "{postfix}",
         leave=False,
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(sys.stderr),

@@ -1,7 +1,20 @@
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import termios
+
 import pytest
 
 from lm import progress
-from lm.progress import bar, track
+from lm.progress import Fact, bar, progress_line, track
+
+FACTS = [
+    Fact("loss 2.345", "loss 2.345", "2.345"),
+    Fact("12.0k tokens/s", "12.0k tok/s", "12.0k/s"),
+    Fact("1.534 bits/byte"),
+]
 
 
 def test_items_pass_through_in_order(capsys: pytest.CaptureFixture) -> None:
@@ -44,3 +57,52 @@ def test_only_the_first_process_of_a_run_shows_progress(monkeypatch: pytest.Monk
     assert not bar(1, label="x", unit="y").disable
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert bar(1, label="x", unit="y").disable
+
+
+def line(width: int | None, label: str = "pretrain", *, share: float | None = 0.45) -> str:
+    counted = "370" if share is None else "370/821"
+    times = {"elapsed": "02:10", "remaining": "02:30"}
+    return progress_line(width, label=label, counted=counted, unit="steps", share=share, facts=FACTS, **times)
+
+
+def test_a_narrow_terminal_shows_time_so_far_and_left_loss_and_speed_on_one_line() -> None:
+    full = "pretrain     45% 370/821 steps, 02:10 elapsed, 02:30 left, loss 2.345, 12.0k tokens/s, 1.534 bits/byte"
+    assert line(None) == full
+    assert line(120) == full.replace("% ", "%|███████        | ")
+    assert line(100) == "pretrain 45% 370/821 steps, 02:10 elapsed, 02:30 left, loss 2.345, 12.0k tok/s"
+    assert line(80) == "pretrain 45% 370/821 steps, 02:10 elapsed, 02:30 left, loss 2.345, 12.0k tok/s"
+    assert line(60) == "pretrain 45% 370/821 02:10<02:30 loss 2.345 12.0k tok/s"
+    assert line(40) == "45% 370/821 02:10<02:30 2.345 12.0k/s"
+    assert line(20) == "45% 02:10<02:30"
+    assert line(60, share=None) == "pretrain 370 steps, 02:10 elapsed, loss 2.345, 12.0k tok/s"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.45, 1.0, None])
+def test_no_line_is_as_wide_as_the_terminal(share: float | None) -> None:
+    for width in range(1, 250):
+        assert len(line(width, "vocabulary", share=share)) < max(width, 1) or width == 1
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_a_bar_in_a_terminal_rewrites_its_line_within_the_width(columns: int, tmp_path) -> None:
+    """A pseudo-terminal of so many columns, whose every line must be shorter."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(theirs, "w") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        patch.setattr("sys.stderr", stream)
+        with bar(1000, label="pretrain", unit="steps") as shown:
+            shown.facts = FACTS
+            shown.update(10)
+            shown.refresh()
+            shown.update(980)
+            shown.refresh()
+    written = b""
+    with contextlib.suppress(OSError):  # the terminal is closed
+        while part := os.read(ours, 100_000):
+            written += part
+    os.close(ours)
+    drawn = [each for each in written.decode().split("\r") if each.strip()]
+    assert b"\n" not in written
+    assert any("99" in each and "2.345" in each and "/s" in each for each in drawn)
+    assert max(map(len, drawn)) < columns

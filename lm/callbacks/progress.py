@@ -1,15 +1,15 @@
-"""The progress bar of a training run: steps, time left, loss, bits per byte."""
+"""The progress bar of a training run: steps, time so far and left, loss, tokens per second, bits per byte."""
 
 from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
 from lm.bounds import Count
 from lm.process.ranks import data_share
-from lm.progress import bar
+from lm.progress import Fact, bar
 
 
 class Progress(Callback):
-    """Show a bar of steps with the loss and, once validated, bits per byte.
+    """Show a bar of steps with the loss, the speed and, once validated, bits per byte.
 
     Args:
         every: Steps between reads of the loss; each read waits for the device.
@@ -19,7 +19,8 @@ class Progress(Callback):
     def __init__(self, *, every: Count = 10, label: str = "train"):
         self.every, self.label = every, label
         self._bar = None
-        self._metrics: dict[str, str] = {}
+        self._loss: list[Fact] = []
+        self._validated: list[Fact] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._bar = bar(trainer.max_steps, label=self.label, unit="steps", done=trainer.global_step)
@@ -29,13 +30,18 @@ class Progress(Callback):
             return
         if trainer.global_step % self.every == 0:
             ranks, _ = data_share(trainer)
-            self._metrics["loss"] = f"{float(pl_module.step_loss) * ranks:.3f}"  # estimated from this rank's part
-            self._bar.set_postfix(self._metrics, refresh=False)
+            loss = f"{float(pl_module.step_loss) * ranks:.3f}"  # estimated from this rank's part
+            self._loss = [Fact(f"loss {loss}", f"loss {loss}", loss)]
+        plan = trainer.datamodule.data_plan.plan
+        speed = self._bar.speed(plan.rows_per_step * plan.row_tokens)
+        tokens = Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")
+        self._bar.facts = [*self._loss, tokens, *self._validated]
         self._bar.update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if "validation/bits_per_byte" in pl_module.validation:
-            self._metrics["bits/byte"] = f"{pl_module.validation['validation/bits_per_byte']:.3f}"
+            bits = f"{pl_module.validation['validation/bits_per_byte']:.3f}"
+            self._validated = [Fact(f"{bits} bits/byte")]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self._bar is not None:
