@@ -21,7 +21,8 @@ from lm.cli.job_help import describe_job
 from lm.cli.words import Words
 from lm.config.advice import other_job
 from lm.config.faults import did_you_mean
-from lm.config.outline import config_directory, jobs
+from lm.config.outline import config_directory, jobs, outline
+from lm.config.short_form import full_forms
 from lm.process.distribution import version, with_local_commands
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
 from lm.process.library_warnings import warnings_in_one_line
@@ -110,7 +111,8 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
     if asks:
         arguments = [after for word in arguments if (after := HELP.sub("", word))]
     elif arguments and arguments[0] in known:
-        words = Words(arguments[0], arguments[1:], places, flags=[*parser._option_string_actions])
+        typed = full_forms(arguments[1:], outline(arguments[0], places).groups)
+        words = Words(arguments[0], typed, places, flags=[*parser._option_string_actions])
         arguments, faults = [arguments[0], *words.mended], words.faults
     options = parser.parse_intermixed_args(arguments)
     if options.config_dir and not options.config_dir.is_dir():

@@ -1,11 +1,58 @@
-"""Measure a trained model: bits per byte, answers to held-out questions, and preferences between answers.
+"""Measure a trained model: bits per byte, answers, preferences, and benchmarks.
 
-An `Evaluation` turns a model into plain results and those into a table; `lm evaluate` runs any number of them.
+An `Evaluation` turns a model into plain results and those into a table; `lm evaluate` runs any number of them. A
+benchmark is a `Task`: items from a file, a `Question` about each, and metrics with intervals and baselines.
 """
 
 from lm.evaluation.answers import Answers
 from lm.evaluation.bits import BitsPerByte
+from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
 from lm.evaluation.evaluation import Evaluation
+from lm.evaluation.items import Item, ItemReader
+from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity
 from lm.evaluation.preferences import Preferences
+from lm.evaluation.program import PassAt, Program
+from lm.evaluation.prompter import Layout
+from lm.evaluation.question import Answered, Asked, Asking, Question
+from lm.evaluation.reply import Replied, Reply
+from lm.evaluation.reply_metrics import F1, ExactMatch, Rewarded, WordMatch
+from lm.evaluation.scorer import Likelihood, Request, Scorer
+from lm.evaluation.shots import Shots
+from lm.evaluation.task import Task
 
-__all__ = ["Answers", "BitsPerByte", "Evaluation", "Preferences"]
+__all__ = [
+    "F1",
+    "Accuracy",
+    "Answered",
+    "Answers",
+    "Asked",
+    "Asking",
+    "BitsPerByte",
+    "Choices",
+    "Cloze",
+    "Evaluation",
+    "ExactMatch",
+    "GoldBits",
+    "GoldProbability",
+    "Greedy",
+    "Item",
+    "ItemReader",
+    "Layout",
+    "Likelihood",
+    "Metric",
+    "MultipleChoice",
+    "PassAt",
+    "Perplexity",
+    "Preferences",
+    "Program",
+    "Question",
+    "Replied",
+    "Reply",
+    "Request",
+    "Rewarded",
+    "Scorer",
+    "SeveralContexts",
+    "Shots",
+    "Task",
+    "WordMatch",
+]

@@ -22,12 +22,20 @@ class Evaluation(ABC):
         """Measure `model`.
 
         Returns:
-            Plain data for results.json; by convention one entry per task or kind.
+            Plain data for results.json; by convention one entry per task or kind. A list in the entry `items`, with a
+            record of each item, is written to a file of its own.
         """
 
     @abstractmethod
     def table(self, results: dict[str, Any]) -> str:
         """Return the results as lines of aligned columns, a heading first. Called for recorded results as well."""
+
+    def check(self) -> None:  # noqa: B027  most evaluations read their data only once
+        """Read the data once, so that a mistake in them is told before anything is measured.
+
+        Raises:
+            ValueError: An item cannot be used; with its place.
+        """
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -1,13 +1,15 @@
 """Measure a trained model with every evaluation of the config."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from lm.config.faults import errors_at
 from lm.evaluation import Evaluation
-from lm.files import write_atomically
+from lm.evaluation.record import EvaluationRecord, find_record
+from lm.files import hash_json, write_atomically
 from lm.model import ModelSource
 from lm.run import Run
 from lm.run.manifest import read_manifest
@@ -17,10 +19,13 @@ from lm.tokenizer import Tokenizer
 def evaluate(
     run: Run, model: ModelSource, tokenizer: Tokenizer, evaluations: Mapping[str, Evaluation]
 ) -> dict[str, Any]:
-    """Run each evaluation, write results.json and print their tables.
+    """Run each evaluation, record its results and print its table.
+
+    The directory of the run receives results.json, and of each evaluation NAME.json, NAME.txt and, where it has items,
+    NAME.items.jsonl. A result that another run has recorded, of the same model, data and config, is taken from there.
 
     Args:
-        run: The run whose directory receives results.json.
+        run: The run whose directory receives the results.
         model: Where the model comes from; its path is a finished run.
         tokenizer: The model's tokenizer.
         evaluations: Evaluations by name; the results are recorded under the same names.
@@ -29,22 +34,77 @@ def evaluate(
         Results by name of the evaluation.
 
     Raises:
-        ValueError: An evaluation would measure on data that the model was trained on.
+        ValueError: An evaluation would measure on data that the model was trained on, or cannot read its data.
     """
     started_at = perf_counter()
     _check_held_out(model.origin, evaluations)
-    data = {name: evaluation.fingerprint() for name, evaluation in evaluations.items()}
-    if run.finished({"tokenizer": tokenizer.fingerprint, **model.fingerprint(), **data}):
+    data = {}
+    for name, evaluation in evaluations.items():
+        with errors_at(f"evaluations.{name}", evaluation):
+            data[name] = evaluation.fingerprint()
+    origin = {"tokenizer": tokenizer.fingerprint, **model.fingerprint()}
+    if run.finished({**origin, **data}):
         results, outcome = run.result, "nothing to do"
     else:
-        network = model.build(vocab_size=tokenizer.vocab_size)
-        results = {name: evaluation(network, tokenizer) for name, evaluation in evaluations.items()}
+        records = _measured(run, model, tokenizer, evaluations, origin, data)
+        results = {name: record.results for name, record in records.items()}
         write_atomically(run.directory / "results.json", json.dumps(results, indent=2) + "\n")
-        run.finish(outputs=[run.directory / "results.json"], result=results)
+        files = [file for name, record in records.items() for file in record.files(run.directory, name)]
+        run.finish(outputs=[run.directory / "results.json", *files], result=results)
         outcome = f"{', '.join(evaluations)} in {perf_counter() - started_at:.0f} s"
     run.console.block(*(evaluation.table(results[name]) for name, evaluation in evaluations.items()))
     run.console.line(f"{outcome} → {run.directory}", before="\n")
     return results
+
+
+def _measured(
+    run: Run,
+    model: ModelSource,
+    tokenizer: Tokenizer,
+    evaluations: Mapping[str, Evaluation],
+    origin: Mapping[str, str],
+    data: Mapping[str, str],
+) -> dict[str, EvaluationRecord]:
+    """Measure what no run has measured yet, and write the record of each evaluation as soon as it is there."""
+    network, records, found = None, {}, {}
+    hashes = {
+        name: {**origin, "data": data[name], "config": hash_json(_measuring(run.config, name))} for name in evaluations
+    }
+    for name, evaluation in evaluations.items():
+        found[name] = find_record(Path(run.root, run.job), name, hashes[name])
+        if found[name] is None:
+            with errors_at(f"evaluations.{name}", evaluation):
+                evaluation.check()
+    for name, evaluation in evaluations.items():
+        record = found[name]
+        if record is None:
+            network = network or model.build(vocab_size=tokenizer.vocab_size)
+            with errors_at(f"evaluations.{name}", evaluation):
+                results = evaluation(network, tokenizer)
+            items = results.pop("items", [])
+            record = EvaluationRecord(name, hashes[name], results, items, evaluation.table(results))
+        else:
+            run.console.line(f"{name} was measured before: {record.found}")
+        record.write(run.directory, name)
+        records[name] = record
+    return records
+
+
+def _measuring(config: Mapping[str, Any], name: str) -> Any:
+    """The config that decides an evaluation's results: without where files lie, which `data` stands for."""
+    return _without_places({"evaluation": config.get("evaluations", {}).get(name), "model": config.get("model")})
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: _without_places(each) for key, each in value.items() if key not in ("path", "batch_tokens", "rows")
+        }
+    return (
+        [_without_places(each) for each in value]
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else value
+    )
 
 
 def _check_held_out(directory: Path | None, evaluations: Mapping[str, Evaluation]) -> None:

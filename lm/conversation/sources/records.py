@@ -3,11 +3,12 @@
 A file is a table if its name says so. Any other is JSON: lines, one list, or objects one after another.
 """
 
+import csv
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from difflib import get_close_matches
-from io import BufferedIOBase
+from io import BufferedIOBase, StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -22,9 +23,12 @@ from lm.sources.file_patterns import find_files
 from lm.sources.file_source import EMPTY, MACOS
 from lm.sources.hugging_face import HubRows
 from lm.sources.json_values import Fault, json_values
+from lm.sources.loose_quotes import loose_rows
 from lm.sources.members import open_members
 from lm.sources.rows import csv_rows, parquet_of, parquet_rows
 from lm.sources.table import DELIMITERS, format_of
+
+KEY = "data.conversations"  # config key of conversations; other records name their own
 
 
 class Records(ABC):
@@ -54,6 +58,9 @@ class FileRecords(Records):
         delimiter: Character between cells of CSV and TSV; None finds it.
         encoding: Encoding of the files, as windows-1252, or detect.
         records_field: Field of a JSON file's one object that holds the list of records; None reads other files.
+        loose_quotes: Whether a table that is not proper CSV is read line by line, quotes inside cells as they stand.
+        key: Config key that holds these options, for messages.
+        path_key: Config key of the path, for messages; None: `path` below `key`.
     """
 
     def __init__(
@@ -65,16 +72,17 @@ class FileRecords(Records):
         delimiter: str | None = None,
         encoding: str = "utf-8",
         records_field: str | None = None,
+        loose_quotes: bool = False,
+        key: str = KEY,
+        path_key: str | None = None,
     ):
-        self.found = Tally()
-        self.files = find_files(path, key="data.conversations.path", tally=self.found)
+        self.found, self.key, self.loose_quotes = Tally(), key, loose_quotes
+        self.files = find_files(path, key=path_key or f"{key}.path", tally=self.found)
         self.columns, self.quoted = columns and list(columns), quoted
         self.delimiter = delimiter and delimiter.replace("\\t", "\t")
         if self.delimiter is not None and len(self.delimiter) != 1:
-            raise ValueError(
-                f"data.conversations.delimiter {delimiter!r} is not one character: try ';', or null to find it"
-            )
-        self.encoding, self.records_field = Encoding(encoding, key="data.conversations.encoding"), records_field
+            raise ValueError(f"{key}.delimiter {delimiter!r} is not one character: try ';', or null to find it")
+        self.encoding, self.records_field = Encoding(encoding, key=f"{key}.encoding"), records_field
 
     def __iter__(self) -> Iterator[tuple[str, dict]]:
         tally = Tally()
@@ -87,7 +95,9 @@ class FileRecords(Records):
                 delimiter=self.delimiter,
                 encoding=self.encoding,
                 records_field=self.records_field,
+                loose_quotes=self.loose_quotes,
                 tally=tally,
+                key=self.key,
             )
         self.notes = tally.notes()
 
@@ -95,6 +105,7 @@ class FileRecords(Records):
         given = [] if self.delimiter is None else [{"delimiter": self.delimiter}]
         given += self.encoding.identity()
         given += [] if self.records_field is None else [{"records_field": self.records_field}]
+        given += [{"loose_quotes": True}] if self.loose_quotes else []
         return [[self.columns, self.quoted, *given], [[file.name, hash_file(file)] for file in self.files]]
 
 
@@ -135,14 +146,14 @@ class HubDataset:
         self.part = {"name": name, "folder": folder, "split": split, "revision": revision}
         self.limit = limit
 
-    def records(self, path: str | list[str]) -> Records:
-        """Return the rows of the data set at `path`."""
+    def records(self, path: str | list[str], *, key: str = KEY) -> Records:
+        """Return the rows of the data set at `path`; `key` is the config key that holds both, for messages."""
         if not isinstance(path, str):
             raise ValueError(
                 f"data.conversations.path: with data.conversations.hub it is one data set, not {len(path)}: give each "
                 "a name of its own, as +data/conversations@data.conversations.NAME=OPTION"
             )
-        rows = HubRows(path, **self.part, path_key="data.conversations.path", key="data.conversations.hub")
+        rows = HubRows(path, **self.part, path_key=f"{key}.path", key=f"{key}.hub")
         return HubRecords(rows, limit=self.limit)
 
 
@@ -154,7 +165,9 @@ def read_records(
     delimiter: str | None = None,
     encoding: Encoding | None = None,
     records_field: str | None = None,
+    loose_quotes: bool = False,
     tally: Tally | None = None,
+    key: str = KEY,
 ) -> Iterator[tuple[str, dict]]:
     """Yield (place, record) of each record of a file.
 
@@ -165,12 +178,14 @@ def read_records(
         delimiter: Character between cells of CSV and TSV; None finds it.
         encoding: Encoding of the file; UTF-8 if omitted.
         records_field: Field of the file's one JSON object that holds the list of records.
+        loose_quotes: Whether a table that is not proper CSV is read line by line, quotes inside cells as they stand.
         tally: Counts files in an unusual encoding or with an unusual delimiter.
+        key: Config key that holds these options, for messages.
 
     Raises:
         ValueError: A record is not JSON or not an object; with its place.
     """
-    encoding, tally = encoding or Encoding("utf-8", key="data.conversations.encoding"), tally or Tally()
+    encoding, tally = encoding or Encoding("utf-8", key=f"{key}.encoding"), tally or Tally()
     for name, packed in open_members(file, tally=tally):
         member, form = str(file.parent / name), format_of(name)
         table, packed = parquet_of(file, f"x{form}", packed)
@@ -189,28 +204,55 @@ def read_records(
             tally.count(EMPTY, where=member)
             continue
         if form not in DELIMITERS:
-            yield from _json_records(stream, member, records_field)
+            yield from _json_records(stream, member, records_field, key)
             continue
+        lines: Iterable[bytes] = stream
+        if loose_quotes:
+            content = stream.read()
+            lines = content.splitlines(keepends=True)
+            if quoted and not _is_strict(content.decode("utf-8-sig"), delimiter or DELIMITERS[form]):
+                cut = delimiter or DELIMITERS[form]
+                text = content.decode("utf-8-sig")
+                rows = loose_rows(text, where=member, delimiter=cut, columns=columns, tally=tally)
+                yield from _table_records(rows, member, key)
+                continue
         rows = csv_rows(
-            stream,
+            lines,
             where=member,
             delimiter=delimiter,
             usual=DELIMITERS[form],
             quoted=quoted,
             columns=columns,
-            key="data.conversations",
+            key=key,
             tally=tally,
         )
-        header = next(rows, [])
-        for number, cells in enumerate(rows, start=1):
-            if isinstance(cells, str):
-                raise ValueError(f"{cells}: data.conversations.delimiter names another, as ';'")
-            yield f"{member} row {number}", dict(zip(header, cells, strict=True))
+        yield from _table_records(rows, member, key)
 
 
-def _json_records(stream: BufferedIOBase, member: str, records_field: str | None) -> Iterator[tuple[str, dict]]:
+def _table_records(rows: Iterator[list[str] | str], member: str, key: str) -> Iterator[tuple[str, dict]]:
+    """The records of a table, whose first row is the header."""
+    header = next(rows, [])
+    for number, cells in enumerate(rows, start=1):
+        if isinstance(cells, str):
+            raise ValueError(f"{cells}: {key}.delimiter names another, as ';'")
+        yield f"{member} row {number}", dict(zip(header, cells, strict=True))
+
+
+def _is_strict(text: str, delimiter: str) -> bool:
+    """Whether a table is proper CSV."""
+    try:
+        for _ in csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True
+
+
+def _json_records(
+    stream: BufferedIOBase, member: str, records_field: str | None, key: str
+) -> Iterator[tuple[str, dict]]:
     """The records of a file of JSON in any arrangement."""
-    for _, place, record in json_values(stream, member, records_field=records_field, key="data.conversations"):
+    for _, place, record in json_values(stream, member, records_field=records_field, key=key):
         if isinstance(record, Fault):
             raise ValueError(record.reason)
         if not isinstance(record, dict):

@@ -1,0 +1,156 @@
+"""Log-likelihoods of continuations, independent of what else is scored.
+
+Inputs are padded on the right, where causal attention does not look, and each target is scored by itself. So a
+likelihood depends neither on the batch nor on the order of the requests, up to the rounding of matrix products.
+
+Legend: B rows  T tokens  D dim  N targets  V vocabulary
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lm.model import Transformer
+from lm.objective.loss import CHUNK, target_losses
+from lm.progress import bar
+
+
+@dataclass(frozen=True)
+class Request:
+    """A continuation to score after its context.
+
+    Args:
+        context: Token ids before it, at least one: a text without context begins with the end of a document.
+        continuation: Token ids that are scored.
+    """
+
+    context: tuple[int, ...]
+    continuation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a continuation is.
+
+    Args:
+        nats: Negative log-probability of each of its tokens.
+        ranked_first: Whether the model ranks each token first, so that greedy decoding gives the continuation.
+    """
+
+    nats: tuple[float, ...]
+    ranked_first: tuple[bool, ...]
+
+    @property
+    def log_probability(self) -> float:
+        return -sum(self.nats)
+
+    @property
+    def greedy(self) -> bool:
+        return all(self.ranked_first)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Inputs of one forward pass and the targets that its last positions predict."""
+
+    inputs: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+class Scorer:
+    """Score continuations with a model.
+
+    Requests are sorted by length. One whose input begins that of another, such as the same question with several
+    one-token answers, shares its forward pass. The context is cut on the left to what fits. A continuation longer than
+    the context of the model is read in windows, each of which begins with the token before it.
+
+    Args:
+        model: The model; its mode, training or not, is restored.
+        batch_tokens: Maximum number of tokens of a forward pass, padding included; changes speed and memory.
+    """
+
+    def __init__(self, model: Transformer, *, batch_tokens: int = 4096):
+        self.model, self.batch_tokens = model, batch_tokens
+
+    def __call__(self, requests: Sequence[Request], *, label: str = "evaluate") -> list[Likelihood]:
+        """Return the likelihood of each request, in order."""
+        distinct = [*dict.fromkeys(requests)]
+        windows = [_windows(request, self.model.context) for request in distinct]
+        flat = [*dict.fromkeys(window for each in windows for window in each)]
+        scores: dict[_Window, tuple[np.ndarray, np.ndarray]] = {}
+        with bar(len(flat), label=label, unit="continuations") as progress, inference(self.model):
+            for batch in self._batches(flat):
+                found = self._score(batch)
+                scores.update(found)
+                progress.update(len(found))
+        whole = {}
+        for request, parts in zip(distinct, windows, strict=True):
+            nats = [float(value) for part in parts for value in scores[part][0]]
+            first = [bool(value) for part in parts for value in scores[part][1]]
+            whole[request] = Likelihood(tuple(nats), tuple(first))
+        return [whole[request] for request in requests]
+
+    def _batches(self, windows: Sequence[_Window]) -> Iterator[list[list[_Window]]]:
+        """Yield batches of rows; a row is the windows that share a forward pass, the longest first."""
+        rows: list[list[_Window]] = []
+        for window in sorted(windows, key=lambda each: each.inputs, reverse=True):
+            if rows and rows[-1][0].inputs[: len(window.inputs)] == window.inputs:
+                rows[-1].append(window)
+            else:
+                rows.append([window])
+        rows.sort(key=lambda row: len(row[0].inputs), reverse=True)  # what needs most memory comes first
+        while rows:
+            count = max(1, self.batch_tokens // len(rows[0][0].inputs))
+            yield rows[:count]
+            rows = rows[count:]
+
+    def _score(self, rows: Sequence[Sequence[_Window]]) -> dict[_Window, tuple[np.ndarray, np.ndarray]]:
+        tokens = np.zeros((len(rows), len(rows[0][0].inputs)), dtype=np.int64)
+        for number, row in enumerate(rows):
+            tokens[number, : len(row[0].inputs)] = row[0].inputs
+        windows = [window for row in rows for window in row]
+        number = [[n] * len(window.targets) for n, row in enumerate(rows) for window in row]
+        place = [range(len(each.inputs) - len(each.targets), len(each.inputs)) for each in windows]
+        device = self.model.output_weight.device
+        rows_of, places, targets = (
+            torch.tensor([value for part in parts for value in part], device=device)
+            for parts in (number, place, [window.targets for window in windows])
+        )
+        hidden = self.model.hidden(torch.from_numpy(tokens).to(device))[rows_of, places]  # N D
+        nats = target_losses(hidden, self.model.output_weight, targets).double().cpu().numpy()
+        first = (_highest(hidden, self.model.output_weight) == targets).cpu().numpy()
+        ends = np.cumsum([len(window.targets) for window in windows])[:-1]
+        return dict(zip(windows, zip(np.split(nats, ends), np.split(first, ends), strict=True), strict=True))
+
+
+def _highest(hidden: Tensor, weight: Tensor) -> Tensor:
+    """The token of highest logit after each hidden state; the first of several: N D, V D → N."""
+    return torch.cat([(part @ weight.T).argmax(-1) for part in hidden.split(CHUNK)])
+
+
+def _windows(request: Request, context: int) -> list[_Window]:
+    """The forward passes of a request: one, or several for a continuation longer than the context."""
+    assert request.context, "a continuation is scored after at least one token"
+    text = request.context + request.continuation
+    begin, windows = len(request.context), []
+    while begin < len(text):
+        end = min(len(text), begin + context)
+        windows.append(_Window(text[max(0, end - 1 - context) : end - 1], text[begin:end]))
+        begin = end
+    return windows
+
+
+@contextmanager
+def inference(model: Transformer) -> Iterator[None]:
+    """No dropout and no gradients; afterwards the model is in its former mode."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)

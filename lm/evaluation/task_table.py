@@ -1,0 +1,64 @@
+"""The scores of a task as a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = {"score": 9, "95 % interval": 19, "items": 9, "chance": 9, "constant": 10}  # name → width
+
+
+def task_table(results: Mapping[str, Any]) -> str:
+    """Return a line a metric, then a line a group with the main metric, then what was counted.
+
+    Args:
+        results: What `Task` returns.
+    """
+    metrics, groups = results["metrics"], results["groups"]
+    names = [*metrics, *(f"  {each}" for found in groups.values() for each in found)]
+    title = results["title"] or "metric"
+    width = max(len(title), *map(len, names)) + 2
+    lines = [f"{title:<{width}}" + "".join(f"{name:>{size}}" for name, size in COLUMNS.items())]
+    for name, found in metrics.items():
+        mark = " *" if name == results["main"] and len(metrics) > 1 else ""
+        lines.append(_line(f"{name}{mark}", found, width))
+    for name, found in groups.items():
+        mean = sum(each["value"] for each in found.values()) / len(found)
+        lines.append(f"{results['main']} by {name}, mean {_number(mean, _is_share(found))}")
+        lines += [_line(f"  {each}", scores, width) for each, scores in found.items()]
+    return "\n".join([*lines, *_notes(results)])
+
+
+def _line(name: str, found: Mapping[str, Any], width: int) -> str:
+    share = _is_share({name: found})
+    low, high = found["interval"]
+    cells = [
+        _number(found["value"], share),
+        f"{_number(low, share)} – {_number(high, share)}",
+        f"{found['count']:,}",
+        "" if found["chance"] is None else f"{found['chance']:.1%}",
+        "" if found["majority"] is None else f"{found['majority']:.1%}",
+    ]
+    return f"{name:<{width}}" + "".join(f"{cell:>{size}}" for cell, size in zip(cells, COLUMNS.values(), strict=True))
+
+
+def _is_share(found: Mapping[str, Mapping[str, Any]]) -> bool:
+    return all(each["share"] for each in found.values())
+
+
+def _number(value: float, share: bool) -> str:
+    return f"{100 * value:.1f}" if share else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.2g}"
+
+
+def _notes(results: Mapping[str, Any]) -> list[str]:
+    """Lines on what the reader should know of how the scores came about."""
+    notes = []
+    if results["shots"]:
+        notes.append(f"{results['shots']} examples before each question")
+    if results["template"]:
+        notes.append(f"prompts are turns of {results['template'].rpartition('.')[2]}")
+    if results["clusters"]:
+        notes.append(f"intervals take account of {results['clusters']} clusters of items")
+    if results["spanning"]:
+        notes.append(f"a token spans the join of prompt and answer {results['spanning']} times")
+    if results["cut"]:
+        notes.append(f"{results['cut']} of {results['count']} prompts were cut on the left to fit into the context")
+    return notes
