@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lm.evaluation.items import Item
@@ -51,13 +51,20 @@ class FieldTemplate:
         return value
 
     def _fault(self, error: Exception, item: Item) -> ValueError:
-        found = MISSING.search(str(error)) if isinstance(error, UndefinedError) else None
-        if not found:
+        name = self._missing(error, item)
+        if not name:
             return ValueError(f"{item.place}: {self.key} cannot be rendered: {error}")
-        name = found[1] or found[2]
         near = get_close_matches(name, item.fields, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, item.fields)) or 'none'}"
         return ValueError(f"{item.place} has no field {name!r}, which {self.key} reads: {hint}")
+
+    def _missing(self, error: Exception, item: Item) -> str:
+        """The field that was missing, if that was the fault."""
+        found = MISSING.search(str(error)) if isinstance(error, UndefinedError) else None
+        if found:
+            return found[1] or found[2]
+        unknown = meta.find_undeclared_variables(_environment().parse(self.source)) - {*item.names}
+        return min(unknown, default="") if "Undefined" in str(error) else ""
 
 
 class ListTemplate:

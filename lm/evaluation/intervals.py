@@ -10,6 +10,7 @@ from lm.objective.interval import wilson_interval
 
 RESAMPLES = 2000
 SEED = 0
+AT_ONCE = 1_000_000  # draws in memory
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ def _independent(mean: float, stderr: float, count: int, clusters: int) -> float
 def _bootstrap(totals: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     """Percentiles of the mean over resamples of the clusters."""
     draw, count = np.random.default_rng(SEED), len(sizes)
-    means = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        chosen = draw.integers(0, count, count)
-        means[number] = totals[chosen].sum() / sizes[chosen].sum()
+    means, rows = np.empty(RESAMPLES), max(1, AT_ONCE // count)
+    for begin in range(0, RESAMPLES, rows):
+        chosen = draw.integers(0, count, (min(rows, RESAMPLES - begin), count))
+        means[begin : begin + rows] = totals[chosen].sum(1) / sizes[chosen].sum(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
