@@ -176,8 +176,8 @@ OF_JOB = {
     "pretrain": {"tokenizer tokenizer_type": CORPUS_HAS_IT},
     "evaluate": {
         "tasks task benchmarks suite harness": (
-            "public benchmarks are not built: leave it out, or write evaluation@evaluations=answers for held-out "
-            "questions"
+            "write evaluation=mmlu evaluation.path=mmlu for a benchmark in the folder mmlu, or evaluation=answers for "
+            "held-out questions; lm evaluate --help lists all"
         ),
         "limit num_questions max_questions": (
             "write evaluation@evaluations=answers evaluations.answers.max_questions=100 to limit the questions"

@@ -114,27 +114,47 @@ class Perplexity(Metric):
 
 
 def total(choices: Choices) -> list[float]:
-    """Return the log-probability of each choice: `acc` of lm-evaluation-harness."""
+    """Return the log-probability of each choice: `acc` of lm-evaluation-harness.
+
+    Args:
+        choices: The choices with their likelihoods.
+    """
     return [each.log_probability for each in choices.likelihoods]
 
 
 def per_character(choices: Choices) -> list[float]:
-    """Return it per character of the choice, without what separates it from the context: `acc_norm`."""
+    """Return it per character of the choice, without what separates it from the context: `acc_norm`.
+
+    Args:
+        choices: The choices with their likelihoods.
+    """
     return _divided(choices, [len(text) for text in choices.texts])
 
 
 def per_byte(choices: Choices) -> list[float]:
-    """Return it per UTF-8 byte of the choice: `acc_bytes`."""
+    """Return it per UTF-8 byte of the choice: `acc_bytes`.
+
+    Args:
+        choices: The choices with their likelihoods.
+    """
     return _divided(choices, [len(text.encode("utf-8", "surrogatepass")) for text in choices.texts])
 
 
 def per_token(choices: Choices) -> list[float]:
-    """Return it per token, of the separator too: what nanochat's CORE compares."""
+    """Return it per token, of the separator too: what nanochat's CORE compares.
+
+    Args:
+        choices: The choices with their likelihoods.
+    """
     return _divided(choices, [len(each.nats) for each in choices.likelihoods])
 
 
 def over_unconditional(choices: Choices) -> list[float]:
-    """Return it less the log-probability without a context: `acc_mutual_info`."""
+    """Return it less the log-probability without a context: `acc_mutual_info`.
+
+    Args:
+        choices: The choices with their likelihoods.
+    """
     pairs = zip(choices.likelihoods, choices.unconditional, strict=True)
     return [given.log_probability - alone.log_probability for given, alone in pairs]
 

@@ -162,8 +162,7 @@ OTHER_JOBS = """
 generate model=tiny {MODEL} | model=tiny: lm generate has no group model | generate model.path=outputs/pretrain/default
 generate {MODEL} n=3 | n: unknown key | generate {MODEL} samples=3
 chat {MODEL} temp=0 | temp: unknown key | chat {MODEL} sampling.temperature=0
-evaluate {MODEL} tasks=mmlu | tasks: unknown key | evaluate {MODEL} evaluation@evaluations=answers
-evaluate {MODEL} evaluation=answers | evaluation=answers: lm eval | evaluate {MODEL} evaluation@evaluations=answers
+evaluate {MODEL} tasks=mmlu | tasks: unknown key | evaluate {MODEL} evaluation=mmlu evaluation.path=mmlu
 evaluate {MODEL} evaluations=answers | evaluations: expected | evaluate {MODEL} evaluation@evaluations=answers
 evaluate {MODEL} batch_size=8 | batch_size: unknown key | evaluate {MODEL}
 evaluate {MODEL} limit=100 | limit: unknown key | evaluate {MODEL} {ANSWERS} evaluations.answers.max_questions=100

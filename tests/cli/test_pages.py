@@ -9,8 +9,9 @@ import pytest
 from lm.cli.help import PACKAGE, show_topic, topics, tree
 from lm.cli.main import main
 from lm.config.command import faults_of
-from lm.config.outline import config_directory, jobs
+from lm.config.outline import config_directory, jobs, outline
 from lm.config.overrides import quoted_as_needed
+from lm.config.short_form import full_forms
 from support.compositions import composition
 
 CONF = config_directory()
@@ -54,7 +55,7 @@ def test_commands_of_the_pages_compose_without_faults(command: str, capsys: pyte
         assert main(words) == 0, capsys.readouterr().err
         return
     multirun = "-m" in words or "--multirun" in words
-    here = composition(job)
+    here, overrides = composition(job), full_forms(overrides, outline(job, [CONF]).groups)
     overrides = [quoted_as_needed(here, each, multirun=multirun) for each in overrides]
     found = map(str, faults_of(here, overrides, multirun=multirun))
     assert [fault for fault in found if not MUST_BE_GIVEN.search(fault)] == []

@@ -43,7 +43,7 @@ def test_what_an_item_lacks_is_told_with_its_place(source, message):
 def test_a_list_must_be_one_of_texts():
     with pytest.raises(ValueError, match="gives 'Why\\?', not a list"):
         ListTemplate("{{ question }}", key=KEY).texts(ITEM)
-    with pytest.raises(ValueError, match="a list with .*no text"):
+    with pytest.raises(ValueError, match=r"a list with .*no text"):
         ListTemplate("{{ [nested] }}", key=KEY).texts(ITEM)
 
 

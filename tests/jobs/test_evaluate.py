@@ -7,7 +7,7 @@ import pytest
 
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
-from lm.evaluation import BitsPerByte
+from lm.evaluation import BitsPerByte, Task
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import load_tokenizer
@@ -74,3 +74,56 @@ def test_a_corpus_of_another_tokenizer_is_refused(pretrained, tmp_path):
     other = make_corpus(tmp_path / "other", count=60)
     with pytest.raises(ValueError, match="was made with another tokenizer"):
         call_job(evaluation(pretrained, other, tmp_path))
+
+
+def rows(path, count: int, **more) -> str:
+    lines = [{"query": f"alpha {n}", "choices": ["beta", "gamma"], "gold": n % 2} | more for n in range(count)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+def choices(model, root, file, *overrides: str) -> dict:
+    chosen = ("evaluation@evaluations=choice", f"evaluations.choice.path={file}")
+    return composed("evaluate", f"run.root={root}", f"model.path={model}", *chosen, *overrides)
+
+
+def test_each_evaluation_has_a_record_with_hashes_items_and_table(pretrained, tmp_path, capsys):
+    results = call_job(choices(pretrained, tmp_path, rows(tmp_path / "items.jsonl", 6)))
+    folder = tmp_path / "evaluate" / "default" / "evaluations"
+    record = json.loads((folder / "choice.json").read_text())
+    assert record["results"] == results["choice"] == json.loads(json.dumps(results["choice"]))
+    assert record["hashes"].keys() == {"model", "tokenizer", "data", "config"}
+    assert record["hashes"]["model"] == Run.fingerprint(pretrained)
+    items = [json.loads(line) for line in (folder / "choice.items.jsonl").read_text().splitlines()]
+    assert [each["place"] for each in items] == [f"items.jsonl:{n}" for n in range(1, 7)]
+    assert (folder / "choice.txt").read_text().strip() in capsys.readouterr().out
+    outputs = read_manifest(folder.parent)["outputs"]
+    assert {"results.json", "evaluations/choice.json", "evaluations/choice.items.jsonl"} <= outputs.keys()
+
+
+def test_what_another_run_measured_is_not_measured_again(pretrained, tmp_path, capsys, monkeypatch):
+    file = rows(tmp_path / "items.jsonl", 6)
+    results = call_job(choices(pretrained, tmp_path, file))
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "__call__", lambda *_: pytest.fail("measured again"))
+        moved = rows(tmp_path / "items.jsonl", 6)  # the same content
+        again = call_job(choices(pretrained, tmp_path, moved, "run.name=again", "evaluations.choice.batch_tokens=64"))
+    assert again == results
+    assert "choice was measured before: " in capsys.readouterr().out
+    for name, changed in {
+        "data": choices(pretrained, tmp_path, rows(tmp_path / "items.jsonl", 7), "run.name=data"),
+        "config": choices(pretrained, tmp_path, file, "run.name=config", "evaluations.choice.max_items=3"),
+        "model": choices(pretrained, tmp_path, file, "run.name=model", "model.which=last"),
+    }.items():
+        call_job(changed)
+        assert "measured before" not in capsys.readouterr().out, name
+
+
+def test_a_faulty_item_is_told_with_the_full_key_before_anything_is_measured(pretrained, corpus, tmp_path, monkeypatch):
+    file = rows(tmp_path / "items.jsonl", 3, gold="maybe")
+    monkeypatch.setattr(BitsPerByte, "__call__", lambda *_: pytest.fail("measured"))
+    both = ("evaluation@evaluations=[bits,choice]", f"evaluations.bits.path={corpus}")
+    with pytest.raises(ValueError, match=r"items\.jsonl:1: evaluations\.choice\.question\.gold gives 'maybe'"):
+        call_job(choices(pretrained, tmp_path, file, *both))
+    with pytest.raises(ValueError, match=r"evaluations\.choice\.path .*none\.jsonl"):
+        call_job(choices(pretrained, tmp_path, tmp_path / "none.jsonl"))
