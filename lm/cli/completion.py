@@ -8,6 +8,7 @@ from lm.cli.explain import USUAL
 from lm.cli.help import topics
 from lm.cli.job_help import ALL, parts
 from lm.config.outline import Outline, jobs, options, outline
+from lm.config.short_form import full_forms
 
 CONFIG_DIR = ("--config-dir", "-cd")
 FLAGS = ("--help", "--multirun", "--config-dir", "--cfg", "--package", "--resolve", "--version", "--completion")
@@ -53,13 +54,15 @@ def candidates(words: Sequence[str], directory: Path) -> list[str]:
         return [f"{topic} " for topic in dict.fromkeys([*known, *topics(), "tree"]) if topic.startswith(current)]
     if plain[0] == "explain":
         return _explained(plain[1:], current, known, places)
-    chosen = dict(word.lstrip("+").split("=", 1) for word in plain[1:] if "=" in word)
+    groups = outline(plain[0], places).groups
+    chosen = dict(word.lstrip("+").split("=", 1) for word in full_forms(plain[1:], groups) if "=" in word)
     found = outline(plain[0], places, chosen)
     if {"--help", "-h"} & {*before}:
         return [f"{part} " for part in [*parts(found), ALL] if part.startswith(current)]
     name, equals, _ = current.partition("=")
     choices = options(name.lstrip("+").partition("@")[0], places, job=plain[0]) if equals else {}
-    if choices and (name in found.groups or name.startswith("+")):
+    short = full_forms([current], groups) != [current]
+    if choices and (name in found.groups or name.startswith("+") or short):
         offered = [f"{name}={option} " for option in choices]
     else:
         offered = [f"{each}=" for each in dict.fromkeys([*found.groups, *found.own, *found.inherited])]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lm.config.docstrings import Definition, Parameter, alternatives, describe
 from lm.config.faults import did_you_mean
 from lm.config.outline import Outline, jobs, options, outline
+from lm.config.short_form import full_forms
 
 if TYPE_CHECKING:
     from lm.config.composition import Entry
@@ -20,6 +21,8 @@ def explain(words: Sequence[str], directory: Path, extra: Path | None = None) ->
     """The explanation of `[JOB] [group=option …] KEY`, from YAML, source files and the composed config."""
     places = [directory, *([extra] if extra else [])]
     known = jobs(places)
+    if words and words[0] in known:
+        words = [words[0], *full_forms(words[1:], outline(words[0], places).groups)]
     named = [word for word in words if "=" not in word and not word.startswith("~")]
     overrides = [word for word in words if word not in named]
     job = named.pop(0) if named and named[0] in known else None

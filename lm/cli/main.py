@@ -109,7 +109,8 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
     faults: list[str] = []
     asks = arguments and arguments[0] in known and any(HELP.match(word) for word in arguments[1:])
     if asks:
-        arguments = [after for word in arguments if (after := HELP.sub("", word))]
+        rest = [after for word in arguments[1:] if (after := HELP.sub("", word))]
+        arguments = [arguments[0], *full_forms(rest, outline(arguments[0], places).groups)]
     elif arguments and arguments[0] in known:
         typed = full_forms(arguments[1:], outline(arguments[0], places).groups)
         words = Words(arguments[0], typed, places, flags=[*parser._option_string_actions])

@@ -164,3 +164,10 @@ def test_tab_in_bash_completes_a_job_a_group_its_option_and_a_file(tmp_path: Pat
         typed(terminal, "data.p\t", until="data.path=")
         typed(terminal, "wor\t", until="words.txt")
         typed(terminal, " seed=5\n", until="steps, dim 8, seed 5")
+
+
+def test_short_forms_of_groups_are_completed():
+    assert "evaluation=blimp " in candidates(["evaluate", "evaluation=bl"], config_directory())
+    assert "evaluations.blimp.max_items=" in candidates(
+        ["evaluate", "evaluation=blimp", "evaluations.blimp.max"], config_directory()
+    )
