@@ -162,15 +162,14 @@ def ours(name: str, path: Path, model: Transformer, tokenizer: Tokenizer, limit:
 
 HARNESS = """
 import json, sys, time
-import lm_eval
-from lm_eval.models.huggingface import HFLM
-from lm_eval.tasks import TaskManager
+from importlib import import_module
 import torch
+lm_eval, tasks_of = import_module("lm_eval"), import_module("lm_eval.tasks")
+HFLM, TaskManager = import_module("lm_eval.models.huggingface").HFLM, tasks_of.TaskManager
 torch.set_num_threads(1)
 folder, places, names = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
 model = HFLM(pretrained=folder, device="cpu", dtype="float32", batch_size=16)
 manager, found = TaskManager(include_path=places, include_defaults=False), {}
-tasks = lm_eval.tasks.get_task_dict(names, manager)
 for name in names:
     begin = time.perf_counter()
     result = lm_eval.simple_evaluate(model, tasks=[name], task_manager=manager, bootstrap_iters=0)
