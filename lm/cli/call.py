@@ -121,7 +121,13 @@ def _changed(node: dict, path: list[str], value: Any) -> dict:
 
 
 def _parts(node: dict) -> dict[str, Any]:
-    return {
-        key: partial(call_job, value) if is_node(value) and is_job(value) else build(value, key=key)
-        for key, value in node.items()
-    }
+    return {key: _part(value, key) for key, value in node.items()}
+
+
+def _part(value: Any, key: str) -> Any:
+    """A job as a function, the jobs of a dict as functions by name, anything else built."""
+    if is_node(value):
+        return partial(call_job, value) if is_job(value) else build(value, key=key)
+    if isinstance(value, dict) and any(is_node(each) and is_job(each) for each in value.values()):
+        return {name: _part(each, f"{key}.{name}") for name, each in value.items()}
+    return build(value, key=key)

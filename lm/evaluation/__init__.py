@@ -16,6 +16,7 @@ from lm.evaluation.prompter import Layout
 from lm.evaluation.question import Answered, Asked, Asking, Question
 from lm.evaluation.reply import Replied, Reply
 from lm.evaluation.reply_metrics import F1, ExactMatch, Rewarded, WordMatch
+from lm.evaluation.rewarded import RewardedAnswers
 from lm.evaluation.scorer import Likelihood, Request, Scorer
 from lm.evaluation.shots import Shots
 from lm.evaluation.task import Task
@@ -50,6 +51,7 @@ __all__ = [
     "Reply",
     "Request",
     "Rewarded",
+    "RewardedAnswers",
     "Scorer",
     "SeveralContexts",
     "Shots",

@@ -3,6 +3,7 @@
 `statistics` has confidence intervals and power laws; matplotlib is optional and imported when a page is written.
 """
 
+from lm.report.comparison import compare, comparison_table, curve_table, value_at
 from lm.report.curation import curation_table, curation_verdict
 from lm.report.scaling import scaling_page, scaling_table, scaling_verdict
 from lm.report.statistics import PowerLaw, confidence_interval, fit_power_law, fit_power_law_with_floor
@@ -13,9 +14,12 @@ __all__ = [
     "Line",
     "PowerLaw",
     "aligned",
+    "compare",
+    "comparison_table",
     "confidence_interval",
     "curation_table",
     "curation_verdict",
+    "curve_table",
     "fit_power_law",
     "fit_power_law_with_floor",
     "learning_table",
@@ -24,6 +28,7 @@ __all__ = [
     "scaling_page",
     "scaling_table",
     "scaling_verdict",
+    "value_at",
     "vocabulary_page",
     "vocabulary_table",
     "vocabulary_verdict",
