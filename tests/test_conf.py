@@ -54,7 +54,11 @@ def combinations() -> list[tuple[str, tuple[str, ...]]]:
                 chosen = (f"{named}={option}",)
                 if current is not None and option != current and (job, named) not in FIXED:
                     found[job, chosen] = None
-                    if (group := named.partition("@")[0], option) not in within:
+                    # the stages of a study are jobs, whose groups are tested there
+                    if (group := named.partition("@")[0], option) not in within and (job, group) != (
+                        "study",
+                        "experiment",
+                    ):
                         within.add((group, option))
                         found |= {(job, (*chosen, inner)): None for inner in _within(job, named, option)}
     return list(found)
