@@ -22,7 +22,7 @@ from lm.cli.words import Words
 from lm.config.advice import other_job
 from lm.config.faults import did_you_mean
 from lm.config.outline import config_directory, jobs, outline
-from lm.config.short_form import full_forms
+from lm.config.short_form import compared, full_forms
 from lm.process.distribution import version, with_local_commands
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
 from lm.process.library_warnings import warnings_in_one_line
@@ -104,6 +104,7 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
         case ["--version"]:
             print(f"lm {version()}")
             return 0
+    arguments = compared(arguments)
     parser, places = _parser(), _places(arguments, directory)
     known = jobs(places)
     faults: list[str] = []

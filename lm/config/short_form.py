@@ -34,6 +34,13 @@ def full_forms(words: Sequence[str], groups: Mapping[str, str | None]) -> list[s
     return [_full(word, keys, chosen) for word in words]
 
 
+def compared(words: Sequence[str]) -> list[str]:
+    """Return a command with `lm evaluate compare=[a,b]` written out: `lm compare runs=[a,b]`, which reads no model."""
+    if words and words[0] == "evaluate" and any(word.startswith("compare=") for word in words):
+        return ["compare", *(f"runs={word[8:]}" if word.startswith("compare=") else word for word in words[1:])]
+    return [*words]
+
+
 def _full(word: str, keys: Mapping[str, str], chosen: Mapping[str, Sequence[str]]) -> str:
     found = WORD.fullmatch(word)
     if not found:

@@ -18,7 +18,7 @@ class EvaluationRecord:
 
     Args:
         name: Name of the evaluation.
-        hashes: Hashes of model, tokenizer, data and config, by these names.
+        hashes: Hashes of model, tokenizer, data and both configs, by name.
         results: Plain results.
         items: One record an item; empty where an evaluation has none.
         table: The results as text.

@@ -8,6 +8,7 @@ from typing import Any
 
 from lm.config.faults import errors_at
 from lm.evaluation import Evaluation
+from lm.evaluation.centred import centred_mean
 from lm.evaluation.record import EvaluationRecord, find_record
 from lm.files import hash_json, write_atomically
 from lm.model import ModelSource
@@ -52,9 +53,20 @@ def evaluate(
         files = [file for name, record in records.items() for file in record.files(run.directory, name)]
         run.finish(outputs=[run.directory / "results.json", *files], result=results)
         outcome = f"{', '.join(evaluations)} in {perf_counter() - started_at:.0f} s"
-    run.console.block(*(evaluation.table(results[name]) for name, evaluation in evaluations.items()))
+    tables = [evaluation.table(results[name]) for name, evaluation in evaluations.items()]
+    run.console.block(*tables, *_centred(results))
     run.console.line(f"{outcome} → {run.directory}", before="\n")
     return results
+
+
+def _centred(results: Mapping[str, Any]) -> list[str]:
+    """A line on the mean of several benchmarks above chance."""
+    found = centred_mean(results)
+    if found is None:
+        return []
+    low, high = found["interval"]
+    scale = f"centred mean of {len(found['tasks'])} (0 is chance, 1 all right)"
+    return [f"{scale}: {found['value']:.3f} ({low:.3f} – {high:.3f})"]
 
 
 def _measured(
@@ -68,7 +80,13 @@ def _measured(
     """Measure what no run has measured yet, and write the record of each evaluation as soon as it is there."""
     network, records, found = None, {}, {}
     hashes = {
-        name: {**origin, "data": data[name], "config": hash_json(_measuring(run.config, name))} for name in evaluations
+        name: {
+            **origin,
+            "data": data[name],
+            "config": hash_json(_without_places(run.config.get("evaluations", {}).get(name))),
+            "model_config": hash_json(_without_places(run.config.get("model"))),
+        }
+        for name in evaluations
     }
     for name, evaluation in evaluations.items():
         found[name] = find_record(Path(run.root, run.job), name, hashes[name])
@@ -90,12 +108,8 @@ def _measured(
     return records
 
 
-def _measuring(config: Mapping[str, Any], name: str) -> Any:
-    """The config that decides an evaluation's results: without where files lie, which `data` stands for."""
-    return _without_places({"evaluation": config.get("evaluations", {}).get(name), "model": config.get("model")})
-
-
 def _without_places(value: Any) -> Any:
+    """A config without where files lie, which the hashes of the data stand for, and without sizes of batches."""
     if isinstance(value, Mapping):
         return {
             key: _without_places(each) for key, each in value.items() if key not in ("path", "batch_tokens", "rows")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lm.config.short_form import full_forms
+from lm.config.short_form import compared, full_forms
 
 GROUPS = {"evaluation@evaluations": "bits", "sampling": "greedy", "model@a.model": None, "data/x@evaluations.y": None}
 
@@ -40,3 +40,9 @@ def test_texts_with_line_breaks_and_brackets_stay():
 def test_a_group_at_several_keys_has_no_short_form():
     groups = {"evaluation@one.evaluations": None, "evaluation@two": None, "evaluation@three": None}
     assert full_forms(["evaluation=a"], groups) == ["evaluation=a"]
+
+
+def test_a_comparison_is_a_job_of_its_own():
+    assert compared(["evaluate", "compare=[a,b]", "run.name=x"]) == ["compare", "runs=[a,b]", "run.name=x"]
+    assert compared(["evaluate", "model.path=a"]) == ["evaluate", "model.path=a"]
+    assert compared(["pretrain", "compare=[a,b]"]) == ["pretrain", "compare=[a,b]"]

@@ -92,7 +92,7 @@ def test_each_evaluation_has_a_record_with_hashes_items_and_table(pretrained, tm
     folder = tmp_path / "evaluate" / "default" / "evaluations"
     record = json.loads((folder / "choice.json").read_text())
     assert record["results"] == results["choice"] == json.loads(json.dumps(results["choice"]))
-    assert record["hashes"].keys() == {"model", "tokenizer", "data", "config"}
+    assert record["hashes"].keys() == {"model", "tokenizer", "data", "config", "model_config"}
     assert record["hashes"]["model"] == Run.fingerprint(pretrained)
     items = [json.loads(line) for line in (folder / "choice.items.jsonl").read_text().splitlines()]
     assert [each["place"] for each in items] == [f"items.jsonl:{n}" for n in range(1, 7)]
