@@ -7,6 +7,7 @@ benchmark is a `Task`: items from a file, a `Question` about each, and metrics w
 from lm.evaluation.answers import Answers
 from lm.evaluation.bits import BitsPerByte
 from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
+from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.items import Item, ItemReader
 from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity
@@ -20,6 +21,7 @@ from lm.evaluation.rewarded import RewardedAnswers
 from lm.evaluation.scorer import Likelihood, Request, Scorer
 from lm.evaluation.shots import Shots
 from lm.evaluation.task import Task
+from lm.evaluation.text_loss import TextLoss
 
 __all__ = [
     "F1",
@@ -31,6 +33,7 @@ __all__ = [
     "BitsPerByte",
     "Choices",
     "Cloze",
+    "CopyScore",
     "Evaluation",
     "ExactMatch",
     "GoldBits",
@@ -56,5 +59,6 @@ __all__ = [
     "SeveralContexts",
     "Shots",
     "Task",
+    "TextLoss",
     "WordMatch",
 ]

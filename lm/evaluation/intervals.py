@@ -80,6 +80,11 @@ def _independent(mean: float, stderr: float, count: int, clusters: int) -> float
     return min(count, mean * (1 - mean) / stderr**2)
 
 
+def ratio_interval(totals: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of a ratio of sums, such as bits per byte, by the bootstrap over its parts."""
+    return _bootstrap(totals, sizes)
+
+
 def _bootstrap(totals: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     """Percentiles of the mean over resamples of the clusters."""
     draw, count = np.random.default_rng(SEED), len(sizes)

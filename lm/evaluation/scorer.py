@@ -39,10 +39,12 @@ class Likelihood:
     Args:
         nats: Negative log-probability of each of its tokens.
         ranked_first: Whether the model ranks each token first, so that greedy decoding gives the continuation.
+        best_nats: Negative log-probability of the token that it ranks first in each place.
     """
 
     nats: tuple[float, ...]
     ranked_first: tuple[bool, ...]
+    best_nats: tuple[float, ...] = ()
 
     @property
     def log_probability(self) -> float:
@@ -81,7 +83,7 @@ class Scorer:
         distinct = [*dict.fromkeys(requests)]
         windows = [_windows(request, self.model.context) for request in distinct]
         flat = [*dict.fromkeys(window for each in windows for window in each)]
-        scores: dict[_Window, tuple[np.ndarray, np.ndarray]] = {}
+        scores: dict[_Window, np.ndarray] = {}
         with bar(len(flat), label=label, unit="continuations") as progress, inference(self.model):
             for batch in self._batches(flat):
                 found = self._score(batch)
@@ -89,9 +91,8 @@ class Scorer:
                 progress.update(len(found))
         whole = {}
         for request, parts in zip(distinct, windows, strict=True):
-            nats = [float(value) for part in parts for value in scores[part][0]]
-            first = [bool(value) for part in parts for value in scores[part][1]]
-            whole[request] = Likelihood(tuple(nats), tuple(first))
+            nats, first, best = np.concatenate([np.zeros((3, 0)), *(scores[part] for part in parts)], axis=1)
+            whole[request] = Likelihood(tuple(nats.tolist()), tuple((first == 1).tolist()), tuple(best.tolist()))
         return [whole[request] for request in requests]
 
     def _batches(self, windows: Sequence[_Window]) -> Iterator[list[list[_Window]]]:
@@ -108,7 +109,8 @@ class Scorer:
             yield rows[:count]
             rows = rows[count:]
 
-    def _score(self, rows: Sequence[Sequence[_Window]]) -> dict[_Window, tuple[np.ndarray, np.ndarray]]:
+    def _score(self, rows: Sequence[Sequence[_Window]]) -> dict[_Window, np.ndarray]:
+        """Of each window nats, whether the target is ranked first, and nats of what is, 3 N."""
         tokens = np.zeros((len(rows), len(rows[0][0].inputs)), dtype=np.int64)
         for number, row in enumerate(rows):
             tokens[number, : len(row[0].inputs)] = row[0].inputs
@@ -121,15 +123,22 @@ class Scorer:
             for parts in (number, place, [window.targets for window in windows])
         )
         hidden = self.model.hidden(torch.from_numpy(tokens).to(device))[rows_of, places]  # N D
-        nats = target_losses(hidden, self.model.output_weight, targets).double().cpu().numpy()
-        first = (_highest(hidden, self.model.output_weight) == targets).cpu().numpy()
+        nats = target_losses(hidden, self.model.output_weight, targets).double()
+        first, margin = _ranked(hidden, self.model.output_weight, targets)
+        found = torch.stack([nats, first.double(), nats - margin.double()]).cpu().numpy()
         ends = np.cumsum([len(window.targets) for window in windows])[:-1]
-        return dict(zip(windows, zip(np.split(nats, ends), np.split(first, ends), strict=True), strict=True))
+        return dict(zip(windows, np.split(found, ends, axis=1), strict=True))
 
 
-def _highest(hidden: Tensor, weight: Tensor) -> Tensor:
-    """The token of highest logit after each hidden state; the first of several: N D, V D → N."""
-    return torch.cat([(part @ weight.T).argmax(-1) for part in hidden.split(CHUNK)])
+def _ranked(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether each target has the highest logit, the first of several, and how far it is below it: N D, V D, N → N."""
+    first, margin = [], []
+    for part, here in zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True):
+        logits = part @ weight.T  # N V
+        highest, token = logits.max(-1)
+        first.append(token == here)
+        margin.append((highest - logits.gather(-1, here[:, None])[:, 0]).clamp_min(0))
+    return torch.cat(first), torch.cat(margin)
 
 
 def _windows(request: Request, context: int) -> list[_Window]:
