@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from lm.bounds import Count
 from lm.conversation import Message, RecordedTemplate, Template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat_input import HELP, as_utf8, next_entry, open_input
+from lm.jobs.side_by_side import Chats, names_of, opened
 from lm.model import Transformer
 from lm.process.signals import forget_signals
 from lm.tokenizer import Tokenizer
@@ -133,6 +135,7 @@ def chat(
     tokenizer: Tokenizer,
     sampling: Sampling,
     template: Template | None = None,
+    beside: str | list[str] | None = None,
     message: str | None = None,
     questions: Callable[[], list[str]] | None = None,
     system: str | None = None,
@@ -149,6 +152,8 @@ def chat(
         tokenizer: The model's tokenizer.
         sampling: How tokens are chosen.
         template: How turns are written as tokens; null takes the recorded template.
+        beside: Another run, or a list of them, whose models answer the same messages with the same seed, each in the
+            template and by the tokenizer of its own run; null for none.
         message: Message to answer once; null reads messages from the terminal, or each line of a pipe. A line of three
             double quotes begins and ends a message of several lines.
         questions: Gives the messages to answer where message is null, each in a conversation of its own, as in a
@@ -161,36 +166,51 @@ def chat(
         max_calls: Most calls of tools in one answer.
     """
     recorded = recorded or RecordedTemplate(None)
-    conversation = Chat(
-        Generator(model(vocab_size=tokenizer.vocab_size), tokenizer),
-        template=recorded.resolve(template),
-        sampling=sampling,
-        system=system,
-        max_tokens=max_tokens,
-        seed=seed,
-        toolbox=Toolbox([*tools.values()], max_calls=max_calls) if tools else None,
+    others = [beside] if isinstance(beside, str) else beside or []
+    toolbox = Toolbox([*tools.values()], max_calls=max_calls) if tools else None
+    chats = Chats(
+        [
+            Chat(
+                Generator(network, own),
+                template=template,
+                sampling=sampling,
+                system=system,
+                max_tokens=max_tokens,
+                seed=seed,
+                toolbox=toolbox,
+            )
+            for network, own, template in [
+                (model(vocab_size=tokenizer.vocab_size), tokenizer, recorded.resolve(template)),
+                *map(opened, others),
+            ]
+        ],
+        names=names_of([recorded.file.parent if recorded.file else "model", *others]) if others else [],
     )
-    if recorded.file is not None and not recorded.file.is_file():
-        path = recorded.file.parent
-        print(
-            f"({path} was not trained on conversations: it continues text rather than answers. lm instruct "
-            f"model.path={path} trains it to answer; lm generate model.path={path} prompt=… continues a text.)",
-            file=sys.stderr,
-        )
+    for file in [recorded.file, *(RecordedTemplate(path).file for path in others)]:
+        if file is not None and not file.is_file():
+            _note_untuned(file.parent)
     if message is None and questions is not None:
         for asked in questions():
-            print(f"you   {asked.replace(chr(10), chr(10) + '      ')}\nmodel ", end="")
-            _answer(conversation, as_utf8(asked))
-            conversation.reset()
+            print(f"you   {asked.replace(chr(10), chr(10) + '      ')}")
+            chats.answer(as_utf8(asked), label="model ")
+            chats.reset()
         return
     if message is not None:
-        _answer(conversation, as_utf8(message))
+        chats.answer(as_utf8(message), label="")
         return
     with suppress(EOFError):
-        _converse(conversation)
+        _converse(chats)
 
 
-def _converse(conversation: Chat) -> None:
+def _note_untuned(path: Path) -> None:
+    print(
+        f"({path} was not trained on conversations: it continues text rather than answers. lm instruct "
+        f"model.path={path} trains it to answer; lm generate model.path={path} prompt=… continues a text.)",
+        file=sys.stderr,
+    )
+
+
+def _converse(chats: Chats) -> None:
     """Read and answer messages until /exit or the end of input (EOFError)."""
     read, interactive = open_input()
     if interactive:
@@ -208,25 +228,9 @@ def _converse(conversation: Chat) -> None:
         if entry.command and entry.text == "/exit":
             return
         if entry.command and entry.text == "/reset":
-            conversation.reset()
+            chats.reset()
             print("(new conversation)")
         elif entry.command:
             print(HELP)
         elif entry.text:
-            print("model " if interactive else "", end="", flush=True)
-            _answer(conversation, entry.text)
-
-
-def _answer(conversation: Chat, content: str) -> None:
-    """Print a reply as it is generated, then what its prompt had to leave out."""
-    pieces = conversation.reply(content)
-    try:
-        for piece in pieces:
-            print(piece, end="", flush=True)
-        print()
-    except KeyboardInterrupt:
-        forget_signals()
-        pieces.close()
-        print(" (stopped)")
-    if conversation.note:
-        print(f"({conversation.note})")
+            chats.answer(entry.text, label="model " if interactive else "")

@@ -10,6 +10,7 @@ from lm.jobs.stage_errors import in_keys_of_pipeline
 from lm.progress import Console
 
 SHARES = {"pretrain": 0.62, "instruct": 0.28}  # of the minutes that tokenizer and corpus leave
+SHARES_ALIGNED = {"pretrain": 0.5, "instruct": 0.22, "alignment": 0.16}
 
 
 def pipeline(
@@ -22,8 +23,11 @@ def pipeline(
     generate: Callable[[], Any],
     chat: Callable[[], Any],
     fitting: Callable[[], Callable[[], bool]],
+    alignment: Callable[..., Any] | None = None,
     text: str | list[str] | None = None,
     conversations: str | list[str] | None = None,
+    align: bool = False,
+    preferences: str | list[str] | None = None,
     name: str = "default",
     root: str = "outputs",
     restart: bool = False,
@@ -44,44 +48,63 @@ def pipeline(
         evaluate_answers: Compares replies of the tuned model with held-out answers.
         generate: Prints continuations of prompts by the base model.
         chat: Prints a reply of the tuned model.
+        alignment: Aligns the tuned model, where `align` or `preferences` says so.
         fitting: Checks that the conversations can be read, and returns a function: whether they fit the corpus.
         text: Your own text: a file, folder or pattern, or a list of them, such as 'books/*.txt'. null takes that of
             `corpus.corpus`, which is Python's standard library unless another source is chosen.
         conversations: Your own conversations: a file or pattern, or a list of them, in any common layout, such as
             chat.jsonl; or an option of the group data/conversations. null takes those of `instruct.data.conversations`,
             which are about Python unless others are chosen; another text is not tuned on these.
-        name: Name of the run of every stage; the second evaluation appends `-answers`.
+        align: Whether the tuned model is aligned: it answers the questions of its tuning, and right answers are
+            rewarded (GRPO); words shared with the right answer count a fifth. Answers and the closing chat show the
+            model before and after.
+        preferences: Your own pairs of a better and a worse answer: a file or pattern, or a list of them, in any common
+            layout, such as pairs.jsonl; alignment learns from them by DPO, and `align` need not be given.
+        name: Name of the run of every stage; the evaluations of answers append `-answers`, and `-aligned` for those
+            after alignment.
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
             that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 62 % is for pretraining,
             28 % for tuning, and 10 % for the stages after them, which take the time they need. Pretraining that takes
             longer than it was timed, as beside other work, takes nothing from tuning: the whole ends later. Where
-            tuning is left out its share is not used, so that conversations can be added later.
+            tuning is left out its share is not used, so that conversations can be added later. With alignment the
+            shares are 50 %, 22 % and 16 %.
         debug: An option of the group debug/stages: fast for two steps of everything, overfit for a few rows that must
             be learned by heart. null for none.
     """
-    shares = Shares(minutes, SHARES)
+    aligned = align or preferences is not None
+    shares = Shares(minutes, SHARES_ALIGNED if aligned else SHARES)
     console = Console("pipeline")
-    run = partial(in_keys_of_pipeline, text=text, conversations=conversations)
+    run = partial(in_keys_of_pipeline, text=text, conversations=conversations, preferences=preferences)
     own = conversations is not None
+    if aligned:
+        _check_alignment(alignment, preferences, possible=own or text is None)
     fits = run("instruct", fitting) if own or text is None else lambda: False
     run("tokenizer", tokenizer)
     run("corpus", corpus)
     tuned = own or fits()
     if not tuned:
         console.line(_left_out(text))
-    for stage, train in {"pretrain": pretrain, **({"instruct": instruct} if tuned else {})}.items():
+        if aligned:
+            _check_alignment(alignment, preferences, possible=False)
+    stages = {"pretrain": pretrain, **({"instruct": instruct} if tuned else {})}
+    for stage, train in {**stages, **({"alignment": alignment} if aligned else {})}.items():
         run(stage, partial(train, {"budget.remaining": shares.minutes(stage)}))  # read by budgets of minutes only
     run("evaluate", evaluate)
     if tuned:
-        run("evaluate_answers", evaluate_answers)
+        before = run("evaluate_answers", evaluate_answers)
+    after = {"model.path": f"{root}/align/{name}", "run.name": f"{name}-aligned"}
+    if aligned:
+        console.block("── answers after alignment ".ljust(80, "─"))
+        _compare(console, before, run("evaluate_answers", partial(evaluate_answers, after)))
     console.block("── what the pretrained model writes ".ljust(80, "─"))
     run("generate", generate)
     if tuned:
-        console.block("── what the tuned model answers ".ljust(80, "─"))
-        run("chat", chat)
-    _print_results(console, root, name, took=shares.describe(), tuned=tuned)
+        models = "what the tuned model answers, and the aligned one" if aligned else "what the tuned model answers"
+        console.block(f"── {models} ".ljust(80, "─"))
+        run("chat", partial(chat, {"beside": after["model.path"]}) if aligned else chat)
+    _print_results(console, root, name, took=shares.describe(), tuned=tuned, aligned=aligned)
 
 
 def _left_out(text: str | list[str] | None) -> str:
@@ -94,7 +117,36 @@ def _left_out(text: str | list[str] | None) -> str:
     )
 
 
-def _print_results(console: Console, root: str, name: str, *, took: str, tuned: bool) -> None:
+def _check_alignment(
+    alignment: Callable[..., Any] | None, preferences: str | list[str] | None, *, possible: bool
+) -> None:
+    """Refuse an alignment without a tuned model, or without the stage.
+
+    Raises:
+        ValueError: With what to add.
+    """
+    given = "align=true" if preferences is None else f"preferences={preferences}"
+    if alignment is None:
+        raise ValueError(f"{given}: there is no stage for it: choose stage/align@alignment=answers or pairs")
+    if not possible:
+        raise ValueError(
+            f"{given} aligns a tuned model, and without conversations nothing is tuned: add conversations=chat.jsonl, "
+            "or conversations=python for the generated ones about Python"
+        )
+
+
+def _compare(console: Console, *results: dict[str, Any] | None) -> None:
+    """Print the share of right answers before and after alignment, with intervals, where both were measured."""
+    measured = [((each or {}).get("answers") or {}).get("all") for each in results]
+    if all(measured):
+        before, after = (
+            f"{each['word_for_word']:.1%} ({100 * each['interval'][0]:.1f} – {100 * each['interval'][1]:.1f})"
+            for each in measured
+        )
+        console.line(f"held-out answers, word for word: {before} before alignment, {after} after", before="\n")
+
+
+def _print_results(console: Console, root: str, name: str, *, took: str, tuned: bool, aligned: bool) -> None:
     """Print where the results lie, and the commands that use the models."""
     console.line(f"complete in {took}; the results:", before="\n")
     places = {
@@ -106,9 +158,13 @@ def _print_results(console: Console, root: str, name: str, *, took: str, tuned: 
     if tuned:
         places[f"{root}/instruct/{name}"] = "the model to talk to, metrics.csv, samples.txt"
         places[f"{root}/evaluate/{name}-answers"] = "results.json: answers of the tuned model"
+    if aligned:
+        places[f"{root}/align/{name}"] = "the aligned model, metrics.csv, samples.txt"
+        places[f"{root}/evaluate/{name}-aligned"] = "results.json: answers of the aligned model"
     width = max(map(len, places))
     for place, contents in places.items():
         console.line(f"{place:<{width}}  {contents}")
     if tuned:
-        console.line(f"chat:     lm chat model.path={root}/instruct/{name}")
+        beside = f" beside={root}/align/{name}" if aligned else ""
+        console.line(f"chat:     lm chat model.path={root}/instruct/{name}{beside}")
     console.line(f"generate: lm generate model.path={root}/pretrain/{name}")

@@ -14,7 +14,12 @@ SHARED = {"corpus", "split"}  # parts of the tokenizer stage that are those of t
 
 
 def in_keys_of_pipeline(
-    stage: str, call: Callable[[], Any], *, text: str | list[str] | None, conversations: str | list[str] | None
+    stage: str,
+    call: Callable[[], Any],
+    *,
+    text: str | list[str] | None,
+    conversations: str | list[str] | None,
+    preferences: str | list[str] | None = None,
 ) -> Any:
     """Call a stage and return what it returns. A mistake of the user's is raised again with the keys to set here.
 
@@ -23,6 +28,7 @@ def in_keys_of_pipeline(
         call: The stage.
         text: The key `text` of the pipeline, which stands for the path of the corpus where it is given.
         conversations: The key `conversations`, which stands for the path of the conversations.
+        preferences: The key `preferences`, which stands for the path of the pairs.
 
     Raises:
         ValueError: As the stage raises it, with other keys in its message.
@@ -35,6 +41,11 @@ def in_keys_of_pipeline(
             keys[rf"{START}corpus\.path\b"] = "text"
         if conversations is not None:
             keys[rf"{START}(data\.)?conversations\.path\b"] = "conversations"
+        if preferences is not None:
+            keys[rf"{START}(data\.)?preferences\.path\b"] = "preferences"
+        if stage == "alignment":
+            keys[rf"{START}(objective|data)=(?=\w)"] = r"\1@alignment.\1="
+            keys[rf"{START}data/preferences(@preferences)?=(?=\w)"] = "data/preferences@alignment.data.preferences="
         keys[rf"{START}(conversations\.(?=\w))"] = r"data.\1"
         keys[rf"{START}data/conversations@conversations="] = "data/conversations="
         keys[rf"{START}(data/conversations|corpus)=(?=\w)"] = _option

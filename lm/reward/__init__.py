@@ -5,6 +5,7 @@ from lm.reward.function import FunctionReward
 from lm.reward.learned import LearnedReward
 from lm.reward.length import Length
 from lm.reward.numeric import NumericAnswer
+from lm.reward.overlap import WordOverlap
 from lm.reward.pattern import Pattern
 from lm.reward.reward import Answer, AnswerReward, Reward, RewardSum, Scores
 from lm.reward.scored_text import ScoredText, Scorer
@@ -29,4 +30,5 @@ __all__ = [
     "TagFormat",
     "Tagged",
     "UnitTests",
+    "WordOverlap",
 ]

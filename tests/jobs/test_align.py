@@ -7,13 +7,8 @@ import pytest
 
 from lm.cli.call import call_job
 from lm.cli.main import main
-from support.alignments import alignment, make_tuned
+from support.alignments import alignment
 from support.training_runs import composed
-
-
-@pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tuned(tmp_path_factory.mktemp("tuned"))
 
 
 @pytest.mark.parametrize(

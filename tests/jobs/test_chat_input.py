@@ -132,7 +132,7 @@ class Terminal:
                 os.environ["TERM"] = "xterm-256color"
                 signals.end_in_words(["chat"])
                 signals._Process.at_once = False  # as in a job
-                jobs_chat._converse(Echo())
+                jobs_chat._converse(jobs_chat.Chats([Echo()]))
             except EOFError:
                 code = 0
             finally:

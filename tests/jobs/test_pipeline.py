@@ -13,20 +13,25 @@ from support.training_runs import composed
 
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate", "evaluate_answers", "generate", "chat")
 
+ALIGNED = (*STAGES[:4], "alignment", *STAGES[4:6], "evaluate_answers, again", *STAGES[6:])
 CONTINUING = ("tokenizer", "corpus", "pretrain", "evaluate", "generate")  # what runs without conversations
 
 
-def run(monkeypatch, seconds: dict[str, float], *, tuned=True, fits=True, **settings) -> dict[str, tuple]:
+def run(
+    monkeypatch, seconds: dict[str, float], *, tuned=True, fits=True, aligned=False, answers=(), **settings
+) -> dict[str, tuple]:
     """What each stage is called with, where stages take `seconds` of a clock that stands still otherwise."""
-    now, calls = [100.0], {}
+    now, calls, answers = [100.0], {}, iter(answers)
 
     def stage(name, *changes):
-        calls[name] = changes
+        calls[f"{name}, again" if name in calls else name] = changes
         now[0] += seconds.get(name, 0.0)
+        return next(answers, None) if name == "evaluate_answers" else None
 
     monkeypatch.setattr(job, "Shares", partial(Shares, clock=lambda: now[0]))
-    job.pipeline(**{name: partial(stage, name) for name in STAGES}, fitting=lambda: lambda: fits, **settings)
-    assert [*calls] == [*(STAGES if tuned else CONTINUING)]
+    stages = {name: partial(stage, name) for name in (*STAGES, "alignment")}
+    job.pipeline(**stages, fitting=lambda: lambda: fits, **settings)
+    assert [*calls] == [*(ALIGNED if aligned else STAGES if tuned else CONTINUING)]
     return calls
 
 
@@ -50,6 +55,53 @@ def test_a_pretraining_that_overruns_leaves_tuning_its_share(monkeypatch, capsys
 def test_a_stage_that_is_complete_leaves_its_minutes_to_tuning(monkeypatch):
     (instruct,) = run(monkeypatch, {"corpus": 60})["instruct"]
     assert instruct == {"budget.remaining": pytest.approx(0.28 / 0.38 * 9)}
+
+
+def scored(share: float, low: float, high: float) -> dict:
+    return {"answers": {"all": {"word_for_word": share, "interval": [low, high]}}}
+
+
+@pytest.mark.parametrize("given", [{"align": True}, {"preferences": "pairs.jsonl"}])
+def test_alignment_takes_its_share_and_shows_the_model_before_and_after(monkeypatch, capsys, given):
+    answers = [scored(0.47, 0.42, 0.52), scored(0.51, 0.46, 0.56)]
+    calls = run(monkeypatch, {"corpus": 60}, aligned=True, answers=answers, **given)
+    assert sum(job.SHARES_ALIGNED.values()) < 0.9
+    (pretrain,), (alignment,) = calls["pretrain"], calls["alignment"]
+    assert pretrain == {"budget.remaining": pytest.approx(0.5 * 9)}
+    assert alignment == {"budget.remaining": pytest.approx(0.16 / 0.28 * 9)}
+    assert calls["evaluate_answers"] == ()
+    after = {"model.path": "outputs/align/default", "run.name": "default-aligned"}
+    assert calls["evaluate_answers, again"] == (after,)
+    assert calls["chat"] == ({"beside": "outputs/align/default"},)
+    said = capsys.readouterr().out
+    assert "47.0% (42.0 – 52.0) before alignment, 51.0% (46.0 – 56.0) after" in said
+    assert "lm chat model.path=outputs/instruct/default beside=outputs/align/default" in said
+    assert "outputs/evaluate/default-aligned" in said
+
+
+@pytest.mark.parametrize("given", [{"align": True}, {"preferences": "pairs.jsonl"}])
+def test_alignment_without_conversations_is_refused_before_anything_is_trained(monkeypatch, given):
+    (key, value), *_ = given.items()
+    with pytest.raises(ValueError, match=rf"{key}={str(value).lower()} aligns a tuned model, .*conversations=chat"):
+        job.pipeline(
+            **{name: lambda: pytest.fail("a stage ran") for name in (*STAGES, "alignment")},
+            fitting=lambda: lambda: True,
+            text="a.txt",
+            **given,
+        )
+
+
+def test_the_stage_of_alignment_reads_what_the_pipeline_has():
+    config = composed("pipeline", "conversations=chat.jsonl", "align=true", "name=mine", "root=out")
+    stage, tuning = config["alignment"], config["instruct"]
+    assert stage["data"]["conversations"] == tuning["data"]["conversations"]
+    assert stage["data"]["split"] == tuning["data"]["split"]
+    assert stage["model"]["path"] == stage["tokenizer"]["path"] == "out/instruct/mine"
+    assert (stage["run"]["job"], stage["run"]["name"], stage["run"]["root"]) == ("align", "mine", "out")
+    assert stage["objective"]["reward"]["parts"].keys() == {"answer", "words"}
+    pairs = composed("pipeline", "preferences=[a.jsonl,b.jsonl]")["alignment"]
+    assert pairs["data"]["preferences"]["path"] == ["a.jsonl", "b.jsonl"]
+    assert pairs["objective"]["_target_"] == "lm.objective.Preference"
 
 
 def test_the_time_of_a_run_follows_from_the_minutes_of_all_stages():

@@ -20,6 +20,10 @@ TOLD = [
     ("instruct", "set data.too_long=drop or split", "set instruct.data.too_long=drop or split"),
     ("pretrain", "run x exists:\n  budget.tokens: 1 → 2\nset run.name to another, or run.restart=true",
      "run x exists:\n  pretrain.budget.tokens: 1 → 2\nset name to another, or restart=true"),
+    ("alignment", "preferences: preferences.path p.jsonl does not exist", "preferences: preferences p.jsonl does not "
+     "exist"),
+    ("alignment", "set objective=kto for these data, or data=preference with pairs",
+     "set objective@alignment.objective=kto for these data, or data@alignment.data=preference with pairs"),
     ("pretrain", "out/model.safetensors and model.safetensors and data.json are damaged", None),
 ]  # fmt: skip
 
@@ -30,7 +34,7 @@ def test_keys_begin_as_in_the_pipeline(stage, message, told):
         raise ValueError(message)
 
     with pytest.raises(ValueError, match=rf"\A{re.escape(told or message)}\Z"):
-        in_keys_of_pipeline(stage, fail, text="my.txt", conversations="a.jsonl")
+        in_keys_of_pipeline(stage, fail, text="my.txt", conversations="a.jsonl", preferences="p.jsonl")
 
 
 def test_without_the_users_own_files_paths_have_full_keys():
