@@ -143,7 +143,7 @@ def _compare(console: Console, *results: dict[str, Any] | None) -> None:
             f"{each['word_for_word']:.1%} ({100 * each['interval'][0]:.1f} – {100 * each['interval'][1]:.1f})"
             for each in measured
         )
-        console.line(f"held-out answers, word for word: {before} before alignment, {after} after", before="\n")
+        console.line(f"held-out answers, exact match: {before} before alignment, {after} after", before="\n")
 
 
 def _print_results(console: Console, root: str, name: str, *, took: str, tuned: bool, aligned: bool) -> None:
