@@ -54,8 +54,8 @@ def first_loss(directory) -> float:
 
 
 def test_pretraining_starts_from_the_weights_of_a_run_with_fresh_optimizer_state(trained, corpus, tmp_path, capsys):
-    rate = "optimizer.learning_rate=1e-12"  # the weights stay where they are
-    call_job(continuing(trained, corpus, tmp_path, rate, "schedule=constant", "seed=7"))
+    rate = ("optimizer=adamw", "optimizer.learning_rate=1e-12")  # the weights stay where they are
+    call_job(continuing(trained, corpus, tmp_path, *rate, "schedule=constant", "seed=7"))
     more = tmp_path / "pretrain" / "more"
     for name, value in saved(more)["state_dict"].items():
         torch.testing.assert_close(value, saved(trained, "best")["state_dict"][name], atol=1e-9, rtol=0)

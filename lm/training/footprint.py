@@ -8,7 +8,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -30,16 +30,23 @@ TYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}  # of the weight
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes by part at the peak of a step.
+    """Bytes by part at the two peaks of a step, of which the higher one counts.
 
     `gradients` are those of weights, which Lightning keeps until the next step's forward pass is done, and, in the
     backward pass, of activations. `logits` is everything that belongs to the loss.
 
     Attributes:
-        parts: Bytes by part: weights, optimizer, gradients, activations, logits.
+        passes: Bytes by part in the forward and backward pass: weights, optimizer, gradients, activations, logits.
+        update: Bytes by part while the optimizer computes, which may need copies of its own.
     """
 
-    parts: dict[str, int]
+    passes: dict[str, int]
+    update: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Bytes by part at the higher peak."""
+        return max(self.passes, self.update, key=lambda parts: sum(parts.values()))
 
     @property
     def total(self) -> int:
@@ -59,7 +66,7 @@ class _Ledger(TorchDispatchMode):
         super().__init__()
         self.part = "weights"  # the part that new storages count as
         self.current: Counter[str] = Counter()
-        self.peak: dict[str, int] = {}
+        self.peaks: dict[bool, dict[str, int]] = {False: {}, True: {}}  # True: of the optimizer's computations
         self._known = WeakIdKeyDictionary()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -76,8 +83,9 @@ class _Ledger(TorchDispatchMode):
         self._known[storage] = size
         self.current[self.part] += size
         weakref.finalize(storage, self._leave, self.part, size)
-        if self.current.total() > sum(self.peak.values()):
-            self.peak = dict(self.current)
+        updating = self.part == "optimizer"
+        if self.current.total() > sum(self.peaks[updating].values()):
+            self.peaks[updating] = dict(self.current)
 
     def _leave(self, part: str, size: int) -> None:
         self.current[part] -= size
@@ -129,19 +137,23 @@ def estimate_footprint(
             ledger.part = "optimizer"
             with suppress(DataDependentOutputException):  # of some optimizers, after they have created their state
                 optimizer.step()
-    return Footprint({part: ledger.peak.get(part, 0) for part in PARTS})
+    return Footprint(*({part: ledger.peaks[updating].get(part, 0) for part in PARTS} for updating in (False, True)))
 
 
 def per_device(whole: Footprint, devices: Devices) -> Footprint:
     """Return one device's share of a footprint. The activations that tensor parallelism shares are not taken off."""
     if not devices.sharded:
         return whole
-    sharded = {part: whole.parts[part] for part in ("weights", "optimizer")}
-    sharded["gradients"] = min(whole.parts["gradients"], whole.parts["weights"])  # the others are of activations
-    parts = {
-        part: size - sharded.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in whole.parts.items()
-    }
-    return Footprint(parts | {"logits": whole.parts["logits"] // devices.tensor})
+
+    def share(parts: dict[str, int]) -> dict[str, int]:
+        sharded = {part: parts[part] for part in ("weights", "optimizer")}
+        sharded["gradients"] = min(parts["gradients"], parts["weights"])  # the others are of activations
+        kept = {
+            part: size - sharded.get(part, 0) * (devices.ranks - 1) // devices.ranks for part, size in parts.items()
+        }
+        return kept | {"logits": parts["logits"] // devices.tensor}
+
+    return Footprint(share(whole.passes), share(whole.update) if whole.update else {})
 
 
 @contextmanager

@@ -68,17 +68,20 @@ def free_memory(accelerator: str) -> int | None:
 
 def _of_rows(sample: Footprint, times: float) -> Footprint:
     """The footprint of so many times the rows; the logits are computed in chunks, which do not grow."""
-    parts = sample.parts
+    parts = sample.passes
     kept = min(parts["gradients"], parts["weights"])  # the other gradients are of activations
     gradients = kept + (parts["gradients"] - kept) * times
-    return Footprint(parts | {"activations": round(parts["activations"] * times), "gradients": round(gradients)})
+    grown = parts | {"activations": round(parts["activations"] * times), "gradients": round(gradients)}
+    return Footprint(grown, sample.update)
 
 
 def _remedy(footprint: Footprint, plan: Plan, free: int) -> str:
     """What to set: fewer rows, if the weights leave room for some."""
-    parts = footprint.parts
+    parts = footprint.passes
     kept = parts["weights"] + parts["optimizer"] + min(parts["gradients"], parts["weights"])
-    most = int(plan.rows_per_device * 0.6 * (free - kept) / (footprint.total - kept))  # the rest is for the allocator
+    of_rows = sum(parts.values()) - kept
+    fits = free > sum(footprint.update.values())
+    most = int(plan.rows_per_device * 0.6 * (free - kept) / of_rows) if fits else 0  # the rest is for the allocator
     share = plan.rows_per_device * plan.accumulate
     rows = max((n for n in range(1, min(most, 4096) + 1) if share % n == 0), default=0)
     if rows:

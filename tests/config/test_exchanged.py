@@ -18,7 +18,7 @@ def composition() -> Composition:
 
 
 def faults(composition: Composition, *words: str) -> list[str]:
-    return [*map(str, examine_command(composition, ["data.path=x", *words], multirun=False)[1])]
+    return [*map(str, examine_command(composition, ["data.path=x", "optimizer=adamw", *words], multirun=False)[1])]
 
 
 @pytest.mark.parametrize(

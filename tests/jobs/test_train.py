@@ -100,7 +100,7 @@ def test_a_finished_run_has_nothing_to_do_and_returns_its_result(pretrained, cap
 
 def test_another_config_under_the_same_name_is_refused(pretrained, corpus):
     _, root, _ = pretrained
-    with pytest.raises(ValueError, match=r"exists with another config:\n  .*optimizer\.learning_rate: 0\.003 → 0\.001"):
+    with pytest.raises(ValueError, match=r"exists with another config:\n  .*optimizer\.learning_rate: 0\.02 → 0\.001"):
         call_job(pretraining(corpus, root, "run", "optimizer.learning_rate=1e-3"))
 
 

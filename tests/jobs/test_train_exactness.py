@@ -13,7 +13,7 @@ from lm.corpus import Shards
 from lm.optimizer import warmup_stable_decay
 from support.training_runs import make_corpus, pretraining, run
 
-STEPS, RATE = 12, 3e-3
+STEPS, RATE = 12, 0.02
 
 
 @pytest.fixture(scope="module")
