@@ -14,7 +14,7 @@ CONF = config_directory()
 PLACES = [CONF]
 # Keys that a person must set; everything else has a value.
 MUST_BE_GIVEN = re.compile(
-    r"([\w.]*\b(?:path|base_url|vocabulary|merges|partition|function|pattern)): missing: set \1=…"
+    r"((?:files\.\w+|[\w.]*\b(?:path|base_url|vocabulary|merges|partition|function|pattern))): missing: set \1=…"
     r"|tokenizer\.path: \${..data.path} cannot be resolved"
 )
 # The ladder needs a model with a size, which a trained run does not name, and sets groups beside that of the model.

@@ -24,6 +24,7 @@ def study(
     root: str,
     expected: dict[str, dict[str, Literal["higher", "lower"]]] | None = None,
     curves: dict[str, list[str]] | None = None,
+    files: dict[str, str] | None = None,
     seeds: Sequence[Natural] = (1, 2, 3),
 ) -> dict[str, Any]:
     """Run every stage for every seed, and print a table of metrics by column, with 95 % intervals over the seeds.
@@ -44,6 +45,7 @@ def study(
             column. A verdict on each is printed. null expects nothing.
         curves: Metrics over the steps of a training: stage → columns of its metrics.csv, such as
             `validation/reward/mean`. null prints none.
+        files: Files of your own that the stages of an experiment read, by the names that it gives them. null for none.
         seeds: Seeds of the stages; 3 or more give intervals.
 
     Returns:

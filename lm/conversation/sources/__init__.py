@@ -6,6 +6,7 @@ from lm.conversation.sources.detected_preferences import DetectedPreferences
 from lm.conversation.sources.letters import Letters
 from lm.conversation.sources.message_lists import AlternatingTexts, MessageLists
 from lm.conversation.sources.message_trees import MessageTrees
+from lm.conversation.sources.parity_pairs import ParityPairs
 from lm.conversation.sources.preference_source import PreferenceSource
 from lm.conversation.sources.python_conversations import PythonConversations
 from lm.conversation.sources.question_answers import QuestionAnswers
@@ -24,6 +25,7 @@ __all__ = [
     "MessageLists",
     "MessageTrees",
     "Parity",
+    "ParityPairs",
     "PreferenceSource",
     "PythonConversations",
     "QuestionAnswers",
