@@ -3,6 +3,7 @@
 `RunCallback` is the contract of callbacks that undo steps or save the last checkpoint.
 """
 
+from lm.callbacks.answers import Answers
 from lm.callbacks.check import check_callbacks
 from lm.callbacks.checkpoints import Checkpoints, FinalValidation
 from lm.callbacks.interruption import Interruption
@@ -19,6 +20,7 @@ from lm.callbacks.samples import Replies, Samples
 from lm.callbacks.wandb import Wandb
 
 __all__ = [
+    "Answers",
     "Checkpoints",
     "FinalValidation",
     "Interruption",

@@ -1,4 +1,4 @@
-"""The progress bar of a training run: steps, time so far and left, loss, tokens per second, bits per byte."""
+"""The progress bar of a training run: steps, time so far and left, loss, tokens per second, what validation found."""
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -10,6 +10,8 @@ from lm.progress import Fact, bar
 
 class Progress(Callback):
     """Show a bar of steps with the loss, the speed and, once validated, bits per byte.
+
+    Alignment shows its own metric beside the loss: the accuracy on the pairs of the step, or the mean reward.
 
     Args:
         every: Steps between reads of the loss; each read waits for the device.
@@ -32,6 +34,10 @@ class Progress(Callback):
             ranks, _ = data_share(trainer)
             loss = f"{float(pl_module.step_loss) * ranks:.3f}"  # estimated from this rank's part
             self._loss = [Fact(f"loss {loss}", f"loss {loss}", loss)]
+            name = pl_module.metric.removeprefix("validation/")
+            if name in pl_module.step_metrics:
+                value = f"{float(pl_module.step_metrics[name]) * ranks:.3f}"
+                self._loss.append(Fact(f"{name} {value}", f"{name.rpartition('/')[2]} {value}"))
         plan = trainer.datamodule.data_plan.plan
         speed = self._bar.speed(plan.rows_per_step * plan.row_tokens)
         tokens = Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")
@@ -39,9 +45,13 @@ class Progress(Callback):
         self._bar.update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        metric = pl_module.metric
         if "validation/bits_per_byte" in pl_module.validation:
             bits = f"{pl_module.validation['validation/bits_per_byte']:.3f}"
             self._validated = [Fact(f"{bits} bits/byte")]
+        elif metric in pl_module.validation:
+            value = f"{pl_module.validation[metric]:.3f}"
+            self._validated = [Fact(f"held out {metric.removeprefix('validation/')} {value}", f"held out {value}")]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self._bar is not None:

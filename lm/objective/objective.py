@@ -95,6 +95,11 @@ class Objective(LightningModule, ABC):
         """Answers that the last validation generated, as text, on the first rank; the samples of a run take them."""
         return ()
 
+    @property
+    def answered(self) -> Sequence[dict[str, Any]]:
+        """Answers that this rank's part of the current step learns from, with their rewards, as plain data."""
+        return ()
+
     def prepare_step(self, batches: list[Batch]) -> list[Batch]:
         """Return this rank's micro-batches of the next optimizer step, prepared, before the first of them is trained.
 

@@ -118,6 +118,7 @@ class Policy(Objective):
         if advantage.needs_values and getattr(model, "head", None) is None:
             raise ValueError("objective.advantage needs the values of a value head: set model/head=scalar")
         switch_off_dropout(model)
+        self._answered: Sequence[Rollout] = ()
         self.reward, self.advantage, self.ratio, self.clipping = reward, advantage, ratio, clipping
         self.aggregation, self.sampling, self.kl = aggregation, sampling, kl
         self.group_size, self.max_tokens, self.mask_truncated = group_size, max_tokens, mask_truncated
@@ -170,6 +171,7 @@ class Policy(Objective):
         step, trainer = self.global_step, self._trainer  # None while a step is timed
         measure = self._measure if self._measures else None
         taken = self._rollouts.take(self.model, batches, step=step, trainer=trainer, measure=measure)
+        self._answered = [rollout for each in taken for rollout in each]
         completions = Completions(
             [self._rows(each, device=batch.tokens.device) for each, batch in zip(taken, batches, strict=True)],
             [rollout for each in taken for rollout in each],
@@ -215,6 +217,10 @@ class Policy(Objective):
     def summarize(self, sums: Tensor) -> dict[str, float]:
         """Rewards, pass@k and lengths on the held-out prompts, over all and by task."""
         return self._validation.summarize(sums)
+
+    @property
+    def answered(self) -> list[dict[str, Any]]:
+        return [each.record(self.ask.asked[each.prompt]) for each in self._answered]
 
     @property
     def replies(self) -> list[str]:

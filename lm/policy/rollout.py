@@ -50,6 +50,18 @@ class Rollout:
     def plain(self) -> dict[str, Any]:
         return asdict(self)
 
+    def record(self, prompt: Prompt) -> dict[str, Any]:
+        """What a reader of the run wants to see of it, as JSON can hold it."""
+        return {
+            "prompt": [{"role": each.role, "content": each.content} for each in prompt.messages],
+            "answer": self.text,
+            "reference": prompt.reference,
+            "reward": self.reward,
+            "rewards": dict(self.parts),
+            "tokens": self.generated,
+            "finished": self.finished,
+        }
+
 
 @dataclass(frozen=True)
 class Asker:

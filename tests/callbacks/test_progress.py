@@ -7,6 +7,8 @@ import pytest
 from lm.callbacks import Progress
 from lm.progress import Bar, bar
 
+USUAL = {"metric": "validation/bits_per_byte", "step_metrics": {}}
+
 
 @pytest.fixture
 def shown(monkeypatch):
@@ -29,7 +31,7 @@ def trainer(**state) -> SimpleNamespace:
 
 def test_a_resumed_bar_continues_in_whole_steps_with_loss_and_bits_per_byte(shown, monkeypatch):
     progress = Progress(every=1, label="pretrain")
-    module = SimpleNamespace(step_loss=2.5, validation={"validation/bits_per_byte": 1.25})
+    module = SimpleNamespace(step_loss=2.5, validation={"validation/bits_per_byte": 1.25}, **USUAL)
     progress.on_train_start(trainer(global_step=5), module)
     assert "pretrain" in str(shown[0])
     assert "5/10" in str(shown[0])
@@ -46,8 +48,21 @@ def test_a_resumed_bar_continues_in_whole_steps_with_loss_and_bits_per_byte(show
 
 
 def test_the_loss_shown_estimates_that_of_all_ranks(shown):
-    progress, module = Progress(every=1), SimpleNamespace(step_loss=1.25, validation={})
+    progress, module = Progress(every=1), SimpleNamespace(step_loss=1.25, validation={}, **USUAL)
     progress.on_train_start(trainer(global_step=0), module)
     two = {"num_replicas": 2, "rank": 0}
     progress.on_train_batch_end(trainer(global_step=1, distributed_sampler_kwargs=two), module, None, None, 1)
     assert "loss 2.500" in str(shown[0])
+
+
+def test_alignment_shows_its_own_metric_of_the_step_and_of_held_out_data(shown):
+    metric = "validation/rewards/accuracies"
+    module = SimpleNamespace(step_loss=0.5, validation={metric: 0.75}, metric=metric)
+    module.step_metrics = {"rewards/accuracies": 0.25, "rewards/margins": 0.1}
+    progress = Progress(every=1)
+    two = {"num_replicas": 2, "rank": 0}
+    progress.on_train_start(trainer(global_step=0), module)
+    progress.on_validation_end(trainer(global_step=0), module)
+    progress.on_train_batch_end(trainer(global_step=1, distributed_sampler_kwargs=two), module, None, None, 1)
+    assert "rewards/accuracies 0.500" in str(shown[0])
+    assert "0.750" in str(shown[0])

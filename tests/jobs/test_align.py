@@ -98,11 +98,16 @@ def test_two_ranks_align_as_one_does(whole, tmp_path: Path) -> None:
 
 
 def test_ppo_trains_its_value_head(tuned: Path, tmp_path: Path) -> None:
-    head = ("objective=ppo", "model/head=scalar", "budget.steps=2", "validations=1")
+    answers = "+callbacks.answers={_target_: lm.callbacks.Answers, every: 1, count: 3}"
+    head = (answers, "objective=ppo", "model/head=scalar", "budget.steps=2", "validations=1")
     call_job(align(tuned, tmp_path, "ppo", *head, data="questions"))
     found = weights(tmp_path / "align/ppo")
     (value,) = [weight for name, weight in found.items() if name.endswith("head.weight")]
     assert value.abs().max() > 0  # begins at zero
+    records = [*map(json.loads, (tmp_path / "align/ppo/answers.jsonl").read_text().splitlines())]
+    assert [each["step"] for each in records] == [1, 1, 1, 2, 2, 2]
+    assert all(each["rewards"]["answer"] == each["reward"] for each in records)
+    assert all(each["prompt"][-1]["role"] == "user" and each["reference"] for each in records)
     last = measured(tmp_path / "align/ppo")[-1]
     assert math.isfinite(float(last["validation/reward/mean"]))
     assert {"train/reward/mean", "train/entropy", "train/clip_fraction", "train/response_length"} <= last.keys()
