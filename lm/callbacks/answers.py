@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -46,10 +47,12 @@ class Answers(Callback):
             file.writelines(json.dumps({"step": step, **each}, ensure_ascii=False) + "\n" for each in answered)
         for logger in trainer.loggers:
             if isinstance(logger, TextLogger):
-                rows = [{**each, "prompt": each["prompt"][-1]["content"]} for each in answered]
-                logger.log_texts(
-                    "answers", [{key: str(value) for key, value in row.items()} for row in rows], step=step
-                )
+                logger.log_texts("answers", [_as_text(each) for each in answered], step=step)
+
+
+def _as_text(record: dict[str, Any]) -> dict[str, str]:
+    """A record as a row of texts, with the last turn of the prompt."""
+    return {key: str(value) for key, value in {**record, "prompt": record["prompt"][-1]["content"]}.items()}
 
 
 def _is_of_step(line: str, *, at_most: int) -> bool:

@@ -155,9 +155,10 @@ class TurnTemplate(Template):
                 "data.conversations.reasoning=drop or keep, or use a chat_template that writes it"
             )
         if message.role not in self.turns:
+            having = "chatml or roles_with_tools" if message.role == "tool" else "chatml"
             raise ValueError(
                 f"{where}: this template has no {message.role} turn: use a template that has one, as "
-                "conversation@data.template=chatml, or map the role to another with data.conversations.roles"
+                f"conversation@data.template={having}, or map the role to another with data.conversations.roles"
             )
         last = before[-1].role if before else "system"
         due = "user" if last in ("system", "assistant") else "assistant"

@@ -7,7 +7,8 @@
     .rank-*              failures of ranks, while one ends the others
 
     pretrain, instruct   tokenizer.json, model.json (the architecture), checkpoints/{last,best,stable}.ckpt,
-                         metrics.csv, samples.txt, answers.jsonl (of a policy), conversation.json (chat template, of a model tuned on conversations);
+                         metrics.csv, samples.txt, conversation.json (chat template, of a model tuned on conversations);
+                         answers.jsonl (what a policy answered, with rewards);
                          .metrics.json (how much of metrics.csv is on disk), and metrics.damaged.csv, as it was found
     tokenizer            tokenizer.json
     corpus               corpus.json, tokenizer.json, <split>-<kind>-00000.{bin,npz}, funnel.json; see lm.corpus.layout

@@ -40,10 +40,10 @@ class Toolbox:
         turns = [Message(role, "x") for role in ("user", "assistant", "tool")]
         try:
             template.prompt(turns, tokenizer)
-        except ValueError as error:
+        except ValueError:
             raise ValueError(
-                f"tools: the model's template cannot write the result of a tool ({error}); train and prompt with one "
-                "that can, as conversation@data.template=chatml, in chat conversation@template=chatml"
+                "tools: the model's template cannot write the result of a tool: tune the model on conversations with "
+                "tools in one that can, as lm instruct conversation@data.template=roles_with_tools (or chatml)"
             ) from None
 
     def shown(self, messages: Sequence[Message], template: Template) -> tuple[tuple[Message, ...], tuple[dict, ...]]:

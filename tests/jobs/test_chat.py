@@ -284,5 +284,5 @@ def test_tools_need_a_template_with_a_tool_turn():
                 raise ValueError("turn 3: this template has no tool turn")
             return super().prompt(messages, tokenizer)
 
-    with pytest.raises(ValueError, match=r"^tools: the model's template cannot write .*template=chatml"):
+    with pytest.raises(ValueError, match=r"^tools: the model's template cannot write .*template=roles_with_tools"):
         with_calculator(template=WithoutTools())
