@@ -28,8 +28,9 @@ from lm.process.failure import MISTAKE, report_failure
 
 sys.path.insert(0, str(Path(__file__).parent / "toy"))
 import toy
+from support.crash_ranks import run_ranks, traced_ranks
 from support.file_trace import FileTrace, crash_states, leave
-from support.training_runs import composed, documents, make_corpus, pretraining
+from support.training_runs import composed, documents, instruction, make_corpus, pretraining
 
 CACHE = "documents"  # results of filters
 FEW = 2  # states of the default run, evenly among those of a kill and as many of a power cut; the slow one tries all
@@ -42,6 +43,7 @@ def crash_everywhere(
     most: int | None,
     allowed: tuple[str, ...] = (),
     whole: tuple[str, ...] = (),
+    states: list | None = None,
 ) -> tuple[int, int]:
     """Run a command in an empty directory, and again from the states in which a crash would have left that.
 
@@ -51,13 +53,16 @@ def crash_everywhere(
         most: How many states to try of those of a kill, and of those of a power cut; None for all.
         allowed: What messages of a refusal may hold after a power cut. A killed command must always continue.
         whole: Endings of files that a library syncs where Python does not see it.
+        states: Those of a run that has been traced already, and has left its files; None to trace one here.
 
     Returns:
         The number of states there are, and how many were refused.
     """
-    with FileTrace(root, whole=whole) as trace:
-        command()
-    expected, stored, states, refused = facts(root), cached(root), crash_states(trace), 0
+    if states is None:
+        with FileTrace(root, whole=whole) as trace:
+            command()
+        states = crash_states(trace)
+    expected, stored, refused = facts(root), cached(root), 0
     for name, _, state in [*sampled(states, most, killed=True), *sampled(states, most, killed=False)]:
         leave(state, root)
         try:
@@ -228,11 +233,50 @@ def test_training_with_distributed_checkpoints_survives_a_crash(corpus, tmp_path
     assert refused == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("distributed", [True, False])
+def test_training_in_two_ranks_survives_a_crash_of_all(distributed, corpus, tmp_path_factory, tmp_path):
+    ranks = ["trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    ranks.append(f"trainer.strategy.distributed_checkpoints={str(distributed).lower()}")
+    config = pretraining(corpus, tmp_path, "run", *STEPS, *SMALL, *ranks, "budget.rows_per_device=1")
+    states = traced_ranks(config, tmp_path, tmp_path_factory.mktemp("scratch"))
+    _, refused = crash_everywhere(lambda: run_ranks(config), tmp_path, most=6, states=states)
+    assert len(states) > 100
+    assert refused == 0
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("trained")
+    call_job(pretraining(corpus, root, "run", *STEPS, *SMALL))
+    return root / "pretrain" / "run"
+
+
+def adapting(trained: Path, root: Path) -> dict:
+    """The config of a tuning of two steps that trains an adapter."""
+    few = ["budget.steps=2", "budget.batch_tokens=64", "callbacks.checkpoints.every=1"]
+    return instruction(trained, root, "adapted", *few, "model/adapter=lora", "model.adapter.rank=2")
+
+
+@pytest.fixture(scope="module")
+def adapted(trained, tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("adapted")
+    call_job(adapting(trained, root))
+    return root / "instruct" / "adapted"
+
+
+@pytest.mark.slow
+def test_the_training_of_an_adapter_survives_a_crash_at_any_moment(trained, tmp_path):
+    config = adapting(trained, tmp_path)  # which writes conversations: they are there before
+    count, refused = crash_everywhere(lambda: call_job(config), tmp_path, most=None)
+    assert count > 50
+    assert refused == 0
+
+
+@pytest.mark.parametrize("source", ["trained", "adapted"])
 @ALL_OR_FEW
-def test_a_gathered_checkpoint_survives_a_crash_at_any_moment(most, corpus, tmp_path_factory, tmp_path):
-    source = tmp_path_factory.mktemp("source")
-    call_job(pretraining(corpus, source, "run", *STEPS, *SMALL))
-    config = composed("consolidate", f"run.root={tmp_path}", f"path={source / 'pretrain' / 'run'}")
+def test_a_gathered_checkpoint_survives_a_crash_at_any_moment(most, source, request, tmp_path):
+    config = composed("consolidate", f"run.root={tmp_path}", f"path={request.getfixturevalue(source)}")
     count, refused = crash_everywhere(lambda: call_job(config), tmp_path, most=most)
     assert count > 30
     assert refused == 0

@@ -6,11 +6,13 @@
 from lm.callbacks.answers import Answers
 from lm.callbacks.check import check_callbacks
 from lm.callbacks.checkpoints import Checkpoints, FinalValidation
+from lm.callbacks.comet import Comet
 from lm.callbacks.interruption import Interruption
 from lm.callbacks.loggers import TextLogger
 from lm.callbacks.loss_spike_guard import LossSpikeGuard
 from lm.callbacks.metrics import Metrics
 from lm.callbacks.metrics_file import MetricsFile
+from lm.callbacks.mlflow import mlflow_logger
 from lm.callbacks.non_finite_guard import NonFiniteGuard
 from lm.callbacks.progress import Progress
 from lm.callbacks.rank_consistency import RankConsistency
@@ -22,6 +24,7 @@ from lm.callbacks.wandb import Wandb
 __all__ = [
     "Answers",
     "Checkpoints",
+    "Comet",
     "FinalValidation",
     "Interruption",
     "LossSpikeGuard",
@@ -39,6 +42,7 @@ __all__ = [
     "TextLogger",
     "Wandb",
     "check_callbacks",
+    "mlflow_logger",
     "order_callbacks",
     "saves_last",
     "steps_without_effect",

@@ -102,6 +102,7 @@ OWN = (
 WORDS = {
     "wandb use_wandb log_wandb wandb_project report_to": "logger=wandb",
     "tensorboard": "logger=tensorboard",
+    "comet comet_ml": "logger=comet",
     "lora use_lora peft use_peft": "model/adapter=lora",
     "qlora load_in_4bit": "model/quantise=nf4 model/adapter=lora",
     "lora_r lora_rank rank": "model/adapter=lora model.adapter.rank={value}",

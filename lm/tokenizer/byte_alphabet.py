@@ -4,6 +4,7 @@ GPT-2 writes each of the 256 bytes as a visible character. Bytes that Latin-1 sh
 themselves; the other 68 take U+0100 onward in order. `tokenizers` has the table inside but does not expose it.
 """
 
+import codecs
 import re
 
 import tokenizers
@@ -15,6 +16,8 @@ IN_TEXT = {*range(0xC0), *range(0xC2, 0xF5)}  # the 243 bytes that occur in UTF-
 
 BYTE_OF = {chr(byte): byte for byte in VISIBLE} | {chr(256 + n): byte for n, byte in enumerate(HIDDEN)}
 CHARACTER_OF = {byte: character for character, byte in BYTE_OF.items()}
+CHARACTERS = "".join(CHARACTER_OF[byte] for byte in range(256))
+CODES = {ord(character): byte for character, byte in BYTE_OF.items()}
 
 BLANK = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece writes a space as this character
 BYTE_FALLBACK = re.compile("<0x([0-9A-F]{2})>")  # and a byte outside its characters as this entry
@@ -22,13 +25,15 @@ BYTE_FALLBACK = re.compile("<0x([0-9A-F]{2})>")  # and a byte outside its charac
 
 def to_bytes(token: str) -> bytes | None:
     """Return the bytes of a vocabulary entry, or None if it is not written in the byte alphabet."""
-    values = [BYTE_OF.get(character, -1) for character in token]
-    return None if -1 in values else bytes(values)
+    try:
+        return codecs.charmap_encode(token, "strict", CODES)[0]
+    except UnicodeEncodeError:
+        return None
 
 
 def to_text(token: bytes) -> str:
     """Write bytes in the byte alphabet."""
-    return "".join(CHARACTER_OF[byte] for byte in token)
+    return codecs.charmap_decode(token, "strict", CHARACTERS)[0]
 
 
 def bytes_of_ids(backend: tokenizers.Tokenizer, *, byte_fallback: bool) -> list[bytes]:

@@ -40,7 +40,7 @@ def tiktoken_tokenizer(texts: Iterable[str], *, path: str, pattern: str) -> Toke
                 f"{path}:{number} is not a token in base64 and its rank: {line[:60]!r}; is this a .tiktoken file?"
             ) from None
     vocabulary = {to_text(token): rank for token, rank in ranks.items()}
-    return assemble(models.BPE(vocabulary, _merges(ranks), ignore_merges=False), pattern=pattern, origin=path)
+    return assemble(models.BPE(vocabulary, _merges(vocabulary), ignore_merges=False), pattern=pattern, origin=path)
 
 
 def gpt2_tokenizer(texts: Iterable[str], *, vocabulary: str, merges: str, pattern: str) -> Tokenizer:
@@ -75,18 +75,18 @@ def gpt2_tokenizer(texts: Iterable[str], *, vocabulary: str, merges: str, patter
     return assemble(models.BPE(entries, pairs, ignore_merges=False), pattern=pattern, origin=vocabulary)
 
 
-def _merges(ranks: Mapping[bytes, int]) -> list[tuple[str, str]]:
+def _merges(vocabulary: Mapping[str, int]) -> list[tuple[str, str]]:
     """Return every pair of tokens that makes a token, in the order of the rank of the result.
 
     tiktoken merges whichever neighbours make the token of lowest rank, so every way to make a token is a merge.
     """
-    merges = []
-    for token, rank in ranks.items():
+    merges, rank_of = [], vocabulary.get
+    for token, rank in vocabulary.items():
         for place in range(1, len(token)):
-            left, right = token[:place], token[place:]
-            if left in ranks and right in ranks:
-                merges.append((rank, ranks[left], ranks[right], to_text(left), to_text(right)))
-    return [(left, right) for *_, left, right in sorted(merges)]
+            left = rank_of(token[:place])
+            if left is not None and (right := rank_of(token[place:])) is not None:
+                merges.append((rank, left, right, place, token))
+    return [(token[:place], token[place:]) for *_, place, token in sorted(merges)]
 
 
 def _lines(path: str) -> list[str]:

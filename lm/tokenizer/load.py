@@ -1,7 +1,7 @@
 """Open a tokenizer.json, or assemble a tokenizer from a trained or imported model."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from tokenizers.models import Model
 from tokenizers.normalizers import Normalizer
 
 from lm.files import hash_file
-from lm.tokenizer.sentencepiece_encoder import embed, embedded
+from lm.tokenizer.sentencepiece_encoder import KEY, embed, embedded
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
 from lm.tokenizer.words import byte_level
 
@@ -107,8 +107,8 @@ def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer
 
 def _with_embedded(backend: tokenizers.Tokenizer, content: str) -> str:
     """Return the file of `backend`, with the .model that `content` carries."""
-    model = embedded(json.loads(content))
     written = backend.to_str(pretty=True)
+    model = embedded(json.loads(content)) if f'"{KEY}"' in content else None
     return json.dumps(embed(json.loads(written), model), ensure_ascii=False, indent=2) if model else written
 
 
@@ -123,7 +123,7 @@ def assemble(
     pattern: str,
     normalizer: Normalizer | None = None,
     decoder: decoders.Decoder | None = None,
-    special: Iterable[str] = (),
+    special: Sequence[str] = (),
     origin: str | None = None,
 ) -> Tokenizer:
     """Return the tokenizer of a model over the byte alphabet.
@@ -137,7 +137,7 @@ def assemble(
         origin: File that the model comes from, named in front of an error.
     """
     backend = tokenizers.Tokenizer(model)
-    add_special_tokens(backend, special)
+    add_special_tokens(backend, [*special, *(each for each in SPECIAL_TOKENS if each not in special)])
     if normalizer is not None:
         backend.normalizer = normalizer
     backend.pre_tokenizer = byte_level(pattern)

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -41,10 +42,12 @@ class FileTrace:
     Args:
         root: The directory.
         whole: Endings of files that a library changes and syncs as a whole where Python does not see it, as SQLite.
+        others: File to which processes under `tell_syncs` write what they sync in this directory; None for one process.
     """
 
-    def __init__(self, root: Path, *, whole: tuple[str, ...] = ()):
-        self.root, self.whole = root, whole
+    def __init__(self, root: Path, *, whole: tuple[str, ...] = (), others: Path | None = None):
+        self.root, self.whole, self.others = root, whole, others
+        self._told = 0  # bytes of `others` that were read
         self.moments: list[Moment] = []
         self._serials: dict[int, int] = {}  # inode → serial number: inodes are used again
         self._count = 0
@@ -81,20 +84,26 @@ class FileTrace:
 
     def _sync(self, handle: int | Any) -> None:
         number = handle if isinstance(handle, int) else handle.fileno()
-        serial = self._serials.get(os.fstat(number).st_ino)
         self._note("fsync")
         self._fsync(number)
-        serial = self._serials.get(os.fstat(number).st_ino)
+        self._take_as_synced(os.fstat(number).st_ino)
+        self._note("after fsync")
+
+    def _take_as_synced(self, inode: int) -> None:
+        serial = self._serials.get(inode)
         if serial in self._names:
             self._synced_names[serial] = self._names[serial]
         elif serial in self._contents:
             self._synced[serial] = self._contents[serial]
-        self._note("after fsync")
 
     def _note(self, operation: str) -> None:
         self._busy.now = True
         try:
+            told = self.others.read_bytes() if self.others else b""
             self._scan()
+            for inode in told[self._told :].split():
+                self._take_as_synced(int(inode))
+            self._told = len(told)
         finally:
             self._busy.now = False
         parts = (self._names, self._contents, self._synced_names, self._synced)
@@ -125,6 +134,23 @@ class FileTrace:
             if Path(path).name.endswith(self.whole):
                 self._synced[serial] = self._contents[serial]
         return serial
+
+
+@contextmanager
+def tell_syncs(file: Path) -> Iterator[None]:
+    """Write the inode of whatever the enclosed code of another process syncs, for the trace of the first."""
+    sync = os.fsync
+
+    def telling(handle: int | Any) -> None:
+        sync(handle)
+        with open(file, "ab") as told:
+            told.write(b"%d\n" % os.fstat(handle if isinstance(handle, int) else handle.fileno()).st_ino)
+
+    os.fsync = telling
+    try:
+        yield
+    finally:
+        os.fsync = sync
 
 
 def crash_states(trace: FileTrace) -> list[tuple[str, int, State]]:
