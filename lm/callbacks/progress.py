@@ -40,8 +40,8 @@ class Progress(Callback):
                 self._loss.append(Fact(f"{name} {value}", f"{name.rpartition('/')[2]} {value}"))
         plan = trainer.datamodule.data_plan.plan
         speed = self._bar.speed(plan.rows_per_step * plan.row_tokens)
-        tokens = Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")
-        self._bar.facts = [*self._loss, tokens, *self._validated]
+        tokens = [Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")] if self._bar.units_per_second else []
+        self._bar.facts = [*self._loss, *tokens, *self._validated]
         self._bar.update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -46,7 +46,7 @@ def survey(source: Source, split: Split) -> tuple[Survey, Split]:
     counts = Survey()
     lowest: dict[str, float] = {}
     trained: dict[str, set[float]] = {}  # hash fractions left to training, up to as many as a floor could take
-    for document in track(source, label="reading", unit="document"):
+    for document in track(source, label="reading", unit="documents"):
         kind, fraction = document.kind, hash_fraction(document)
         if kind not in counts.documents:
             _check_kind(kind, document.id, len(counts.documents))

@@ -72,7 +72,7 @@ class SelectedConversations:
     def _valid(self) -> Iterator[Conversation]:
         kept, counts, first = 0, Counter(), {}
         with errors_at(self.key, self.source):
-            for conversation in track(self.source, label="data", unit=self.unit):
+            for conversation in track(self.source, label="data", unit=f"{self.unit}s"):
                 try:
                     self.check(conversation)
                 except ValueError as fault:

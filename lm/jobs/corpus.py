@@ -51,7 +51,7 @@ def prepare_corpus(
         return
     started = perf_counter()
     totals, split = survey(corpus, split)
-    documents = track(corpus, label="corpus", unit="document", total=totals.total_documents)
+    documents = track(corpus, label="corpus", unit="documents", total=totals.total_documents)
     outputs = write_shards(documents, run.directory, tokenizer=tokenizer, split=split, shard_tokens=shard_tokens)
     seconds = perf_counter() - started
     shards = {name: Shards(run.directory, name) for name in SPLITS}

@@ -76,7 +76,7 @@ def curate(
     else:
         started_at = perf_counter()
         with errors_at("conversations", conversations):
-            read = track(conversations, label="curate", unit="conversation")
+            read = track(conversations, label="curate", unit="conversations")
             candidates = [Candidate(each, each.task) for each in read]
             valid = apply_rule(candidates, "faulty", drop_invalid, steps := [])
         if fits is not None:

@@ -37,7 +37,7 @@ def train_tokenizer(
 
     def texts() -> Iterator[str]:
         nonlocal read
-        for document in track(corpus, label="tokenizer", unit="document", total=contents.total_documents):
+        for document in track(corpus, label="tokenizer", unit="documents", total=contents.total_documents):
             if split.in_training(document, sample=sample):
                 read += len(document.text.encode())
                 yield document.text
