@@ -36,10 +36,10 @@ def run(
 
 
 def test_minutes_are_divided_by_what_the_stages_before_have_left(monkeypatch):
-    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 5 * 60})
+    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 4 * 60})
     (pretrain,), (instruct,) = calls["pretrain"], calls["instruct"]
     assert pretrain == {"budget.remaining": pytest.approx(0.5 * 9)}
-    assert instruct == {"budget.remaining": pytest.approx(0.4 / 0.5 * 4)}
+    assert instruct == {"budget.remaining": pytest.approx(0.4 / 0.5 * 5)}
     assert calls["evaluate"] == calls["chat"] == ()
 
 
