@@ -173,23 +173,34 @@ class Generator:
     def _next_logits(self, batch: list[Continuation], cache: Cache | None) -> tuple[Tensor, Cache]:
         """Logits of each row's next token [B, V]: from one token more, or the whole window if the cache is full."""
         if cache is not None and cache.filled < cache.length:
-            tokens, documents = [continuation.window[-1:] for continuation in batch], None
-        else:
-            for continuation in batch:
-                continuation.slide_window()
-            longest = max(len(continuation.window) for continuation in batch)
-            room = longest + max(continuation.left for continuation in batch)
-            cache = self.model.new_cache(len(batch), min(self.model.context, room))
-            missing = [longest - len(continuation.window) for continuation in batch]
-            tokens = [[0] * pad + continuation.window for pad, continuation in zip(missing, batch, strict=True)]
-            documents = [[-1] * pad + [0] * (longest - pad) for pad in missing] if any(missing) else None
+            return self._logits([continuation.window[-1:] for continuation in batch], None, cache), cache
+        for continuation in batch:
+            continuation.slide_window()
+        windows = [tuple(continuation.window) for continuation in batch]
+        distinct = [*dict.fromkeys(windows)]  # samples of one prompt read it once
+        longest = max(map(len, distinct))
+        room = longest + max(continuation.left for continuation in batch)
+        cache = self.model.new_cache(len(distinct), min(self.model.context, room))
+        missing = [longest - len(window) for window in distinct]
+        tokens = [[0] * pad + [*window] for pad, window in zip(missing, distinct, strict=True)]
+        documents = [[-1] * pad + [0] * (longest - pad) for pad in missing] if any(missing) else None
+        logits = self._logits(tokens, documents, cache)
+        if len(distinct) < len(batch):
+            places = {window: place for place, window in enumerate(distinct)}
+            rows = [places[window] for window in windows]
+            cache.select(rows)
+            logits = logits[rows]
+        return logits, cache
+
+    def _logits(self, tokens: list[list[int]], documents: list[list[int]] | None, cache: Cache) -> Tensor:
+        """Logits after the last of `tokens` in each row [B, V]; the cache takes them in."""
         device = self.model.output_weight.device
         features = self.model.hidden(
             torch.tensor(tokens, device=device),
             None if documents is None else torch.tensor(documents, device=device),
             cache,
         )  # B T D
-        return F.linear(features[:, -1], self.model.output_weight), cache
+        return F.linear(features[:, -1], self.model.output_weight)
 
 
 def random_generator(*numbers: int) -> torch.Generator:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+HEAD = 128  # most likely tokens among which nearly every draw falls
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -65,13 +67,56 @@ def sample_tokens(
     logits = penalize_repetition(logits.float(), seen=seen, penalty=sampling.repetition_penalty)
     if sampling.temperature == 0:
         return logits.argmax(-1)
+    draws = torch.stack([torch.rand((), generator=generator, dtype=torch.float64) for generator in generators])
+    draws = draws.to(logits.device, logits.dtype)  # B
+    if logits.shape[-1] <= 4 * HEAD:
+        return _drawn(logits, draws, sampling=sampling)
+    chosen, found = _drawn_from_head(logits, draws, sampling=sampling)
+    if not found.all():
+        rows = ~found
+        chosen[rows] = _drawn(logits[rows], draws[rows], sampling=sampling)
+    return chosen
+
+
+def _drawn(logits: Tensor, draws: Tensor, *, sampling: Sampling) -> Tensor:
+    """The first token, most likely first, at which the total exceeds the draw's share of all: B V, B → B."""
     probabilities, tokens = truncated_distribution(logits, sampling=sampling)
     totals = probabilities.cumsum(-1)  # B V
-    draws = torch.stack([torch.rand((), generator=generator, dtype=torch.float64) for generator in generators])
-    threshold = draws.to(totals.device, totals.dtype)[:, None] * totals[:, -1:]
+    threshold = draws[:, None] * totals[:, -1:]
     place = (totals <= threshold).sum(-1, keepdim=True)
     last = (probabilities > 0).sum(-1, keepdim=True) - 1  # rounding must not reach a dropped token
     return tokens.gather(-1, torch.minimum(place, last)).squeeze(-1)
+
+
+def _drawn_from_head(logits: Tensor, draws: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """The same from the most likely tokens alone, without ordering the others: B V, B → B, and where it is certain, B.
+
+    Sorting a vocabulary of 4,096 takes a quarter of a rollout's time on a CPU, and nearly all draws are among the first
+    hundred tokens.
+    """
+    tokens = logits.topk(HEAD, sorted=False).indices.sort(-1).values  # by id, which decides between equal logits
+    ordered, order = logits.gather(-1, tokens).sort(stable=True, dim=-1, descending=True)  # B HEAD
+    tokens = tokens.gather(-1, order)
+    scaled = ordered / sampling.temperature
+    if sampling.top_k is not None and sampling.top_k <= HEAD:
+        scaled[:, sampling.top_k :] = -torch.inf
+        probabilities = scaled.softmax(-1)
+    else:
+        rest = logits if sampling.top_k is None else logits.topk(min(sampling.top_k, logits.shape[-1])).values
+        probabilities = (scaled - (rest / sampling.temperature).logsumexp(-1, keepdim=True)).exp()
+    inside = torch.ones_like(draws, dtype=torch.bool)  # whether the filter keeps tokens of the head only
+    if sampling.top_p < 1:
+        before = probabilities.cumsum(-1) - probabilities
+        inside = before[:, -1] >= sampling.top_p
+        probabilities = torch.where(before < sampling.top_p, probabilities, 0)
+    totals = probabilities.cumsum(-1)
+    filtered = sampling.top_p < 1 or (sampling.top_k is not None and sampling.top_k <= HEAD)
+    threshold = draws * totals[:, -1] if filtered else draws  # without a filter all probabilities are 1 together
+    place = (totals <= threshold[:, None]).sum(-1, keepdim=True)
+    last = (probabilities > 0).sum(-1, keepdim=True) - 1
+    place = torch.minimum(place, last).clamp(0, HEAD - 1)
+    certain = (totals[:, -1] > threshold) & (ordered.gather(-1, place)[:, 0] > ordered[:, -1])
+    return tokens.gather(-1, place)[:, 0], certain & inside
 
 
 def penalize_repetition(logits: Tensor, *, seen: Tensor | None, penalty: float) -> Tensor:

@@ -61,7 +61,7 @@ class Cache:
             self.starts, self.documents, self.ragged = starts, documents, True
 
     def select(self, rows: list[int]) -> None:
-        """Keep only these rows; the others are complete."""
+        """Keep these rows, in this order, one as often as it is named."""
         index = torch.tensor(rows, dtype=torch.int64, device=self.keys.device)
         self.keys, self.values = self.keys[:, index], self.values[:, index]
         self.starts, self.documents = self.starts[index], self.documents[index]

@@ -106,15 +106,26 @@ class _TargetLosses(torch.autograd.Function):
     """One loss per target. What becomes of each is not known in the forward pass, so the backward pass scores again."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, part: VocabularyPart) -> Tensor:
-        starts = range(0, len(targets), chunk)
-        losses = [_losses(hidden[i : i + chunk], weight, targets[i : i + chunk], part)[0] for i in starts]
+    def forward(
+        ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, part: VocabularyPart, measured: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        losses, entropies = [hidden.new_zeros(0)], [hidden.new_zeros(0)]
+        for start in range(0, len(targets), chunk):
+            rows = slice(start, start + chunk)
+            some, powers, sums = _losses(hidden[rows], weight, targets[rows], part)
+            losses.append(some)
+            if measured:
+                terms = part.total(torch.special.entr(powers).sum(-1, keepdim=True))  # entr(x) = −x log x, 0 at 0
+                entropies.append((sums.log() + terms / sums)[:, 0])
         ctx.save_for_backward(hidden, weight, targets)
         ctx.chunk, ctx.part, ctx.autocast = chunk, part, _autocast(hidden.device.type)
-        return torch.cat(losses) if losses else hidden.new_zeros(0)
+        found = torch.cat(entropies[1:] or entropies) if measured else None
+        if found is not None:
+            ctx.mark_non_differentiable(found)
+        return torch.cat(losses[1:] or losses), found
 
     @staticmethod
-    def backward(ctx, upstream: Tensor):
+    def backward(ctx, upstream: Tensor, _: Tensor | None):
         hidden, weight, targets = ctx.saved_tensors
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
         exact = hidden.dtype if hidden.dtype == torch.float64 else torch.float32
@@ -132,7 +143,7 @@ class _TargetLosses(torch.autograd.Function):
                     weight_gradient += gradient.T @ hidden[rows]
         if needs_hidden:
             ctx.part.total(hidden_gradient)
-        return hidden_gradient, weight_gradient.to(weight.dtype) if needs_weight else None, None, None, None
+        return hidden_gradient, weight_gradient.to(weight.dtype) if needs_weight else None, None, None, None, None
 
 
 def _autocast(device: str) -> AbstractContextManager:
@@ -152,4 +163,15 @@ def target_losses(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int
         chunk: Targets whose logits exist at once, in the forward and in the backward pass.
     """
     rows, part = VocabularyPart.of(weight)
-    return _TargetLosses.apply(hidden, rows, targets, chunk, part)
+    return _TargetLosses.apply(hidden, rows, targets, chunk, part, False)[0]
+
+
+def target_losses_and_entropies(
+    hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int = CHUNK
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of each target and the entropy of its prediction, in nats, from the same logits: N and N.
+
+    The entropies have no gradient. Arguments are those of `target_losses`.
+    """
+    rows, part = VocabularyPart.of(weight)
+    return _TargetLosses.apply(hidden, rows, targets, chunk, part, True)

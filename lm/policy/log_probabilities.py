@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from lm.generation import Sampling, chosen_log_probabilities, kept_logits
-from lm.objective.loss import CHUNK, target_losses
+from lm.objective.loss import CHUNK, target_losses, target_losses_and_entropies
 
 
 def sampled_log_probabilities(hidden: Tensor, weight: Tensor, tokens: Tensor, *, sampling: Sampling) -> Tensor:
@@ -34,9 +34,22 @@ def sampled_log_probabilities(hidden: Tensor, weight: Tensor, tokens: Tensor, *,
     return torch.cat([checkpoint(chunk, *part, use_reentrant=False) for part in parts])
 
 
+def log_probabilities_and_entropies(
+    hidden: Tensor, weight: Tensor, tokens: Tensor, *, sampling: Sampling
+) -> tuple[Tensor, Tensor]:
+    """Return the same, N, and the entropy in nats of the distribution that each token was drawn from, N, as a metric.
+
+    Without a filter both come from one pass over the vocabulary. Arguments as above.
+    """
+    if sampling.top_k is None and sampling.top_p == 1:
+        losses, entropies = target_losses_and_entropies(hidden / sampling.temperature, weight, tokens)
+        return -losses, entropies
+    entropies = _entropies(hidden.detach(), weight, tokens, sampling=sampling)
+    return sampled_log_probabilities(hidden, weight, tokens, sampling=sampling), entropies
+
+
 @torch.no_grad()
-def entropies(hidden: Tensor, weight: Tensor, tokens: Tensor, *, sampling: Sampling) -> Tensor:
-    """Return the entropy in nats of the distribution that each token was drawn from, N. Arguments as above."""
+def _entropies(hidden: Tensor, weight: Tensor, tokens: Tensor, *, sampling: Sampling) -> Tensor:
     found = []
     for rows, chosen in zip(hidden.split(CHUNK), tokens.split(CHUNK), strict=True):
         log = kept_logits(rows @ weight.T, chosen, sampling=sampling).log_softmax(-1)

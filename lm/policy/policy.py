@@ -194,7 +194,7 @@ class Policy(Objective):
         if isinstance(batch, PromptBatch):
             batch = self._outline(batch)
         scores = Scores(self.model, batch, sampling=self.sampling)
-        new = scores.log_probabilities()
+        new, entropies = scores.log_probabilities_and_entropies()
         old = new.detach() if batch.old is None else batch.old
         losses, off = self.clipping(self.ratio(new, old, batch.mask), batch.advantages, new)
         if self.kl is not None and not self.kl.in_reward:
@@ -203,7 +203,7 @@ class Policy(Objective):
             worth = clipped_value_loss(scores.values(), batch.values, batch.returns, clip=self.value_clip)
             losses = losses + self.value_weight * worth
             self.record("value_loss", worth.where(batch.mask, 0).sum() / batch.counted)
-        self.record("entropy", scores.flat_entropies().sum() / batch.counted)
+        self.record("entropy", entropies.sum() / batch.counted)
         self.record("clip_fraction", (off & batch.mask).sum() / batch.counted)
         if batch.reference is not None:
             self.record("kl", k3(new, batch.reference, old).where(batch.mask, 0).sum() / batch.counted)

@@ -7,7 +7,11 @@ from torch import Tensor, nn
 
 from lm.generation import Sampling
 from lm.policy.batch import PolicyBatch
-from lm.policy.log_probabilities import entropies, in_columns, sampled_log_probabilities
+from lm.policy.log_probabilities import (
+    in_columns,
+    log_probabilities_and_entropies,
+    sampled_log_probabilities,
+)
 
 
 class Scores:
@@ -35,9 +39,12 @@ class Scores:
     def log_probabilities(self) -> Tensor:
         return in_columns(self.flat_log_probabilities(), self.batch.mask)  # R T
 
+    def log_probabilities_and_entropies(self) -> tuple[Tensor, Tensor]:
+        """Return the log-probabilities, R T, and the entropies of the distributions drawn from, N, without gradient."""
+        found = log_probabilities_and_entropies(
+            self.hidden, self.model.output_weight, self.chosen, sampling=self.sampling
+        )
+        return in_columns(found[0], self.batch.mask), found[1]
+
     def values(self) -> Tensor:
         return in_columns(self.flat_values(), self.batch.mask)  # R T
-
-    def flat_entropies(self) -> Tensor:
-        """Return the entropy of the distribution that each token was drawn from, N, without gradient."""
-        return entropies(self.hidden.detach(), self.model.output_weight, self.chosen, sampling=self.sampling)

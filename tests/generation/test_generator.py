@@ -264,6 +264,24 @@ def test_rows_with_generators_of_their_own_depend_on_neither_place_nor_neighbour
     assert whole[0] != generator.generate([prompts[0]], sampling=LIVELY, max_tokens=12, seed=6)[0].tokens
 
 
+def test_samples_of_one_prompt_read_it_once_and_are_those_of_rows_apart(generator, monkeypatch):
+    prompts = [PROMPTS[0], PROMPTS[2], PROMPTS[0], PROMPTS[2], PROMPTS[0]]
+    read, hidden = [], generator.model.hidden
+
+    def counted(tokens, *given):
+        read.append([*tokens.shape])
+        return hidden(tokens, *given)
+
+    monkeypatch.setattr(generator.model, "hidden", counted)
+    options = {"sampling": LIVELY, "max_tokens": 12, "stop_tokens": [*range(0, 256, 9)]}
+    together = generator.generate(prompts, **options, generators=[random_generator(5, row) for row in range(5)])
+    assert read[0] == [2, max(len(PROMPTS[0]), len(PROMPTS[2]))]
+    assert read[1][0] > 2
+    for row, prompt in enumerate(prompts):
+        alone = generator.generate([prompt], **options, generators=[random_generator(5, row)])
+        assert alone == [together[row]]
+
+
 def test_a_token_that_the_filter_drops_since_counts_as_kept():
     logits = torch.tensor([[3.0, 2.0, 1.0, 0.0]], requires_grad=True)
     found = chosen_log_probabilities(logits, torch.tensor([3]), sampling=Sampling(top_k=1, temperature=0.5))

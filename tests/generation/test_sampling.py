@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lm.generation import Sampling
-from lm.generation.sampling import penalize_repetition, sample_tokens, truncated_distribution
+from lm.generation.sampling import HEAD, penalize_repetition, sample_tokens, truncated_distribution
 
 VOCAB = 50
 
@@ -125,3 +125,30 @@ def test_repetition_penalty_reaches_greedy_choice():
 def test_impossible_options_are_refused_by_name_with_a_remedy(key, value):
     with pytest.raises(ValueError, match=rf"sampling\.{key} .*: try "):
         Sampling(**{key: value})
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(),
+        Sampling(temperature=0.7),
+        Sampling(top_k=20),
+        Sampling(top_k=HEAD),
+        Sampling(top_k=3 * HEAD),
+        Sampling(top_p=0.6),
+        Sampling(top_p=0.95, top_k=30, temperature=1.3),
+    ],
+    ids=["plain", "cold", "top k", "top k as the head", "top k beyond", "top p", "both"],
+)
+@pytest.mark.parametrize("spread", [0.3, 2.0, 6.0], ids=["flat", "wide", "peaked"])
+@pytest.mark.parametrize("rounded", [False, True], ids=["all differ", "many equal"])
+def test_a_large_vocabulary_gives_the_tokens_of_one_ordered_whole(sampling, spread, rounded):
+    random = torch.Generator().manual_seed(1)
+    logits = spread * torch.randn(64, 6 * HEAD, generator=random)
+    logits = logits.mul(2).round() / 2 if rounded else logits
+    found = sample_tokens(logits, sampling=sampling, generators=some_generators(64))
+    draws = torch.tensor([torch.rand((), generator=each, dtype=torch.float64) for each in some_generators(64)])
+    probabilities, tokens = truncated_distribution(logits, sampling=sampling)
+    totals = probabilities.cumsum(-1)
+    place = (totals <= draws[:, None].float() * totals[:, -1:]).sum(-1, keepdim=True)
+    assert found.tolist() == tokens.gather(-1, place)[:, 0].tolist()

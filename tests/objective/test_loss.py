@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from lm.objective.loss import summed_cross_entropy, target_losses
+from lm.objective.loss import summed_cross_entropy, target_losses, target_losses_and_entropies
 
 
 def parts(targets=37, dim=8, vocabulary=19, dtype=torch.float64):
@@ -83,6 +83,19 @@ def test_target_losses_sum_to_the_loss():
     losses = target_losses(hidden, weight, targets, chunk=5)
     assert losses.shape == (37,)
     torch.testing.assert_close(losses.sum(), summed_cross_entropy(hidden, weight, targets))
+
+
+@pytest.mark.parametrize("chunk", [5, 1000])
+def test_entropies_of_the_same_pass_are_those_of_the_softmax_and_leave_the_losses_alone(chunk):
+    hidden, weight, targets = parts()
+    losses, entropies = target_losses_and_entropies(hidden, weight, targets, chunk=chunk)
+    torch.testing.assert_close(losses, target_losses(hidden, weight, targets, chunk=chunk), rtol=0, atol=0)
+    log = (hidden @ weight.T).log_softmax(-1)
+    torch.testing.assert_close(entropies, -(log.exp() * log).sum(-1), rtol=1e-10, atol=1e-10)
+    assert losses.requires_grad
+    assert not entropies.requires_grad
+    far = target_losses_and_entropies(hidden * 1e4, weight, targets)[1]
+    assert torch.isfinite(far).all()  # most probabilities are 0
 
 
 def test_bfloat16_inputs_are_summed_in_fp32():
