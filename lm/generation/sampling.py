@@ -45,6 +45,11 @@ class Sampling:
                 f"sampling.repetition_penalty {self.repetition_penalty} is not above 0: try 1.1 (1 is none)"
             )
 
+    @property
+    def filters(self) -> bool:
+        """Whether less likely tokens are dropped."""
+        return self.top_k is not None or self.top_p < 1
+
 
 def sample_tokens(
     logits: Tensor,  # B V
@@ -69,7 +74,7 @@ def sample_tokens(
         return logits.argmax(-1)
     draws = torch.stack([torch.rand((), generator=generator, dtype=torch.float64) for generator in generators])
     draws = draws.to(logits.device, logits.dtype)  # B
-    if logits.shape[-1] <= 4 * HEAD:
+    if logits.shape[-1] <= 4 * HEAD or (sampling.top_k or 0) >= HEAD:
         return _drawn(logits, draws, sampling=sampling)
     chosen, found = _drawn_from_head(logits, draws, sampling=sampling)
     if not found.all():
@@ -94,29 +99,19 @@ def _drawn_from_head(logits: Tensor, draws: Tensor, *, sampling: Sampling) -> tu
     Sorting a vocabulary of 4,096 takes a quarter of a rollout's time on a CPU, and nearly all draws are among the first
     hundred tokens.
     """
-    tokens = logits.topk(HEAD, sorted=False).indices.sort(-1).values  # by id, which decides between equal logits
-    ordered, order = logits.gather(-1, tokens).sort(stable=True, dim=-1, descending=True)  # B HEAD
-    tokens = tokens.gather(-1, order)
-    scaled = ordered / sampling.temperature
-    if sampling.top_k is not None and sampling.top_k <= HEAD:
-        scaled[:, sampling.top_k :] = -torch.inf
-        probabilities = scaled.softmax(-1)
-    else:
-        rest = logits if sampling.top_k is None else logits.topk(min(sampling.top_k, logits.shape[-1])).values
-        probabilities = (scaled - (rest / sampling.temperature).logsumexp(-1, keepdim=True)).exp()
-    inside = torch.ones_like(draws, dtype=torch.bool)  # whether the filter keeps tokens of the head only
-    if sampling.top_p < 1:
-        before = probabilities.cumsum(-1) - probabilities
-        inside = before[:, -1] >= sampling.top_p
-        probabilities = torch.where(before < sampling.top_p, probabilities, 0)
+    ids = logits.topk(HEAD, sorted=False).indices.sort(-1).values  # the lower id first among equal logits
+    head = logits.gather(-1, ids)  # B HEAD
+    normalizer = None if sampling.top_k is not None else (logits / sampling.temperature).logsumexp(-1, keepdim=True)
+    probabilities, order = truncated_distribution(head, sampling=sampling, normalizer=normalizer)
     totals = probabilities.cumsum(-1)
-    filtered = sampling.top_p < 1 or (sampling.top_k is not None and sampling.top_k <= HEAD)
-    threshold = draws * totals[:, -1] if filtered else draws  # without a filter all probabilities are 1 together
+    threshold = draws * totals[:, -1] if sampling.filters else draws  # of all tokens together, 1
     place = (totals <= threshold[:, None]).sum(-1, keepdim=True)
     last = (probabilities > 0).sum(-1, keepdim=True) - 1
-    place = torch.minimum(place, last).clamp(0, HEAD - 1)
-    certain = (totals[:, -1] > threshold) & (ordered.gather(-1, place)[:, 0] > ordered[:, -1])
-    return tokens.gather(-1, place)[:, 0], certain & inside
+    place = order.gather(-1, torch.minimum(place, last).clamp(min=0))
+    certain = (totals[:, -1] > threshold) & (head.gather(-1, place)[:, 0] > head.amin(-1))
+    if sampling.filters:
+        certain &= probabilities[:, -1] == 0  # all that the filter keeps is in the head
+    return ids.gather(-1, place)[:, 0], certain
 
 
 def penalize_repetition(logits: Tensor, *, seen: Tensor | None, penalty: float) -> Tensor:
@@ -126,13 +121,22 @@ def penalize_repetition(logits: Tensor, *, seen: Tensor | None, penalty: float) 
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
-def truncated_distribution(logits: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Return probabilities, most likely first, 0 for dropped tokens, not renormalized [B, V]; and their ids [B, V]."""
+def truncated_distribution(
+    logits: Tensor, *, sampling: Sampling, normalizer: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return probabilities, most likely first, 0 for dropped tokens, not renormalized [B, V]; and their ids [B, V].
+
+    Args:
+        logits: Logits [B, V].
+        sampling: Temperature and filter.
+        normalizer: Log of the sum of the exponentials of all tempered logits [B, 1], where these are only some; None
+            where they are all.
+    """
     ordered, tokens = logits.sort(stable=True, dim=-1, descending=True)
     ordered = ordered / sampling.temperature
     if sampling.top_k is not None:
         ordered[:, sampling.top_k :] = -torch.inf
-    probabilities = ordered.softmax(-1)
+    probabilities = ordered.softmax(-1) if normalizer is None else (ordered - normalizer).exp()
     if sampling.top_p < 1:
         before = probabilities.cumsum(-1) - probabilities  # reached by more likely tokens
         probabilities = torch.where(before < sampling.top_p, probabilities, 0)
@@ -170,7 +174,7 @@ def kept_logits(logits: Tensor, tokens: Tensor, *, sampling: Sampling, seen: Ten
     logits = penalize_repetition(logits, seen=seen, penalty=sampling.repetition_penalty)
     if sampling.temperature == 0:
         return torch.full_like(logits, -torch.inf).scatter(-1, tokens[:, None], 0.0)
-    if sampling.top_k is not None or sampling.top_p < 1:
+    if sampling.filters:
         probabilities, order = truncated_distribution(logits.detach(), sampling=sampling)
         kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, probabilities > 0)
         logits = logits.masked_fill(~kept.scatter(-1, tokens[:, None], True), -torch.inf)

@@ -22,7 +22,7 @@ def sampled_log_probabilities(hidden: Tensor, weight: Tensor, tokens: Tensor, *,
         tokens: Token ids, N.
         sampling: How the tokens were chosen.
     """
-    if sampling.top_k is None and sampling.top_p == 1:
+    if not sampling.filters:
         return -target_losses(hidden / sampling.temperature, weight, tokens)
 
     def chunk(rows: Tensor, chosen: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def log_probabilities_and_entropies(
 
     Without a filter both come from one pass over the vocabulary. Arguments as above.
     """
-    if sampling.top_k is None and sampling.top_p == 1:
+    if not sampling.filters:
         losses, entropies = target_losses_and_entropies(hidden / sampling.temperature, weight, tokens)
         return -losses, entropies
     entropies = _entropies(hidden.detach(), weight, tokens, sampling=sampling)
