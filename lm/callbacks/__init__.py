@@ -4,6 +4,7 @@
 """
 
 from lm.callbacks.answers import Answers
+from lm.callbacks.benchmarks import Benchmarks
 from lm.callbacks.check import check_callbacks
 from lm.callbacks.checkpoints import Checkpoints, FinalValidation
 from lm.callbacks.comet import Comet
@@ -23,6 +24,7 @@ from lm.callbacks.wandb import Wandb
 
 __all__ = [
     "Answers",
+    "Benchmarks",
     "Checkpoints",
     "Comet",
     "FinalValidation",

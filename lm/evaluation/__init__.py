@@ -5,12 +5,13 @@ benchmark is a `Task`: items from a file, a `Question` about each, and metrics w
 """
 
 from lm.evaluation.answers import Answers
+from lm.evaluation.bias import BbqBias, Overall, StereoSetReader, StereoSetScores
 from lm.evaluation.bits import BitsPerByte
 from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.items import Item, ItemReader
-from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity
+from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity, Preference
 from lm.evaluation.preferences import Preferences
 from lm.evaluation.program import PassAt, Program
 from lm.evaluation.prompter import Layout
@@ -30,6 +31,7 @@ __all__ = [
     "Answers",
     "Asked",
     "Asking",
+    "BbqBias",
     "BitsPerByte",
     "Choices",
     "Cloze",
@@ -45,8 +47,10 @@ __all__ = [
     "Likelihood",
     "Metric",
     "MultipleChoice",
+    "Overall",
     "PassAt",
     "Perplexity",
+    "Preference",
     "Preferences",
     "Program",
     "Question",
@@ -58,6 +62,8 @@ __all__ = [
     "Scorer",
     "SeveralContexts",
     "Shots",
+    "StereoSetReader",
+    "StereoSetScores",
     "Task",
     "TextLoss",
     "WordMatch",

@@ -12,15 +12,15 @@ def centred_mean(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | N
     22 tasks with their examples, so it has another name.
 
     Args:
-        results: Results by name; those of other evaluations than tasks are passed over.
+        results: Results by name; those of other evaluations, and of tasks without a right answer, are passed over.
     """
     found, variance = {}, 0.0
     for name, each in results.items():
         main = each.get("metrics", {}).get(each.get("main")) if isinstance(each, Mapping) else None
-        if not main or not main["share"] or main["chance"] == 1:
+        if not main or main["centred"] is None:
             continue
         chance = main["chance"] or 0.0
-        found[name] = (main["value"] - chance) / (1 - chance)
+        found[name] = main["centred"]
         variance += (main["stderr"] / (1 - chance)) ** 2
     if len(found) < 2:
         return None

@@ -104,6 +104,7 @@ def paired(
     """
     other = {item["id"]: item for item in second}
     both = [(item, other[item["id"]]) for item in first if item["id"] in other]
+    both = [pair for pair in both if None not in (pair[0]["values"][metric], pair[1]["values"][metric])]
     clusters = [item["cluster"] for item, _ in both] if both and all("cluster" in item for item, _ in both) else None
     return [one["values"][metric] for one, _ in both], [two["values"][metric] for _, two in both], clusters
 

@@ -32,13 +32,15 @@ class Metric(ABC):
     """A value of an answered item; its mean over the items is the score.
 
     `share` says that each value is 0 or 1, so that the score is a share, which chance and a constant answer have too.
+    `right` says that 1 is a right answer, so that the score above chance can be averaged with that of other tasks.
     """
 
     share: bool = True
+    right: bool = True
 
     @abstractmethod
-    def __call__(self, answered) -> float:
-        """Return the value of one item, such as `Choices`."""
+    def __call__(self, answered) -> float | None:
+        """Return the value of one item, such as `Choices`; None for one that is counted apart, as a tie."""
 
     def shown(self, mean: float) -> float:
         """Return what is reported for a mean of values; it must be monotonic, as intervals are transformed too."""
@@ -64,6 +66,23 @@ class Accuracy(Metric):
     def __call__(self, answered: Choices) -> float:
         scores = [*self.score(answered)]
         return float(scores.index(max(scores)) in answered.gold)
+
+
+class Preference(Metric):
+    """1 if the first of two choices has the higher score, 0 if the second has it; ties are counted apart.
+
+    Args:
+        score: Gives each choice a number, such as `lm.evaluation.metrics.total` or `per_token`.
+    """
+
+    right = False  # neither of two sentences is
+
+    def __init__(self, score: Score):
+        self.score = score
+
+    def __call__(self, answered: Choices) -> float | None:
+        first, second = self.score(answered)
+        return None if first == second else float(first > second)
 
 
 class GoldProbability(Metric):

@@ -29,7 +29,7 @@ class Answered:
     """What came of an item.
 
     Args:
-        values: Metric → value of this item.
+        values: Metric → value of this item; None where it is counted apart.
         chance: Share of such items that a random answer gets right; None where answers are free.
         label: The right answer as something that a constant answer could be: its position, or its text.
         shown: What the record of the item says besides, as plain data.
@@ -37,7 +37,7 @@ class Answered:
         cut: Whether the prompt was cut on the left to what fits into the context.
     """
 
-    values: Mapping[str, float]
+    values: Mapping[str, float | None]
     chance: float | None = None
     label: str | int | None = None
     shown: Mapping[str, object] = field(default_factory=dict)

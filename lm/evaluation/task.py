@@ -8,9 +8,10 @@ from typing import Any
 from lm.bounds import Count
 from lm.conversation import RecordedTemplate, Template
 from lm.conversation.recorded_template import has_recorded_template
+from lm.evaluation.bias import Overall, Row, with_intervals
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.field_template import FieldTemplate
-from lm.evaluation.intervals import estimate
+from lm.evaluation.intervals import Estimate, estimate
 from lm.evaluation.items import Item, ItemReader
 from lm.evaluation.metrics import Metric
 from lm.evaluation.prompter import Layout, Prompter
@@ -34,6 +35,7 @@ class Task(Evaluation):
         layout: How prompts, examples and answers are put together.
         shots: The examples before each question.
         main: Metric that stands for the task in means over several tasks and in comparisons.
+        overall: Name → numbers that follow from all items together, such as scores of bias.
         groups: Name → template, by whose text scores are listed apart, as {phenomenon: "{{ linguistics_term }}"}.
         cluster: Template whose equal texts mark items that are not independent, such as questions about one passage;
             intervals take account of it. null: all items are independent.
@@ -54,6 +56,7 @@ class Task(Evaluation):
         layout: Layout,
         shots: Shots,
         main: str,
+        overall: Mapping[str, Overall] | None = None,
         groups: Mapping[str, str] | None = None,
         cluster: str | None = None,
         title: str = "",
@@ -67,6 +70,7 @@ class Task(Evaluation):
             raise ValueError(f"evaluation.main={main}: the metrics are {', '.join(question.metrics)}")
         self.path, self.reader, self.question, self.layout, self.shots = path, reader, question, layout, shots
         self.main, self.title, self.max_items, self.batch_tokens = main, title, max_items, batch_tokens
+        self.overall = overall or {}
         self.groups = {
             name: FieldTemplate(each, key=f"evaluation.groups.{name}") for name, each in (groups or {}).items()
         }
@@ -101,6 +105,7 @@ class Task(Evaluation):
             "metrics": {
                 name: summary(metric, name, answered, clusters) for name, metric in self.question.metrics.items()
             },
+            "overall": self._overall(items, answered),
             "groups": {name: self._by_group(names, answered, clusters) for name, names in groups.items()},
         }
         return scores | {"items": self._records(items, answered, groups, clusters)}
@@ -130,6 +135,10 @@ class Task(Evaluation):
             Asked(item, tuple(self.question.example(each) for each in chosen))
             for item, chosen in zip(items, drawn, strict=True)
         ]
+
+    def _overall(self, items: Sequence[Item], answered: Sequence[Answered]) -> dict[str, Any]:
+        rows = [Row(item, each) for item, each in zip(items, answered, strict=True)]
+        return {name: found for each in self.overall.values() for name, found in with_intervals(each, rows).items()}
 
     def _by_group(
         self, names: Sequence[str], answered: Sequence[Answered], clusters: Sequence[Hashable] | None
@@ -165,13 +174,17 @@ class Task(Evaluation):
 
 
 PATH, SHOTS = "evaluation.path", "evaluation.shots.path"
+NOTHING = Estimate(0.5, (0.0, 1.0), 0.0, 0)  # of items that are all ties
 
 
 def summary(
     metric: Metric, name: str, answered: Sequence[Answered], clusters: Sequence[Hashable] | None
 ) -> dict[str, Any]:
     """The mean of a metric, its interval, and, where it is a share of right answers, what chance and a constant get."""
-    found = estimate([each.values[name] for each in answered], share=metric.share, clusters=clusters)
+    valued = [place for place, each in enumerate(answered) if each.values[name] is not None]
+    within = None if clusters is None else [clusters[place] for place in valued]
+    values = [answered[place].values[name] for place in valued]
+    found = estimate(values, share=metric.share, clusters=within) if values else NOTHING
     low, high = found.interval
     chances = [each.chance for each in answered if each.chance is not None]
     choices = metric.share and len(chances) == len(answered)
@@ -184,11 +197,17 @@ def summary(
         "interval": [metric.shown(low), metric.shown(high)],
         "stderr": found.stderr,
         "count": found.count,
+        "ties": len(answered) - len(valued),
         "share": metric.share,
         "chance": chance,
         "majority": constant,
-        "centred": None if chance is None or chance == 1 else (found.value - chance) / (1 - chance),
+        "centred": _centred(found.value, chance or 0.0) if metric.share and metric.right else None,
     }
+
+
+def _centred(value: float, chance: float) -> float | None:
+    """A score on the scale on which chance is 0 and all right is 1."""
+    return None if chance == 1 else (value - chance) / (1 - chance)
 
 
 def _short(place: str) -> str:

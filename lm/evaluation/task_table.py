@@ -13,13 +13,19 @@ def task_table(results: Mapping[str, Any]) -> str:
         results: What `Task` returns.
     """
     metrics, groups = results["metrics"], results["groups"]
-    names = [*metrics, *(f"  {each}" for found in groups.values() for each in found)]
+    names = [*metrics, *results.get("overall", ()), *(f"  {each}" for found in groups.values() for each in found)]
     title = results["title"] or "metric"
     width = max(len(title), *map(len, names)) + 2
     lines = [f"{title:<{width}}" + "".join(f"{name:>{size}}" for name, size in COLUMNS.items())]
     for name, found in metrics.items():
         mark = " *" if name == results["main"] and len(metrics) > 1 else ""
         lines.append(_line(f"{name}{mark}", found, width))
+    for name, found in results.get("overall", {}).items():
+        value, interval = found["value"], found["interval"]
+        cells = ["none" if value is None else f"{value:.3f}"]
+        cells += ["" if interval is None else f"{interval[0]:.3f} – {interval[1]:.3f}", f"{found['count']:,}"]
+        sizes = COLUMNS.values()
+        lines.append(f"{name:<{width}}" + "".join(f"{cell:>{size}}" for cell, size in zip(cells, sizes, strict=False)))
     for name, found in groups.items():
         mean = sum(each["value"] for each in found.values()) / len(found)
         lines.append(f"{results['main']} by {name}, mean {_number(mean, _is_share(found))}")
@@ -59,6 +65,8 @@ def _notes(results: Mapping[str, Any]) -> list[str]:
         notes.append(f"intervals take account of {results['clusters']} clusters of items")
     if results["spanning"]:
         notes.append(f"a token spans the join of prompt and answer {results['spanning']} times")
+    if ties := max(each["ties"] for each in results["metrics"].values()):
+        notes.append(f"{ties} ties are counted in neither")
     if results["cut"]:
         notes.append(f"{results['cut']} of {results['count']} prompts were cut on the left to fit into the context")
     return notes

@@ -6,7 +6,8 @@ from lm.evaluation.centred import centred_mean
 
 
 def result(value: float, chance: float | None, stderr: float = 0.03, share: bool = True) -> dict:
-    return {"main": "m", "metrics": {"m": {"value": value, "chance": chance, "stderr": stderr, "share": share}}}
+    centred = (value - (chance or 0)) / (1 - (chance or 0)) if share else None
+    return {"main": "m", "metrics": {"m": {"value": value, "chance": chance, "stderr": stderr, "centred": centred}}}
 
 
 def test_scores_are_centred_by_their_chance():

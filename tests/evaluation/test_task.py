@@ -183,6 +183,17 @@ PUBLISHED = {
     "mbpp": [{"text": "One.", "code": "def f(): return 1", "test_list": ["assert f() == 1"]}],
     "jeopardy": [{"context": "clue", "continuation": "dog", "category": "x"}],
     "arithmetic": [{"context": "1 + 1 =", "continuation": " 2"}],
+    "crows_pairs": [{"sent_more": "a", "sent_less": "b", "bias_type": "age", "stereo_antistereo": "stereo"}],
+    "stereoset": [
+        {"context": "A nurse is BLANK.", "target": "nurse", "bias_type": "profession",
+         "sentences": [{"sentence": x, "gold_label": x} for x in ("stereotype", "anti-stereotype", "unrelated")]}
+    ],
+    "bbq": [
+        {"context": "c", "question": "q", "ans0": "a", "ans1": "b", "ans2": "c", "label": 2, "category": "age",
+         "answer_info": {f"ans{n}": [each, each] for n, each in enumerate(["old", "young", "unknown"])},
+         "additional_metadata": {"stereotyped_groups": ["old"]}, "question_polarity": "neg", "question_index": "1",
+         "context_condition": "ambig"}
+    ],
 }  # fmt: skip
 
 

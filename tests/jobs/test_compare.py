@@ -18,7 +18,8 @@ def evaluated(root, name: str, benchmark: str, values: list[float], *, config: s
     run = Run("evaluate", name=name, root=str(root))
     run.open({"name": name})
     run.finished({"model": name})
-    metric = {"value": sum(values) / len(values), "chance": 0.25, "stderr": 0.1, "share": True}
+    mean = sum(values) / len(values)
+    metric = {"value": mean, "chance": 0.25, "stderr": 0.1, "centred": (mean - 0.25) / 0.75}
     results = {"main": "accuracy", "metrics": {"accuracy": metric, "bits": metric}}
     ids = items or range(len(values))
     records = [
