@@ -1,6 +1,7 @@
 """The wheel holds all that `lm` needs and nothing else, and works where it is unpacked."""
 
 import os
+import re
 import subprocess
 import sys
 from email import message_from_string
@@ -70,7 +71,7 @@ def test_the_wheel_unpacked_lists_the_jobs_from_its_own_yaml(wheel: ZipFile, tmp
         text=True,
     )
     jobs = {path.stem for path in (ROOT / "conf").glob("*.yaml") if path.name[0] != "_"} | {"planted"}
-    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    listed = {line.split()[0] for line in done.stdout.splitlines() if re.match(r"  \S", line)}
     assert (done.returncode, listed, done.stderr) == (0, jobs, "")
     assert "Only in this wheel." in done.stdout
 
