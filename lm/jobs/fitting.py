@@ -4,30 +4,35 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from lm.conversation.sources import ConversationSource, PythonConversations
+from lm.conversation.sources import ConversationSource, PreferenceSource, PythonConversations
 from lm.run.manifest import read_manifest
 
 PYTHON = "lm.sources.PythonSource"
 Conversations = ConversationSource | dict[str, ConversationSource]
 
 
-def check_conversations(corpus: str, conversations: Conversations) -> Callable[[], bool]:
-    """Read the first conversation of each source, before hours of pretraining rather than after them.
+def check_conversations(
+    corpus: str, conversations: Conversations, preferences: PreferenceSource | None = None
+) -> Callable[[], bool]:
+    """Read the first conversation of each source, and the first pair, before hours of training rather than after them.
 
     Args:
         corpus: Directory of the corpus run, which need not exist yet.
         conversations: The conversations of the instruct stage.
+        preferences: The pairs of the alignment; null for none.
 
     Returns:
         A function for the time when the corpus exists: whether the conversations fit it.
 
     Raises:
-        ValueError: A file does not exist, or has no conversation.
+        ValueError: A file does not exist, or has no conversation or no pair.
     """
     sources = sources_of(conversations)
     for source in sources:
         if not is_generated([source]) and next(iter(source), None) is None:
             raise ValueError(f"data.conversations.path has no conversation{_because(source)}")
+    if preferences is not None and next(iter(preferences), None) is None:
+        raise ValueError(f"data.preferences.path has no pair{_because(preferences)}")
     return partial(fit, corpus, sources)
 
 
@@ -46,5 +51,5 @@ def sources_of(conversations: Conversations) -> list[ConversationSource]:
     return list(conversations.values()) if isinstance(conversations, dict) else [conversations]
 
 
-def _because(source: ConversationSource) -> str:
+def _because(source: ConversationSource | PreferenceSource) -> str:
     return f" ({'; '.join(source.notes)})" if source.notes else ""

@@ -43,6 +43,7 @@ def in_keys_of_pipeline(
             keys[rf"{START}(data\.)?conversations\.path\b"] = "conversations"
         if preferences is not None:
             keys[rf"{START}(data\.)?preferences\.path\b"] = "preferences"
+            keys[rf"{START}(data\.)?preferences\.(?=[a-z_]+\b)(?!jsonl?\b)"] = "alignment.data.preferences."
         if stage == "alignment":
             keys[rf"{START}(objective|data)=(?=\w)"] = r"\1@alignment.\1="
             keys[rf"{START}data/preferences(@preferences)?=(?=\w)"] = "data/preferences@alignment.data.preferences="

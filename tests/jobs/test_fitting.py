@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lm.conversation.sources import ConversationSource, DetectedLayout, PythonConversations
+from lm.conversation.sources import ConversationSource, DetectedLayout, DetectedPreferences, PythonConversations
 from lm.jobs.fitting import PYTHON, check_conversations
 
 
@@ -43,3 +43,12 @@ class Nothing(ConversationSource):
 def test_a_source_without_a_conversation_is_refused_at_once(tmp_path):
     with pytest.raises(ValueError, match=r"data\.conversations\.path has no conversation \(3 records had an empty"):
         check_conversations(str(tmp_path), Nothing())
+
+
+def test_pairs_are_read_before_anything_is_trained(tmp_path):
+    file = tmp_path / "pairs.jsonl"
+    file.write_text('{"prompt": "hi", "chosen": "ho"}')
+    with pytest.raises(ValueError, match=r"pairs\.jsonl"):
+        check_conversations(str(tmp_path), PythonConversations(), DetectedPreferences(str(file)))
+    file.write_text('{"prompt": "hi", "chosen": "ho", "rejected": "no"}')
+    check_conversations(str(tmp_path), PythonConversations(), DetectedPreferences(str(file)))

@@ -22,6 +22,8 @@ TOLD = [
      "run x exists:\n  pretrain.budget.tokens: 1 → 2\nset name to another, or restart=true"),
     ("alignment", "preferences: preferences.path p.jsonl does not exist", "preferences: preferences p.jsonl does not "
      "exist"),
+    ("instruct", "p.jsonl has no prompt: name it as preferences.prompt_field=FIELD, in preferences.jsonl",
+     "p.jsonl has no prompt: name it as alignment.data.preferences.prompt_field=FIELD, in preferences.jsonl"),
     ("alignment", "set objective=kto for these data, or data=preference with pairs",
      "set objective@alignment.objective=kto for these data, or data@alignment.data=preference with pairs"),
     ("pretrain", "out/model.safetensors and model.safetensors and data.json are damaged", None),
