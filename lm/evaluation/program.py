@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 from lm.bounds import Count
 from lm.evaluation.field_template import FieldTemplate
@@ -13,6 +12,7 @@ from lm.evaluation.question import Answered, Asked, Asking, Question
 from lm.evaluation.reply import Writing
 from lm.generation import Sampling
 from lm.reward import Answer, UnitTests
+from lm.reward.passes import pass_at
 from lm.reward.unit_tests import parse_tests, program_of
 
 
@@ -40,12 +40,7 @@ class PassAt(Metric):
         self.k, self.share = k, False
 
     def __call__(self, answered: Tested) -> float:
-        return pass_at_k(len(answered.passed), sum(answered.passed), self.k)
-
-
-def pass_at_k(samples: int, passed: int, k: int) -> float:
-    """Return the unbiased estimate of the probability that one of `k` samples passes."""
-    return 1.0 - comb(samples - passed, k) / comb(samples, k)
+        return pass_at(self.k, completions=len(answered.passed), solved=sum(answered.passed))
 
 
 class Program(Question):
