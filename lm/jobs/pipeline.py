@@ -9,8 +9,8 @@ from lm.jobs.shares import Shares
 from lm.jobs.stage_errors import in_keys_of_pipeline
 from lm.progress import Console
 
-SHARES = {"pretrain": 0.5, "instruct": 0.4}  # of the minutes that tokenizer and corpus leave
-SHARES_ALIGNED = {"pretrain": 0.42, "instruct": 0.3, "alignment": 0.16}
+SHARES = {"pretrain": 0.42, "instruct": 0.48}  # of the minutes that tokenizer and corpus leave
+SHARES_ALIGNED = {"pretrain": 0.36, "instruct": 0.36, "alignment": 0.16}
 
 
 def pipeline(
@@ -65,11 +65,11 @@ def pipeline(
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
-            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 50 % is for pretraining,
-            40 % for tuning, and 10 % for the stages after them, which take the time they need. Pretraining that takes
+            that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 42 % is for pretraining,
+            48 % for tuning, and 10 % for the stages after them, which take the time they need. Pretraining that takes
             longer than it was timed, as beside other work, takes nothing from tuning: the whole ends later. Where
             tuning is left out its share is not used, so that conversations can be added later. With alignment the
-            shares are 42 %, 30 % and 16 %.
+            shares are 36 %, 36 % and 16 %.
         debug: An option of the group debug/stages: fast for two steps of everything, overfit for a few rows that must
             be learned by heart. null for none.
     """

@@ -36,17 +36,17 @@ def run(
 
 
 def test_minutes_are_divided_by_what_the_stages_before_have_left(monkeypatch):
-    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 4 * 60})
+    calls = run(monkeypatch, {"tokenizer": 30, "corpus": 30, "pretrain": 3.5 * 60})
     (pretrain,), (instruct,) = calls["pretrain"], calls["instruct"]
-    assert pretrain == {"budget.remaining": pytest.approx(0.5 * 9)}
-    assert instruct == {"budget.remaining": pytest.approx(0.4 / 0.5 * 5)}
+    assert pretrain == {"budget.remaining": pytest.approx(0.42 * 9)}
+    assert instruct == {"budget.remaining": pytest.approx(0.48 / 0.58 * 5.5)}
     assert calls["evaluate"] == calls["chat"] == ()
 
 
 @pytest.mark.parametrize("overrun", [0.7, 2.0, 30.0])
 def test_a_pretraining_that_overruns_leaves_tuning_its_share(monkeypatch, capsys, overrun):
-    calls = run(monkeypatch, {"corpus": 60, "pretrain": 60 * (0.5 * 9 + overrun), "instruct": 60 * 0.4 * 9})
-    assert calls["instruct"] == ({"budget.remaining": pytest.approx(0.4 * 9)},)
+    calls = run(monkeypatch, {"corpus": 60, "pretrain": 60 * (0.42 * 9 + overrun), "instruct": 60 * 0.48 * 9})
+    assert calls["instruct"] == ({"budget.remaining": pytest.approx(0.48 * 9)},)
     said = capsys.readouterr().out
     assert ("more than minutes=10; the results" in said) == (overrun > 1)
     assert overrun != 2.0 or "complete in 11 min 06 s, 1 min 06 s more than minutes=10; the results:" in said
@@ -54,7 +54,7 @@ def test_a_pretraining_that_overruns_leaves_tuning_its_share(monkeypatch, capsys
 
 def test_a_stage_that_is_complete_leaves_its_minutes_to_tuning(monkeypatch):
     (instruct,) = run(monkeypatch, {"corpus": 60})["instruct"]
-    assert instruct == {"budget.remaining": pytest.approx(0.4 / 0.5 * 9)}
+    assert instruct == {"budget.remaining": pytest.approx(0.48 / 0.58 * 9)}
 
 
 def scored(share: float, low: float, high: float) -> dict:
@@ -67,7 +67,7 @@ def test_alignment_takes_its_share_and_shows_the_model_before_and_after(monkeypa
     calls = run(monkeypatch, {"corpus": 60}, aligned=True, answers=answers, **given)
     assert sum(job.SHARES_ALIGNED.values()) < 0.9
     (pretrain,), (alignment,) = calls["pretrain"], calls["alignment"]
-    assert pretrain == {"budget.remaining": pytest.approx(0.42 * 9)}
+    assert pretrain == {"budget.remaining": pytest.approx(0.36 * 9)}
     assert alignment == {"budget.remaining": pytest.approx(0.16 / 0.28 * 9)}
     assert calls["evaluate_answers"] == ()
     after = {"model.path": "outputs/align/default", "run.name": "default-aligned"}
