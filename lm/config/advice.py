@@ -112,7 +112,7 @@ class Adviser:
         if group in self.found.groups and stem in known:
             return f"write {group}={stem}"
         model = self.located("model.path", value) if path == "model" else []
-        if model and (_is_path(value) or group not in self.found.groups):
+        if model and (is_path(value) or group not in self.found.groups):
             if value in known and len(model) == 1 and "@" not in model[0] and not self.located(path, value):
                 return A_RUN.format(key=model[0].partition("=")[0])
             if value not in known:
@@ -123,9 +123,9 @@ class Adviser:
             return (self.own(value) and f"write {self.own(value)}") or self.instead_of(path, value)
         if value.lower() in NOTHING:
             return f"write {group}={'null' if self._may_be_null(group) else next(iter(known))}"
-        if path in READERS and _is_path(value) and (reader := READERS[path].get(Path(value).suffix.lower())):
+        if path in READERS and is_path(value) and (reader := READERS[path].get(Path(value).suffix.lower())):
             return f"write {group}={reader} {_place(group)}.path={value}"
-        if _is_path(value) and (advice := self.instead_of(path, value)):
+        if is_path(value) and (advice := self.instead_of(path, value)):
             return advice
         return self.meant(group, value)
 
@@ -154,7 +154,7 @@ class Adviser:
         suffix = Path(value).suffix.lower()
         groups = {key: words[0].partition("@")[0] for key, words in self.rules.items()}
         keys = [key for key, group in groups.items() if suffix in READERS.get(group, ())]
-        return f"{keys[-1] if suffix else keys[0]}={value}" if keys and _is_path(value) else ""
+        return f"{keys[-1] if suffix else keys[0]}={value}" if keys and is_path(value) else ""
 
     def first_a_corpus(self, value: str) -> str:
         """What a job that reads a corpus says of a text; "" for other jobs and for what may be a corpus."""
@@ -276,7 +276,8 @@ def _place(group: str) -> str:
     return group.rpartition("@")[2].replace("/", ".")
 
 
-def _is_path(value: str) -> bool:
+def is_path(value: str) -> bool:
+    """Return True for what a person may type to name a file: an existing path, or one with a slash or a suffix."""
     return "/" in value or Path(value).exists() or (Path(value).suffix != "" and not value.replace(".", "").isdecimal())
 
 

@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from lm.config.advice import Adviser
+from lm.config.advice import Adviser, is_path
 from lm.config.check import examine
 from lm.config.composition import Composition, as_typed
 from lm.config.declared import declared
@@ -258,12 +258,13 @@ def _mended(
     groups, named = composition.groups, override.get_key_element()
     known = named.lstrip("+") in {*groups, *adviser.found.groups} or override.is_hydra_override()
     typed = text.partition("=")[2]
-    if isinstance(override.value(), list):
+    if options and isinstance(override.value(), list):
         return _mended_list(override, options, adviser, known=known or key in groups)
     if options and "@" in named and not known and not override.is_add():
         return [], [Fault(text, f"lm {composition.job} has no such choice; to add it, write +{text}")]
     if options and not known and key not in groups and not override.is_add():
-        advice = adviser.option_instead_of(key, nearest(typed, options) or typed)
+        spelt = typed if is_path(typed) else nearest(typed, options) or typed
+        advice = adviser.option_instead_of(key, spelt)
         reason = f"lm {composition.job} has no group {key}{f'; {advice}' if advice else did_you_mean(key, groups)}"
         return _words(advice), [Fault(text, reason)]
     if options and override.value() not in options:

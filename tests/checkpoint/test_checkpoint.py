@@ -21,7 +21,13 @@ def trained(tmp_path_factory):
     """A finished run whose best and last differ, and whose corpus and original directory no longer exist."""
     root = tmp_path_factory.mktemp("root")
     corpus = make_corpus(root / "corpus")
-    options = ("budget.steps=4", "validations=2", "optimizer.learning_rate=10.0", "schedule=constant")
+    options = (
+        "budget.steps=4",
+        "validations=2",
+        "optimizer=adamw",
+        "optimizer.learning_rate=10.0",
+        "schedule=constant",
+    )
     assert run(pretraining(corpus, root, "run", *options)) == 0
     shutil.rmtree(corpus)
     return shutil.move(root / "pretrain" / "run", tmp_path_factory.mktemp("elsewhere") / "moved")
