@@ -14,7 +14,7 @@ CONF = config_directory()
 PLACES = [CONF]
 # Keys that a person must set; everything else has a value.
 MUST_BE_GIVEN = re.compile(
-    r"((?:files\.\w+|[\w.]*\b(?:path|base_url|vocabulary|merges|partition|function|pattern))): missing: set \1=…"
+    r"((?:files\.\w+|[\w.]*\b(?:path|base_url|vocabulary|merges|partition|function|pattern|runs))): missing: set \1=…"
     r"|tokenizer\.path: \${..data.path} cannot be resolved"
 )
 # The ladder needs a model with a size, which a trained run does not name, and sets groups beside that of the model.
@@ -31,6 +31,9 @@ FIXED = {
     ("pipeline", "data@pretrain.data"),
     ("pipeline", "data@instruct.data"),
     ("pipeline", "evaluation@evaluate_answers.evaluations"),
+    ("pipeline", "model@alignment.model"),
+    ("pipeline", "data@alignment.data"),
+    ("pipeline", "objective@alignment.objective"),  # with its reward; stage/align@alignment chooses both
     ("curate", "data@instruct.data"),  # it learns from the conversations that were chosen, as they were written
     ("curate", "data/conversations@instruct.data.conversations"),
 }
@@ -146,7 +149,7 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ("pretrain", "model.attention.head=3", "did you mean heads?"),
         ("pretrain", "model=lader", "did you mean ladder?"),
         ("pretrain", "model=ladder model.depht=6", "model.depht: unknown key of lm.model.rung; did you mean depth?"),
-        ("pretrain", "optimizer.lr=1", "optimizer.lr: unknown key of lm.optimizer.adamw"),
+        ("pretrain", "optimizer.lr=1", "optimizer.lr: unknown key of lm.optimizer.muon"),
         ("pretrain", "optimizer.learningrate=1", "write optimizer.learning_rate=1"),
         ("pretrain", "budget.batchtokens=1", "did you mean batch_tokens?"),
         ("pretrain", "trainer.device=2", "did you mean devices?"),

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from shutil import get_terminal_size
 from textwrap import wrap
 
+from lm.process.distribution import with_local_commands
+
 NARROWEST, WIDEST = 40, 100  # columns
 FEWEST = 10  # characters that say something
+COMMAND, NO_BREAK = re.compile(r"pip install (?:-e )?'[^']*'"), "\xa0"  # what is copied stays on one line
 CLAUSE = re.compile(r"[;:](?= )(?![^(]*\))")  # its end, outside of parentheses
 
 Row = tuple[str, str]
@@ -31,9 +34,10 @@ def wrapped(rows: Iterable[Row], width: int, *, indent: int) -> list[str]:
     further = " " * (indent + at + 2)
     lines = []
     for left, right in rows:
-        lines += wrap(right, width, initial_indent=f"{' ' * indent}{left:<{at}}  ", subsequent_indent=further) or [
-            f"{' ' * indent}{left}"
-        ]
+        whole = COMMAND.sub(lambda found: found[0].replace(" ", NO_BREAK), with_local_commands(right))
+        first = f"{' ' * indent}{left:<{at}}  "
+        text = wrap(whole, width, initial_indent=first, subsequent_indent=further, break_on_hyphens=False)
+        lines += [line.replace(NO_BREAK, " ") for line in text] or [first.rstrip()]
     return lines
 
 

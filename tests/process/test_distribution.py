@@ -63,7 +63,7 @@ def test_help_prints_the_command_that_works_here(monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(ROOT)
     assert with_local_commands(line) == "a dataset of the hub; needs pip install -e '.[hub]'."
     shown = subprocess.run(
-        [sys.executable, "-m", "lm", "corpus", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "lm", "corpus", "--help", "corpus"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert "pip install -e '.[hub]'" in shown
     assert "lightning-lm[" not in shown
