@@ -31,7 +31,7 @@ NOT_CAPTURED = (  # by Comet on its own account
 
 
 class Comet(Logger):
-    """Log config and metrics to Comet, offline unless told otherwise.
+    """Log config and metrics to Comet, offline by default.
 
     The key of the experiment is stored in the run's directory, so every process that resumes the run continues the
     same curve. Offline, each process that ends by itself writes an archive, to be sent by `comet upload`. Comet loses

@@ -13,7 +13,7 @@ from lm.process.ranks import is_first_process
 def mlflow_logger(
     save_dir: str, *, experiment_name: str = "lm", run_name: str | None = None, tracking_uri: str | None = None
 ) -> MLFlowLogger:
-    """Return a logger that continues the run of MLflow which an earlier process of this run began.
+    """Return a logger that continues the run of MLflow which an earlier process of this run started.
 
     MLflow refuses a folder of files since version 3, so the default is SQLite. Its telemetry is switched off.
 

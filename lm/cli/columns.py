@@ -16,7 +16,7 @@ Row = tuple[str, str]
 
 
 def columns() -> int:
-    """The width of what is printed: that of the terminal or COLUMNS, within bounds; 80 in a pipe."""
+    """The width of the output: that of the terminal or COLUMNS, within bounds; 80 in a pipe."""
     return max(NARROWEST, min(WIDEST, get_terminal_size((80, 24)).columns))
 
 

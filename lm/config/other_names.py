@@ -93,7 +93,7 @@ KEYS = {
     "system": "system_prompt system_message",
 }
 
-# Names of what a job reads, where the job has a key for files of the user's own.
+# Names of a job's inputs, where the job has a key for files of the user's own.
 OWN = (
     "dataset data_path data_dir train_file train_data dataset_path dataset_name input_file file path files text texts"
     " data corpus conversation chats chat messages talks dialogues sft_data book books"

@@ -55,7 +55,7 @@ def _full(word: str, keys: Mapping[str, str], chosen: Mapping[str, Sequence[str]
 
 
 def _below(group: str, inner: str, keys: Mapping[str, str], chosen: Mapping[str, Sequence[str]]) -> str:
-    """The full key of what is below an option: of the one that it names, or of the only one that is chosen."""
+    """The full key of a part of an option: of the one that it names, or of the only one that is chosen."""
     names = chosen[group]
     named = inner.partition(".")[0] in names
     return f"{keys[group]}.{inner}" if named or len(names) != 1 else f"{keys[group]}.{names[0]}.{inner}"

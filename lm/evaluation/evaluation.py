@@ -31,7 +31,7 @@ class Evaluation(ABC):
         """Return the results as lines of aligned columns, a heading first. Called for recorded results as well."""
 
     def check(self) -> None:  # noqa: B027  most evaluations read their data only once
-        """Read the data once, so that a mistake in them is told before anything is measured.
+        """Read the data once, so that a mistake in them is reported before anything is measured.
 
         Raises:
             ValueError: An item cannot be used; with its place.

@@ -22,7 +22,7 @@ class Item:
     Args:
         fields: Its fields by name.
         place: File and line or row, for messages.
-        file: Name of its file without extensions, which tells the subject in some benchmarks.
+        file: Name of its file without extensions, which names the subject in some benchmarks.
     """
 
     fields: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Log-likelihoods of continuations, independent of what else is scored.
+"""Log-likelihoods of continuations, independent of the other requests.
 
 Inputs are padded on the right, where causal attention does not look, and each target is scored by itself. So a
 likelihood depends neither on the batch nor on the order of the requests, up to the rounding of matrix products.
@@ -110,7 +110,7 @@ class Scorer:
             rows = rows[count:]
 
     def _score(self, rows: Sequence[Sequence[_Window]]) -> dict[_Window, np.ndarray]:
-        """Of each window nats, whether the target is ranked first, and nats of what is, 3 N."""
+        """Return, for each window, nats of the target, whether it is ranked first, and nats of the first, 3 N."""
         tokens = np.zeros((len(rows), len(rows[0][0].inputs)), dtype=np.int64)
         for number, row in enumerate(rows):
             tokens[number, : len(row[0].inputs)] = row[0].inputs

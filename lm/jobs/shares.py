@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-OVER = 1.05  # of the minutes: from here on the last line says what took longer
+TOLERANCE = 0.05  # share of the minutes by which the stages may take longer before the last line says so
 
 
 class Shares:
     """Divide what is left of the minutes by the shares of the stages that are to come.
 
     A stage that ends early leaves its time to the next ones. One that takes longer than its share takes nothing from
-    them: each keeps its share of what was left when the first stage began, and the whole ends later.
+    them: each keeps its share of what was left when the first stage started, and the whole ends later.
 
     Args:
         minutes: Minutes of all stages, from now on.
@@ -22,7 +22,7 @@ class Shares:
     def __init__(self, minutes: float, shares: Mapping[str, float], *, clock: Callable[[], float] = perf_counter):
         self._minutes, self._shares, self._clock = minutes, dict(shares), clock
         self._started_at = clock()
-        self._whole: float | None = None  # minutes left when the first stage began
+        self._whole: float | None = None  # minutes left when the first stage started
 
     @property
     def seconds(self) -> float:
@@ -41,10 +41,9 @@ class Shares:
     def describe(self) -> str:
         """Return the time so far in words, and how it compares with the minutes where it is longer."""
         over = self.seconds - 60 * self._minutes
-        more = (
-            f", {in_words(over)} more than minutes={self._minutes:g}" if over > 60 * self._minutes * (OVER - 1) else ""
-        )
-        return in_words(self.seconds) + more
+        if over <= TOLERANCE * 60 * self._minutes:
+            return in_words(self.seconds)
+        return f"{in_words(self.seconds)}, {in_words(over)} more than minutes={self._minutes:g}"
 
 
 def in_words(seconds: float) -> str:

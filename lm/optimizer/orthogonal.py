@@ -11,15 +11,15 @@ from torch.distributed.tensor import DTensor, Replicate
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic (Jordan et al. 2024): steep at 0, within 0.7 to 1.2 at 1
 STEPS = 5
 SMALLEST_NORM = 1e-7
-BATCH = 2**24  # most elements of one batch: larger ones are no faster, and each step holds a few copies of it
-GAINING_ROWS = 64  # from here on products in bfloat16 are faster
+BATCH = 2**24  # most elements of one batch, of which each step holds a few copies
+FEWEST_ROWS = 64  # of a matrix whose products are computed in bfloat16
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
     """Return each matrix with all singular values near 1 and its singular vectors unchanged, by Newton–Schulz steps.
 
     The steps are matrix products only, for which bfloat16 suffices; it is used where the hardware multiplies it, but
-    for matrices in float64 and for small ones, which gain nothing.
+    for matrices in float64 and for those of fewer than FEWEST_ROWS rows.
 
     Args:
         matrices: N m n, with m ≤ n.
@@ -109,7 +109,7 @@ def _part_of(whole: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _working_precision(matrices: Tensor) -> torch.dtype:
-    if matrices.dtype == torch.float64 or matrices.shape[-2] < GAINING_ROWS:
+    if matrices.dtype == torch.float64 or matrices.shape[-2] < FEWEST_ROWS:
         return matrices.dtype
     if matrices.is_cuda:
         fast = torch.cuda.is_bf16_supported(including_emulation=False)

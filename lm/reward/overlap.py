@@ -10,7 +10,7 @@ class WordOverlap(AnswerReward):
     """F1 of the words of the answer and of the reference, as SQuAD scores answers (arXiv:1606.05250): 0 to 1.
 
     2 × shared ÷ (words of the answer + words of the reference), where a word counts as often as it stands in both.
-    Unlike an exact comparison it tells free answers apart, and it is easier to please: beside `exact` give it a small
+    Unlike an exact comparison it distinguishes free answers, and it is easier to please: beside `exact` give it a small
     weight. Two empty texts are the same: 1. An answer without a reference is not scorable.
 
     Args:

@@ -84,7 +84,7 @@ class Search:
         """Give the study the direction of the metric that the jobs return, in place; return whether it had another.
 
         No job says its metric before it has ended, and Optuna sets a direction when it makes a study. So the study
-        is made anew with the same trials. Killed in between, a search asks for the same points again.
+        is created again with the same trials. Killed in between, a search asks for the same points again.
         """
         metrics = [(each.metric, each.mode) for each in outcomes if each.metric and each.number is not None]
         measured = one_direction(metrics)

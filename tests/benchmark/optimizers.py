@@ -1,7 +1,8 @@
 """Share of a step that the optimizer takes, and tokens per second: `python tests/benchmark/optimizers.py [fp32]`.
 
 Two shapes, Muon and AdamW, several batches, in interleaved rounds on one core; medians. bf16 where the hardware has it,
-unless fp32 is given. Seconds are CPU time, so that other work on the machine counts less.
+unless fp32 is given; Muon orthogonalises in bf16 in either case there. Seconds are CPU time, so that other work on
+the machine counts less.
 """
 
 import statistics
