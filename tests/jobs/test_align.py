@@ -114,9 +114,11 @@ def test_ppo_trains_its_value_head(tuned: Path, tmp_path: Path) -> None:
     assert main(["chat", f"model.path={tmp_path}/align/ppo", "message=hi", "max_tokens=3"]) == 0
 
 
-@pytest.mark.parametrize("reference", ["frozen", "cached"])
+@pytest.mark.parametrize(
+    ("reference", "adapter"), [("frozen", ()), ("cached", ()), ("frozen", ("model/adapter=lora",))]
+)
 def test_the_reference_of_a_continued_adapter_is_the_model_with_that_adapter(
-    reference: str, tuned: Path, tmp_path: Path
+    reference: str, adapter: tuple[str, ...], tuned: Path, tmp_path: Path
 ) -> None:
     # published: huggingface/trl#3194, where the reference is the model with its adapter switched off
     call_job(instruction(tuned, tmp_path, "adapted", "model/adapter=lora", "optimizer.learning_rate=0.05"))
@@ -124,7 +126,7 @@ def test_the_reference_of_a_continued_adapter_is_the_model_with_that_adapter(
     first = {}
     for name, start in {"adapted": adapted, "base": tuned}.items():
         file = f"data.preferences.path={tuned.parents[1]}/pairs.jsonl"
-        more = ("model/adapter=lora", f"objective/reference={reference}", "budget.steps=1", "validations=0", file)
+        more = (*adapter, f"objective/reference={reference}", "budget.steps=1", "validations=0", file)
         call_job(align(start, tmp_path, name, *more))
         first[name] = measured(tmp_path / f"align/{name}")[0]
     assert float(first["adapted"]["train/loss"]) == pytest.approx(math.log(2), abs=1e-6)

@@ -88,7 +88,9 @@ def test_a_gradient_of_zero_moves_nothing():
     assert not orthogonalize(torch.zeros(2, 3, 4)).any()
 
 
-def test_each_matrix_has_the_result_that_it_has_alone():
+@pytest.mark.parametrize("batch", [1, 100, 2**24])
+def test_each_matrix_has_the_result_that_it_has_alone(batch, monkeypatch):
+    monkeypatch.setattr("lm.optimizer.orthogonal.BATCH", batch)
     together = orthogonalize_all(matrices())
     assert [tuple(each.shape) for each in together] == SHAPES
     for found, matrix in zip(together, matrices(), strict=True):
