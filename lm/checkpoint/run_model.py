@@ -182,3 +182,13 @@ def load_model(
 ) -> Transformer:
     """Load the trained model in a run directory, in evaluation mode; see `RunModel`."""
     return RunModel(path, which=which).build(vocab_size=vocab_size)
+
+
+def optional_run(path: str | None = None, *, which: Literal["best", "last", "stable"] = "best") -> RunModel | None:
+    """Return the trained model of a run to compare with, or None where no run is named.
+
+    Args:
+        path: Run directory, as outputs/pretrain/without; null for none.
+        which: Checkpoint to read; see `RunModel`.
+    """
+    return None if path is None else RunModel(path, which=which)

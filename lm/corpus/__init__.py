@@ -4,6 +4,7 @@
 """
 
 from lm.corpus.document import Document, Dropped, Source
+from lm.corpus.occurrences import count_occurrences
 from lm.corpus.openings import openings, read_openings
 from lm.corpus.shards import Shards, TokenStream, recorded_tokens
 from lm.corpus.split import Split, hash_fraction
@@ -18,6 +19,7 @@ __all__ = [
     "Split",
     "Survey",
     "TokenStream",
+    "count_occurrences",
     "hash_fraction",
     "openings",
     "read_openings",

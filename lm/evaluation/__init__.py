@@ -11,6 +11,7 @@ from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.items import Item, ItemReader
+from lm.evaluation.memorisation import Memorisation
 from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity, Preference
 from lm.evaluation.preferences import Preferences
 from lm.evaluation.program import PassAt, Program
@@ -23,6 +24,7 @@ from lm.evaluation.scorer import Likelihood, Request, Scorer
 from lm.evaluation.shots import Shots
 from lm.evaluation.task import Task
 from lm.evaluation.text_loss import TextLoss
+from lm.evaluation.training_corpora import TrainingCorpora
 
 __all__ = [
     "F1",
@@ -45,6 +47,7 @@ __all__ = [
     "ItemReader",
     "Layout",
     "Likelihood",
+    "Memorisation",
     "Metric",
     "MultipleChoice",
     "Overall",
@@ -66,5 +69,6 @@ __all__ = [
     "StereoSetScores",
     "Task",
     "TextLoss",
+    "TrainingCorpora",
     "WordMatch",
 ]

@@ -4,6 +4,14 @@
 """
 
 from lm.generation.generator import Completion, Generator, random_generator
-from lm.generation.sampling import Sampling, chosen_log_probabilities, kept_logits
+from lm.generation.sampling import Sampling, chosen_log_probabilities, drawn_log_probabilities, kept_logits
 
-__all__ = ["Completion", "Generator", "Sampling", "chosen_log_probabilities", "kept_logits", "random_generator"]
+__all__ = [
+    "Completion",
+    "Generator",
+    "Sampling",
+    "chosen_log_probabilities",
+    "drawn_log_probabilities",
+    "kept_logits",
+    "random_generator",
+]

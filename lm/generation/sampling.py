@@ -168,6 +168,37 @@ def chosen_log_probabilities(
     return logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
 
 
+def drawn_log_probabilities(
+    logits: Tensor,  # N V
+    tokens: Tensor,  # N
+    *,
+    sampling: Sampling,
+    seen: Tensor | None = None,  # N V
+) -> Tensor:  # N
+    """Return the log-probability with which `sample_tokens` draws each token: -inf for one that the filter drops.
+
+    `chosen_log_probabilities` differs for these alone, since training must not meet an infinite loss.
+
+    Args:
+        logits: Logits of the token's place, N V.
+        tokens: Token ids, N.
+        sampling: How tokens are chosen; greedy gives 0 for the most likely token.
+        seen: True for tokens that the row already contained; None for no repetition penalty.
+
+    Returns:
+        In fp32, or fp64 for such logits, N.
+    """
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    logits = penalize_repetition(logits, seen=seen, penalty=sampling.repetition_penalty)
+    if sampling.temperature == 0:
+        return torch.zeros_like(logits[:, 0]).masked_fill(logits.argmax(-1) != tokens, -torch.inf)
+    if sampling.filters:
+        probabilities, order = truncated_distribution(logits, sampling=sampling)
+        kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, probabilities > 0)
+        logits = logits.masked_fill(~kept, -torch.inf)
+    return (logits / sampling.temperature).log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
+
+
 def kept_logits(logits: Tensor, tokens: Tensor, *, sampling: Sampling, seen: Tensor | None = None) -> Tensor:
     """Return the tempered logits, -inf where top-k or top-p drops a token, unless it is the chosen one: N V."""
     logits = logits if logits.dtype == torch.float64 else logits.float()

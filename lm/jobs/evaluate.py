@@ -112,7 +112,9 @@ def _without_places(value: Any) -> Any:
     """A config without where files lie, which the hashes of the data stand for, and without sizes of batches."""
     if isinstance(value, Mapping):
         return {
-            key: _without_places(each) for key, each in value.items() if key not in ("path", "batch_tokens", "rows")
+            key: _without_places(each)
+            for key, each in value.items()
+            if key not in ("path", "paths", "batch_tokens", "rows")
         }
     return (
         [_without_places(each) for each in value]

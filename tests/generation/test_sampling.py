@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from lm.generation import Sampling
-from lm.generation.sampling import HEAD, penalize_repetition, sample_tokens, truncated_distribution
+from lm.generation.sampling import (
+    HEAD,
+    chosen_log_probabilities,
+    drawn_log_probabilities,
+    penalize_repetition,
+    sample_tokens,
+    truncated_distribution,
+)
 
 VOCAB = 50
 
@@ -152,3 +159,18 @@ def test_a_large_vocabulary_gives_the_tokens_of_one_ordered_whole(sampling, spre
     totals = probabilities.cumsum(-1)
     place = (totals <= draws[:, None].float() * totals[:, -1:]).sum(-1, keepdim=True)
     assert found.tolist() == tokens.gather(-1, place)[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(), Sampling(temperature=0.7, top_k=3), Sampling(temperature=1.4, top_p=0.8)], ids=str
+)
+def test_drawn_log_probabilities_are_a_distribution_that_is_zero_where_the_filter_drops(sampling):
+    torch.manual_seed(0)
+    logits, tokens = torch.randn(1, 9).expand(9, 9), torch.arange(9)
+    found = drawn_log_probabilities(logits, tokens, sampling=sampling)
+    assert float(found.exp().sum()) == pytest.approx(1.0)
+    kept = found > -torch.inf
+    assert torch.allclose(found[kept], chosen_log_probabilities(logits, tokens, sampling=sampling)[kept])
+    draws = sample_tokens(logits[:1].expand(2000, 9), sampling=sampling, generators=some_generators(2000))
+    assert {*draws.tolist()} <= {*tokens[kept].tolist()}
+    assert torch.allclose(draws.bincount(minlength=9) / 2000, found.exp(), atol=0.04)

@@ -127,3 +127,20 @@ def test_a_faulty_item_is_told_with_the_full_key_before_anything_is_measured(pre
         call_job(choices(pretrained, tmp_path, file, *both))
     with pytest.raises(ValueError, match=r"evaluations\.choice\.path .*none\.jsonl"):
         call_job(choices(pretrained, tmp_path, tmp_path / "none.jsonl"))
+
+
+def test_memorisation_finds_the_corpus_of_the_run_and_a_control_by_its_path(pretrained, corpus, tmp_path, capsys):
+    chosen = ["evaluation@evaluations=memorisation", "evaluations.memorisation.prefix=12"]
+    chosen += ["evaluations.memorisation.suffix=4", f"evaluations.memorisation.control.path={pretrained}"]
+    node = composed("evaluate", f"run.root={tmp_path}", f"model.path={pretrained}", *chosen)
+    results = call_job(node)["memorisation"]
+    assert results["counted_in"] == "training corpora"
+    assert results["epochs"] > 0
+    for models in (*results["copies"].values(), *results["kinds"].values()):
+        assert models["model"] == models["control"]  # the same model
+    assert {"code, read", "prose, read", "code, not read"} <= results["kinds"].keys()
+    items = (tmp_path / "evaluate/default/evaluations/memorisation.items.jsonl").read_text().splitlines()
+    assert len(items) == sum(each["model"]["windows"] for each in results["copies"].values())
+    capsys.readouterr()
+    assert call_job(node)["memorisation"] == json.loads(json.dumps(results))
+    assert "nothing to do" in capsys.readouterr().out
