@@ -141,6 +141,8 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
         if fault.key == "experiment" or _follows(fault, faults):
             continue
         used = _reference(config, fault.key)
+        if used and any(used == f"${{{each.key}}}" for each in faults):
+            continue  # said of the key that it refers to
         advised = _advised(fault, given, candidate.adviser)
         found.append(Fault(fault.key, f"{advised.message} (unless set, it is {used})") if used else advised)
     found += [

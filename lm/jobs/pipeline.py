@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from lm.bounds import Positive
+from lm.bounds import Natural, Positive
 from lm.jobs.shares import Shares
 from lm.jobs.stage_errors import in_keys_of_pipeline
 from lm.progress import Console
@@ -31,6 +31,7 @@ def pipeline(
     name: str = "default",
     root: str = "outputs",
     restart: bool = False,
+    seed: Natural = 0,
     minutes: Positive = 10.0,
     debug: str | None = None,
 ) -> None:
@@ -64,6 +65,8 @@ def pipeline(
             after alignment.
         root: Directory of the runs of every stage.
         restart: Whether every stage empties its run first and starts again.
+        seed: Seed of the training of every stage, and of what its models write. Tokenizer, corpus and the splits into
+            held-out and other documents do not depend on it.
         minutes: Wall-clock minutes of all stages, on any machine: pretraining and tuning are timed and get lengths
             that fit, where their budgets are in minutes. Of what tokenizer and corpus leave, 42 % is for pretraining,
             48 % for tuning, and 10 % for the stages after them, which take the time they need. Pretraining that takes

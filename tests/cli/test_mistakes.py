@@ -380,6 +380,16 @@ def test_what_a_pipeline_cannot_plan_is_said_with_what_can(lm: Ran) -> None:
     assert "lm pretrain dry_run=true" in err
 
 
+def test_a_value_that_stages_share_is_refused_once(lm: Ran) -> None:
+    code, _, err = lm("pipeline seed=-1 trust=3")
+    assert code == 2
+    assert err.splitlines() == [
+        "error: seed: expected int, at least 0, got -1",
+        "error: trust: expected list of str or null, got 3; write trust=[3]",
+        "nothing was run",
+    ]
+
+
 @pytest.mark.parametrize("flag", ["--config x.yaml", "-c x.yaml", "--config-name x"])
 def test_a_file_of_settings_is_an_experiment_of_the_users_own(flag: str, lm: Ran) -> None:
     code, _, err = lm(f"pretrain {flag}")

@@ -110,6 +110,12 @@ def test_the_time_of_a_run_follows_from_the_minutes_of_all_stages():
     assert composed("pretrain", "budget=minutes")["budget"]["minutes"] == 10
 
 
+def test_one_seed_is_that_of_every_stage():
+    config = composed("pipeline", "seed=7", "align=true")
+    stages = ("pretrain", "instruct", "alignment", "generate", "chat")
+    assert {stage: config[stage]["seed"] for stage in stages} == dict.fromkeys(stages, 7)
+
+
 @pytest.mark.parametrize(
     ("chosen", "lengths"),
     [
