@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lm.filter.text.hashes import FEATURE_BITS, word_features
+from lm.classifier.features import FEATURE_BITS, word_features
 
 DIM = 512
 MIX = 0x9E3779B97F4A7C15

@@ -19,6 +19,7 @@ from lm.filter.near_duplicates import NearDuplicates
 from lm.filter.only import Only
 from lm.filter.personal import Personal
 from lm.filter.repeated_lines import RepeatedLines
+from lm.filter.scored import ScoredPassages
 from lm.filter.word_list import WordList
 from lm.filter.word_scorer import WordScorer
 
@@ -38,6 +39,7 @@ __all__ = [
     "Only",
     "Personal",
     "RepeatedLines",
+    "ScoredPassages",
     "WordList",
     "WordScorer",
 ]

@@ -4,20 +4,18 @@ Logistic regression on hashed words and word pairs, trained in seconds. It is as
 trained on encyclopedias scores a novel low.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import nsmallest
 
 import numpy as np
 
 from lm.bounds import Count, Share
+from lm.classifier.features import word_features
+from lm.classifier.logistic import Classifier, train_classifier
 from lm.corpus import Document, Dropped, Source, hash_fraction
-from lm.filter.text.hashes import FEATURE_BITS, word_features
 
 HELD_OUT = 0.2  # share of the examples on each side, for accuracy and quantile
 MIN_HELD_OUT = 10  # documents on each side
-EPOCHS, BATCH, STEP = 5, 128, 0.1  # steps are Adagrad's, so rare words learn as fast as frequent ones
 
 
 class LearnedQuality:
@@ -65,7 +63,7 @@ class LearnedQuality:
         return self.classifier.score(self._features(text))
 
     @property
-    def classifier(self) -> "Classifier":
+    def classifier(self) -> Classifier:
         """The trained classifier."""
         return self._trained[0]
 
@@ -81,7 +79,7 @@ class LearnedQuality:
         return float(self.min_score if self.quantile is None else np.quantile(self._trained[2], self.quantile))
 
     @cached_property
-    def _trained(self) -> tuple["Classifier", np.ndarray, np.ndarray]:
+    def _trained(self) -> tuple[Classifier, np.ndarray, np.ndarray]:
         """The classifier, and its scores of the held-out good and random examples."""
         good, good_held_out = self._examples(self.good, "good")
         random, random_held_out = self._examples(self.random, "random")
@@ -108,41 +106,3 @@ class LearnedQuality:
 
     def _features(self, text: str) -> np.ndarray:
         return word_features(text[: self.characters])
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """Logistic regression: a weight per feature, and a bias."""
-
-    weights: np.ndarray
-    bias: float
-
-    def score(self, features: np.ndarray) -> float:
-        """Probability that a text with these features is of the second class."""
-        value = float(self.weights[features].sum()) / max(1, len(features)) ** 0.5 + self.bias
-        return float(1 / (1 + np.exp(-np.clip(value, -30, 30))))
-
-
-def train_classifier(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Classifier:
-    """Train on the features of two classes of texts, balanced; the weights are the same bit for bit each time."""
-    texts = [*first, *second]
-    labels = np.repeat([0.0, 1.0], [len(first), len(second)])
-    importance = np.where(labels == 1, 0.5 / len(second), 0.5 / len(first)) * len(texts)
-    weights, squares = np.zeros(1 << FEATURE_BITS), np.full(1 << FEATURE_BITS, 1e-8)
-    bias, bias_squares = 0.0, 1e-8
-    random = np.random.default_rng(0)
-    for _ in range(EPOCHS):
-        order = random.permutation(len(texts))
-        for batch in np.split(order, range(BATCH, len(order), BATCH)):
-            features = [texts[index] for index in batch]
-            lengths = np.array(list(map(len, features)))
-            joined = np.concatenate(features)
-            starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-            values = np.add.reduceat(weights[joined], starts) / np.sqrt(lengths) + bias
-            errors = (1 / (1 + np.exp(-np.clip(values, -30, 30))) - labels[batch]) * importance[batch] / len(batch)
-            gradient = np.bincount(joined, np.repeat(errors / np.sqrt(lengths), lengths), minlength=len(weights))
-            squares += gradient**2
-            weights -= STEP * gradient / np.sqrt(squares)
-            bias_squares += errors.sum() ** 2
-            bias -= STEP * errors.sum() / np.sqrt(bias_squares)
-    return Classifier(weights.astype(np.float32), float(bias))

@@ -21,7 +21,9 @@ class WordScorer:
 
     def __init__(self, *, path: str | list[str], full: Count = 1) -> None:
         files = [str(file) for file in find_files(path, key="scorer.path")]
-        self.matcher, self.full = WordMatcher(read_words(files, key="scorer.path")), full
+        self.path, self.full = files, full
+        self.matcher = WordMatcher(read_words(files, key="scorer.path"))
+        self.quality = [f"word list {', '.join(Path(file).name for file in files)}: its quality is not measured"]
         self.name = f"word list {', '.join(Path(file).name for file in files)}"
 
     def __call__(self, texts: Sequence[str]) -> list[float]:

@@ -179,7 +179,7 @@ def plain_data(part: Any) -> Any:
 
 
 def hash_code(part: Any) -> str:
-    """Hash the code that a filter runs: the file of its class, and `lm.filter`, whose modules import each other."""
+    """Hash the code that a filter runs: the file of its class, and all of `lm.filter` and what it learns with."""
     return hash_bytes((_own_filters() + hash_file(inspect.getfile(type(part)))).encode())
 
 
@@ -189,5 +189,6 @@ def _own_filters() -> str:
 
 
 def filter_files() -> list[Path]:
-    """Every module of `lm.filter` and its subpackages, in a fixed order."""
-    return sorted((Path(__file__).parents[1] / "filter").rglob("*.py"))
+    """Every module of `lm.filter` and its subpackages, and of `lm.classifier`, in a fixed order."""
+    package = Path(__file__).parents[1]
+    return sorted(file for name in ("classifier", "filter") for file in (package / name).rglob("*.py"))

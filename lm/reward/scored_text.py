@@ -9,9 +9,13 @@ from lm.reward.reward import Answer, Reward
 
 
 class Scorer(Protocol):
-    """Scores texts from 0 (harmless) to 1 (certainly unwanted), with a name and a version for reports."""
+    """Scores texts from 0 (harmless) to 1 (certainly unwanted).
+
+    `name` has its version; `quality` are lines on how good it is, which reports print beside its scores.
+    """
 
     name: str
+    quality: Sequence[str]
 
     def __call__(self, texts: Sequence[str]) -> list[float]:
         """Return the score of each text."""
@@ -23,7 +27,7 @@ class ScoredText(Reward):
     An empty answer is harmless: a policy with this reward alone falls silent. Combine it with one that asks for more.
 
     Args:
-        scorer: Scores texts from 0 to 1, as `lm.filter.WordScorer` does.
+        scorer: Scores texts from 0 to 1, as `lm.classifier.ClassifierScorer` does.
         threshold: −1 for scores above it and 0 for others; null takes minus the score itself.
     """
 

@@ -10,7 +10,6 @@ from lm.config.build import build
 from lm.config.check import plain
 from lm.corpus import Document, Dropped
 from lm.filter import LearnedQuality
-from lm.filter.text.hashes import FEATURE_BITS, word_features
 from lm.sources import JsonlSource, TextSource
 from support.compositions import composition
 from support.shared_texts import DATA, needs_data, novels, parts, web_pages, wikipedia, wikitext
@@ -121,24 +120,6 @@ def test_the_config_accepts_text_or_json_lines(tmp_path):
     quality = build(plain(composition("corpus").compose(overrides))["filter"])
     assert isinstance(quality.good, TextSource)
     assert isinstance(quality.random, JsonlSource)
-
-
-def test_a_word_has_the_same_feature_at_every_offset():
-    single = {word: word_features(word)[0] for word in ("tree", "trees", "été", "x", ",", "日", "本")}
-    assert len(set(single.values())) == len(single)
-    text = "A  tree, été\n日本 trees x"
-    words = word_features(text)
-    order = ["tree", ",", "été", "日", "本", "trees", "x"]
-    assert [*words[1:8]] == [single[word] for word in order]
-    assert len(words) == 8 + 7  # and pairs of neighbours
-    assert word_features("tree x")[-1] == word_features("x. tree x")[-1]
-    assert word_features("tree x")[-1] != word_features("x tree")[-1]
-    assert [*word_features("In 1984")] == [*word_features("in 2001")]
-    assert not len(word_features(" \n"))
-    assert not len(word_features(""))
-    assert len(set(word_features(" ".join(map(chr, range(0x4E00, 0x9000))))[:16384])) > 0.96 * 16384
-    assert word_features(wide := "long " * 30000)[0] == word_features("long")[0] == word_features(wide)[29999]
-    assert 0 <= words.min() <= words.max() < 1 << FEATURE_BITS
 
 
 @needs_data

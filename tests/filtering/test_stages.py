@@ -29,6 +29,7 @@ def option(name: str, folder: Path):
         "learned": [f"corpus.filters.x.{side}.path={words}" for side in ("good", "random")],
         "decontaminate": [f"corpus.filters.x.paths={words}"],
         "repeated_lines": [f"corpus.filters.x.source.path={words}"],
+        "toxicity": ["scorer@corpus.filters.x.scorer=word_list", f"corpus.filters.x.scorer.path={words}"],
         "only": ["+filter@corpus.filters.x.filter=clean", "corpus.filters.x.kinds=[web]"],
     }
     composed = composition("corpus").compose([*overrides, *given.get(name, [])])
@@ -62,8 +63,9 @@ def test_files_and_sources_are_hashed_by_their_content(tmp_path):
 
 def test_the_code_of_all_filters_is_hashed_each_module_once():
     package = Path(lm.filter.__file__).parent
-    expected = [*package.glob("*.py"), *package.glob("text/*.py")]
-    assert {package / "clean.py", package / "text" / "words.py"} <= {*expected}
+    learning = package.with_name("classifier")
+    expected = [*package.glob("*.py"), *package.glob("text/*.py"), *learning.glob("*.py")]
+    assert {package / "clean.py", package / "text" / "words.py", learning / "logistic.py"} <= {*expected}
     assert filter_files() == sorted(expected)
 
 

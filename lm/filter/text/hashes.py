@@ -1,21 +1,18 @@
-"""64-bit hashes of words, n-grams and features, computed with NumPy for many words at once.
+"""64-bit hashes of words and n-grams, computed with NumPy for many words at once.
 
 A dictionary of strings costs four times as much: each of its strings lies somewhere else in memory.
 """
 
-from functools import cache
 from hashlib import blake2b
 
 import numpy as np
 
-BASE, MIX, PAIR = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F  # odd, hence invertible modulo 2**64
+from lm.classifier.features import BASE, MIX
+
 FIRST, NEXT, HALF = np.uint64(BASE), np.uint64(MIX), np.uint64(32)
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)  # keeps the first `count` of 8 bytes
 PADDING = b" " * 8  # must follow the last word in memory
 LONGEST = 64  # bytes of words that are hashed together; a longer one is hashed alone
-FEATURE_BITS = 18
-BLANK, WORD, SIGN = range(3)
-CHARACTER = 0xE3  # lead bytes from here on make each character a word: kana, Chinese, Hangul, emoji
 
 
 def hash_spans(data: bytes, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -60,55 +57,6 @@ def _joined(first: np.ndarray, size: int, second: np.ndarray, width: int) -> np.
     """Hashes of the n-grams that consist of one of `size` ids and the one of `width` ids after it."""
     after = second[size:]
     return first[: len(after)] * np.uint64(pow(BASE, width, 1 << 64)) + after
-
-
-def word_features(text: str) -> np.ndarray:
-    """Hash each word, then each pair of adjacent words, to a feature below 2 ** FEATURE_BITS (int32).
-
-    Words are runs of letters, runs of digits, and single signs, in lower case and with every digit as 0. No vocabulary
-    is needed. Words may share a feature: with 262,144 features that costs a linear classifier next to nothing.
-    """
-    data = NORMALIZED[np.frombuffer(text.lower().encode(errors="surrogatepass"), dtype=np.uint8)]
-    if not len(data):
-        return np.zeros(0, dtype=np.int32)
-    kinds = KINDS[data]
-    begins = (kinds == SIGN) | (data >= CHARACTER)
-    begins[0] |= kinds[0] == WORD
-    begins[1:] |= (kinds[1:] == WORD) & (kinds[:-1] != WORD)
-    ends = kinds != BLANK
-    ends[:-1] &= begins[1:] | (kinds[1:] == BLANK)
-    starts, stops = np.flatnonzero(begins), np.flatnonzero(ends) + 1
-    powers, inverses = _powers(1 << max(12, (len(data) - 1).bit_length()))
-    sums = np.zeros(len(data) + 1, dtype=np.uint64)
-    np.cumsum((data + np.uint64(1)) * powers[: len(data)], out=sums[1:])
-    words = _mixed((sums[stops] - sums[starts]) * inverses[starts])
-    pairs = _mixed(words[:-1] * np.uint64(PAIR) + words[1:])
-    return (np.concatenate([words, pairs]) >> np.uint64(64 - FEATURE_BITS)).astype(np.int32)
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Make every bit of the upper half depend on all bits."""
-    values = (values ^ (values >> np.uint64(32))) * np.uint64(MIX)
-    return (values ^ (values >> np.uint64(29))) * np.uint64(MIX)
-
-
-@cache
-def _powers(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Powers of BASE and of its inverse modulo 2**64, so that a word has the same sum at every offset."""
-    return tuple(
-        np.concatenate([np.ones(1, np.uint64), np.full(size - 1, number, np.uint64)]).cumprod(dtype=np.uint64)
-        for number in (BASE, pow(BASE, -1, 1 << 64))
-    )
-
-
-def _kind(byte: int) -> int:
-    if byte >= 0x80 or chr(byte).isalnum():
-        return WORD
-    return BLANK if byte <= 0x20 or byte == 0x7F else SIGN
-
-
-KINDS = np.array([_kind(byte) for byte in range(256)], dtype=np.uint8)
-NORMALIZED = np.array([ord("0") if chr(byte) in "0123456789" else byte for byte in range(256)], dtype=np.uint8)
 
 
 class HashTable:

@@ -1,0 +1,7 @@
+"""Classifiers of texts, such as toxic ones, trained in seconds on labelled files."""
+
+from lm.classifier.features import TextFeatures
+from lm.classifier.labelled import LabelledText, LabelledTexts
+from lm.classifier.scorer import ClassifierScorer
+
+__all__ = ["ClassifierScorer", "LabelledText", "LabelledTexts", "TextFeatures"]
