@@ -91,8 +91,8 @@ def quality_lines(name: str, quality: Mapping[str, Quality | None]) -> list[str]
     held_out, cases = quality["held_out"], quality["cases"]
     low, high = held_out["auc_interval"]
     lines = [
-        f"scorer {name}: AUC {held_out['auc']:.3f} ({low:.3f} – {high:.3f}) on {held_out['texts']} held-out texts; at 0.5 "
-        f"it finds {held_out['found']:.0%} and flags {held_out['flagged']:.0%} of the others"
+        f"scorer {name}: AUC {held_out['auc']:.3f} ({low:.3f} – {high:.3f}) on {held_out['texts']} held-out texts; "
+        f"at 0.5 it finds {held_out['found']:.0%} and flags {held_out['flagged']:.0%} of the others"
     ]
     if cases is None:
         return [*lines, "  no cases: set cases.path of lm classifier, as HateCheck, to know what it misses"]
