@@ -40,6 +40,11 @@ def parts(found: Outline) -> list[str]:
     return list(dict.fromkeys([*map(_place, found.groups), *nodes]))
 
 
+def _known(group: str, places: Sequence[Path], job: str) -> dict[str, str]:
+    """The options that a group has for any job, and those in its folders for this one."""
+    return options(group, places) | options(group, places, job=job)
+
+
 class _Page:
     def __init__(self, job: str, places: Sequence[Path], found: Outline):
         self.job, self.places, self.found, self.width = job, places, found, columns()
@@ -48,7 +53,7 @@ class _Page:
     def choose(self, chosen: Mapping[str, str]) -> None:
         """Check the options that were chosen, and take the values."""
         for name, value in chosen.items():
-            known = options(name.partition("@")[0], self.places) if name in self.found.groups else {}
+            known = _known(name.partition("@")[0], self.places, self.job) if name in self.found.groups else {}
             if name in self.found.groups and value != "null" and value not in known:
                 raise ValueError(f"{name}={value}: there is no such option{did_you_mean(value, known)}")
             if name not in self.found.groups and name not in self.keys:

@@ -129,8 +129,8 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
             continue
         if named in typed and (used := _reference(config, place or group.replace("/", "."))):
             found.append(Fault(f"{named}={option}", f"has no effect: it is {used} here, so choose it there"))
-        options = sorted({path.stem for place in places for path in place.glob(f"{group}/*.yaml")})
-        if option not in options:  # the group is marked optional
+        if not any((place / group / f"{option}.yaml").is_file() for place in places):  # the group is marked optional
+            options = sorted({path.stem for place in places for path in place.glob(f"{group}/*.yaml")})
             found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
     if "experiment" in config:
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))

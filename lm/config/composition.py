@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line
 from lm.config.implied import WHEN, implied
-from lm.config.outline import rules
+from lm.config.outline import options, rules
 from lm.config.resolvers import register_resolvers
 
 # Where a sweep's multirun.yaml goes; a job need not have a run.
@@ -276,8 +276,9 @@ class Composition:
         self.hydra.show_cfg(self.job, [*SETTINGS, *overrides], kind, package, resolve)
 
     def options(self, group: str) -> list[str]:
-        """The options of a group; empty if there is no such group."""
-        return self.hydra.config_loader.get_group_options(group)
+        """The options of a group, those in its folders for this job too; empty if there is no such group."""
+        nested = [each for each in options(group, self.places, job=self.job) if "/" in each]
+        return [*self.hydra.config_loader.get_group_options(group), *nested]
 
     def parse(self, overrides: list[str]) -> list[Override]:
         """Overrides as Hydra reads them; raises OverrideParseException."""

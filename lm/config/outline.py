@@ -23,12 +23,18 @@ def config_directory() -> Path:
 def options(group: str, places: Sequence[Path], *, job: str | None = None) -> dict[str, str]:
     """Each option of a group with the first comment of its file; files named _… are parts of others.
 
-    An option whose comment starts with `lm JOB` is for that job alone, as an experiment is.
+    An option whose comment starts with `lm JOB` is for that job alone, as an experiment is. Such options may also lie
+    in folders of the group: for their job they are named `folder/name`.
     """
     files = [path for place in places for path in place.glob(f"{group}/*.yaml") if path.name[0] not in "_."]
     found = dict(sorted((path.stem, headline(path)) for path in reversed(files)))
-    others = re.compile(rf"lm (?!{job} )") if job else None
-    return {name: text for name, text in found.items() if not others or not others.match(text)}
+    if not job:
+        return found
+    others = re.compile(rf"lm (?!{job} )")
+    found = {name: text for name, text in found.items() if not others.match(text)}
+    nested = [path for place in places for path in place.glob(f"{group}/*/*.yaml") if path.name[0] not in "_."]
+    own = ((path, headline(path)) for path in sorted(nested, reverse=True))
+    return found | {f"{path.parent.name}/{path.stem}": text for path, text in own if text.startswith(f"lm {job} ")}
 
 
 def jobs(places: Sequence[Path]) -> dict[str, str]:

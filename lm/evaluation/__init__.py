@@ -10,6 +10,7 @@ from lm.evaluation.bits import BitsPerByte
 from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
+from lm.evaluation.generated_items import Brackets, GeneratedItems, SumItems
 from lm.evaluation.items import Item, ItemReader
 from lm.evaluation.memorisation import Memorisation
 from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity, Preference
@@ -35,11 +36,13 @@ __all__ = [
     "Asking",
     "BbqBias",
     "BitsPerByte",
+    "Brackets",
     "Choices",
     "Cloze",
     "CopyScore",
     "Evaluation",
     "ExactMatch",
+    "GeneratedItems",
     "GoldBits",
     "GoldProbability",
     "Greedy",
@@ -67,6 +70,7 @@ __all__ = [
     "Shots",
     "StereoSetReader",
     "StereoSetScores",
+    "SumItems",
     "Task",
     "TextLoss",
     "TrainingCorpora",

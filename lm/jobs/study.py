@@ -1,31 +1,33 @@
-"""Run a sequence of jobs once for each seed, and compare what they measured with what was expected."""
+"""Run a sequence of jobs for each seed, recipe and learning rate, and compare results with what was expected."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from lm.bounds import Natural
-from lm.callbacks.metrics_file import read_table
+from lm.bounds import Natural, Positive
 from lm.files import write_atomically
-from lm.report import compare, comparison_table, curve_table, value_at
+from lm.jobs.study_check import check_arms, check_study
+from lm.jobs.study_results import compared_columns, measured_arms
+from lm.jobs.trials import Trials
+from lm.report import compare_arms, comparison_table, curve_table, impact_page, impact_tables, impact_words
 from lm.run import Run
-from lm.run.manifest import read_manifest
-
-SEED = "{seed}"
 
 
 def study(
     run: Run,
     stages: dict[str, Callable[..., Any]],
     columns: dict[str, list[str]],
-    metrics: dict[str, str],
+    metrics: dict[str, str | list[str]],
     root: str,
     expected: dict[str, dict[str, Literal["higher", "lower"]]] | None = None,
     curves: dict[str, list[str]] | None = None,
     files: dict[str, str] | None = None,
     seeds: Sequence[Natural] = (1, 2, 3),
+    arms: dict[str, dict[str, Any]] | None = None,
+    rates: Sequence[Positive] = (),
+    rated: Sequence[str] = (),
+    best_by: dict[str, Literal["higher", "lower"]] | None = None,
 ) -> dict[str, Any]:
     """Run every stage for every seed, and print a table of metrics by column, with 95 % intervals over the seeds.
 
@@ -33,138 +35,75 @@ def study(
     the strings of a stage `{seed}` stands for the seed; a stage that has a key `seed` gets it. A stage whose run has
     no `{seed}` in its directory is shared by all seeds.
 
+    With `arms` the stages are also run for every recipe and, with `rates`, every learning rate: `{arm}` and `{rate}`
+    stand for them, and what a directory does not name is shared. The columns of the table are then the recipes, each
+    at its best learning rate and at every single one; report.html has the plots.
+
     Args:
-        run: The named run; its directory receives results.json and the runs of all stages.
+        run: The named run; its directory receives results.json, with arms report.html, and the runs of all stages.
+            `run.extend=true` adds seeds, arms, rates or metrics to a study of this name: what is there is kept.
         stages: Jobs by name, in their order. A later one names the directory of an earlier one, as
             `${root}/instruct/tuned`.
         columns: Columns of the table: name → stages whose recorded results are read. The others are compared with the
-            first.
-        metrics: Rows of the table: name → place in the results of a stage, such as `rewards.all.pass_greedy`.
+            first. With arms there are none.
+        metrics: Rows of the table: name → place in the results of a stage, such as `rewards.all.pass_greedy`. With
+            arms the place begins with the name of the stage, and a list of two places is their difference.
         root: Directory of the stages of one seed, with `{seed}` in it.
-        expected: What should happen, stated before the run: column → metric → `higher` or `lower` than in the first
-            column. A verdict on each is printed. null expects nothing.
+        expected: What should happen, stated before the run: column, or arm → metric → `higher` or `lower` than in the
+            first. A verdict on each is printed. null expects nothing.
         curves: Metrics over the steps of a training: stage → columns of its metrics.csv, such as
             `validation/reward/mean`. null prints none.
         files: Files of your own that the stages of an experiment read, by the names that it gives them. null for none.
         seeds: Seeds of the stages; 3 or more give intervals.
+        arms: Recipes: name → stage → what differs from the stage's config. The others are compared with the first.
+            null for a study without recipes.
+        rates: Learning rates at which every recipe is trained. Which recipe is best may depend on it, above all in
+            small models (arXiv:2512.24503): give 3 or more, one of them small. Empty for the rate of the stages.
+        rated: Stages whose optimizer gets the learning rate.
+        best_by: Metric → `higher` or `lower`: by its mean over the seeds each recipe takes its best learning rate.
 
     Returns:
         The content of results.json.
 
     Raises:
-        ValueError: No stages, a name that no stage or column has, or a metric that no stage of a column measured.
+        ValueError: No stages, a name that no stage, column or arm has, or a metric that no stage of a column measured.
     """
-    expected, curves = expected or {}, curves or {}
-    _check(stages, columns, metrics, expected=expected, curves=curves, seeds=seeds, root=root)
-    if run.finished({}):
+    expected, curves, arms = expected or {}, curves or {}, arms or {}
+    check_study(stages, columns, metrics, expected=expected, curves=curves, seeds=seeds, root=root, arms=arms)
+    check_arms(stages, columns, metrics, curves=curves, arms=arms, rates=rates, rated=rated, best_by=best_by or {})
+    trials = Trials(run.config["stages"], seeds=seeds, arms=run.config.get("arms"), rates=rates, rated=rated)
+    trials.check()
+    runs = trials.runs()
+    if run.finished({}, extension={"trials": len([*trials])} if run.extend else None):
         result, outcome = run.result, "nothing to do"
     else:
         started = perf_counter()
-        for seed in seeds:
-            for name, stage in stages.items():
-                run.console.block(f"── seed {seed}: {name} ".ljust(80, "─"))
-                stage(_changes(run.config["stages"][name], seed, restart=run.restart))
-        nodes = run.config["stages"]
-        measured = {
-            column: _measured([[_directory(nodes[name], seed) for name in names] for seed in seeds], metrics)
-            for column, names in columns.items()
-        }
-        result = compare(measured, expected)
-        result["curves"] = {
-            name: _curves([_directory(nodes[name], seed) for seed in seeds], wanted) for name, wanted in curves.items()
-        }
+        for number, each in enumerate(runs, 1):
+            run.console.block(f"── {each.trial}: {each.stage} ({number} of {len(runs)}) ".ljust(80, "─"))
+            stages[each.stage](each.changes(restart=run.restart and trials.restarts(each)))
+        if arms:
+            result = compare_arms(measured_arms(trials, metrics), expected, best_by=best_by or {})
+        else:
+            result = compared_columns(trials, columns, metrics, expected, curves)
         result["seeds"] = [*seeds]
-        write_atomically(run.directory / "results.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-        run.finish(outputs=[run.directory / "results.json"], result=result)
-        outcome = f"{len(stages) * len(seeds)} stages in {perf_counter() - started:.0f} s"
-    for name, curve in result["curves"].items():
-        run.console.block(f"{name}, over its steps", curve_table(curve))
-    run.console.block(comparison_table(result))
+        _write(run, result)
+        outcome = f"{len(runs)} runs of stages in {perf_counter() - started:.0f} s"
+    run.console.block(*_blocks(result))
     run.console.line(f"{outcome} → {run.directory}", before="\n")
     return result
 
 
-def _check(
-    stages: Mapping[str, Any],
-    columns: Mapping[str, Sequence[str]],
-    metrics: Mapping[str, str],
-    *,
-    expected: Mapping[str, Mapping[str, str]],
-    curves: Mapping[str, Sequence[str]],
-    seeds: Sequence[int],
-    root: str,
-) -> None:
-    if not stages:
-        raise ValueError("stages is empty: choose an experiment, as lm study experiment=parity; --help lists them")
-    if not columns or not metrics:
-        raise ValueError("columns and metrics say what the table shows: give at least one of each")
-    if not seeds or len({*seeds}) < len(seeds):
-        raise ValueError(f"seeds={[*seeds]}: give different seeds, at least one, as seeds=[1,2,3]")
-    if SEED not in root:
-        raise ValueError(f"root={root} is the same for every seed: add {SEED} to it")
-    named = [(f"columns.{column}", name) for column, names in columns.items() for name in names]
-    for key, name in [*named, *((f"curves.{name}", name) for name in curves)]:
-        if name not in stages:
-            raise ValueError(f"{key} names {name}, which is no stage: {', '.join(stages)}")
-    others = [*columns][1:]
-    for column, directions in expected.items():
-        if column not in others:
-            raise ValueError(f"expected.{column}: no column after the first is named so: {', '.join(others) or 'none'}")
-        if unknown := [name for name in directions if name not in metrics]:
-            raise ValueError(f"expected.{column} names {unknown[0]}, which is no metric: {', '.join(metrics)}")
+def _write(run: Run, result: Mapping[str, Any]) -> None:
+    files = [run.directory / "results.json"]
+    write_atomically(files[0], json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if "arms" in result:
+        files.append(run.directory / "report.html")
+        write_atomically(files[1], impact_page(run.name, result))
+    run.finish(outputs=files, result=dict(result))
 
 
-def _changes(node: Mapping[str, Any], seed: int, *, restart: bool) -> dict[str, Any]:
-    """What the stage of a seed has in place of its config."""
-    changes = {key: _with_seed(value, seed) for key, value in node.items() if key != "_target_"}
-    if "seed" in node:
-        changes["seed"] = seed
-    if "run" in node and SEED in node["run"]["root"]:  # a shared stage would be made again for each seed
-        changes["run"] = {**changes["run"], "restart": restart}
-    return changes
-
-
-def _with_seed(value: Any, seed: int) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_seed(each, seed) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_seed(each, seed) for each in value]
-    return value.replace(SEED, str(seed)) if isinstance(value, str) else value
-
-
-def _directory(node: Mapping[str, Any], seed: int) -> Path:
-    run = node["run"]
-    return Path(run["root"].replace(SEED, str(seed)), run["job"], run["name"].replace(SEED, str(seed)))
-
-
-def _measured(directories: Sequence[Sequence[Path]], metrics: Mapping[str, str]) -> dict[str, list[float]]:
-    """The values of each metric that a column has, seed by seed.
-
-    Args:
-        directories: The runs of the column's stages, of each seed.
-        metrics: Name → place in a result.
-    """
-    results = [[read_manifest(directory)["result"] for directory in of_seed] for of_seed in directories]
-    found: dict[str, list[float]] = {}
-    for name, path in metrics.items():
-        values = [
-            next((value for result in of_seed if (value := value_at(result, path)) is not None), None)
-            for of_seed in results
-        ]
-        if all(value is not None for value in values):
-            found[name] = values
-    if not found:
-        places = ", ".join(map(str, directories[0]))
-        raise ValueError(f"metrics: none of {', '.join(metrics.values())} is in the results of {places}")
-    return found
-
-
-def _curves(directories: Sequence[Path], wanted: Sequence[str]) -> dict[str, dict[str, list[float]]]:
-    """Metric → step → value of each seed, from metrics.csv."""
-    curves: dict[str, dict[str, list[float]]] = {name: {} for name in wanted}
-    for directory in directories:
-        for row in read_table(directory / "metrics.csv").rows:
-            for name in wanted:
-                if row.get(name):
-                    curves[name].setdefault(row["step"], []).append(float(row[name]))
-    return curves
+def _blocks(result: Mapping[str, Any]) -> list[str]:
+    if "arms" in result:
+        return [*impact_tables(result), impact_words(result)]
+    curves = [f"{name}, over its steps\n\n{curve_table(curve)}" for name, curve in result["curves"].items()]
+    return [*curves, comparison_table(result)]

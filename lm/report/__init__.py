@@ -3,8 +3,9 @@
 `statistics` has confidence intervals and power laws; matplotlib is optional and imported when a page is written.
 """
 
-from lm.report.comparison import compare, comparison_table, curve_table, value_at
+from lm.report.comparison import compare, comparison_table, curve_table, numbers_in, value_at
 from lm.report.curation import curation_table, curation_verdict
+from lm.report.impact import compare_arms, impact_page, impact_tables, impact_words
 from lm.report.scaling import scaling_page, scaling_table, scaling_verdict
 from lm.report.statistics import PowerLaw, confidence_interval, fit_power_law, fit_power_law_with_floor
 from lm.report.table import Line, aligned, scaled
@@ -15,6 +16,7 @@ __all__ = [
     "PowerLaw",
     "aligned",
     "compare",
+    "compare_arms",
     "comparison_table",
     "confidence_interval",
     "curation_table",
@@ -22,7 +24,11 @@ __all__ = [
     "curve_table",
     "fit_power_law",
     "fit_power_law_with_floor",
+    "impact_page",
+    "impact_tables",
+    "impact_words",
     "learning_table",
+    "numbers_in",
     "premium_table",
     "scaled",
     "scaling_page",

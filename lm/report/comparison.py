@@ -1,6 +1,6 @@
 """Compare what the stages of a study measured, over its seeds: a table, and a verdict on each expectation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lm.report.statistics import confidence_interval
@@ -13,17 +13,32 @@ Measured = Mapping[str, Mapping[str, Sequence[float]]]  # column → metric → 
 def value_at(results: Mapping[str, Any], path: str) -> float | None:
     """Return the number at a dotted path; None if it is not there.
 
-    A key may contain dots or slashes itself: at each level the longest that fits is taken.
+    A key may contain dots or slashes itself: at each level the longest that fits is taken. In a list the key is a
+    number, from 0.
     """
     if path in results:
         found = results[path]
         return float(found) if isinstance(found, int | float) else None
     names = path.split(".")
     for end in range(len(names) - 1, 0, -1):
-        inner = results.get(".".join(names[:end]))
+        inner = _keyed(results.get(".".join(names[:end])))
         if isinstance(inner, Mapping) and (found := value_at(inner, ".".join(names[end:]))) is not None:
             return found
     return None
+
+
+def numbers_in(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the path of every number, as `value_at` takes it."""
+    for key, value in results.items():
+        if isinstance(value, int | float):
+            yield str(key)
+        elif isinstance(inner := _keyed(value), Mapping):
+            yield from (f"{key}.{path}" for path in numbers_in(inner))
+
+
+def _keyed(value: Any) -> Any:
+    """A list as a mapping from its places."""
+    return {f"{place}": each for place, each in enumerate(value)} if isinstance(value, list) else value
 
 
 def compare(measured: Measured, expected: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

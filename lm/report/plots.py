@@ -1,4 +1,4 @@
-"""Plots as SVG: vocabularies by size, and loss over compute with its power law."""
+"""Plots as SVG: vocabularies by size, loss over compute with its power law, and recipes by metric."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -87,6 +87,41 @@ def scaling_plot(study: Result) -> str:
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     return _svg(figure)
+
+
+def impact_plots(result: Result) -> str:
+    """Plot a panel per metric over the recipes: a line per learning rate, and the best of each; a note if impossible.
+
+    Bars are 95 % intervals over the seeds.
+    """
+    metrics = [*result["best"]["metrics"]]
+    across = min(3, len(metrics))
+    down = -(-len(metrics) // across)
+    figure = _make_figure(4.6 * across, 3.4 * down + 0.5)
+    if figure is None:
+        return _no_matplotlib()
+    panels = list(figure.subplots(down, across, squeeze=False).flat)
+    for name in metrics:
+        axes = panels.pop(0)
+        for rate in result["rates"] if len(result["rates"]) > 1 else []:
+            _plot_arms(axes, result["single"][rate]["metrics"].get(name, {}), alpha=0.7, label=f"rate {rate}")
+        label = "best rate of each" if len(result["rates"]) > 1 else ""
+        _plot_arms(axes, result["best"]["metrics"][name], color="black", linewidth=2, label=label)
+        axes.set_title(name, fontsize=10)
+        axes.tick_params(axis="x", rotation=30, labelsize=8)
+        axes.grid(alpha=0.3)
+    for unused in panels:
+        unused.remove()
+    handles = axes.get_legend_handles_labels()
+    if handles[0] and len(result["rates"]) > 1:
+        figure.legend(*handles, loc="outside lower center", ncols=len(handles[0]))
+    return _svg(figure)
+
+
+def _plot_arms(axes: Any, row: Mapping[str, Result], **style: Any) -> None:
+    if row:
+        means, widths = zip(*map(_interval, row.values()), strict=True)
+        axes.errorbar([*row], means, widths if any(widths) else None, marker="o", markersize=4, capsize=3, **style)
 
 
 def _make_figure(width: float, height: float) -> Any | None:

@@ -9,7 +9,10 @@ from lm.sources.html import HtmlSource
 from lm.sources.hugging_face import HuggingFaceSource
 from lm.sources.jsonl import JsonlSource
 from lm.sources.own_text import own_text
+from lm.sources.pieces import Pieces
+from lm.sources.planted_noise import PlantedNoise
 from lm.sources.python import PythonSource
+from lm.sources.selected import Selected
 from lm.sources.table import TableSource
 from lm.sources.text import TextSource
 
@@ -20,7 +23,10 @@ __all__ = [
     "HtmlSource",
     "HuggingFaceSource",
     "JsonlSource",
+    "Pieces",
+    "PlantedNoise",
     "PythonSource",
+    "Selected",
     "SentencePairs",
     "TableSource",
     "TextSource",
