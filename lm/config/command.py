@@ -136,7 +136,8 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))
     node, faults = examine(config, find=find)
     given = _given(composition, config)
-    faults = explain_exchanged(faults, config, given=given, choices=_choices(composition, config), find=find)
+    if any(key.endswith(TARGET) for key in given):
+        faults = explain_exchanged(faults, config, given=given, choices=_choices(composition, config), find=find)
     for fault in [*_faults_of_plugins(config), *faults]:
         if fault.key == "experiment" or _follows(fault, faults):
             continue

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple
 from difflib import get_close_matches
 from enum import Enum
+from functools import cache
 from functools import partial as Partial
 from inspect import Parameter
 from pathlib import PurePath
@@ -27,7 +28,7 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
     the value as it stands in the config.
     """
     try:
-        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+        adapter = _adapter(hint)
     except Exception:  # pydantic cannot express the hint, such as a protocol: check only for a mapping
         mappings = [issubclass(get_origin(each) or object, Mapping) for each in alternatives(hint)]
         fits = isinstance(value, dict) or not mappings or not all(mappings)
@@ -41,6 +42,19 @@ def fit(value: Any, hint: Any) -> tuple[Any, str]:
         return value, _misfit(value, hint)
     except Exception:  # such as a protocol that isinstance cannot check
         return value, ""
+
+
+def _adapter(hint: Any) -> TypeAdapter:
+    """The check of a hint by pydantic, made once per hint; making it takes longer than using it."""
+    try:
+        return _made_adapter(hint)
+    except TypeError:  # a hint with metadata that cannot be hashed
+        return _made_adapter.__wrapped__(hint)
+
+
+@cache
+def _made_adapter(hint: Any) -> TypeAdapter:
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
 
 
 def part_complaint(target: Any, partial: bool, hint: Any) -> str:
