@@ -2,12 +2,14 @@
 
 import pickle
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hydra import version
 from hydra._internal import defaults_list
@@ -26,6 +28,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, base, open_dict
+from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 
 from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line
@@ -63,6 +66,13 @@ defaults_list._create_interpolation_map = _choices_if_read
 # The tree of an interpolation's text, which is only read; parsing it takes milliseconds, and OmegaConf does so at every
 # access.
 base.parse = cache(base.parse)
+
+
+@contextmanager
+def _parents_set_once() -> Iterator[None]:
+    """Keep OmegaConf from setting the parents of all nodes anew after each of the merges of a composition."""
+    with patch.object(BaseContainer, "_re_parent", lambda self: None):
+        yield
 
 
 class ConfigLoader(ConfigLoaderImpl):
@@ -159,6 +169,14 @@ class ConfigLoader(ConfigLoaderImpl):
         loaded = copy(loaded)
         loaded.config = pickle.loads(config)  # takes a fifth of the time of deepcopy
         return loaded
+
+    def _compose_config_from_defaults_list(
+        self, defaults: list[ResultDefault], repo: CachingConfigRepository
+    ) -> DictConfig:
+        with _parents_set_once():
+            config = super()._compose_config_from_defaults_list(defaults, repo)
+        config._re_parent()
+        return config
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]

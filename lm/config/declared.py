@@ -47,7 +47,7 @@ def declared(target: str) -> tuple[Any, str]:
     module, _, name = target.rpartition(".")
     try:
         found = _imported(module, name)
-        if found in _sources:
+        if found in _sources and "__signature__" not in vars(found):
             found.__signature__ = _signature_of(found)
         return (found if callable(found) else None), ""
     except _UnknownError:

@@ -29,10 +29,9 @@ def locate(target: str) -> tuple[Any, str]:
     found, path = None, ""
     for name in target.split("."):
         here = f"{path}.{name}" if path else name
-        inside = vars(found) if inspect.ismodule(found) else dir(found) if path else _packages()
         if path and name in dir(found):
             found = getattr(found, name)
-        elif not path or "__path__" in inside:
+        elif not path or "__path__" in dir(found):
             try:
                 found = import_module(here)
             except ImportError as error:
@@ -40,10 +39,14 @@ def locate(target: str) -> tuple[Any, str]:
                     return None, f"{here} cannot be imported: {error}{install_hint(error)}"
                 if not path and (hint := _place(name)):
                     return None, f"there is no {name}{install_hint(error) or hint}"
-                modules = [each.name for each in pkgutil.iter_modules(inside["__path__"])] if path else []
-                return None, f"there is no {here}{install_hint(error) or _near(name, path, [*inside, *modules])}"
+                modules = [each.name for each in pkgutil.iter_modules(found.__path__)] if path else []
+                known = [*vars(found), *modules] if path else _packages()
+                return None, f"there is no {here}{install_hint(error) or _near(name, path, known)}"
         else:
-            return None, f"there is no {here}{_near(name, path, inside)}"
+            return (
+                None,
+                f"there is no {here}{_near(name, path, vars(found) if inspect.ismodule(found) else dir(found))}",
+            )
         path = here
     return (found, "") if callable(found) else (None, f"{target} is neither a class nor a function")
 
