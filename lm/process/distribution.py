@@ -28,6 +28,22 @@ def extra_with(package: str) -> str | None:
     return min(found, key=lambda extra: extra == "test", default=None)
 
 
+def requirements() -> dict[str, list[str]]:
+    """What must be installed, as `torch>=2.11,<2.14`: of the core under "", and of each extra."""
+    project = _checkout()
+    if project is not None:
+        return {"": project["dependencies"], **project["optional-dependencies"]}
+    found: dict[str, list[str]] = {"": []}
+    try:
+        required = distribution(NAME).requires or []
+    except PackageNotFoundError:
+        return found
+    for each in required:
+        extra = re.search(r"extra == ['\"]([\w-]+)", each)
+        found.setdefault(extra[1] if extra else "", []).append(each.partition(";")[0].strip())
+    return found
+
+
 def install_command(extra: str) -> str:
     """`pip install 'lightning-lm[EXTRA]'`; in a checkout or editable install the same for its directory."""
     if _checkout() is None:
@@ -55,15 +71,6 @@ def _checkout() -> dict | None:
 
 def _requirements() -> Iterator[tuple[str, str]]:
     """Each extra with the import names, as far as names tell, of the packages that it brings."""
-    project = _checkout()
-    if project is not None:
-        pairs = [(extra, each) for extra, those in project["optional-dependencies"].items() for each in those]
-    else:
-        try:
-            required = distribution(NAME).requires or []
-        except PackageNotFoundError:
-            required = []
-        found = [(re.search(r"extra == ['\"]([\w-]+)", each), each) for each in required]
-        pairs = [(extra[1], each) for extra, each in found if extra]
+    pairs = [(extra, each) for extra, those in requirements().items() if extra for each in those]
     for extra, requirement in pairs:
         yield extra, re.match(r"[\w-]+", requirement)[0].replace("-", "_")

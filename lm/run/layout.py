@@ -22,7 +22,15 @@ A sweep's runs lie below, one directory each, beside what the sweep records:
 """
 
 import re
+from pathlib import Path
 
 MANIFEST, CONFIG, LOCK = "manifest.json", "config.json", ".lock"
 BOOKKEEPING = {MANIFEST, CONFIG, LOCK}  # what a run has before it has made anything
 SWEEP = re.compile(r"multirun\.yaml|summary\.(csv|json)|study\..*")
+
+
+def own_files(directory: Path) -> list[Path]:
+    """What lies in the directory of a run, without the runs and records of a sweep."""
+    inside = directory.iterdir() if directory.is_dir() else ()
+    there = [path for path in inside if not SWEEP.fullmatch(path.name)]
+    return [path for path in there if not (path.is_dir() and any(path.rglob(MANIFEST)))]

@@ -17,7 +17,7 @@ from lm.process.failure import REPORT
 from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
 from lm.progress import Console
-from lm.run.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, SWEEP
+from lm.run.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, own_files
 from lm.run.manifest import REMEDY, check_same_config, identity, read_manifest, versions
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -139,12 +139,13 @@ class Run:
         self._write(MANIFEST, self._manifest)
         return False
 
-    def finish(self, *, outputs: Sequence[Path], result: dict) -> None:
+    def finish(self, *, outputs: Sequence[Path], result: dict, metric: Mapping[str, Any] | None = None) -> None:
         """Record that the run is complete.
 
         Args:
             outputs: Files of the run that later jobs read; a directory stands for all files in it.
             result: Plain data for the manifest, such as final metrics.
+            metric: The number by which runs of this job compare: name, value and mode (min or max); None without one.
         """
         if not is_first_process():
             self._manifest["result"] = result
@@ -168,6 +169,7 @@ class Run:
             "fingerprint": hash_json({path: output["hash"] for path, output in recorded.items()}),
             "outputs": recorded,
             "result": result,
+            **({"metric": dict(metric)} if metric else {}),
         }
         self._write(MANIFEST, self._manifest)
 
@@ -225,7 +227,9 @@ class Run:
 
     def _recorded(self) -> dict:
         """The manifest; empty if the run has made nothing yet: a refused first attempt does not bind the name."""
-        made = [path for path in self._own() if path.name not in BOOKKEEPING and not path.name.startswith(".")]
+        made = [
+            path for path in own_files(self.directory) if path.name not in BOOKKEEPING and not path.name.startswith(".")
+        ]
         if made and not (self.directory / MANIFEST).exists():
             raise ValueError(
                 f"{self.directory} holds {made[0].name} but no {MANIFEST}, so nothing says what it was made from: move "
@@ -235,12 +239,6 @@ class Run:
             return {}
         manifest = read_manifest(self.directory)
         return manifest if made or manifest["state"] == "complete" else {}
-
-    def _own(self) -> list[Path]:
-        """What lies in the directory, without the runs and records of a sweep."""
-        inside = self.directory.iterdir() if self.directory.is_dir() else ()
-        there = [path for path in inside if not SWEEP.fullmatch(path.name)]
-        return [path for path in there if not (path.is_dir() and any(path.rglob(MANIFEST)))]
 
     def _acquire_lock(self) -> None:
         """Lock the directory against a second process.
@@ -263,7 +261,7 @@ class Run:
 
     def _clear(self) -> None:
         """Remove the run's own files."""
-        own = [path for path in self._own() if path.name != LOCK]
+        own = [path for path in own_files(self.directory) if path.name != LOCK]
         if own and not (self.directory / MANIFEST).exists():
             raise ValueError(
                 f"run.restart=true would empty {self.directory}, which holds files but no {MANIFEST}, so it "

@@ -59,7 +59,9 @@ def complete_run(
         **({"steps_without_effect": [*skipped]} if skipped else {}),
     }
     _drop_damaged_best(run)
-    run.finish(outputs=outputs, result=result)
+    metric = returned(module, module.validation)
+    described = None if metric is None else {"name": metric.name, "value": float(metric), "mode": metric.mode}
+    run.finish(outputs=outputs, result=result, metric=described)
     run.console.line(result_line(module.validation, seconds=seconds, directory=run.directory, metric=module.metric))
     interruption.raise_if_received(f"{run.directory} is complete")
 

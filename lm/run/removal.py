@@ -1,0 +1,50 @@
+"""Remove runs, whole or not at all."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from lm.files import write_atomically
+from lm.run.catalogue import FoundRun, standing_on
+from lm.run.layout import LOCK, MANIFEST, own_files
+
+
+def check_removable(chosen: Sequence[FoundRun], runs: Sequence[FoundRun]) -> None:
+    """Refuse to remove runs that are being executed, or that others stand on which stay.
+
+    Args:
+        chosen: The runs to remove.
+        runs: All runs.
+
+    Raises:
+        ValueError: With a line for each run that must stay.
+    """
+    going, dependents = {run.place for run in chosen}, standing_on(runs)
+    faults = []
+    for run in chosen:
+        if run.state == "running":
+            faults.append(f"{run.place} is being executed: stop it first")
+        staying = [place for place in dependents[run.place] if place not in going]
+        if staying:
+            others = f" and {len(staying) - 3} others" if len(staying) > 3 else ""
+            faults.append(f"{', '.join(staying[:3])}{others} stand on {run.place}: keep it, or remove them too")
+    if faults:
+        raise ValueError("\n".join([*faults, "nothing was removed"]))
+
+
+def remove_run(run: FoundRun, root: Path) -> None:
+    """Remove the files of a run, and directories that are empty then; runs below it stay.
+
+    The manifest goes last, as that of an unfinished run: if the process is killed, the run can be removed again.
+    """
+    if run.manifest:
+        unfinished = {**run.manifest, "state": "started"}
+        write_atomically(run.directory / MANIFEST, json.dumps(unfinished, indent=2, ensure_ascii=False))
+    own = own_files(run.directory)
+    for path in sorted(own, key=lambda path: (path.name == LOCK, path.name == MANIFEST)):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for place in (run.directory, *run.directory.parents):
+        if place == root or root not in place.parents or any(place.iterdir()):
+            return
+        place.rmdir()

@@ -1,0 +1,72 @@
+"""lm clean removes by rule, and only when told."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lm.jobs.clean import DAY, clean
+from lm.run import Run
+from lm.run.catalogue import catalogue
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make("corpus", "read", finish=True)
+    make("corpus", "unread", finish=True)
+    make("pretrain", "stopped", finish=False, config={"data": {"path": "outputs/corpus/read"}})
+    make("pretrain", "recent", finish=False, age=1)
+
+
+def make(job: str, name: str, *, finish: bool, age: float = 10, config: dict | None = None) -> None:
+    run = Run(job, name=name)
+    run.open({"run": {"root": "outputs"}, **(config or {})})
+    run.finished({})
+    (run.directory / "out").write_text("x")
+    if finish:
+        run.finish(outputs=[run.directory / "out"], result={})
+    run.close()
+    for file in run.directory.iterdir():
+        when = file.stat().st_mtime - age * DAY
+        os.utime(file, (when, when))
+
+
+def places() -> list[str]:
+    return [run.place for run in catalogue("outputs")]
+
+
+def test_nothing_goes_until_it_is_asked_for(capsys: pytest.CaptureFixture[str]):
+    before = places()
+    assert [run.place for run in clean()] == ["pretrain/stopped"]
+    assert places() == before
+    assert "1 runs" in (said := capsys.readouterr().out)
+    assert "delete=true removes them" in said
+
+
+def test_old_unfinished_runs_go_and_recent_ones_stay():
+    clean(delete=True)
+    assert places() == ["corpus/read", "corpus/unread", "pretrain/recent"]
+    assert clean(delete=True) == []
+
+
+def test_complete_runs_go_by_job_where_nothing_reads_them():
+    clean(unfinished=False, unread=["corpus"], delete=True)
+    assert places() == ["corpus/read", "pretrain/recent", "pretrain/stopped"]
+    with pytest.raises(ValueError, match="unread: outputs has no runs of corpora, only of corpus, pretrain"):
+        clean(unread=["corpora"])
+
+
+def test_temporary_files_of_killed_processes_go(tmp_path: Path):
+    file = next(Path("outputs/corpus/read").iterdir()).parent / ".out.tmp-1"
+    from lm.files import atomic_path
+
+    with atomic_path(Path("outputs/corpus/read/other")) as temporary:
+        temporary.write_text("torn")
+        file = temporary.with_name(temporary.name)
+        kept = file.read_text()
+    file.write_text(kept)
+    os.utime(file, (0, 0))
+    clean(delete=True)
+    assert not file.exists()
+    assert Path("outputs/corpus/read/other").exists()
