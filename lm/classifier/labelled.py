@@ -1,6 +1,5 @@
 """Texts with a label each, from files in the forms in which such data is published."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,32 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lm.classifier.lines import NO, YES, label_of, text_lines
 from lm.conversation.sources.records import FileRecords, HubDataset, Records, optional_field
 from lm.corpus.tally import Tally
 from lm.files import hash_json
-from lm.sources.encoding import Encoding
-from lm.sources.file_formats import MetadataError
 from lm.sources.file_patterns import find_files
 from lm.sources.hugging_face import HUB_ID
-from lm.sources.members import open_members
 
 TEXTS = ("text", "comment_text", "test_case", "generation", "sentence", "comment", "tweet", "content")
 LABELS = ("is_toxic", "toxic", "label_gold", "toxicity", "toxicity_human", "is_hate", "hate", "hateful", "prompt_label")
 LABELS += ("offensive", "label")
-YES = {"1", "true", "yes", "toxic", "hateful", "hate", "offensive", "abusive"}
-NO = {
-    "0",
-    "false",
-    "no",
-    "not toxic",
-    "non-toxic",
-    "nontoxic",
-    "non-hateful",
-    "not hateful",
-    "neutral",
-    "normal",
-    "none",
-}
 KIND = "functionality"  # of HateCheck
 REPEATED = "repeated texts were read once"
 CONTRADICTORY = "texts were found with both labels"
@@ -167,19 +150,11 @@ class LabelledTexts:
 
     def _lines(self, file: Path) -> list[LabelledText] | None:
         """The lines of files of lines, whose names have the label; None for other files."""
-        found: list[LabelledText] = []
-        for name, packed in open_members(file):
-            place = str(file.parent / name)
-            if not re.search(r"\.te?xt(\.\w+)?$", name.lower()):
-                return found or None
-            try:
-                stream = Encoding(self.encoding, key="texts.encoding").utf8(packed, name=place, tally=Tally())
-            except MetadataError:
-                continue
-            label, lines = _label_of_name(Path(name).name, place), stream.read().decode().splitlines()
-            kind = Path(name).stem.partition("_")[2]
-            found += [LabelledText(line, label, f"{place}:{n}", kind) for n, line in enumerate(lines, start=1)]
-        return found
+        lines = text_lines(file, encoding=self.encoding, key="texts.encoding")
+        return lines and [
+            LabelledText(line, _label_of_name(name, place), place, Path(name).stem.partition("_")[2])
+            for name, place, line in lines
+        ]
 
     def _labelled(self, records: Records) -> Iterator[LabelledText]:
         """The texts of a file of records."""
@@ -262,10 +237,10 @@ def _word(value: Any) -> str:
 
 
 def _label_of_name(name: str, place: str) -> bool:
-    first = re.split(r"[_\W]", name.lower())[0]
-    if first in YES | NO:
-        return first in YES
-    raise ValueError(
-        f"texts.path: {place} is a file of lines, and its name does not begin with their label: begin it with hate_ "
-        "or neutral_, or give a CSV or JSON Lines with a text and a label in each row"
-    )
+    label = label_of(name)
+    if label is None:
+        raise ValueError(
+            f"texts.path: {place} is in a file of lines, and its name does not begin with their label: begin it with "
+            "hate_ or neutral_, or give a CSV or JSON Lines with a text and a label in each row"
+        )
+    return label

@@ -8,6 +8,15 @@ from lm.evaluation.answers import Answers
 from lm.evaluation.bias import BbqBias, Overall, StereoSetReader, StereoSetScores
 from lm.evaluation.bits import BitsPerByte
 from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
+from lm.evaluation.continuations import (
+    AnyAbove,
+    Continuations,
+    HumanGap,
+    HumanScore,
+    MaximumScore,
+    MeanScore,
+    MoreWords,
+)
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.generated_items import Brackets, GeneratedItems, SumItems
@@ -17,6 +26,7 @@ from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, 
 from lm.evaluation.preferences import Preferences
 from lm.evaluation.program import PassAt, Program
 from lm.evaluation.prompter import Layout
+from lm.evaluation.prompts import PromptReader
 from lm.evaluation.question import Answered, Asked, Asking, Question
 from lm.evaluation.reply import Replied, Reply
 from lm.evaluation.reply_metrics import F1, ExactMatch, Rewarded, WordMatch
@@ -26,12 +36,14 @@ from lm.evaluation.shots import Shots
 from lm.evaluation.task import Task
 from lm.evaluation.text_loss import TextLoss
 from lm.evaluation.training_corpora import TrainingCorpora
+from lm.evaluation.winobias import WinoBiasReader, WinoBiasScores
 
 __all__ = [
     "F1",
     "Accuracy",
     "Answered",
     "Answers",
+    "AnyAbove",
     "Asked",
     "Asking",
     "BbqBias",
@@ -39,6 +51,7 @@ __all__ = [
     "Brackets",
     "Choices",
     "Cloze",
+    "Continuations",
     "CopyScore",
     "Evaluation",
     "ExactMatch",
@@ -46,12 +59,17 @@ __all__ = [
     "GoldBits",
     "GoldProbability",
     "Greedy",
+    "HumanGap",
+    "HumanScore",
     "Item",
     "ItemReader",
     "Layout",
     "Likelihood",
+    "MaximumScore",
+    "MeanScore",
     "Memorisation",
     "Metric",
+    "MoreWords",
     "MultipleChoice",
     "Overall",
     "PassAt",
@@ -59,6 +77,7 @@ __all__ = [
     "Preference",
     "Preferences",
     "Program",
+    "PromptReader",
     "Question",
     "Replied",
     "Reply",
@@ -74,5 +93,7 @@ __all__ = [
     "Task",
     "TextLoss",
     "TrainingCorpora",
+    "WinoBiasReader",
+    "WinoBiasScores",
     "WordMatch",
 ]

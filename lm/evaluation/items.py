@@ -78,6 +78,8 @@ class ItemReader:
         }
         self.nested, self.hub = tuple(nested), hub
 
+    notes: tuple[str, ...] = ()  # what the last reading left out
+
     def records(self, path: str | Sequence[str], *, key: str) -> Records:
         """Return the records at a path: a file, a pattern, a folder with files of records, a list of these, a hub id.
 

@@ -33,10 +33,12 @@ class Metric(ABC):
 
     `share` says that each value is 0 or 1, so that the score is a share, which chance and a constant answer have too.
     `right` says that 1 is a right answer, so that the score above chance can be averaged with that of other tasks.
+    `optional` says that it is left out where no item has a value.
     """
 
     share: bool = True
     right: bool = True
+    optional: bool = False
 
     @abstractmethod
     def __call__(self, answered) -> float | None:

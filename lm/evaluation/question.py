@@ -79,3 +79,11 @@ class Question(ABC):
     @abstractmethod
     def ask(self, asked: Sequence[Asked], asking: Asking) -> list[Answered]:
         """Put the question of each item; return what came of each, in order."""
+
+    def identity(self) -> list[str]:
+        """Return what the values depend on besides config and data, such as the version of a scorer."""
+        return []
+
+    def notes(self, answered: Sequence[Answered]) -> list[str]:
+        """Return lines that stand below the scores, such as how good a scorer is."""
+        return []

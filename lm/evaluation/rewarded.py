@@ -77,7 +77,8 @@ class RewardedAnswers(Evaluation):
     def fingerprint(self) -> str:
         origin = {} if self.reference is None else self.reference.fingerprint()
         talks = [[[turn.role, turn.content] for turn in talk.messages] + [*talk.tools] for talk in self._held_out()]
-        return hash_json([origin, talks])
+        versions = self.reward.versions
+        return hash_json([origin, talks, *([versions] if versions else [])])
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
         """Return the scores of each task, and of "all", and the answers to the first prompts as "examples"."""

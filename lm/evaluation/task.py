@@ -37,6 +37,7 @@ class Task(Evaluation):
         main: Metric that stands for the task in means over several tasks and in comparisons.
         overall: Name → numbers that follow from all items together, such as scores of bias.
         groups: Name → template, by whose text scores are listed apart, as {phenomenon: "{{ linguistics_term }}"}.
+        by_group: Metrics that are listed apart besides the main one.
         cluster: Template whose equal texts mark items that are not independent, such as questions about one passage;
             intervals take account of it. null: all items are independent.
         title: Name of the benchmark at the head of its table; "" for none.
@@ -58,6 +59,7 @@ class Task(Evaluation):
         main: str,
         overall: Mapping[str, Overall] | None = None,
         groups: Mapping[str, str] | None = None,
+        by_group: Sequence[str] = (),
         cluster: str | None = None,
         title: str = "",
         max_items: Count | None = None,
@@ -68,6 +70,7 @@ class Task(Evaluation):
     ):
         if main not in question.metrics:
             raise ValueError(f"evaluation.main={main}: the metrics are {', '.join(question.metrics)}")
+        self.by_group = [name for name in by_group if name in question.metrics and name != main]
         self.path, self.reader, self.question, self.layout, self.shots = path, reader, question, layout, shots
         self.main, self.title, self.max_items, self.batch_tokens = main, title, max_items, batch_tokens
         self.overall = overall or {}
@@ -82,7 +85,8 @@ class Task(Evaluation):
     def fingerprint(self) -> str:
         shots = None if self.shots.path is None else self.reader.records(self.shots.path, key=SHOTS).identity()
         chat = None if self.template is None else self.template.describe()
-        return hash_json([self.reader.records(self.path, key=PATH).identity(), shots, chat])
+        own = self.question.identity()
+        return hash_json([self.reader.records(self.path, key=PATH).identity(), shots, chat, *([own] if own else [])])
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
         """Return the scores; `items` has what came of each item, for the record beside them."""
@@ -103,10 +107,15 @@ class Task(Evaluation):
             "cut": sum(each.cut for each in answered),
             "clusters": None if clusters is None else len({*clusters}),
             "metrics": {
-                name: summary(metric, name, answered, clusters) for name, metric in self.question.metrics.items()
+                name: found for name in self.question.metrics if (found := self._summary(name, answered, clusters))
             },
             "overall": self._overall(items, answered),
-            "groups": {name: self._by_group(names, answered, clusters) for name, names in groups.items()},
+            "groups": {name: self._by_group(self.main, names, answered, clusters) for name, names in groups.items()},
+            "grouped": {
+                metric: {name: self._by_group(metric, names, answered, clusters) for name, names in groups.items()}
+                for metric in self.by_group
+            },
+            "notes": [*self.reader.notes, *self.question.notes(answered)],
         }
         return scores | {"items": self._records(items, answered, groups, clusters)}
 
@@ -140,17 +149,25 @@ class Task(Evaluation):
         rows = [Row(item, each) for item, each in zip(items, answered, strict=True)]
         return {name: found for each in self.overall.values() for name, found in with_intervals(each, rows).items()}
 
+    def _summary(
+        self, name: str, answered: Sequence[Answered], clusters: Sequence[Hashable] | None
+    ) -> dict[str, Any] | None:
+        """The mean of a metric; None where it is optional and no item has a value."""
+        metric = self.question.metrics[name]
+        if metric.optional and all(each.values[name] is None for each in answered):
+            return None
+        return summary(metric, name, answered, clusters)
+
     def _by_group(
-        self, names: Sequence[str], answered: Sequence[Answered], clusters: Sequence[Hashable] | None
+        self, metric: str, names: Sequence[str], answered: Sequence[Answered], clusters: Sequence[Hashable] | None
     ) -> dict[str, Any]:
-        """The main metric of each group, and the mean of the groups."""
-        metric = self.question.metrics[self.main]
+        """A metric of each group."""
         found = {}
         for group in sorted({*names}):
             places = [place for place, name in enumerate(names) if name == group]
             within = None if clusters is None else [clusters[place] for place in places]
-            found[group] = summary(metric, self.main, [answered[place] for place in places], within)
-        return found
+            found[group] = self._summary(metric, [answered[place] for place in places], within)
+        return {group: each for group, each in found.items() if each is not None}
 
     def _records(
         self,
@@ -197,7 +214,7 @@ def summary(
         "interval": [metric.shown(low), metric.shown(high)],
         "stderr": found.stderr,
         "count": found.count,
-        "ties": len(answered) - len(valued),
+        "ties": 0 if metric.optional else len(answered) - len(valued),
         "share": metric.share,
         "chance": chance,
         "majority": constant,

@@ -13,6 +13,7 @@ def task_table(results: Mapping[str, Any]) -> str:
         results: What `Task` returns.
     """
     metrics, groups = results["metrics"], results["groups"]
+    grouped = {results["main"]: groups, **results.get("grouped", {})}
     names = [*metrics, *results.get("overall", ()), *(f"  {each}" for found in groups.values() for each in found)]
     title = results["title"] or "metric"
     width = max(len(title), *map(len, names)) + 2
@@ -26,11 +27,13 @@ def task_table(results: Mapping[str, Any]) -> str:
         cells += ["" if interval is None else f"{interval[0]:.3f} – {interval[1]:.3f}", f"{found['count']:,}"]
         sizes = COLUMNS.values()
         lines.append(f"{name:<{width}}" + "".join(f"{cell:>{size}}" for cell, size in zip(cells, sizes, strict=False)))
-    for name, found in groups.items():
-        mean = sum(each["value"] for each in found.values()) / len(found)
-        lines.append(f"{results['main']} by {name}, mean {_number(mean, _is_share(found))}")
-        lines += [_line(f"  {each}", scores, width) for each, scores in found.items()]
-    return "\n".join([*lines, *_notes(results)])
+    for metric, parts in grouped.items():
+        for name, found in parts.items():
+            if found:
+                mean = sum(each["value"] for each in found.values()) / len(found)
+                lines.append(f"{metric} by {name}, mean {_number(mean, _is_share(found))}")
+                lines += [_line(f"  {each}", scores, width) for each, scores in found.items()]
+    return "\n".join([*lines, *_notes(results), *results.get("notes", ())])
 
 
 def _line(name: str, found: Mapping[str, Any], width: int) -> str:

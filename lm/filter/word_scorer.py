@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lm.bounds import Count
+from lm.files import hash_json
 from lm.filter.word_list import WordMatcher, read_words
 from lm.sources.file_patterns import find_files
 
@@ -22,9 +23,11 @@ class WordScorer:
     def __init__(self, *, path: str | list[str], full: Count = 1) -> None:
         files = [str(file) for file in find_files(path, key="scorer.path")]
         self.path, self.full = files, full
-        self.matcher = WordMatcher(read_words(files, key="scorer.path"))
-        self.quality = [f"word list {', '.join(Path(file).name for file in files)}: its quality is not measured"]
-        self.name = f"word list {', '.join(Path(file).name for file in files)}"
+        words = read_words(files, key="scorer.path")
+        self.matcher = WordMatcher(words)
+        names, version = ", ".join(Path(file).name for file in files), hash_json([sorted({*words}), full])[:8]
+        self.name = f"word list {names} {version}"
+        self.quality = [f"scorer {self.name}: {len({*words})} words; its quality is not measured"]
 
     def __call__(self, texts: Sequence[str]) -> list[float]:
         return [min(1.0, self.matcher.count(text)[0].total() / self.full) for text in texts]

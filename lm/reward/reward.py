@@ -37,6 +37,11 @@ class Reward(ABC):
 
     needs_reference: bool = False  # whether an answer without a reference cannot be scored
 
+    @property
+    def version(self) -> str:
+        """What scores depend on besides the config, such as the content of a file; "" for nothing."""
+        return ""
+
     @abstractmethod
     def __call__(self, answers: Sequence[Answer]) -> list[float | None]:
         """Score each answer, in order.
@@ -112,6 +117,11 @@ class RewardSum:
         """Whether no answer without a reference can be scored."""
         needs = [self.parts[name].needs_reference for name, weight in self.weights.items() if weight]
         return all(needs) if self.skip_unscorable else any(needs)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of the parts that have one."""
+        return {name: part.version for name, part in self.parts.items() if part.version}
 
     def __call__(self, answers: Sequence[Answer]) -> Scores:
         """Score each answer.

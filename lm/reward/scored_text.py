@@ -34,6 +34,10 @@ class ScoredText(Reward):
     def __init__(self, scorer: Scorer, *, threshold: Share | None = None) -> None:
         self.scorer, self.threshold = scorer, threshold
 
+    @property
+    def version(self) -> str:
+        return self.scorer.name
+
     def __call__(self, answers: Sequence[Answer]) -> list[float | None]:
         scores = self.scorer([answer.text for answer in answers])
         for score in scores:

@@ -116,7 +116,7 @@ def test_json_lines_name_the_line_and_a_file_of_lines_its_name(tmp_path):
     with pytest.raises(ValueError, match=r"a\.jsonl:2: the label in the field 'label' is missing: it has 'text'"):
         read(lines(tmp_path / "a.jsonl", {"text": "a", "label": 1}, {"text": "b"}))
     (tmp_path / "a.txt").write_text("a\n")
-    with pytest.raises(ValueError, match=r"texts\.path: .*a\.txt is a file of lines, and its name does not begin"):
+    with pytest.raises(ValueError, match=r"texts\.path: .*a\.txt:1 is in a file of lines, and its name does not begin"):
         read(str(tmp_path / "a.txt"))
     with pytest.raises(ValueError, match=r"texts\.path .*none\.csv"):
         read(str(tmp_path / "none.csv"))

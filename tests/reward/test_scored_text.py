@@ -36,7 +36,8 @@ def test_listed_words_are_counted_up_to_a_full_score(tmp_path):
     assert WordScorer(path=str(tmp_path / "list.txt"))(texts) == [0, 1, 1, 0, 0, 1]
     scorer = WordScorer(path=str(tmp_path / "*.txt"), full=4)
     assert scorer(texts[:3]) == [0, 0.25, 0.5]
-    assert scorer.name == "word list list.txt"
+    assert scorer.name.startswith("word list list.txt ")
+    assert scorer.name != WordScorer(path=str(tmp_path / "*.txt"), full=3).name
 
 
 def test_an_empty_list_is_refused_by_its_key(tmp_path):
