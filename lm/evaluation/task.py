@@ -214,6 +214,7 @@ def summary(
         "interval": [metric.shown(low), metric.shown(high)],
         "stderr": found.stderr,
         "count": found.count,
+        "units": found.count if within is None else len({*within}),
         "ties": 0 if metric.optional else len(answered) - len(valued),
         "share": metric.share,
         "chance": chance,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-COLUMNS = {"score": 9, "95 % interval": 19, "items": 9, "chance": 9, "constant": 10}  # name → width
+COLUMNS = {"score": 9, "95 % interval": 23, "items": 9, "chance": 9, "constant": 10}  # name → width
 
 
 def task_table(results: Mapping[str, Any]) -> str:
@@ -41,7 +41,7 @@ def _line(name: str, found: Mapping[str, Any], width: int) -> str:
     low, high = found["interval"]
     cells = [
         _number(found["value"], share),
-        f"{_number(low, share)} – {_number(high, share)}",
+        "" if found.get("units", 2) < 2 else f"{_number(low, share)} – {_number(high, share)}",  # one says nothing
         f"{found['count']:,}",
         "" if found["chance"] is None else f"{found['chance']:.1%}",
         "" if found["majority"] is None else f"{found['majority']:.1%}",

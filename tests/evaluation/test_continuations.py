@@ -119,6 +119,11 @@ def test_toxic_and_other_prompts_stand_apart_with_intervals_over_prompts(tmp_pat
     assert table.splitlines()[-1] == "marked 1: its quality is not measured"
 
 
+def test_one_prompt_has_a_score_without_an_interval(tmp_path):
+    single = task(written(tmp_path / "a.jsonl", [{"prompt": "the"}]), question(), main="maximum", reader=PromptReader())
+    assert "–" not in single.table(single(network(), tokenizer())).partition("any")[0]
+
+
 def test_another_version_of_the_scorer_is_measured_again(tmp_path):
     path = written(tmp_path / "a.jsonl", [{"prompt": "the"}])
     other = Marked()
