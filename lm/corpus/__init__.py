@@ -3,6 +3,7 @@
 `layout.py` draws a corpus directory, `split.py` decides what is held out, `Source` is the interface of lm.sources.
 """
 
+from lm.corpus.canaries import Canaries, Canary
 from lm.corpus.document import Document, Dropped, Source
 from lm.corpus.occurrences import count_occurrences
 from lm.corpus.openings import openings, read_openings
@@ -12,6 +13,8 @@ from lm.corpus.survey import Survey, survey
 from lm.corpus.writer import write_shards
 
 __all__ = [
+    "Canaries",
+    "Canary",
     "Document",
     "Dropped",
     "Shards",

@@ -19,8 +19,10 @@ from lm.evaluation.continuations import (
 )
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
+from lm.evaluation.exposure import CanaryExposure
 from lm.evaluation.generated_items import Brackets, GeneratedItems, SumItems
 from lm.evaluation.items import Item, ItemReader
+from lm.evaluation.leakage import Leakage
 from lm.evaluation.memorisation import Memorisation
 from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity, Preference
 from lm.evaluation.preferences import Preferences
@@ -49,6 +51,7 @@ __all__ = [
     "BbqBias",
     "BitsPerByte",
     "Brackets",
+    "CanaryExposure",
     "Choices",
     "Cloze",
     "Continuations",
@@ -64,6 +67,7 @@ __all__ = [
     "Item",
     "ItemReader",
     "Layout",
+    "Leakage",
     "Likelihood",
     "MaximumScore",
     "MeanScore",

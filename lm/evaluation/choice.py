@@ -43,6 +43,9 @@ class MultipleChoice(Question):
         texts, gold = self._read(item)
         return self.prompt.text(item), texts[gold[0]]
 
+    def asked_fields(self, item: Item) -> list[str]:
+        return self.prompt.fields(item)
+
     def ask(self, asked: Sequence[Asked], asking: Asking) -> list[Answered]:
         read = [self._read(each.item) for each in asked]
         joined = [
@@ -82,6 +85,9 @@ class SeveralContexts(Question):
         contexts, gold = self._read(item)
         return contexts[gold[0]], self.continuation.text(item)
 
+    def asked_fields(self, item: Item) -> list[str]:
+        return self.contexts.fields(item)
+
     def ask(self, asked: Sequence[Asked], asking: Asking) -> list[Answered]:
         read = [self._read(each.item) for each in asked]
         texts = [
@@ -117,6 +123,9 @@ class Cloze(Question):
 
     def example(self, item: Item) -> Example:
         return self.prompt.text(item), self._continuation(item)
+
+    def asked_fields(self, item: Item) -> list[str]:
+        return self.prompt.fields(item)
 
     def ask(self, asked: Sequence[Asked], asking: Asking) -> list[Answered]:
         texts = [[self._continuation(each.item)] for each in asked]

@@ -1,7 +1,7 @@
 """Texts and values made from the fields of an item, as Jinja in YAML: `Question: {{ question }}`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -36,6 +36,11 @@ class FieldTemplate:
             return _compiled(self.source, self.key).render(item.names)
         except FAULTS as error:
             raise self._fault(error, item) from None
+
+    def fields(self, item: Item) -> list[str]:
+        """Return the texts of the item's fields that the template names, at any depth, without its own words."""
+        named = meta.find_undeclared_variables(_environment().parse(self.source))
+        return [text for name in item.fields if name in named for text in _texts(item.fields[name])]
 
     def value(self, item: Item) -> Any:
         """Return the value of a template that is one expression, as a list of `{{ choices }}`; else its text."""
@@ -80,6 +85,11 @@ class ListTemplate:
         self.whole = FieldTemplate(source, key=key) if isinstance(source, str) else None
         self.members = [] if isinstance(source, str) else [FieldTemplate(each, key=key) for each in source]
 
+    def fields(self, item: Item) -> list[str]:
+        """Return the texts of the item's fields that the templates name, each once."""
+        members = self.members if self.whole is None else [self.whole]
+        return [*dict.fromkeys(text for each in members for text in each.fields(item))]
+
     def texts(self, item: Item) -> list[str]:
         """Return the members as texts.
 
@@ -100,6 +110,15 @@ def unbracketed(text: str) -> str:
     """Remove the marks of WikiHow from a text, as HellaSwag is evaluated: [title], [step] and blanks between them."""
     text = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". "))
     return text.replace("  ", " ")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | Sequence):
+        for member in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(member)
 
 
 def _shortened(value: object) -> str:

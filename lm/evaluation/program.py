@@ -105,6 +105,9 @@ class Program(Question):
         if parse_tests(self.tests.text(item)) is None:
             raise ValueError(f"{item.place}: {self.tests.key} gives no unit tests that Python can run")
 
+    def asked_fields(self, item: Item) -> list[str]:
+        return self.prompt.fields(item)
+
     def ask(self, asked: Sequence[Asked], asking: Asking) -> list[Answered]:
         prompts = [asking.prompter.prompt(self.prompt.text(each.item), each.examples) for each in asked]
         tests = [self.tests.text(each.item) for each in asked]

@@ -72,6 +72,10 @@ class Question(ABC):
     def example(self, item: Item) -> Example:
         """Return prompt and right answer of an item, to stand before other questions."""
 
+    def asked_fields(self, item: Item) -> list[str]:
+        """Return the texts that the prompt is made of, as they stand in the item's fields."""
+        return [self.example(item)[0]]
+
     def check(self, item: Item) -> None:
         """Raise ValueError, with the place, for an item that cannot be asked."""
         self.example(item)

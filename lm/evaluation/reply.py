@@ -63,6 +63,9 @@ class Reply(Question):
         answers = self.answers.texts(item)
         return self.prompt.text(item), answers[0] if answers else ""
 
+    def asked_fields(self, item: Item) -> list[str]:
+        return self.prompt.fields(item)
+
     def ask(self, asked: Sequence[Asked], asking: Asking) -> list[Answered]:
         prompts = [asking.prompter.prompt(self.prompt.text(each.item), each.examples) for each in asked]
         answers = [tuple(self.answers.texts(each.item)) for each in asked]

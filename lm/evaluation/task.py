@@ -90,7 +90,7 @@ class Task(Evaluation):
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
         """Return the scores; `items` has what came of each item, for the record beside them."""
-        items = self._items()
+        items = self.items()
         groups = {name: [template.text(item) for item in items] for name, template in self.groups.items()}
         clusters = None if self.cluster is None else [self.cluster.text(item) for item in items]
         prompter = Prompter(tokenizer, layout=self.layout, template=self.template)
@@ -120,7 +120,7 @@ class Task(Evaluation):
         return scores | {"items": self._records(items, answered, groups, clusters)}
 
     def check(self) -> None:
-        for item in self._items():
+        for item in self.items():
             self.question.check(item)
             for template in (*self.groups.values(), *filter(None, [self.cluster])):
                 template.text(item)
@@ -128,7 +128,8 @@ class Task(Evaluation):
     def table(self, results: dict[str, Any]) -> str:
         return task_table(results)
 
-    def _items(self) -> list[Item]:
+    def items(self) -> list[Item]:
+        """Return the items that are asked, in order."""
         items = [*self.reader.read(self.path, key=PATH)]
         if not items:
             raise ValueError(f"{PATH}: {self.path} has no items")

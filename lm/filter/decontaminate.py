@@ -6,7 +6,6 @@ punctuation and line breaks, but no item that was reworded or translated.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import repeat
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,8 +14,8 @@ import numpy as np
 from lm.bounds import Count, Natural
 from lm.corpus import Document, Dropped
 from lm.filter.evaluation_items import read_items
-from lm.filter.text.ngram_index import NGramIndex
-from lm.filter.text.normalized import CHARACTERS_PER_WORD, is_unspaced, normalized_words, word_spans
+from lm.filter.text.item_index import ItemIndex
+from lm.filter.text.normalized import word_spans
 from lm.filtering import Filter
 from lm.sources.file_patterns import find_files
 
@@ -120,14 +119,7 @@ class Decontaminate(Filter):
 
     def _hits(self, text: str) -> list[tuple[int, int, int]]:
         """Return (item, first word, word after the last) of each n-gram found in the text."""
-        words = normalized_words(text)
-        ids = np.fromiter(map(self._ids.get, words, repeat(0)), dtype=np.int32, count=len(words))
-        hits = []
-        for index in self._indices:
-            here, there = index.find(ids)
-            items = self._owners[np.searchsorted(self._begins, there, side="right") - 1]
-            hits += zip(items.tolist(), here.tolist(), (here + index.length).tolist(), strict=True)
-        return hits
+        return self._index.find(self._index.words(text))
 
     def _pieces(self, text: str, hits: list[tuple[int, int, int]]) -> list[str]:
         """Return the pieces that are left of the text; none if they are too short or the cuts too many."""
@@ -149,44 +141,27 @@ class Decontaminate(Filter):
         return [piece for piece in pieces if len(piece) >= self.min_characters and piece.strip()]
 
     def _read(self) -> None:
-        """Number the words of the items, and index their n-grams by length."""
-        self.items: list[tuple[str, int]] = []
-        self.too_short = 0
-        self._ids: dict[bytes, int] = {}
-        texts: list[np.ndarray] = []
-        owners: list[int] = []
-        lengths: list[int] = []
-        for file in map(Path, self.paths):
-            for item in read_items(file, fields=self.fields):
-                searched = list(self._searched([normalized_words(text) for text in item.texts]))
-                self.too_short += not searched and any(map(str.strip, item.texts))
-                for words, length in searched:
-                    numbers = [self._ids.setdefault(word, len(self._ids) + 1) for word in words]
-                    texts.append(np.array(numbers, dtype=np.int32))
-                    owners.append(len(self.items))
-                    lengths.append(length)
-                if searched:
-                    self.items.append((item.file, item.line))
-        if not texts:
+        """Index the n-grams of the items."""
+        places: list[tuple[str, int]] = []
+        filled: list[int] = []
+        self._index = ItemIndex(
+            self._texts(places, filled), ngram=self.ngram, min_words=self.min_words, max_items=self.max_items
+        )
+        searched = {*self._index.searched}
+        self.too_short = len({*filled} - searched)
+        if not searched:
             raise ValueError(
                 f"filter.paths {', '.join(self.paths)} have no item of {self.min_words} words: give other files, or "
                 "a lower filter.min_words"
             )
-        ids, self._owners = np.concatenate(texts), np.array(owners)
-        sizes = np.array([len(text) for text in texts])
-        self._begins = np.cumsum(sizes) - sizes
-        self._indices = []
-        for length in sorted(set(lengths)):
-            chosen = np.flatnonzero(np.array(lengths) == length)
-            counts = sizes[chosen] - length + 1
-            places = np.arange(counts.sum()) + np.repeat(self._begins[chosen] - np.cumsum(counts) + counts, counts)
-            items = np.repeat(self._owners[chosen], counts)
-            self._indices.append(NGramIndex(ids, places, items, length=length, max_items=self.max_items))
-        self.common = sum(index.common for index in self._indices)
+        self.items = {number: places[number] for number in self._index.searched}
+        self.common = self._index.common
 
-    def _searched(self, texts: list[list[bytes]]) -> Iterator[tuple[list[bytes], int]]:
-        """Yield the texts of an item that are searched, each with the length of its n-grams."""
-        for words in texts:
-            width = CHARACTERS_PER_WORD if 2 * sum(map(is_unspaced, words)) > len(words) else 1
-            if len(words) >= self.min_words * width:
-                yield words, min(len(words), self.ngram * width)
+    def _texts(self, places: list[tuple[str, int]], filled: list[int]) -> Iterator[tuple[str, ...]]:
+        """Yield the texts of each item; note its place, and its number if it has any text."""
+        for file in map(Path, self.paths):
+            for item in read_items(file, fields=self.fields):
+                if any(map(str.strip, item.texts)):
+                    filled.append(len(places))
+                places.append((item.file, item.line))
+                yield item.texts

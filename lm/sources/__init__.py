@@ -15,6 +15,7 @@ from lm.sources.python import PythonSource
 from lm.sources.selected import Selected
 from lm.sources.table import TableSource
 from lm.sources.text import TextSource
+from lm.sources.with_canaries import WithCanaries
 
 __all__ = [
     "Aligned",
@@ -30,5 +31,6 @@ __all__ = [
     "SentencePairs",
     "TableSource",
     "TextSource",
+    "WithCanaries",
     "own_text",
 ]

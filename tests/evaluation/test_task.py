@@ -207,7 +207,7 @@ def test_each_benchmark_reads_the_layouts_it_is_published_in(option, tmp_path):
     node["recorded"]["path"] = None
     benchmark = build(node)
     benchmark.check()
-    examples = [benchmark.question.example(item) for item in benchmark._items()]
+    examples = [benchmark.question.example(item) for item in benchmark.items()]
     assert len({answer for _, answer in examples}) == 1 or option in ("hellaswag", "gsm8k", "svamp")
     found = benchmark(network(400), tokenizer()) if option != "gsm8k" else None
     assert found is None or found["count"] == len(PUBLISHED[option])

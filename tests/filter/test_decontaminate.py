@@ -60,7 +60,7 @@ def test_a_document_with_an_item_is_dropped_and_the_item_named(paths):
     detail = f"{paths}:2 'Ann has 12 apples, eats two of them,'"
     assert filter(Document(f"{OTHER}\n{ITEM}\n{OTHER}", "x")) == Dropped("contaminated", detail)
     assert filter.matches(f"{OTHER}\n{ITEM}\n{OTHER}") == [(paths, 2, ITEM[:-1])]
-    assert (filter.items, filter.too_short, filter.common) == ([(paths, 2), (paths, 3)], 1, 0)
+    assert ([*filter.items.values()], filter.too_short, filter.common) == ([(paths, 2), (paths, 3)], 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_scripts_without_spaces_are_compared_by_characters(tmp_path):
 def test_the_majority_of_words_decides_how_an_item_in_two_scripts_is_counted(tmp_path):
     path = items(tmp_path / "x.jsonl", "In this old book the sign 道 means the way", "小明有十二個蘋果 of Bob")
     filter = Decontaminate(paths=path)
-    assert (filter.items, filter.too_short) == ([(path, 1)], 1)
+    assert ([*filter.items.values()], filter.too_short) == ([(path, 1)], 1)
 
 
 def test_a_pickled_copy_finds_the_same(paths):

@@ -7,11 +7,12 @@ import pytest
 
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
+from lm.config.short_form import full_forms
 from lm.evaluation import BitsPerByte, Task
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import load_tokenizer
-from support.training_runs import composed, make_corpus, pretraining, run
+from support.training_runs import composed, documents, make_corpus, pretraining, run
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +145,33 @@ def test_memorisation_finds_the_corpus_of_the_run_and_a_control_by_its_path(pret
     capsys.readouterr()
     assert call_job(node)["memorisation"] == json.loads(json.dumps(results))
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_leakage_takes_a_benchmark_as_lm_evaluate_has_it(pretrained, corpus, tmp_path, capsys):
+    lines = [" ".join(str(n) for n in range(20)), *(each.text for each in documents(3))]
+    items = [{"context": line, "continuation": "alpha"} for line in lines]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(each) + "\n" for each in items))
+    short = ["evaluation=leakage", "+evaluation@evaluation.tasks=[cloze]", "evaluation.index.ngram=3"]
+    short += ["evaluation.index.min_words=3", f"evaluation.tasks.cloze.path={tmp_path}/items.jsonl"]
+    words = full_forms(short, {"evaluation@evaluations": "bits"})
+    node = composed("evaluate", f"run.root={tmp_path}", f"model.path={pretrained}", *words)
+    found = call_job(node)["leakage"]["tasks"]["cloze"]["found"]["question"]
+    assert found["count"] == 4
+    assert 0.5 <= found["value"] <= 0.75  # the numbers in a row are in no document, one of the others may be held out
+    assert "training documents were searched" in capsys.readouterr().out
+
+
+def test_canaries_of_a_corpus_are_found_through_the_run_that_read_them(corpus, tmp_path):
+    (tmp_path / "a.txt").write_text("\n\n".join(each.text for each in documents(40)))
+    given = ["corpus=canaries", "corpus@corpus.documents=text", f"corpus.documents.path={tmp_path}/a.txt"]
+    given += ["corpus.documents.separator='\\n\\n'", "corpus.canaries.format='code of {name} ##'"]
+    given += ["corpus.canaries.each=2", "corpus.canaries.copies=[0,2]"]
+    node = composed("corpus", f"run.root={tmp_path}", f"tokenizer.path={corpus}", *given)
+    call_job(node)
+    planted = tmp_path / "corpus" / "default"
+    assert "4 copies of canaries were inserted" in read_manifest(planted)["result"]["notes"]
+    assert run(pretraining(planted, tmp_path, "run", "budget.steps=1")) == 0
+    chosen = ["evaluation@evaluations=exposure", f"model.path={tmp_path}/pretrain/run"]
+    results = call_job(composed("evaluate", f"run.root={tmp_path}", *chosen))["exposure"]
+    assert {name: each["model"]["canaries"] for name, each in results["copies"].items()} == {"0": 2, "2": 2}
+    assert results["otherwise_copied"] == 0
