@@ -21,6 +21,7 @@ from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.exposure import CanaryExposure
 from lm.evaluation.generated_items import Brackets, GeneratedItems, SumItems
+from lm.evaluation.harness import Harness
 from lm.evaluation.items import Item, ItemReader
 from lm.evaluation.leakage import Leakage
 from lm.evaluation.memorisation import Memorisation
@@ -62,6 +63,7 @@ __all__ = [
     "GoldBits",
     "GoldProbability",
     "Greedy",
+    "Harness",
     "HumanGap",
     "HumanScore",
     "Item",

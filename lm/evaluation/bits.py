@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lm.corpus import Shards, TokenStream
+from lm.evaluation.division import on_ranks
 from lm.evaluation.evaluation import Evaluation
 from lm.model import Transformer
 from lm.objective.loss import target_losses
@@ -71,17 +72,20 @@ class BitsPerByte(Evaluation):
             )
         return "\n".join(lines)
 
-    def _nats(self, model: Transformer, stream: TokenStream, progress) -> Iterator[float]:
+    def _nats(self, model: Transformer, stream: TokenStream, progress) -> list[float]:
+        """The nats of each batch of windows."""
         windows = list(self._windows(stream, model.context))
         windows.sort(key=lambda window: window[2] - window[0])  # windows of a batch are then of similar length
-        for start in range(0, len(windows), self.rows):
-            batch = windows[start : start + self.rows]
+
+        def measure(batch: list[tuple[int, int, int]]) -> float:
             tokens, targets, counted = _stack(stream, batch)
             with torch.inference_mode():
                 hidden = model.hidden(tokens)  # B T D
                 losses = target_losses(hidden[counted], model.output_weight, targets[counted])
-            yield float(losses.double().sum())
             progress.update(int(counted.sum()))
+            return float(losses.double().sum())
+
+        return on_ranks([windows[start : start + self.rows] for start in range(0, len(windows), self.rows)], measure)
 
     def _windows(self, stream: TokenStream, context: int) -> Iterator[tuple[int, int, int]]:
         """Yield (first input, first counted input, end) of each window; each target counts once."""

@@ -12,6 +12,7 @@ from math import exp, expm1, inf, log1p
 import torch
 from torch import Tensor
 
+from lm.evaluation.division import on_ranks
 from lm.evaluation.scorer import inference
 from lm.generation import Sampling, drawn_log_probabilities
 from lm.model import Transformer
@@ -72,17 +73,22 @@ def extract(
         sampling: How tokens are drawn.
         batch_tokens: Maximum number of tokens of a forward pass; changes speed and memory.
     """
-    order = sorted(range(len(windows)), key=lambda place: len(windows[place].prefix) + len(windows[place].suffix))
-    found: dict[int, Extraction] = {}
+    order = sorted(range(len(windows)), key=lambda place: -len(windows[place].prefix) - len(windows[place].suffix))
+    batches = []
+    while order:
+        longest = len(windows[order[0]].prefix) + len(windows[order[0]].suffix)
+        batches.append(order[: max(1, batch_tokens // longest)])
+        order = order[len(batches[-1]) :]
     with bar(len(windows), label="evaluate", unit="windows") as progress, inference(model):
-        while order:
-            longest = len(windows[order[-1]].prefix) + len(windows[order[-1]].suffix)
-            here = order[-max(1, batch_tokens // longest) :]
-            del order[-len(here) :]
-            batch = [windows[place] for place in here]
-            found |= dict(zip(here, _extracted(model, batch, sampling), strict=True))
-            progress.update(len(here))
-    return [found[place] for place in range(len(windows))]
+
+        def work(batch: list[int]) -> list[Extraction]:
+            progress.update(len(batch))
+            return _extracted(model, [windows[place] for place in batch], sampling)
+
+        found = on_ranks(batches, work)
+    places = [place for batch in batches for place in batch]
+    made = dict(zip(places, (each for part in found for each in part), strict=True))
+    return [made[place] for place in range(len(windows))]
 
 
 def _extracted(model: Transformer, windows: Sequence[Window], sampling: Sampling) -> list[Extraction]:

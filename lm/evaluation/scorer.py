@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lm.evaluation.division import on_ranks
 from lm.model import Transformer
 from lm.objective.loss import CHUNK, target_losses
 from lm.progress import bar
@@ -85,10 +86,15 @@ class Scorer:
         flat = [*dict.fromkeys(window for each in windows for window in each)]
         scores: dict[_Window, np.ndarray] = {}
         with bar(len(flat), label=label, unit="continuations") as progress, inference(self.model):
-            for batch in self._batches(flat):
+            batches = [*self._batches(flat)]
+
+            def score(batch: list[list[_Window]]) -> list[np.ndarray]:
                 found = self._score(batch)
-                scores.update(found)
                 progress.update(len(found))
+                return found
+
+            for batch, found in zip(batches, on_ranks(batches, score), strict=True):
+                scores.update(zip((window for row in batch for window in row), found, strict=True))
         whole = {}
         for request, parts in zip(distinct, windows, strict=True):
             nats, first, best = np.concatenate([np.zeros((3, 0)), *(scores[part] for part in parts)], axis=1)
@@ -109,8 +115,8 @@ class Scorer:
             yield rows[:count]
             rows = rows[count:]
 
-    def _score(self, rows: Sequence[Sequence[_Window]]) -> dict[_Window, np.ndarray]:
-        """Return, for each window, nats of the target, whether it is ranked first, and nats of the first, 3 N."""
+    def _score(self, rows: Sequence[Sequence[_Window]]) -> list[np.ndarray]:
+        """Return, for each window of each row, nats of the target, whether it is first, and nats of the first, 3 N."""
         tokens = np.zeros((len(rows), len(rows[0][0].inputs)), dtype=np.int64)
         for number, row in enumerate(rows):
             tokens[number, : len(row[0].inputs)] = row[0].inputs
@@ -127,7 +133,7 @@ class Scorer:
         first, margin = _ranked(hidden, self.model.output_weight, targets)
         found = torch.stack([nats, first.double(), nats - margin.double()]).cpu().numpy()
         ends = np.cumsum([len(window.targets) for window in windows])[:-1]
-        return dict(zip(windows, np.split(found, ends, axis=1), strict=True))
+        return np.split(found, ends, axis=1)
 
 
 def _ranked(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

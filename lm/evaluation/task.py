@@ -185,6 +185,7 @@ class Task(Evaluation):
             number = seen[item.id]
             record = {"id": item.id if number == 1 else f"{item.id}-{number}", "place": _short(item.place)}
             record |= {"values": dict(each.values), **each.shown}
+            record |= {"spanning": each.spanning} if each.spanning else {}
             record |= {"groups": {name: names[place] for name, names in groups.items()}} if groups else {}
             record |= {} if clusters is None else {"cluster": clusters[place]}
             records.append(record)

@@ -61,7 +61,11 @@ def _records(name: str, root: Path) -> dict[str, EvaluationRecord]:
         raise ValueError(f"runs: {name} is no run of lm evaluate that has measured a benchmark{remedy}")
     Run.fingerprint(folder.parent)  # raises for an unfinished run
     found = {file.stem: read_record(file) for file in sorted(folder.glob("*.json"))}
-    return {each: record for each, record in found.items() if record is not None and record.items}
+    return {
+        each: record
+        for each, record in found.items()
+        if record is not None and record.items and "metrics" in record.results
+    }
 
 
 def _differences(

@@ -9,9 +9,11 @@ from typing import Any
 from lm.config.faults import errors_at
 from lm.evaluation import Evaluation
 from lm.evaluation.centred import centred_mean
+from lm.evaluation.division import divided, of_first
 from lm.evaluation.record import EvaluationRecord, find_record
 from lm.files import hash_json, write_atomically
 from lm.model import ModelSource
+from lm.process.ranks import is_first_process
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import Tokenizer
@@ -39,17 +41,27 @@ def evaluate(
     """
     started_at = perf_counter()
     _check_held_out(model.origin, evaluations)
+    with divided():
+        return _evaluated(run, model, tokenizer, evaluations, started_at)
+
+
+def _evaluated(
+    run: Run, model: ModelSource, tokenizer: Tokenizer, evaluations: Mapping[str, Evaluation], started_at: float
+) -> dict[str, Any]:
+    """Measure, record and print; every rank does all but write."""
     data = {}
     for name, evaluation in evaluations.items():
         with errors_at(f"evaluations.{name}", evaluation):
             data[name] = evaluation.fingerprint()
     origin = {"tokenizer": tokenizer.fingerprint, **model.fingerprint()}
-    if run.finished({**origin, **data}):
-        results, outcome = run.result, "nothing to do"
+    finished = run.finished({**origin, **data})
+    if of_first(finished):
+        results, outcome = of_first(run.result), "nothing to do"
     else:
         records = _measured(run, model, tokenizer, evaluations, origin, data)
         results = {name: record.results for name, record in records.items()}
-        write_atomically(run.directory / "results.json", json.dumps(results, indent=2) + "\n")
+        if is_first_process():
+            write_atomically(run.directory / "results.json", json.dumps(results, indent=2) + "\n")
         files = [file for name, record in records.items() for file in record.files(run.directory, name)]
         run.finish(outputs=[run.directory / "results.json", *files], result=results)
         outcome = f"{', '.join(evaluations)} in {perf_counter() - started_at:.0f} s"
@@ -89,7 +101,7 @@ def _measured(
         for name in evaluations
     }
     for name, evaluation in evaluations.items():
-        found[name] = find_record(Path(run.root, run.job), name, hashes[name])
+        found[name] = of_first(find_record(Path(run.root, run.job), name, hashes[name]))
         if found[name] is None:
             with errors_at(f"evaluations.{name}", evaluation):
                 evaluation.check()
@@ -103,7 +115,8 @@ def _measured(
             record = EvaluationRecord(name, hashes[name], results, items, evaluation.table(results))
         else:
             run.console.line(f"{name} was measured before: {record.found}")
-        record.write(run.directory, name)
+        if is_first_process():
+            record.write(run.directory, name)
         records[name] = record
     return records
 

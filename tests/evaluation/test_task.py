@@ -8,7 +8,7 @@ import pytest
 from lm.config.build import build
 from lm.conversation import RecordedTemplate, RoleTokenTemplate
 from lm.conversation.recorded_template import record_template
-from lm.evaluation import Accuracy, GoldBits, MultipleChoice, Shots
+from lm.evaluation import Accuracy, GoldBits, Layout, MultipleChoice, Shots
 from lm.evaluation.intervals import estimate
 from lm.evaluation.metrics import total
 from support.asked import network, task, tokenizer, written
@@ -221,3 +221,20 @@ def test_a_published_file_is_scored_whole():
     found = task(file, copa, max_items=20)(network(), tokenizer())
     assert found["metrics"]["accuracy"]["chance"] == 0.5
     assert json.dumps(found)
+
+
+def test_items_whose_join_a_token_spans_are_flagged(tmp_path):
+    text = "the cat sat on the mat"
+    first = tokenizer().decode(tokenizer().encode(text)[:2])
+    rows = [
+        {"query": first[:-1], "choices": [first[-1:] + text[len(first) :], "no"], "gold": 0},
+        {"query": "the cat", "choices": [" sat", " ran"], "gold": 0},
+    ]
+    question = MultipleChoice(
+        prompt="{{ query }}", choices="{{ choices }}", gold="{{ gold }}", metrics={"accuracy": Accuracy(total)}
+    )
+    measure = task(written(tmp_path / "items.jsonl", rows), question, layout=Layout(answer_separator=""))
+    results = measure(network(), tokenizer())
+    assert results["spanning"] == sum(each.get("spanning", 0) for each in results["items"]) >= 1
+    assert ["spanning" in each for each in results["items"]] == [True, False]
+    assert f"a token spans the join of prompt and answer {results['spanning']} times" in measure.table(results)

@@ -9,9 +9,12 @@ from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.config.short_form import full_forms
 from lm.evaluation import BitsPerByte, Task
+from lm.evaluation.division import divided
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import load_tokenizer
+from support.evaluation_ranks import measure
+from support.ranks_here import as_ranks
 from support.training_runs import composed, documents, make_corpus, pretraining, run
 
 
@@ -161,7 +164,7 @@ def test_leakage_takes_a_benchmark_as_lm_evaluate_has_it(pretrained, corpus, tmp
     assert "training documents were searched" in capsys.readouterr().out
 
 
-def test_canaries_of_a_corpus_are_found_through_the_run_that_read_them(corpus, tmp_path):
+def test_canaries_are_those_that_the_corpus_records(pretrained, corpus, tmp_path):
     (tmp_path / "a.txt").write_text("\n\n".join(each.text for each in documents(40)))
     given = ["corpus=canaries", "corpus@corpus.documents=text", f"corpus.documents.path={tmp_path}/a.txt"]
     given += ["corpus.documents.separator='\\n\\n'", "corpus.canaries.format='code of {name} ##'"]
@@ -170,8 +173,34 @@ def test_canaries_of_a_corpus_are_found_through_the_run_that_read_them(corpus, t
     call_job(node)
     planted = tmp_path / "corpus" / "default"
     assert "4 copies of canaries were inserted" in read_manifest(planted)["result"]["notes"]
-    assert run(pretraining(planted, tmp_path, "run", "budget.steps=1")) == 0
-    chosen = ["evaluation@evaluations=exposure", f"model.path={tmp_path}/pretrain/run"]
+    chosen = ["evaluation@evaluations=exposure", f"model.path={pretrained}"]
+    chosen += [f"evaluations.exposure.training.paths={planted}"]
     results = call_job(composed("evaluate", f"run.root={tmp_path}", *chosen))["exposure"]
     assert {name: each["model"]["canaries"] for name, each in results["copies"].items()} == {"0": 2, "2": 2}
     assert results["otherwise_copied"] == 0
+
+
+def test_two_ranks_measure_what_one_process_does_to_the_last_bit(pretrained, corpus, tmp_path):
+    chosen = [f"evaluations.choice.path={rows(tmp_path / 'items.jsonl', 12)}", f"evaluations.bits.path={corpus}"]
+    chosen += ["evaluation@evaluations=[bits,choice,memorisation]", "+evaluations.bits.rows=2"]
+    chosen += ["evaluations.choice.batch_tokens=64", "evaluations.memorisation.batch_tokens=64"]
+    chosen += ["evaluations.memorisation.prefix=12", "evaluations.memorisation.suffix=4", f"model.path={pretrained}"]
+    alone = call_job(composed("evaluate", f"run.root={tmp_path}/one", *chosen))
+    node = composed("evaluate", f"run.root={tmp_path}/two", *chosen)
+    assert as_ranks(2, measure, node, tmp_path) == [0, 0]
+    found = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
+    assert found[0]["results"] == found[1]["results"] == json.loads(json.dumps(alone))
+    assert all(0 < each["rows"] < found[0]["rows"] + found[1]["rows"] for each in found)  # each did a part
+    names = ["one", "two"]
+    files = [{file.name for file in (tmp_path / name).rglob("*") if file.is_file()} for name in names]
+    assert files[0] == files[1]
+    items = [(tmp_path / each / "evaluate/default/evaluations/choice.items.jsonl").read_text() for each in names]
+    assert items[0] == items[1]
+
+
+def test_ranks_of_srun_are_refused_with_what_to_start():
+    with (
+        pytest.raises(ValueError, match=r"started in several processes by srun.*torchrun --nproc-per-node"),
+        divided({"SLURM_STEP_NUM_TASKS": "2"}),
+    ):
+        pytest.fail("divided")

@@ -1,0 +1,278 @@
+"""Tasks of lm-evaluation-harness, run by the harness itself, over models of `lm`."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lm.bounds import Count, Natural
+from lm.conversation import RecordedTemplate, Template
+from lm.conversation.recorded_template import has_recorded_template
+from lm.evaluation.evaluation import Evaluation
+from lm.evaluation.harness_model import HarnessModel
+from lm.evaluation.intervals import estimate
+from lm.files import hash_file, hash_json
+from lm.model import Transformer
+from lm.process.distribution import install_command
+from lm.tokenizer import Tokenizer
+
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+WORD = re.compile(r"[^\s'\"\[\]{},]+")  # which may be the path of a file
+
+
+class Harness(Evaluation):
+    """Run tasks of lm-evaluation-harness, with its rules, prompts and standard errors.
+
+    It needs pip install 'lightning-lm[harness]'. Nothing is downloaded: the tasks are its own with data that lie in the
+    cache, or those of YAML files in `include_path` over local files.
+
+    Args:
+        tasks: Names of its tasks or groups, as [hellaswag,arc_easy].
+        include_path: Folder with tasks of your own; null for none.
+        shots: Examples before each question; null takes each task's own number.
+        max_items: Maximum number of items of each task, the first; null asks all.
+        download: Whether data sets may be downloaded from the hub.
+        unsafe_code: Whether tasks may run generated code, as HumanEval does there: without a sandbox.
+        begin: Whether the end of a document, after which texts begin, stands in front of every prompt. The harness has
+            it only where the prompt is empty, unless its model is told to.
+        chat: Whether prompts are turns of a chat template. null: if the model was trained with one.
+        template: The chat template; null takes the recorded one.
+        recorded: The template that the model's run recorded.
+        batch_tokens: Maximum number of tokens of a forward pass that scores; changes speed and memory.
+        rows: Texts generated at once; changes speed and memory.
+        seed: Seed of the draws, for tasks that sample.
+    """
+
+    def __init__(
+        self,
+        tasks: str | Sequence[str],
+        *,
+        include_path: str | None = None,
+        shots: Natural | None = None,
+        max_items: Count | None = None,
+        download: bool = False,
+        unsafe_code: bool = False,
+        begin: bool = False,
+        chat: bool | None = None,
+        template: Template | None = None,
+        recorded: RecordedTemplate | None = None,
+        batch_tokens: Count = 4096,
+        rows: Count = 32,
+        seed: int = 0,
+    ):
+        self.tasks = [tasks] if isinstance(tasks, str) else [*tasks]
+        if not self.tasks:
+            raise ValueError("evaluation.tasks is empty: name tasks of lm-eval, as evaluation.tasks=[hellaswag]")
+        if include_path is not None and not Path(include_path).expanduser().is_dir():
+            raise ValueError(f"evaluation.include_path={include_path}: there is no such folder of task files")
+        self.include_path = None if include_path is None else str(Path(include_path).expanduser())
+        self.shots, self.max_items, self.download = shots, max_items, download
+        self.unsafe_code, self.begin = unsafe_code, begin
+        self.batch_tokens, self.rows, self.seed = batch_tokens, rows, seed
+        recorded = recorded or RecordedTemplate(None)
+        trained = recorded.file is not None and has_recorded_template(recorded.file.parent)
+        self.template = recorded.resolve(template) if (trained if chat is None else chat) else None
+
+    def fingerprint(self) -> str:
+        chat = None if self.template is None else self.template.describe()
+        return hash_json([harness_version(), self.tasks, _content(self.include_path), chat])
+
+    def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
+        """Return the metrics of each task with its standard error; `items` has every item."""
+        adapter = HarnessModel(
+            model,
+            tokenizer,
+            template=self.template,
+            begin=self.begin,
+            batch_tokens=self.batch_tokens,
+            rows=self.rows,
+            seed=self.seed,
+        )
+        with offline(not self.download):
+            found = self._evaluated(adapter)
+        counts = found.get("n-samples", {})
+        shots = found.get("n-shot", {})
+        samples = found.get("samples") or {}
+        tasks = {
+            name: {
+                "metrics": _metrics(scores, samples.get(name, [])),
+                "items": counts.get(name, {}).get("effective"),
+                "shots": shots.get(name),
+                "version": found.get("versions", {}).get(name),
+            }
+            for name, scores in found["results"].items()
+        }
+        return {
+            "lm_eval": harness_version(),
+            "template": None if self.template is None else self.template.describe().get("_target_"),
+            "spanning": adapter.spanning,
+            "cut": adapter.cut,
+            "tasks": tasks,
+            "items": [_record(name, each) for name, those in samples.items() for each in those],
+        }
+
+    def table(self, results: dict[str, Any]) -> str:
+        labels = [f"{name} {metric}" for name, task in results["tasks"].items() for metric in task["metrics"]]
+        title = f"lm-eval {results['lm_eval']}"
+        width = max(map(len, [title, *labels])) + 2
+        lines = [f"{title:<{width}}{'score':>9}{'stderr':>9}{'95 % interval':>17}{'items':>8}{'shots':>7}"]
+        for name, task in results["tasks"].items():
+            for metric, each in task["metrics"].items():
+                error = "" if each["stderr"] is None else f"{each['stderr']:.4f}"
+                interval = "" if each["interval"] is None else " – ".join(f"{end:.4g}" for end in each["interval"])
+                items = "" if task["items"] is None else f"{task['items']:,}"
+                shots = "" if task["shots"] is None else f"{task['shots']}"
+                lines.append(
+                    f"{f'{name} {metric}':<{width}}{each['value']:>9.4f}{error:>9}{interval:>17}{items:>8}{shots:>7}"
+                )
+        if results["template"]:
+            lines.append(f"prompts are turns of {results['template'].rpartition('.')[2]}")
+        if results["spanning"]:
+            lines.append(f"a token spans the join of prompt and answer {results['spanning']} times")
+        if results["cut"]:
+            lines.append(f"{results['cut']} prompts were cut on the left to fit into the context")
+        return "\n".join(lines)
+
+    def _evaluated(self, adapter: HarnessModel) -> Mapping[str, Any]:
+        from lm_eval import simple_evaluate
+        from lm_eval.api.model import LM
+        from lm_eval.tasks import TaskManager
+
+        class Ours(HarnessModel, LM):  # the harness checks the class
+            def __init__(self) -> None:
+                LM.__init__(self)
+                self.__dict__.update(adapter.__dict__)
+
+        manager = TaskManager(include_path=self.include_path, include_defaults=False)
+        if not {*self.tasks} <= {*manager.all_tasks}:
+            manager = TaskManager(include_path=self.include_path)  # thousands of files, a few seconds
+        if unknown := [name for name in self.tasks if not manager.match_tasks([name])]:
+            raise ValueError(
+                f"evaluation.tasks: lm-eval {harness_version()} has no task {unknown[0]}"
+                + (f" and {self.include_path} none either" if self.include_path else "")
+                + ": `lm-eval ls tasks` lists them"
+            )
+        ours = Ours()
+        try:
+            found = simple_evaluate(
+                ours,
+                tasks=self.tasks,
+                num_fewshot=self.shots,
+                limit=self.max_items,
+                apply_chat_template=self.template is not None,
+                task_manager=manager,
+                confirm_run_unsafe_code=self.unsafe_code,
+                bootstrap_iters=1000,
+            )
+        except (OSError, ConnectionError) as error:
+            if self.download:
+                raise
+            raise ValueError(
+                f"evaluation.tasks={self.tasks}: the data are not here ({str(error).splitlines()[0]}): set "
+                "evaluation.download=true, or write a task over local files into evaluation.include_path"
+            ) from error
+        adapter.spanning, adapter.cut = ours.spanning, ours.cut
+        return found
+
+
+def harness_version() -> str:
+    """Return the version of lm-eval.
+
+    Raises:
+        ValueError: It is not installed; with the command.
+    """
+    try:
+        return version("lm-eval")
+    except PackageNotFoundError:
+        raise ValueError(
+            f"evaluation=harness runs lm-evaluation-harness, which is not installed: {install_command('harness')}"
+        ) from None
+
+
+@contextmanager
+def offline(wanted: bool) -> Iterator[None]:
+    """Keep the libraries of the hub from using the network.
+
+    Args:
+        wanted: Whether to.
+    """
+    if not wanted:
+        yield
+        return
+    before = {name: os.environ.get(name) for name in OFFLINE}
+    os.environ |= dict.fromkeys(OFFLINE, "1")
+    loaded = [sys.modules[name] for name in ("huggingface_hub.constants", "datasets.config") if name in sys.modules]
+    were = [(module, module.HF_HUB_OFFLINE) for module in loaded if hasattr(module, "HF_HUB_OFFLINE")]
+    for module, _ in were:
+        module.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        for module, value in were:
+            module.HF_HUB_OFFLINE = value
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _content(folder: str | None) -> dict[str, str]:
+    """The hash of every file of a folder of tasks, and of the files that its YAML names."""
+    if folder is None:
+        return {}
+    own = [file for file in sorted(Path(folder).rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+    named: dict[str, Path] = {}
+    for file in own:
+        if file.suffix in (".yaml", ".yml"):
+            for word in WORD.findall(file.read_text(encoding="utf-8", errors="replace")):
+                if len(word) < 4096 and "." in word and Path(word).is_file():
+                    named[word] = Path(word)
+    content = {str(file.relative_to(folder)): hash_file(file) for file in own}
+    return content | {f"named {number}": hash_file(named[word]) for number, word in enumerate(sorted(named))}
+
+
+def _metrics(scores: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metrics of a task as the harness has them, each with an interval: Wilson's for shares."""
+    found = {}
+    for key, value in scores.items():
+        metric, _, filtered = key.partition(",")
+        if metric.endswith("_stderr") or isinstance(value, str) or not isinstance(value, int | float):
+            continue
+        error = scores.get(f"{metric}_stderr,{filtered}")
+        error = float(error) if isinstance(error, int | float) else None
+        values = [each[metric] for each in samples if each.get("filter", "none") == filtered and metric in each]
+        plain = [_plain(each) for each in values]
+        share = bool(plain) and {*plain} <= {0.0, 1.0} and abs(sum(plain) / len(plain) - float(value)) < 1e-9
+        if share:
+            interval = [*estimate(plain, share=True).interval]
+        else:
+            interval = None if error is None else [float(value) - 1.959964 * error, float(value) + 1.959964 * error]
+        name = metric if filtered in ("", "none") else f"{metric} ({filtered})"
+        found[name] = {"value": float(value), "stderr": error, "interval": interval, "share": share}
+    return found
+
+
+def _record(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as plain data."""
+    names = [name for name in sample.get("metrics", ()) if isinstance(_plain(sample.get(name)), float)]
+    return {
+        "id": f"{task} {sample['doc_id']} {sample.get('filter', 'none')}",
+        "task": task,
+        "doc_hash": sample.get("doc_hash"),
+        "values": {name: _plain(sample[name]) for name in names},
+        "target": str(sample.get("target")),
+        "responses": [str(each) for each in sample.get("filtered_resps", ())],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A number of any library as a float."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
