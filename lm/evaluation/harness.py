@@ -241,7 +241,7 @@ def _metrics(scores: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) ->
     found = {}
     for key, value in scores.items():
         metric, _, filtered = key.partition(",")
-        if metric.endswith("_stderr") or isinstance(value, str) or not isinstance(value, int | float):
+        if metric.endswith("_stderr") or metric == "sample_len" or not isinstance(value, int | float):
             continue
         error = scores.get(f"{metric}_stderr,{filtered}")
         error = float(error) if isinstance(error, int | float) else None
