@@ -11,6 +11,7 @@ from lm.checkpoint.lineage import check_tokenizer
 from lm.config.build import build
 from lm.corpus import Canaries, Canary, count_occurrences
 from lm.evaluation.evaluation import Evaluation
+from lm.evaluation.exposure_table import exposure_table
 from lm.evaluation.intervals import estimate
 from lm.evaluation.rank import Exposure, estimated, exact
 from lm.evaluation.scorer import Request, Scorer
@@ -21,7 +22,6 @@ from lm.run.manifest import read_manifest
 from lm.tokenizer import Tokenizer
 
 CANARIES = "lm.corpus.Canaries"
-COLUMNS = {"canaries": 10, "exposure": 10, "95 % interval": 17, "rank 1": 9, "control": 10, "95 % interval ": 17}
 
 
 class CanaryExposure(Evaluation):
@@ -96,28 +96,7 @@ class CanaryExposure(Evaluation):
         }
 
     def table(self, results: dict[str, Any]) -> str:
-        title = f"canaries of {results['bits']:.1f} bits"
-        width = max(len(title), 20) + 2
-        lines = [f"{title:<{width}}" + "".join(f"{name.strip():>{size}}" for name, size in COLUMNS.items())]
-        for name, models in results["copies"].items():
-            label = "never inserted" if name == "0" else "1 copy" if name == "1" else f"{name} copies"
-            found = models["model"]
-            cells = [f"{found['canaries']}", *_cells(found["exposure"]), f"{found['first']['value']:.0%}"]
-            cells += _cells(models["control"]["exposure"]) if "control" in models else ["", ""]
-            sizes = COLUMNS.values()
-            lines.append(
-                f"{label:<{width}}" + "".join(f"{cell:>{size}}" for cell, size in zip(cells, sizes, strict=True))
-            )
-        lines.append(
-            f"exposure of a secret that was not read: 1.44 bits on average; ranks among {results['secrets']:,} secrets "
-            f"are {' and '.join(WORDS[each] for each in results['methods'])}"
-        )
-        if results["otherwise_copied"]:
-            lines.append(
-                f"{results['otherwise_copied']} canaries stand in the corpora other than planned numbers of times: "
-                "filters after them drop copies; they are grouped by what stands there"
-            )
-        return "\n".join(lines)
+        return exposure_table(results)
 
     def _planted(self) -> Canaries:
         if self.canaries is not None:
@@ -164,11 +143,6 @@ class CanaryExposure(Evaluation):
 
 
 PLAIN = {"share": False, "chance": None, "majority": None, "centred": None, "ties": 0}  # as a benchmark's metric
-WORDS = {
-    "exact": "exact",
-    "sampling": "estimated from a sample",
-    "skew-normal": "extrapolated by a skew-normal distribution",
-}
 
 
 def _places(copies: Sequence[int], count: int) -> list[int]:
@@ -188,11 +162,6 @@ def _scores(found: Sequence[Exposure]) -> dict[str, Any]:
         },
         "first": {"value": first.value, "interval": [*first.interval], "count": first.count},
     }
-
-
-def _cells(found: Mapping[str, Any]) -> list[str]:
-    low, high = found["interval"]
-    return [f"{found['value']:.2f}", f"{low:.2f} – {high:.2f}"]
 
 
 def _record(canary: Canary, copies: int, found: Mapping[str, Exposure]) -> dict[str, Any]:

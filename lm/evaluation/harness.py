@@ -14,7 +14,7 @@ from lm.conversation import RecordedTemplate, Template
 from lm.conversation.recorded_template import has_recorded_template
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.harness_model import HarnessModel
-from lm.evaluation.intervals import estimate
+from lm.evaluation.harness_results import harness_table, metrics_of, record_of
 from lm.files import hash_file, hash_json
 from lm.model import Transformer
 from lm.process.distribution import install_command
@@ -99,7 +99,7 @@ class Harness(Evaluation):
         samples = found.get("samples") or {}
         tasks = {
             name: {
-                "metrics": _metrics(scores, samples.get(name, [])),
+                "metrics": metrics_of(scores, samples.get(name, [])),
                 "items": counts.get(name, {}).get("effective"),
                 "shots": shots.get(name),
                 "version": found.get("versions", {}).get(name),
@@ -112,30 +112,11 @@ class Harness(Evaluation):
             "spanning": adapter.spanning,
             "cut": adapter.cut,
             "tasks": tasks,
-            "items": [_record(name, each) for name, those in samples.items() for each in those],
+            "items": [record_of(name, each) for name, those in samples.items() for each in those],
         }
 
     def table(self, results: dict[str, Any]) -> str:
-        labels = [f"{name} {metric}" for name, task in results["tasks"].items() for metric in task["metrics"]]
-        title = f"lm-eval {results['lm_eval']}"
-        width = max(map(len, [title, *labels])) + 2
-        lines = [f"{title:<{width}}{'score':>9}{'stderr':>9}{'95 % interval':>17}{'items':>8}{'shots':>7}"]
-        for name, task in results["tasks"].items():
-            for metric, each in task["metrics"].items():
-                error = "" if each["stderr"] is None else f"{each['stderr']:.4f}"
-                interval = "" if each["interval"] is None else " – ".join(f"{end:.4g}" for end in each["interval"])
-                items = "" if task["items"] is None else f"{task['items']:,}"
-                shots = "" if task["shots"] is None else f"{task['shots']}"
-                lines.append(
-                    f"{f'{name} {metric}':<{width}}{each['value']:>9.4f}{error:>9}{interval:>17}{items:>8}{shots:>7}"
-                )
-        if results["template"]:
-            lines.append(f"prompts are turns of {results['template'].rpartition('.')[2]}")
-        if results["spanning"]:
-            lines.append(f"a token spans the join of prompt and answer {results['spanning']} times")
-        if results["cut"]:
-            lines.append(f"{results['cut']} prompts were cut on the left to fit into the context")
-        return "\n".join(lines)
+        return harness_table(results)
 
     def _evaluated(self, adapter: HarnessModel) -> Mapping[str, Any]:
         from lm_eval import simple_evaluate
@@ -234,45 +215,3 @@ def _content(folder: str | None) -> dict[str, str]:
                     named[word] = Path(word)
     content = {str(file.relative_to(folder)): hash_file(file) for file in own}
     return content | {f"named {number}": hash_file(named[word]) for number, word in enumerate(sorted(named))}
-
-
-def _metrics(scores: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metrics of a task as the harness has them, each with an interval: Wilson's for shares."""
-    found = {}
-    for key, value in scores.items():
-        metric, _, filtered = key.partition(",")
-        if metric.endswith("_stderr") or metric == "sample_len" or not isinstance(value, int | float):
-            continue
-        error = scores.get(f"{metric}_stderr,{filtered}")
-        error = float(error) if isinstance(error, int | float) else None
-        values = [each[metric] for each in samples if each.get("filter", "none") == filtered and metric in each]
-        plain = [_plain(each) for each in values]
-        share = bool(plain) and {*plain} <= {0.0, 1.0} and abs(sum(plain) / len(plain) - float(value)) < 1e-9
-        if share:
-            interval = [*estimate(plain, share=True).interval]
-        else:
-            interval = None if error is None else [float(value) - 1.959964 * error, float(value) + 1.959964 * error]
-        name = metric if filtered in ("", "none") else f"{metric} ({filtered})"
-        found[name] = {"value": float(value), "stderr": error, "interval": interval, "share": share}
-    return found
-
-
-def _record(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as plain data."""
-    names = [name for name in sample.get("metrics", ()) if isinstance(_plain(sample.get(name)), float)]
-    return {
-        "id": f"{task} {sample['doc_id']} {sample.get('filter', 'none')}",
-        "task": task,
-        "doc_hash": sample.get("doc_hash"),
-        "values": {name: _plain(sample[name]) for name in names},
-        "target": str(sample.get("target")),
-        "responses": [str(each) for each in sample.get("filtered_resps", ())],
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A number of any library as a float."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value
