@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -119,18 +120,16 @@ class Harness(Evaluation):
         return harness_table(results)
 
     def _evaluated(self, adapter: HarnessModel) -> Mapping[str, Any]:
-        from lm_eval import simple_evaluate
-        from lm_eval.api.model import LM
-        from lm_eval.tasks import TaskManager
+        library, api, tasks = map(import_module, ("lm_eval", "lm_eval.api.model", "lm_eval.tasks"))  # seconds
 
-        class Ours(HarnessModel, LM):  # the harness checks the class
+        class Ours(HarnessModel, api.LM):  # the harness checks the class
             def __init__(self) -> None:
-                LM.__init__(self)
+                api.LM.__init__(self)
                 self.__dict__.update(adapter.__dict__)
 
-        manager = TaskManager(include_path=self.include_path, include_defaults=False)
+        manager = tasks.TaskManager(include_path=self.include_path, include_defaults=False)
         if not {*self.tasks} <= {*manager.all_tasks}:
-            manager = TaskManager(include_path=self.include_path)  # thousands of files, a few seconds
+            manager = tasks.TaskManager(include_path=self.include_path)  # thousands of files, a few seconds
         if unknown := [name for name in self.tasks if not manager.match_tasks([name])]:
             raise ValueError(
                 f"evaluation.tasks: lm-eval {harness_version()} has no task {unknown[0]}"
@@ -139,7 +138,7 @@ class Harness(Evaluation):
             )
         ours = Ours()
         try:
-            found = simple_evaluate(
+            found = library.simple_evaluate(
                 ours,
                 tasks=self.tasks,
                 num_fewshot=self.shots,
