@@ -22,7 +22,7 @@ def study(
     root: str,
     expected: dict[str, dict[str, Literal["higher", "lower"]]] | None = None,
     curves: dict[str, list[str]] | None = None,
-    files: dict[str, str] | None = None,
+    files: dict[str, str | None] | None = None,
     seeds: Sequence[Natural] = (1, 2, 3),
     arms: dict[str, dict[str, Any]] | None = None,
     rates: Sequence[Positive] = (),
