@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lm.run.manifest import read_manifest
-from support.commands import lm
+from support.commands import lm, lm_offline
 
 README = Path(__file__).parents[1] / "README.md"
 STAGES = ("tokenizer", "corpus", "pretrain", "instruct", "evaluate")
@@ -126,10 +126,8 @@ def test_the_whole_pipeline_opens_no_socket(finished, journey, tmp_path):
     )
     place = journey[0] / "offline"
     command = [word.replace(f"root={journey[0] / 'outputs'}", f"root={place}") for word in journey[1]]
-    offline = run(
-        [*command, "pretrain.budget.steps=2", "instruct.budget.epochs=0.1"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )
+    words = [*command[3:], "pretrain.budget.steps=2", "instruct.budget.epochs=0.1"]
+    offline = lm_offline(*words, PYTHONPATH=str(tmp_path))  # which also guards the processes that it starts
     assert offline.returncode == 0, offline.stderr
     guarded = run([sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"],
                   env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip

@@ -9,6 +9,7 @@ from itertools import permutations
 
 import pytest
 import torch
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from lm.checkpoint import load_model
 from lm.checkpoint.files import AtomicCheckpointIO, checkpoint_path
@@ -175,6 +176,22 @@ def test_samples_of_a_sharded_model_equal_those_of_one_process(corpus, tmp_path)
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 
 
+def by_the_agent_of_torchrun(config: dict) -> None:
+    """What `torchrun --nproc-per-node 2` starts, from processes that have loaded torch already."""
+    place = {"rdzv_backend": "c10d", "rdzv_endpoint": f"127.0.0.1:{free_port()}", "run_id": "run"}
+    sizes = {"min_nodes": 1, "max_nodes": 1, "nproc_per_node": 2, "max_restarts": 0}
+    agent = LaunchConfig(**sizes, **place, start_method="forkserver", monitor_interval=0.1)
+    elastic_launch(agent, call)(config, {})
+
+
+def test_ranks_started_by_the_agent_of_torchrun_make_the_same_run(corpus, tmp_path):
+    config = pretraining(corpus, tmp_path, "many", *FEW, "trainer=fsdp", CPU, "trainer.devices=2")
+    by_the_agent_of_torchrun(config)
+    assert run(pretraining(corpus, tmp_path, "one", *FEW)) == 0
+    one, two = (logged(tmp_path, "train/loss", name) for name in ("one", "many"))
+    assert two == pytest.approx(one, rel=0, abs=1e-6)
+
+
 def as_slurm_starts(config: list[str], port: str) -> list[list]:
     """Return two tasks with the environment that srun sets."""
     return [
@@ -186,16 +203,9 @@ def as_slurm_starts(config: list[str], port: str) -> list[list]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("launcher", "trainer"),
-    [
-        ("torchrun", "fsdp"),
-        *(
-            pytest.param(*each, marks=pytest.mark.slow)
-            for each in [("torchrun", "ddp"), ("srun", "ddp"), ("srun", "fsdp")]
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+@pytest.mark.parametrize("launcher", ["torchrun", "srun"])
 def test_ranks_started_by_torchrun_or_slurm_make_the_same_run(launcher, trainer, corpus, tmp_path):
     options = of_seconds(corpus, tmp_path, "many", *FEW, f"trainer={trainer}", CPU, "trainer.devices=2")
     lm = ["-m", "lm", "pretrain", *options]

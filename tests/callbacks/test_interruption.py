@@ -20,6 +20,7 @@ from lm.cli.call import call_job
 from lm.process.signals import on_arrival
 from lm.run import Interrupted
 from lm.run.manifest import read_manifest
+from support.commands import Begun
 from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
@@ -125,17 +126,14 @@ class Started:
 
     def __init__(self, corpus: Path, root: Path, *arguments: str):
         self.directory = root / "pretrain/run"
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *arguments)]
-        self.process = subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
+        paths = str(Path(__file__).parents[1])  # for ranks, which start from nothing
+        self.process = Begun("pretrain", *of_seconds(corpus, root, "run", *arguments), PYTHONPATH=paths)
 
     def until(self, holds: Callable[[], object]) -> None:
         for _ in range(1200):
             if holds():
                 return
-            assert self.process.poll() is None, self.process.communicate()
+            assert self.process.poll() is None, self.process.ended()
             time.sleep(0.05)
         raise AssertionError("the condition did not hold within a minute")
 
@@ -145,8 +143,8 @@ class Started:
 
     def ended(self) -> tuple[int, str]:
         """Return the exit code and the error stream, once every process that could write has ended."""
-        _, errors = self.process.communicate(timeout=240)
-        return self.process.returncode, errors
+        ended = self.process.ended()
+        return ended.returncode, ended.stderr
 
 
 def saved(directory: Path) -> int:

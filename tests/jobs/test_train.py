@@ -5,8 +5,6 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from lm.process.distribution import install_command
 from lm.run import Run
 from lm.run.manifest import read_manifest
 from lm.tokenizer import train_bpe
-from support.commands import lm
+from support.commands import Begun, lm
 from support.training_runs import WORDS, Texts, composed, instruction, make_corpus, of_seconds, pretraining, run
 
 EXACT = (
@@ -257,12 +255,9 @@ def grown(corpus, tmp_path_factory):
     return root / "pretrain" / "run", done
 
 
-def launching(corpus, root) -> tuple[subprocess.Popen, int]:
+def launching(corpus, root) -> tuple[Begun, int]:
     """A run on two ranks at the moment when it has started the second, and the process of that one."""
-    command = [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS)]
-    process = subprocess.Popen(
-        [*command, "trainer.devices=2"], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = Begun("pretrain", *of_seconds(corpus, root, "run", *EXACT, *TWO_RANKS, "trainer.devices=2"))
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not children.exists():
         pytest.skip("needs Linux, which tells children")
@@ -275,9 +270,11 @@ def test_a_signal_while_the_other_rank_is_being_started_ends_in_words(corpus, tm
     """Lightning kills a job one of whose ranks has died, and a rank that still imports torch knows no handler."""
     process, _ = launching(corpus, tmp_path)
     os.killpg(process.pid, signal.SIGTERM)
-    _, printed = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGTERM, printed
-    assert re.search("(saved at step 1 of 12|before the first step); run the same command again to resume", printed)
+    ended = process.ended()
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
+    assert re.search(
+        "(saved at step 1 of 12|before the first step); run the same command again to resume", ended.stderr
+    )
 
 
 @pytest.mark.parametrize("seconds", [0, 4])

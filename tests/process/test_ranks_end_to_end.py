@@ -2,14 +2,13 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from lm.run.manifest import read_manifest
+from support.commands import Begun
 from support.training_runs import make_corpus, of_seconds
 
 TWO_RANKS = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
@@ -21,22 +20,17 @@ def corpus(tmp_path_factory):
     return make_corpus(tmp_path_factory.mktemp("corpus"))
 
 
-def begin(corpus: Path, root: Path, failing: str, *more: str, **environment: str) -> subprocess.Popen:
+def begin(corpus: Path, root: Path, failing: str, *more: str, **environment: str) -> Begun:
     killer = f"+callbacks.killer={{_target_: support.killers.FailOnRank, {failing}}}"
     places = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parents[2])))
-    return subprocess.Popen(
-        [sys.executable, "-m", "lm", "pretrain", *of_seconds(corpus, root, "run", *TWO_RANKS, killer, *more)],
-        env={**os.environ, "PYTHONPATH": places, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = of_seconds(corpus, root, "run", *TWO_RANKS, killer, *more)
+    return Begun("pretrain", *words, PYTHONPATH=places, **environment)
 
 
-def told_by(process: subprocess.Popen) -> tuple[int, list[str]]:
+def told_by(process: Begun) -> tuple[int, list[str]]:
     """Exit code and words. It returns once every process that could still write them has ended."""
-    _, words = process.communicate(timeout=240)
-    return process.returncode, words.splitlines()
+    ended = process.ended()
+    return ended.returncode, ended.stderr.splitlines()
 
 
 def test_the_job_ends_with_the_report_of_the_rank_that_failed(corpus, tmp_path):

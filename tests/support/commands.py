@@ -22,6 +22,11 @@ def lm(*arguments: str, **environment: str) -> CompletedProcess:
     return forked(_lm, *arguments, **environment)
 
 
+def lm_offline(*arguments: str, **environment: str) -> CompletedProcess:
+    """Run `lm` in a process whose sockets refuse to connect."""
+    return forked(_offline, *arguments, **environment)
+
+
 def loads(module: str, *arguments: str) -> bool:
     """Whether `lm` with these arguments has imported a module by its end."""
     done = forked(_loads, module, *arguments)
@@ -31,18 +36,47 @@ def loads(module: str, *arguments: str) -> bool:
 
 def forked(function: Callable[..., None], *arguments: str, seconds: int = 240, **environment: str) -> CompletedProcess:
     """Call a function in a process of its own; return once all that could still write to its output have ended."""
-    pipes = [forks.Pipe(duplex=False) for _ in range(2)]
-    process = forks.Process(target=_called, args=(function, arguments, environment, *(end for _, end in pipes)))
-    process.start()
-    limit = Timer(seconds, process.kill)
-    limit.start()
-    for _, end in pipes:
-        end.close()
-    with ThreadPoolExecutor() as pool:
-        output, errors = pool.map(_read, [begin for begin, _ in pipes])
-    process.join()
-    limit.cancel()
-    return CompletedProcess([function.__name__, *arguments], process.exitcode, output, errors)
+    return Begun(*arguments, function=function, session=False, **environment).ended(seconds)
+
+
+class Begun:
+    """`lm` with these arguments, or a function, that goes on beside the test; in a session of its own, as a terminal's.
+
+    `start_new_session` of subprocess gives the same, but imports torch and Lightning anew, which takes seconds.
+    """
+
+    def __init__(
+        self, *arguments: str, function: Callable[..., None] | None = None, session: bool = True, **environment: str
+    ):
+        self.words = [(function or _lm).__name__, *arguments]
+        pipes = [forks.Pipe(duplex=False) for _ in range(2)]
+        self.pipes = [begin for begin, _ in pipes]
+        given = (function or _lm, arguments, environment, session, *(end for _, end in pipes))
+        self.process = forks.Process(target=_called, args=given)
+        self.process.start()
+        self.pid = self.process.pid
+        for _, end in pipes:
+            end.close()
+
+    def poll(self) -> int | None:
+        """The exit code; None while it goes on."""
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def ended(self, seconds: int = 240) -> CompletedProcess:
+        """Wait for it and for all that could still write to its output."""
+        limit = Timer(seconds, self.process.kill)
+        limit.start()
+        with ThreadPoolExecutor() as pool:
+            output, errors = pool.map(_read, self.pipes)
+        self.process.join()
+        limit.cancel()
+        return CompletedProcess(self.words, self.process.exitcode, output, errors)
 
 
 def _read(pipe: Connection) -> str:
@@ -54,9 +88,12 @@ def _called(
     function: Callable[..., None],
     arguments: tuple[str, ...],
     environment: dict[str, str],
+    session: bool,
     output: Connection,
     errors: Connection,
 ) -> None:
+    if session:
+        os.setsid()
     for number, pipe in enumerate((output, errors), 1):
         os.dup2(pipe.fileno(), number)
         pipe.close()
@@ -69,6 +106,17 @@ def _called(
 def _lm(*arguments: str) -> None:
     sys.argv = [str(Path(entry.__file__)), *arguments]
     entry.start()
+
+
+def _offline(*arguments: str) -> None:
+    """Run `lm` where a connection is an error."""
+    import socket
+
+    def refuse(self, address: object, *rest: object) -> None:
+        raise RuntimeError(f"a socket to {address}")
+
+    socket.socket.connect = socket.socket.connect_ex = refuse
+    _lm(*arguments)
 
 
 def _loads(module: str, *arguments: str) -> None:
