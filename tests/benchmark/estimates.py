@@ -1,5 +1,7 @@
 """Peak memory and time of runs against what `dry_run=true` says: `python tests/benchmark/estimates.py [SETTING …]`.
 
+Settings that tune need one that pretrains before them, and settings that align one that tunes.
+
 Each run takes a few steps in a process of its own, right after its dry run. Its memory is what the system holds for it
 at the peak (VmHWM), its time the mean of the steps after the second. Needs Linux. The texts are random words; a
 vocabulary of 32,768 takes half a minute to train, once.
@@ -28,6 +30,8 @@ from lm.tokenizer import train_bpe
 STEPS = 8
 HERE = Path(gettempdir()) / "lm-estimates"
 FP32, BF16 = ["compute.precision=32-true"], ["compute.precision=bf16-mixed"]
+PROMPTS = ["data=prompts", "objective=grpo", "budget=prompts", "budget.batch_rows=32", "objective.max_tokens=64"]
+PROMPTS += ["reward@objective.reward.parts.answer=length"]
 SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
     "nano": (4096, ["model=nano", *FP32, "budget.rows_per_device=8"]),
     "tiny": (4096, ["model=tiny", *FP32, "budget.rows_per_device=8"]),
@@ -47,6 +51,20 @@ SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
     ),
     "tiny, tuned": (4096, ["TUNE", *FP32, "budget.rows_per_device=8"]),
     "tiny, LoRA": (4096, ["TUNE", "model/adapter=lora", *FP32, "budget.rows_per_device=8"]),
+    "tiny, LoRA, bf16": (4096, ["TUNE", "model/adapter=lora", *BF16, "budget.rows_per_device=8"]),
+    "tiny, QLoRA": (
+        4096,
+        ["TUNE", "model/adapter=lora", "model/quantise=nf4", *FP32, "budget.rows_per_device=8"],
+    ),
+    "tiny, LoRA, accumulated": (
+        4096,
+        ["TUNE", "model/adapter=lora", *FP32, "budget.rows_per_device=4", "budget.batch_tokens=8192"],
+    ),
+    "tiny, accumulated": (4096, ["TUNE", *FP32, "budget.rows_per_device=4", "budget.batch_tokens=8192"]),
+    "tiny, DPO": (4096, ["ALIGN", *FP32, "budget.rows_per_device=8"]),
+    "tiny, DPO, bf16": (4096, ["ALIGN", *BF16, "budget.rows_per_device=8"]),
+    "tiny, DPO, LoRA": (4096, ["ALIGN", "model/adapter=lora", *FP32, "budget.rows_per_device=8"]),
+    "tiny, GRPO": (4096, ["ALIGN", *PROMPTS, *FP32, "budget.rows_per_device=8"]),
 }
 
 
@@ -90,19 +108,32 @@ def corpus(vocab_size: int) -> Path:
     return directory
 
 
+def written(name: str, records: list[dict]) -> Path:
+    """A file of records, one a line."""
+    file = HERE / f"{name}.jsonl"
+    file.write_text("\n".join(map(json.dumps, records)))
+    return file
+
+
 def command(name: str, *, dry_run: bool) -> dict:
     """The config of a setting."""
     vocab_size, overrides = SETTINGS[name]
-    common = ["budget=steps", f"budget.steps={STEPS}", "validations=0", "callbacks=quiet", "trainer=cpu"]
+    common = [f"budget.steps={STEPS}", "validations=0", "callbacks=quiet", "trainer=cpu"]
     common += [f"run.root={HERE / 'outputs'}", "run.name=run", "run.restart=true", f"dry_run={str(dry_run).lower()}"]
-    if overrides[0] == "TUNE":  # the model of the setting before
-        file = HERE / "conversations.jsonl"
-        turn = json.dumps(
-            {"messages": [{"role": "user", "content": "ab " * 30}, {"role": "assistant", "content": "cd " * 90}]}
-        )
-        file.write_text("\n".join([turn] * 400))
+    common += [] if "budget=prompts" in overrides else ["budget=steps"]
+    if overrides[0] == "TUNE":  # the model that was pretrained last
+        turns = [{"role": "user", "content": "ab " * 30}, {"role": "assistant", "content": "cd " * 90}]
+        file = written("conversations", [{"messages": turns}] * 400)
         data = ["data/conversations=messages", f"data.conversations.path={file}"]
         job, own = "instruct", [f"model.path={HERE / 'outputs/pretrain/run'}", *data, *overrides[1:]]
+    elif overrides[0] == "ALIGN":  # the model that was tuned last
+        asked, model = f"{'ab ' * 30}?", f"model.path={HERE / 'outputs/instruct/run'}"
+        pairs = [{"prompt": f"{asked} {n}", "chosen": "cd " * 60, "rejected": "de " * 90} for n in range(400)]
+        questions = [{"question": f"{asked} {n}", "answer": "cd"} for n in range(400)]
+        data = [f"data.preferences.path={written('pairs', pairs)}"]
+        if "data=prompts" in overrides:
+            data = [f"data.conversations.path={written('questions', questions)}"]
+        job, own = "align", [model, *overrides[1:], *data, "callbacks.checkpoints.monitor=null"]
     else:
         job, own = "pretrain", [f"data.path={corpus(vocab_size)}", *overrides]
     config, faults = examine(Composition(job, directory=config_directory()).compose([*common, *own]))
