@@ -140,6 +140,9 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
     assert groups_of(job) == {name: option for name, option in composed.items() if not name.startswith("hydra/")}
 
 
+POLICY = "data=prompts objective=grpo"
+
+
 @pytest.mark.parametrize(
     ("job", "override", "meant"),
     [
@@ -170,6 +173,13 @@ def test_help_shows_the_options_that_hydra_composes(job: str) -> None:
         ("pretrain", "callbacks.metrics.every=0", "callbacks.metrics.every: expected int, at least 1, got 0"),
         ("pretrain", "data.workers=-1", "data.workers: expected int, at least 0, got -1"),
         ("pretrain", "data/mixture=wieghts", "did you mean weights?"),
+        ("align", "objective.formula.beta=0", "objective.formula.beta: expected float, more than 0, got 0"),
+        ("align", "objective=kto objective.beta=-1", "objective.beta: expected float, more than 0, got -1"),
+        ("align", f"{POLICY} objective.clipping.low=1", "objective.clipping.low: expected float, at least 0, less"),
+        ("align", f"{POLICY} objective.clipping.high=0", "objective.clipping.high: expected float, more than 0, got 0"),
+        ("align", f"{POLICY} objective/clipping=cispo objective.clipping.largest=0", "largest: expected float, more"),
+        ("align", f"{POLICY} objective/kl=loss objective.kl.coefficient=0", "objective.kl.coefficient: expected float"),
+        ("align", f"{POLICY} objective.group_size=0", "objective.group_size: expected int, at least 1, got 0"),
         (
             "pretrain",
             "data/mixture=weights data.mixture.weights={code:-1}",

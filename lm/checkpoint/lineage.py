@@ -46,13 +46,35 @@ def check_tokenizer(origin: Path | None, tokenizer: Tokenizer) -> None:
         origin: Run directory that the weights come from; None for a fresh model.
         tokenizer: The tokenizer of the data.
     """
-    if origin is None:
-        return
-    read_architecture(origin)  # a path without a model is refused as such, not for its missing tokenizer
-    if load_tokenizer(origin).fingerprint == tokenizer.fingerprint:
+    if _same_tokenizer(origin, tokenizer):
         return
     raise ValueError(
         f"tokenizer.path: this is not the tokenizer of model.path={origin}, so its ids mean other tokens: set "
         f"tokenizer.path={origin}; data for pretraining must be prepared with it: "
         f"lm corpus tokenizer.path={origin} run.name=NAME, then data.path=outputs/corpus/NAME"
     )
+
+
+def check_reference(origin: Path | None, tokenizer: Tokenizer, *, key: str) -> None:
+    """Refuse to compare a model with a reference of another tokenizer, even one of the same size.
+
+    Args:
+        origin: Run directory of the reference; None for a fresh model.
+        tokenizer: The model's tokenizer.
+        key: Where the config names the reference.
+
+    Raises:
+        ValueError: The tokenizers differ.
+    """
+    if not _same_tokenizer(origin, tokenizer):
+        raise ValueError(
+            f"{key}.path={origin}: this run has another tokenizer than the model, so its log-probabilities are of "
+            "other tokens: name a run with the model's tokenizer, such as the one that the model was trained from"
+        )
+
+
+def _same_tokenizer(origin: Path | None, tokenizer: Tokenizer) -> bool:
+    if origin is None:
+        return True
+    read_architecture(origin)  # a path without a model is refused as such, not for its missing tokenizer
+    return load_tokenizer(origin).fingerprint == tokenizer.fingerprint

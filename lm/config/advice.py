@@ -172,6 +172,27 @@ class Adviser:
         word = f"{named[0]}@{key}.{option}={option}" if named else ""
         return f"write {'' if word.partition('=')[0] in self.found.groups else '+'}{word}" if word else ""
 
+    def option_at(self, key: str, value: str) -> str:
+        """The word that chooses an option of a group at a key, or at the one place deeper in it; "" if there is none.
+
+        A part beside others of a mapping may have any name: `+reward@objective.reward.parts.brief=length`.
+        """
+        above = key.rpartition(".")[0]
+        for group in self.found.groups:
+            if _place(group) == key and value in self._options(group):
+                return f"{group}={value}"
+        within = [each for each in self.found.groups if _place(each).rpartition(".")[0].startswith(f"{key}.")]
+        if len(fitting := [each for each in within if value in self._options(each)]) == 1:
+            return f"{fitting[0]}={value}"
+        beside = [each for each in self.found.groups if "@" in each and _place(each).rpartition(".")[0] == above]
+        named = f"{above}._target_" in self.found.settings  # a key of a class, which names its own parts
+        paths = dict.fromkeys(each.partition("@")[0] for each in beside if value in self._options(each))
+        return "" if named or not above else next((f"+{path}@{key}={value}" for path in paths), "")
+
+    def is_open(self, key: str) -> bool:
+        """Whether a key holds a mapping without entries, to which any may be added."""
+        return any(each.value == {} for each in self.found.settings.get(key, ()))
+
     def run_to_name(self) -> str:
         """The newest run that holds a model as the job needs it; "" if there is none.
 

@@ -75,7 +75,7 @@ def _candidate(composition: Composition, overrides: list[str], mended: Mended, a
         return _Candidate(composition, adviser, composition.compose(overrides))
     except COMPOSITION_ERRORS:
         parsed = composition.parse(overrides)
-    chosen = _composable(composition, parsed)
+    chosen = _composable(composition, parsed, adviser)
     found, kept, added = [], [], []
     for each in parsed:
         request = each.input_line, tuple(chosen)
@@ -100,9 +100,10 @@ def _examine(candidates: Sequence[_Candidate]) -> tuple[list[dict | None], list[
     return [node for _, node, _ in checked], found
 
 
-def _composable(composition: Composition, parsed: Sequence[Override]) -> list[str]:
+def _composable(composition: Composition, parsed: Sequence[Override], adviser: Adviser) -> list[str]:
     """The options among the overrides that compose, so that no key of theirs is taken for a fault."""
-    choices = [each for each in parsed if _chooses(composition, each) or each.key_or_group in composition.rules]
+    rules = composition.rules
+    choices = [each for each in parsed if _chooses(composition, each, adviser) or each.key_or_group in rules]
     choices = [each.input_line for each in sorted(choices, key=lambda each: each.key_or_group.count("/"))]
     with suppress(*COMPOSITION_ERRORS):
         composition.compose(choices)
@@ -203,6 +204,8 @@ def _advised(fault: Fault, given: Mapping[str, str], adviser: Adviser) -> Fault:
         return Fault(fault.key, f"{fault.message}; write {fault.key}=[{value}]")
     group = next((each for each in adviser.found.groups if fault.key == each.rpartition("@")[2].replace("/", ".")), "")
     part = any(each.startswith(f"{fault.key}.") for each in adviser.found.settings)
+    if option := adviser.option_at(fault.key, value):
+        return Fault(fault.key, f"{fault.message}; write {option}")
     if part and not value.startswith(("{", "$")):
         advice = adviser.option_instead_of(group, value) if group else adviser.instead_of(fault.key, value)
         advice = advice or adviser.to_add_a_part(fault.key, value)
@@ -218,7 +221,9 @@ def _to_add(adviser: Adviser, key: str, text: str, given: Mapping[str, str]) -> 
     if meant := adviser.meant(key, value):
         return meant
     if value.startswith("{"):
-        return f"to add it, write '+{text}'"
+        return f"to add it, write '{'++' if adviser.is_open(key) else '+'}{text}'"
+    if adviser.is_open(key.rpartition(".")[0]):
+        return f"to add it, write +{text}"
     having = adviser.options_with(key, value)
     advice = "" if having else adviser.instead_of(key, value)
     return f"write {' or '.join(having)}" if having else advice or f"to add it, write +{text}"
@@ -234,9 +239,10 @@ def _faults_of_plugins(config: DictConfig) -> list[Fault]:
     return found
 
 
-def _chooses(composition: Composition, override: Override) -> bool:
-    """Whether an override chooses an existing option of a group of the job or of Hydra."""
-    known = override.is_hydra_override() or override.get_key_element().lstrip("+") in composition.groups
+def _chooses(composition: Composition, override: Override, adviser: Adviser) -> bool:
+    """Whether an override chooses an existing option of a group of the job, of the options it names, or of Hydra."""
+    groups = {*composition.groups, *adviser.found.groups}
+    known = override.is_hydra_override() or override.get_key_element().lstrip("+") in groups
     return known and override.value() in composition.options(override.key_or_group)
 
 
@@ -252,7 +258,10 @@ def _mended(
         reason = one_line(error)
     options = composition.options(key) if key not in composition.rules else []
     if override.is_add() and not options:
-        return [f"++{text.lstrip('+')}"], [Fault(text, "is in the YAML already: leave out the +")]
+        found = f"'++{text.lstrip('+')}'" if isinstance(override.value(), dict) else ""
+        return [f"++{text.lstrip('+')}"], [
+            Fault(text, f"is in the YAML already: {f'write {found}' if found else 'leave out the +'}")
+        ]
     if "Cannot merge DictConfig with ListConfig" in reason:
         advice = adviser.to_add_a_part(key, text.partition("=")[2])
         return [], [Fault(key, f"expected parts by name, not a list{advice and f'; {advice}'}")]
@@ -261,6 +270,11 @@ def _mended(
     groups, named = composition.groups, override.get_key_element()
     known = named.lstrip("+") in {*groups, *adviser.found.groups} or override.is_hydra_override()
     typed = text.partition("=")[2]
+    if options and override.is_add() and "Multiple values" in reason:
+        return [text.lstrip("+")], [Fault(text, f"is chosen in the YAML already: write {text.lstrip('+')}")]
+    if options and text.startswith("++"):
+        word = f"{'' if known else '+'}{text.lstrip('+')}"
+        return [word], [Fault(text, f"an option of a group is never added by ++: write {word}")]
     if options and isinstance(override.value(), list):
         return _mended_list(override, options, adviser, known=known or key in groups)
     if options and "@" in named and not known and not override.is_add():

@@ -7,7 +7,7 @@ import torch
 
 from lm.batch import Batch
 from lm.bounds import Count
-from lm.checkpoint.lineage import check_tokenizer
+from lm.checkpoint.lineage import check_reference
 from lm.config.faults import errors_at
 from lm.conversation import Conversation, EncodedConversation, RecordedTemplate, Template, with_tools_as_text
 from lm.conversation.preference import PreferencePair
@@ -66,7 +66,7 @@ class Preferences(Evaluation):
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
         if self.reference is not None:
-            check_tokenizer(self.reference.origin, tokenizer)
+            check_reference(self.reference.origin, tokenizer, key="evaluations.preferences.reference")
         texts, tasks, left_out = self._encoded(tokenizer, model.context)
         if not tasks:
             raise ValueError(

@@ -5,7 +5,7 @@ from statistics import mean
 from typing import Any
 
 from lm.bounds import Count
-from lm.checkpoint.lineage import check_tokenizer
+from lm.checkpoint.lineage import check_reference
 from lm.config.faults import errors_at
 from lm.conversation import Conversation, Prompt, RecordedTemplate, Template, check_prompt, with_tools_as_text
 from lm.conversation.prompt import split_answer
@@ -84,7 +84,7 @@ class RewardedAnswers(Evaluation):
         """Return the scores of each task, and of "all", and the answers to the first prompts as "examples"."""
         reference = None
         if self.reference is not None:
-            check_tokenizer(self.reference.origin, tokenizer)
+            check_reference(self.reference.origin, tokenizer, key=f"{KEY}.reference")
             reference = self.reference.build(vocab_size=tokenizer.vocab_size)
         prompts = self._prompts(model.context, tokenizer)
         graded: list[Graded] = []
@@ -227,6 +227,7 @@ class RewardedAnswers(Evaluation):
             reference=prompt.reference,
             tokens=len(completion.tokens),
             finished=completion.reason == "stop_token",
+            place=prompt.place,
         )
 
 

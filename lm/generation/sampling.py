@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-HEAD = 128  # most likely tokens among which nearly every draw falls
+from lm.generation.ordering import ordered
+
+HEAD = 64  # most likely tokens among which nearly every draw falls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +134,11 @@ def truncated_distribution(
         normalizer: Log of the sum of the exponentials of all tempered logits [B, 1], where these are only some; None
             where they are all.
     """
-    ordered, tokens = logits.sort(stable=True, dim=-1, descending=True)
-    ordered = ordered / sampling.temperature
+    values, tokens = ordered(logits)
+    values = values / sampling.temperature
     if sampling.top_k is not None:
-        ordered[:, sampling.top_k :] = -torch.inf
-    probabilities = ordered.softmax(-1) if normalizer is None else (ordered - normalizer).exp()
+        values[:, sampling.top_k :] = -torch.inf
+    probabilities = values.softmax(-1) if normalizer is None else (values - normalizer).exp()
     if sampling.top_p < 1:
         before = probabilities.cumsum(-1) - probabilities  # reached by more likely tokens
         probabilities = torch.where(before < sampling.top_p, probabilities, 0)

@@ -13,7 +13,7 @@ from lm.model.cache import Cache
 from lm.model.initialize import initialize as default_initialize
 from lm.model.noise import add_noise
 from lm.model.position import Rotary
-from lm.model.visibility import document_visibility
+from lm.model.visibility import Visibility, document_visibility
 
 
 class Block(nn.Module):
@@ -132,14 +132,34 @@ class Transformer(nn.Module):
         """
         self._check_room(tokens.shape[1], documents, cache)
         visibility = document_visibility(tokens, documents, cache)
+        features = self.features(tokens, visibility, write=None if cache is None else cache.write, noise=noise)
+        if cache is not None:
+            _advance(cache, tokens, documents, visibility.starts)
+        return features
+
+    def features(
+        self,
+        tokens: Tensor,
+        visibility: Visibility,
+        *,
+        write: Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+        noise: float = 0.0,
+    ) -> Tensor:  # B T → B T D
+        """Return the features of `hidden` where it is known what each token sees.
+
+        Args:
+            tokens: Token ids, B T.
+            visibility: Positions of the tokens, and what each attends to.
+            write: Called with the number of a layer and its keys and values of `tokens`, B K T E; returns those that
+                are attended to, B K S E. None attends to those of `tokens`.
+            noise: NEFTune's alpha; 0 for none.
+        """
         rotation = self.position(visibility.positions)
         embedded = self.embedding(tokens)
         residual = self.dropout(add_noise(embedded, visibility.starts, alpha=noise) if noise else embedded)
         for layer, block in enumerate(self.blocks):
-            update = None if cache is None else partial(cache.write, layer)
+            update = None if write is None else partial(write, layer)
             residual = block(residual, rotation=rotation, mask=visibility.mask, update_cache=update)
-        if cache is not None:
-            _advance(cache, tokens, documents, visibility.starts)
         return self.norm(residual)
 
     def _check_room(self, count: int, documents: Tensor | None, cache: Cache | None) -> None:

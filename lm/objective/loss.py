@@ -1,7 +1,7 @@
 """Cross-entropy over a large vocabulary without ever holding all logits.
 
 At a vocabulary of 32,768 the logits of 4,096 tokens are half a gigabyte, several times over with their
-gradients. Here logits exist for one chunk at a time, in the forward pass only. The gradients of a *sum* of losses are
+gradients. Here logits exist for one chunk at a time, and beyond a bound not longer. The gradients of a *sum* of losses are
 known as soon as the logits are, so the forward pass computes and keeps them instead, as Liger-Kernel and Apple's cut
 cross-entropy do on GPUs. A frozen output weight needs no gradient, which saves a third of the arithmetic.
 `torch.nn.functional.linear_cross_entropy` does the same from torch 2.13 on; `lm` supports 2.11.
@@ -17,6 +17,7 @@ from torch import Tensor
 from lm.objective.vocabulary_part import VocabularyPart
 
 CHUNK = 1024  # targets whose logits exist at once
+KEPT = 2**24  # most exponentials that a forward pass keeps for the backward pass: 64 MB in fp32
 
 
 def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPart) -> tuple[Tensor, Tensor, Tensor]:
@@ -24,13 +25,30 @@ def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPar
 
     One exponential serves the loss and its gradient; on a CPU a pass over N P costs as much as a matrix product.
     """
+    target, largest, logits = _logits(hidden, weight, targets, part)
+    powers = logits.exp_()
+    sums = part.total(powers.sum(-1, keepdim=True))
+    return (sums.log() + largest - target)[:, 0], powers, sums
+
+
+def _losses_and_entropies(
+    hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPart
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the same, and the entropy of each prediction in nats, N."""
+    target, largest, logits = _logits(hidden, weight, targets, part)
+    powers = logits.exp()
+    sums = part.total(powers.sum(-1, keepdim=True))
+    terms = part.total(torch.linalg.vecdot(powers, logits)[:, None])
+    return (sums.log() + largest - target)[:, 0], powers, sums, (sums.log() - terms / sums)[:, 0]
+
+
+def _logits(hidden: Tensor, weight: Tensor, targets: Tensor, part: VocabularyPart) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the logits of the targets and the largest ones (N 1 each), and all logits less the largest, N P."""
     logits = hidden @ weight.T  # N P
     logits = logits if logits.dtype == torch.float64 else logits.float()
     target = part.pick(logits, targets)
     largest = part.largest(logits.amax(-1, keepdim=True))
-    powers = logits.sub_(largest).exp_()
-    sums = part.total(powers.sum(-1, keepdim=True))
-    return (sums.log() + largest - target)[:, 0], powers, sums
+    return target, largest, logits.sub_(largest)
 
 
 def _logit_gradient(
@@ -103,20 +121,29 @@ def summed_cross_entropy(
 
 
 class _TargetLosses(torch.autograd.Function):
-    """One loss per target. What becomes of each is not known in the forward pass, so the backward pass scores again."""
+    """One loss per target. What becomes of each is not known in the forward pass, so the backward pass scores again.
+
+    It does not for the first chunks, whose exponentials are kept.
+    """
 
     @staticmethod
     def forward(
         ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, part: VocabularyPart, measured: bool
     ) -> tuple[Tensor, Tensor | None]:
         losses, entropies = [hidden.new_zeros(0)], [hidden.new_zeros(0)]
+        ctx.kept, room = {}, KEPT if any(ctx.needs_input_grad) else 0
         for start in range(0, len(targets), chunk):
             rows = slice(start, start + chunk)
-            some, powers, sums = _losses(hidden[rows], weight, targets[rows], part)
-            losses.append(some)
+            scored = (hidden[rows], weight, targets[rows], part)
             if measured:
-                terms = part.total(torch.special.entr(powers).sum(-1, keepdim=True))  # entr(x) = −x log x, 0 at 0
-                entropies.append((sums.log() + terms / sums)[:, 0])
+                some, powers, sums, spread = _losses_and_entropies(*scored)
+                entropies.append(spread)
+            else:
+                some, powers, sums = _losses(*scored)
+            losses.append(some)
+            if powers.numel() <= room:
+                ctx.kept[start] = powers, sums
+                room -= powers.numel()
         ctx.save_for_backward(hidden, weight, targets)
         ctx.chunk, ctx.part, ctx.autocast = chunk, part, _autocast(hidden.device.type)
         found = torch.cat(entropies[1:] or entropies) if measured else None
@@ -134,7 +161,7 @@ class _TargetLosses(torch.autograd.Function):
         with ctx.autocast:
             for start in range(0, len(targets), ctx.chunk):
                 rows = slice(start, start + ctx.chunk)
-                _, powers, sums = _losses(hidden[rows], weight, targets[rows], ctx.part)
+                powers, sums = ctx.kept.pop(start, None) or _losses(hidden[rows], weight, targets[rows], ctx.part)[1:]
                 gradient = _logit_gradient(powers, sums, targets[rows], factor=upstream, rows=rows, part=ctx.part)
                 gradient = gradient.to(hidden.dtype)
                 if needs_hidden:
@@ -160,7 +187,8 @@ def target_losses(hidden: Tensor, weight: Tensor, targets: Tensor, *, chunk: int
         hidden: Final hidden states of the targets, N D.
         weight: Output embeddings, V D; tensor parallelism may shard them.
         targets: Token ids, int64 N.
-        chunk: Targets whose logits exist at once, in the forward and in the backward pass.
+        chunk: Targets whose logits exist at once, in the forward and in the backward pass; the first 64 MB of their
+            exponentials wait for the backward pass.
     """
     rows, part = VocabularyPart.of(weight)
     return _TargetLosses.apply(hidden, rows, targets, chunk, part, False)[0]

@@ -171,8 +171,12 @@ class Objective(LightningModule, ABC):
     def configure_model(self) -> None:
         placement_of(self.trainer.strategy).shard(self.model)
 
+    def build_optimizer(self, precision: str) -> torch.optim.Optimizer:
+        """Return an optimizer of the network's weights for a run in `precision`, by Lightning's name."""
+        return make_optimizer(self.optimizer_factory, self.model, precision=precision)
+
     def configure_optimizers(self) -> dict:
-        optimizer = make_optimizer(self.optimizer_factory, self.model)
+        optimizer = self.build_optimizer(self.trainer.precision)
 
         def factor(step: int) -> float:
             return self.schedule(step, self.steps)

@@ -1,7 +1,7 @@
 """Muon for the matrices of the blocks, AdamW for embeddings, head, norms and biases, as one optimizer."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,12 @@ class Muon(Optimizer):
     Args:
         groups: Parameter groups. `orthogonal` says which rule a group follows; the others of its keys are `lr`,
             `weight_decay`, and `momentum` or `betas` and `eps`.
+        bfloat16: Whether matrices are orthogonalised in bfloat16 where the hardware multiplies it.
     """
 
-    def __init__(self, groups: list[dict[str, Any]]):
+    def __init__(self, groups: list[dict[str, Any]], *, bfloat16: bool = False):
         super().__init__(groups, {})
+        self.bfloat16 = bfloat16
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -49,7 +51,8 @@ class Muon(Optimizer):
         gradients = [weight.grad for weight in weights]
         torch._foreach_lerp_(_local(buffers), _local(gradients), 1 - group["momentum"])
         nesterov = torch._foreach_lerp(_local(gradients), _local(buffers), group["momentum"])
-        updates = orthogonalize_all([_placed_as(*pair) for pair in zip(nesterov, weights, strict=True)])
+        placed = [_placed_as(*pair) for pair in zip(nesterov, weights, strict=True)]
+        updates = orthogonalize_all(placed, bfloat16=self.bfloat16)
         torch._foreach_mul_(_local(weights), 1 - group["lr"] * group["weight_decay"])
         for weight, local, update in zip(weights, _local(weights), updates, strict=True):
             rows, columns = weight.shape
@@ -88,6 +91,7 @@ def muon(
     momentum: BelowOne = 0.95,
     betas: tuple[BelowOne, BelowOne] = (0.9, 0.95),
     epsilon: Positive = 1e-8,
+    precision: Literal["32-true", "bf16-mixed", "bf16-true", "64-true"] = "32-true",
 ) -> Muon:
     """Build Muon over the trained matrices of the blocks, and AdamW over all other trained weights.
 
@@ -96,8 +100,7 @@ def muon(
     2024, arXiv:2410.21265). Embeddings and the head look up tokens rather than map directions, and stay with AdamW.
 
     Args:
-        model: The model whose weights train. Matrices are orthogonalised in bfloat16 where the hardware multiplies
-            it, whatever the precision of the run, but for float64 and matrices of fewer than 64 rows.
+        model: The model whose weights train.
         learning_rate: Peak learning rate of the matrices; the schedule multiplies it. 0.02 as in Jordan et al.;
             for tuning 0.01 gave more right answers than 0.005 and 0.02.
         adamw_rate: Peak learning rate of all other weights; the same schedule multiplies it.
@@ -106,6 +109,9 @@ def muon(
         momentum: Decay rate of the moving average of the gradient, with Nesterov's look ahead.
         betas: Decay rates of AdamW's moving averages of gradient and squared gradient.
         epsilon: Added to the root of the squared gradient by AdamW.
+        precision: Precision of the run, which sets it unless it is given. A bf16 run orthogonalises in bfloat16 where
+            the hardware multiplies it, except matrices of fewer than 64 rows; any other run in its own precision, so
+            that two strategies agree to rounding.
     """
     decays, keeps = decay_groups(model)
     vocabularies = {module.num_embeddings for module in model.modules() if isinstance(module, nn.Embedding)}
@@ -117,7 +123,10 @@ def muon(
         {"params": [weight for weight in decays if id(weight) not in chosen], **adam},
         {"params": keeps, **adam, "weight_decay": 0.0},
     ]
-    return Muon([{"weight_decay": weight_decay, **group} for group in groups if group["params"]])
+    return Muon(
+        [{"weight_decay": weight_decay, **group} for group in groups if group["params"]],
+        bfloat16=precision.startswith("bf16"),
+    )
 
 
 def _local(tensors: list[Tensor]) -> list[Tensor]:

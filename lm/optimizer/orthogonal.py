@@ -15,14 +15,13 @@ BATCH = 2**24  # most elements of one batch, of which each step holds a few copi
 FEWEST_ROWS = 64  # of a matrix whose products are computed in bfloat16
 
 
-def orthogonalize(matrices: Tensor) -> Tensor:
+def orthogonalize(matrices: Tensor, *, bfloat16: bool = False) -> Tensor:
     """Return each matrix with all singular values near 1 and its singular vectors unchanged, by Newton–Schulz steps.
-
-    The steps are matrix products only, for which bfloat16 suffices; it is used where the hardware multiplies it, but
-    for matrices in float64 and for those of fewer than FEWEST_ROWS rows.
 
     Args:
         matrices: N m n, with m ≤ n.
+        bfloat16: Whether the matrix products are computed in bfloat16, which suffices for them. It is used where the
+            hardware multiplies it, but for matrices in float64 and for those of fewer than FEWEST_ROWS rows.
 
     Returns:
         N m n, in the precision of `matrices`; a matrix of zeros stays zero.
@@ -30,7 +29,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks".
     """
     first, second, third = COEFFICIENTS
-    x = matrices.to(_working_precision(matrices))
+    x = matrices.to(_working_precision(matrices) if bfloat16 else matrices.dtype)
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(SMALLEST_NORM)
     for _ in range(STEPS):
         gram = x @ x.mT
@@ -38,7 +37,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     return x.to(matrices.dtype)
 
 
-def orthogonalize_all(matrices: Sequence[Tensor]) -> list[Tensor]:
+def orthogonalize_all(matrices: Sequence[Tensor], *, bfloat16: bool = False) -> list[Tensor]:
     """Return each matrix orthogonalised; on several ranks each rank computes its share and the ranks exchange results.
 
     Matrices of one shape, or of its transpose, are one batch. A rank computes every `ranks`-th of them, so that it
@@ -46,6 +45,7 @@ def orthogonalize_all(matrices: Sequence[Tensor]) -> list[Tensor]:
 
     Args:
         matrices: Two-dimensional, of any shapes; on several ranks the same ones on each, whole or sharded (DTensor).
+        bfloat16: Whether the matrix products are computed in bfloat16 where the hardware multiplies it.
 
     Returns:
         One tensor for each matrix; for a sharded one this rank's shard.
@@ -56,12 +56,12 @@ def orthogonalize_all(matrices: Sequence[Tensor]) -> list[Tensor]:
     results = list(matrices)
     for members in stacks.values():
         equal = [matrices[index] for index in members]
-        for index, matrix, result in zip(members, equal, _orthogonalize_equal(equal), strict=True):
+        for index, matrix, result in zip(members, equal, _orthogonalize_equal(equal, bfloat16), strict=True):
             results[index] = _part_of(_wide(result, matrix), matrix)
     return results
 
 
-def _orthogonalize_equal(matrices: Sequence[Tensor]) -> Iterator[Tensor]:
+def _orthogonalize_equal(matrices: Sequence[Tensor], bfloat16: bool) -> Iterator[Tensor]:
     """Yield the result of each matrix of one shape or its transpose, whole and wide."""
     ranks, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
     own = []
@@ -71,7 +71,7 @@ def _orthogonalize_equal(matrices: Sequence[Tensor]) -> Iterator[Tensor]:
             own.append(_wide(whole, matrix))
     size = max(1, BATCH // max(1, matrices[0].numel()))
     batches = (torch.stack(own[first : first + size]) for first in range(0, len(own), size))
-    done = [result for batch in batches for result in orthogonalize(batch)]
+    done = [result for batch in batches for result in orthogonalize(batch, bfloat16=bfloat16)]
     if ranks == 1:
         yield from done
         return

@@ -18,14 +18,24 @@ def decay_groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramete
     return decays, [p for p in trained if p.ndim < 2 or id(p) in embeddings]
 
 
-def make_optimizer(factory: Callable[..., Optimizer], model: nn.Module) -> Optimizer:
+def make_optimizer(
+    factory: Callable[..., Optimizer], model: nn.Module, *, precision: str = "32-true"
+) -> Optimizer:
     """Call the factory of an optimizer: a function with the model, a class with the weights.
 
-    A class that takes `weight_decay` applies it to matrices only, as `adamw` does.
+    A class that takes `weight_decay` applies it to matrices only, as `adamw` does. A function that takes `precision`
+    is given it, unless the config sets another.
+
+    Args:
+        factory: A function or a class of torch.optim, with some arguments or without.
+        model: The model whose weights train.
+        precision: Lightning's name of the precision of the run.
     """
     built = _class_of(factory)
     if built is None:
-        return factory(model)
+        chosen = factory.keywords if isinstance(factory, partial) else {}
+        takes = "precision" in inspect.signature(factory).parameters and "precision" not in chosen
+        return factory(model, precision=precision) if takes else factory(model)
     decays, keeps = decay_groups(model)
     without = {"weight_decay": 0.0} if "weight_decay" in inspect.signature(built).parameters else {}
     groups: list[dict[str, Any]] = [{"params": decays}, {"params": keeps, **without}]

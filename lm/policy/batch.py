@@ -1,6 +1,7 @@
 """Completions to train on, with what the policy loss compares them by.
 
-Legend: R completions of a micro-batch  W tokens a row  T tokens of a completion
+Legend: R completions of a micro-batch  U distinct prompts  P tokens of a prompt  W tokens after a prompt
+        T tokens of a completion that the model generated
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,16 @@ from lm.batch import Batch
 
 @dataclass
 class PolicyBatch(Batch):
-    """Rows of a prompt and its completion, padded on the right. The n-th token of a completion stands in column n.
+    """Completions and the distinct prompts that they answer, all padded on the right.
 
-    `supervised` marks the targets that are tokens of a completion that counts, and has as many as `mask`.
+    `tokens` and `targets` are the tokens after the prompt, R W: the first is predicted by the end of the prompt, each
+    other one by the token before it. `supervised` marks those that the model generated in a completion that counts, as
+    many as `mask`, in whose column n the n-th of them stands.
     """
+
+    prompts: Tensor | None = None  # U P
+    prompt_lengths: Tensor | None = None  # U
+    prompt_of: Tensor | None = None  # R  number of its prompt among those of the micro-batch
 
     mask: Tensor | None = None  # R T  bool, tokens of completions that count
     advantages: Tensor | None = None  # R T

@@ -1,6 +1,6 @@
-"""Rows of prompts and completions, padded on the right, and tables of what is known of each token.
+"""Prompts and their completions, padded on the right, and tables of what is known of each token.
 
-Legend: B prompts  R completions  W tokens a row  T tokens of a completion
+Legend: B prompts  R completions  W tokens of a prompt's row  T tokens of a completion
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from lm.policy.rollout import Rollout
 def padded(
     rollouts: Sequence[Rollout], asked: Sequence[Prompt], *, counts: Sequence[bool], padding: int
 ) -> PolicyBatch:
-    """Return the rows of completions. The end token is a target like any other; results of tools are none.
+    """Return completions with their prompts. The end token is a target like any other; results of tools are none.
 
-    Column n of the mask is the n-th token that the model generated, wherever it stands in the row.
+    Column n of the mask is the n-th token that the model generated, wherever it stands after the prompt.
 
     Args:
         rollouts: Completions, R.
@@ -27,23 +27,31 @@ def padded(
         counts: Whether each completion counts in the loss, R; of others nothing is supervised.
         padding: Token id that fills the end of a row.
     """
-    rows = [[*asked[each.prompt].tokens, *each.tokens] for each in rollouts]
-    width = max(len(row) for row in rows) - 1
+    numbers = {number: place for place, number in enumerate(dict.fromkeys(each.prompt for each in rollouts))}
+    prompts = [asked[number].tokens for number in numbers]
+    width = max(len(each.tokens) for each in rollouts)
     lengths = torch.tensor([each.generated for each in rollouts]) * torch.tensor(counts)
-    starts = torch.tensor([len(asked[each.prompt].tokens) - 1 for each in rollouts])
-    generated = torch.zeros(len(rows), width, dtype=torch.bool)
-    for row, (each, start) in enumerate(zip(rollouts, starts.tolist(), strict=True)):
-        if counts[row]:
+    generated = torch.zeros(len(rollouts), width, dtype=torch.bool)
+    for row, (each, counted) in enumerate(zip(rollouts, counts, strict=True)):
+        if counted:
             inserted = torch.tensor(each.inserted or [False] * len(each.tokens), dtype=torch.bool)
-            generated[row, start : start + len(each.tokens)] = ~inserted
-    whole = torch.tensor([row + [padding] * (width + 1 - len(row)) for row in rows])  # R W+1
+            generated[row, : len(each.tokens)] = ~inserted
+    tokens = _filled([each.tokens for each in rollouts], padding)
     return PolicyBatch(
-        tokens=whole[:, :-1],
-        targets=whole[:, 1:],
+        tokens=tokens,
+        targets=tokens,
         supervised=generated,
         denominator=1.0,
+        prompts=_filled(prompts, padding),
+        prompt_lengths=torch.tensor([len(each) for each in prompts]),
+        prompt_of=torch.tensor([numbers[each.prompt] for each in rollouts]),
         mask=torch.arange(max(1, int(lengths.max()))) < lengths[:, None],
     )
+
+
+def _filled(rows: Sequence[Sequence[int]], padding: int) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows])
 
 
 def table(values: Sequence[Sequence[float]], mask: Tensor) -> Tensor:
@@ -73,9 +81,9 @@ def outline(
         reference: Whether there is a reference model.
         values: Whether there is a value head.
     """
-    rows, width = len(batch.tokens) * group_size, batch.tokens.shape[1]
-    length = min(max_tokens, width)
-    tokens = batch.tokens.new_zeros(rows, width)
+    prompts, width = batch.tokens.shape
+    rows, length = prompts * group_size, min(max_tokens, width)
+    tokens = batch.tokens.new_zeros(rows, length)
     places = torch.arange(rows * length)
     flat = torch.zeros(rows, length, dtype=dtype)
     return PolicyBatch(
@@ -83,6 +91,9 @@ def outline(
         targets=tokens,
         supervised=(places // length, places % length),
         denominator=1.0,
+        prompts=batch.tokens[:, : max(1, width - length + 1)],
+        prompt_lengths=torch.ones(prompts, dtype=torch.int64),
+        prompt_of=torch.arange(rows) // group_size,
         mask=torch.ones(rows, length, dtype=torch.bool),
         advantages=flat,
         weights=flat,

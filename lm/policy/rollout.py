@@ -154,6 +154,7 @@ class Asker:
             reference=prompt.reference,
             tokens=len(episode.tokens) - sum(episode.inserted),
             finished=episode.reason in ("stop_token", "calls"),
+            place=prompt.place,
         )
 
 

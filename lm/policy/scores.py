@@ -6,6 +6,7 @@ Legend: R completions  T tokens of a completion  N tokens of all completions  D 
 from torch import Tensor, nn
 
 from lm.generation import Sampling
+from lm.model.shared_prefix import hidden_after_prefixes
 from lm.policy.batch import PolicyBatch
 from lm.policy.log_probabilities import (
     in_columns,
@@ -19,13 +20,16 @@ class Scores:
 
     Args:
         model: The network, with a head where values are asked for.
-        batch: Rows of prompts and completions.
+        batch: Completions and their prompts.
         sampling: How the tokens were drawn.
     """
 
     def __init__(self, model: nn.Module, batch: PolicyBatch, *, sampling: Sampling):
         self.model, self.batch, self.sampling = model, batch, sampling
-        self.hidden = model.hidden(batch.tokens)[batch.supervised]  # N D
+        hidden = hidden_after_prefixes(  # the last token of a row predicts nothing
+            model, batch.prompts, batch.prompt_lengths, batch.tokens[:, :-1], batch.prompt_of
+        )
+        self.hidden = hidden[batch.supervised]  # N D
         self.chosen = batch.targets[batch.supervised]  # N
 
     def flat_log_probabilities(self) -> Tensor:

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 
 from lm.conversation import Message
 
@@ -19,6 +20,7 @@ class Answer:
         reference: What the data gives to score by, such as the right answer or unit tests; None where it gives nothing.
         tokens: Number of tokens generated for the answer, the stop token included.
         finished: Whether a stop token ended the answer; False where it was cut at the length limit.
+        place: Where the prompt was read, as `problems.jsonl:12`; "" where that is not known.
     """
 
     prompt: str = ""
@@ -27,6 +29,12 @@ class Answer:
     reference: str | None = None
     tokens: int = 0
     finished: bool = True
+    place: str = ""
+
+    def describe(self, number: int) -> str:
+        """Return words for messages: the beginning of the text and its prompt, or its number in the batch."""
+        text = shorten(self.text, 60, placeholder=" …") or "an empty text"
+        return f"the answer to {self.place} ({text})" if self.place else f"answer {number} ({text})"
 
 
 class Reward(ABC):
@@ -129,26 +137,37 @@ class RewardSum:
         Raises:
             ValueError: A part returns another number of scores, or a score that is neither None nor a finite number.
         """
-        parts = {name: _checked(name, part(answers), len(answers)) for name, part in self.parts.items()}
-        counted = {name: weight for name, weight in self.weights.items() if weight}
-        total = [self._sum({name: (parts[name][n], counted[name]) for name in counted}) for n in range(len(answers))]
+        parts = {name: _checked(name, part(answers), answers) for name, part in self.parts.items()}
+        total = []
+        for number, answer in enumerate(answers):
+            scored = {name: (parts[name][number], weight) for name, weight in self.weights.items() if weight}
+            total.append(self._sum(scored, answer, number))
         return Scores(total, parts)
 
-    def _sum(self, scored: Mapping[str, tuple[float | None, float]]) -> float | None:
+    def _sum(self, scored: Mapping[str, tuple[float | None, float]], answer: Answer, number: int) -> float | None:
         known = [score * weight for score, weight in scored.values() if score is not None]
         complete = len(known) == len(scored) or (self.skip_unscorable and known)
+        if not all(map(math.isfinite, known)):
+            raise ValueError(
+                f"the weighted rewards of {answer.describe(number)} are too large to be added "
+                f"({', '.join(f'{name} {score:g} × {weight:g}' for name, (score, weight) in scored.items() if score)}): "
+                "lower reward.weights"
+            )
         return math.fsum(known) if complete else None
 
 
-def _checked(name: str, scores: Sequence[float | None], count: int) -> list[float | None]:
-    """The scores of a part as floats, or an error that names the part."""
-    if len(scores) != count:
-        raise ValueError(f"reward {name} returns {len(scores)} scores for {count} answers: return one for each")
+def _checked(name: str, scores: Sequence[float | None], answers: Sequence[Answer]) -> list[float | None]:
+    """The scores of a part as floats, or an error that names the part and the answer."""
+    if len(scores) != len(answers):
+        raise ValueError(f"reward {name} returns {len(scores)} scores for {len(answers)} answers: return one for each")
     for number, score in enumerate(scores):
         try:
             usable = score is None or math.isfinite(score)
         except TypeError:
             usable = False
         if not usable:
-            raise ValueError(f"reward {name} returns {score!r} for answer {number}: return a finite number, or None")
+            raise ValueError(
+                f"reward {name} returns {score!r} for {answers[number].describe(number)}: return a finite number, or "
+                "None where an answer cannot be scored"
+            )
     return [None if score is None else float(score) for score in scores]

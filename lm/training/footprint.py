@@ -119,7 +119,7 @@ def estimate_footprint(
     with _default_type(TYPES.get(precision, torch.float32)), FakeTensorMode(), _Ledger() as ledger:
         model = build().train()
         module = objective(model)
-        optimizer = module.configure_optimizers()["optimizer"]
+        optimizer = module.build_optimizer(precision)
         model.norm.register_forward_hook(lambda *_: setattr(ledger, "part", "logits"))  # the loss comes after it
         for _ in range(STEPS):
             for micro in range(min(accumulate, 2)):

@@ -105,7 +105,7 @@ def measure_pace(
     """
     device = trainer.strategy.root_device
     module = trainer.precision_plugin.convert_module(module).to(device)
-    optimizer = module.configure_optimizers()["optimizer"]
+    optimizer = module.build_optimizer(trainer.precision)
     order = Order(0, [len(source) for source in rows.sources.values()])
     batches = TrainingBatches([*rows.sources.values()], order, plan, rank=0)
 

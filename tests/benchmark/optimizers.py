@@ -1,8 +1,7 @@
 """Share of a step that the optimizer takes, and tokens per second: `python tests/benchmark/optimizers.py [fp32]`.
 
 Two shapes, Muon and AdamW, several batches, in interleaved rounds on one core; medians. bf16 where the hardware has it,
-unless fp32 is given; Muon orthogonalises in bf16 in either case there. Seconds are CPU time, so that other work on
-the machine counts less.
+unless fp32 is given, Muon's products included. Seconds are CPU time, so that other work on the machine counts less.
 """
 
 import statistics
@@ -17,7 +16,7 @@ from torch.optim import Optimizer
 from lm.hardware import Compute
 from lm.model import Attention, SwiGLU, Transformer
 from lm.objective.loss import summed_cross_entropy
-from lm.optimizer import adamw, muon
+from lm.optimizer import adamw, make_optimizer, muon
 
 CONTEXT, ROUNDS = 256, 5
 SHAPES = {
@@ -40,7 +39,8 @@ def main() -> None:
         for name, factory in OPTIMIZERS.items():
             torch.manual_seed(0)
             model = Transformer(vocab_size=4096, context=CONTEXT, feedforward=SwiGLU, **SHAPES[shape])
-            runs |= {(name, batch): (model, factory(model)) for batch in batches}
+            optimizer = make_optimizer(factory, model, precision="bf16-mixed" if bf16 else "32-true")
+            runs |= {(name, batch): (model, optimizer) for batch in batches}
         seconds = defaultdict(list)
         for _ in range(ROUNDS):
             for (name, batch), run in runs.items():

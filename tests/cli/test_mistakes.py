@@ -35,6 +35,17 @@ align {MODEL} {POLICY} tools=[calculator,pyhton] | tools=[calculator,pyhton]: lm
 align {MODEL} {POLICY} tools=pyhton | tools=pyhton: lm align has no group | align {MODEL} {POLICY} {WITH}=python
 align {MODEL} {POLICY} {WITH}=[calculator,pyhton] | {WITH}=[calculator,pyhton]: no such option: pyhton | {TOOLS}
 align {MODEL} {POLICY} {WITH}=pyhton | {WITH}=pyhton: no such option | align {MODEL} {POLICY} {WITH}=python
+{RL} objective.tools=python | objective.tools: expected mapping | {RL} {WITH}=python
+{RL} {PART}.a=length | {PART}.a=length: lm align has no such | {RL} +{PART}.a=length
+{RL} +{PART}.answer=length | +{PART}.answer=length: is chosen | {RL} {PART}.answer=length
+{RL} ++{PART}.answer=length | ++{PART}.answer=length: an | {RL} {PART}.answer=length
+{RL} ++{PART}.a=length | ++{PART}.a=length: an option | {RL} +{PART}.a=length
+{RL} {REWARD}.parts.a=length | {REWARD}.parts.a: expected | {RL} +{PART}.a=length
+{RL} {REWARD}.parts=length | {REWARD}.parts: expected | {RL} +{PART}.length=length
+{RL} {REWARD}=length | {REWARD}: expected RewardSum | {RL} {PART}.answer=length
+{RL} {REWARD}.weights.answer=2 | {REWARD}.weights.answer: is not | {RL} +{REWARD}.weights.answer=2
+{RL} {REWARD}.weights={answer:2} | {REWARD}.weights: is not | {RL} '++{REWARD}.weights={answer:2}'
+{RL} objective.kl=loss | objective.kl: expected | {RL} objective/kl=loss
 chat {MODEL} tools=[python,calculatr] | tools=[python,calculatr]: no | chat {MODEL} tools=[python,calculator]
 align {MODEL} dataset=p.jsonl | dataset: unknown | align {MODEL} {PAIRS}
 lora {MODEL} | there is no job lora | instruct model/adapter=lora {MODEL}
@@ -234,6 +245,8 @@ generate {MODEL} prompt=Hi, you | the blank in prompt=Hi, you ends the text | ge
 
 def rows(table: str) -> list[tuple[str, str, str]]:
     filled = table.replace("{TOOLS}", "align {MODEL} {POLICY} {WITH}=[calculator,python]")
+    filled = filled.replace("{RL}", "align {MODEL} {POLICY}")
+    filled = filled.replace("{PART}", "reward@{REWARD}.parts").replace("{REWARD}", "objective.reward")
     filled = filled.replace("{POLICY}", "{SUMS} data=prompts objective=grpo").replace("{WITH}", "tools@objective.tools")
     filled = filled.replace("{MODEL}", MODEL).replace("{RUN}", RUN)
     filled = filled.replace("{PAIRS}", "data.preferences.path=p.jsonl").replace(

@@ -4,10 +4,12 @@ from functools import partial
 
 import pytest
 import torch
+from lightning import Trainer
 from torch import nn
 
 from lm.model import Attention, SwiGLU, Transformer, lora
-from lm.optimizer import adamw, muon
+from lm.objective import CausalLM
+from lm.optimizer import adamw, make_optimizer, muon
 from lm.optimizer.orthogonal import orthogonalize, orthogonalize_all
 from support.muon_step import SHAPES, matrices, save_updates
 from support.ranks_here import as_ranks
@@ -42,7 +44,6 @@ def names(model: nn.Module, weights: list[nn.Parameter]) -> set[str]:
 @pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4)])
 def test_a_matrix_moves_as_under_torch_muon(shape, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.float)  # torch iterates in bfloat16 only
-    monkeypatch.setattr("lm.optimizer.orthogonal._working_precision", lambda matrices: torch.float32)
     torch.manual_seed(0)
     ours = nn.ModuleList(nn.Linear(shape[1], shape[0], bias=False) for _ in range(3))
     theirs = nn.ModuleList(nn.Linear(shape[1], shape[0], bias=False) for _ in range(3))
@@ -82,6 +83,33 @@ def test_singular_values_come_near_one_and_singular_vectors_stay():
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     turned = left.T @ orthogonalize(matrix[None])[0] @ right.T
     torch.testing.assert_close(turned, torch.diag(turned.diagonal()), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("precision", "least", "most"),
+    [("32-true", 0, 2e-5), ("bf16-mixed", 2e-4, 0.1), ("bf16-true", 2e-4, 0.1)],
+)
+def test_an_fp32_run_orthogonalises_in_fp32_and_a_bf16_run_in_bf16(precision, least, most, monkeypatch):
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    model = nn.ModuleList([nn.Linear(96, 64, bias=False)])
+    optimizer = make_optimizer(partial(muon, learning_rate=1.0, weight_decay=0.0), model, precision=precision)
+    (weight,) = model.parameters()
+    weight.data.zero_()
+    learn(model, optimizer, range(1))
+    exact = orthogonalize(weight.grad.double()[None])[0]
+    assert least <= float((-weight.detach() - exact).abs().max()) < most
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true", "64-true"])
+def test_the_optimizer_is_given_the_precision_of_the_run(precision):
+    module = CausalLM(build(), optimizer=partial(muon, learning_rate=0.1), schedule=lambda step, steps: 1.0, steps=1)
+    module.trainer = Trainer(accelerator="cpu", precision=precision, logger=False)
+    assert module.configure_optimizers()["optimizer"].bfloat16 == precision.startswith("bf16")
+
+
+def test_a_precision_that_the_config_sets_is_kept():
+    chosen = partial(muon, learning_rate=0.1, precision="bf16-mixed")
+    assert make_optimizer(chosen, build(), precision="32-true").bfloat16
 
 
 def test_a_gradient_of_zero_moves_nothing():

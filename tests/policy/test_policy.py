@@ -122,13 +122,15 @@ def naive(model, batch, rewards, *, kl=None, reference=None) -> dict[str, torch.
         return network(tokens[None])[0, -len(chosen) :].log_softmax(-1).gather(1, chosen[:, None])[:, 0]
 
     answers = []
-    for tokens, targets, supervised, reward in zip(batch.tokens, batch.targets, batch.supervised, rewards, strict=True):
+    for answer, number, supervised, reward in zip(
+        batch.tokens, batch.prompt_of, batch.supervised, rewards, strict=True
+    ):
         assert (reward is None) == (not supervised.any())
         if reward is not None:
-            first, last = supervised.nonzero()[[0, -1], 0].tolist()
-            chosen = targets[first : last + 1]
-            now = log_probabilities(model, tokens[: last + 1], chosen)
-            past = None if reference is None else log_probabilities(reference, tokens[: last + 1], chosen).detach()
+            chosen = answer[supervised]
+            row = torch.cat([batch.prompts[number, : batch.prompt_lengths[number]], chosen[:-1]])
+            now = log_probabilities(model, row, chosen)
+            past = None if reference is None else log_probabilities(reference, row, chosen).detach()
             answers.append((now, past, reward))
         else:
             answers.append(None)
@@ -251,6 +253,21 @@ def test_repeated_prompts_of_a_step_get_answers_of_their_own():
 class Never(AnswerReward):
     def score(self, answer: Answer) -> float | None:
         return 0.0
+
+
+class Broken(AnswerReward):
+    def __init__(self, value: float):
+        self.value = value
+
+    def score(self, answer: Answer) -> float | None:
+        return self.value
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_reward_that_is_not_finite_names_the_reward_and_the_prompt(value):
+    module = policy(network(), reward=RewardSum({"letters": Letters(), "broken": Broken(value)}))
+    with pytest.raises(ValueError, match=rf"reward broken returns {value} for the answer to question 0 \(.*\): return"):
+        train(module, plan(4))
 
 
 class Three(AnswerReward):

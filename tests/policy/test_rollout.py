@@ -1,12 +1,16 @@
 """Answers that call tools are trained on like others, without what the tools wrote."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from lm.conversation import Message, Prompt
-from lm.generation import Completion, Generator
+from lm.generation import Completion, Generator, Sampling
+from lm.model import Attention, SwiGLU, Transformer
 from lm.policy.micro_batch import padded
 from lm.policy.rollout import Asker, Rollout, with_tools
+from lm.policy.scores import Scores
 from lm.reward import ExactAnswer, RewardSum
 from lm.tools import Calculator, Toolbox
 from support.talks import template_of, tokenizer_of
@@ -75,25 +79,17 @@ def test_prompts_tell_the_tools_and_must_leave_room():
         with_tools(ASKED, toolbox, template=template_of("roles"), tokenizer=TOKENIZER, context=2000)
 
 
-def test_a_step_with_tools_learns_the_call_and_not_the_result(monkeypatch):
-    from functools import partial
-
-    from torch.nn.functional import cross_entropy
-
-    from lm.model import Attention, SwiGLU, Transformer
-
+def test_a_step_with_tools_scores_the_call_and_not_the_result(monkeypatch):
     ask, (rollout,) = rollouts(monkeypatch, CALL, "42")
     torch.manual_seed(0)
     model = Transformer(
         vocab_size=TOKENIZER.vocab_size, context=2000, dim=8, layers=1, attention=partial(Attention, heads=2),
         feedforward=SwiGLU,
-    )  # fmt: skip
+    ).double()  # fmt: skip
     batch = padded([rollout], ask.asked, counts=[True], padding=0)
-    logits = model(batch.tokens)
-    logits.retain_grad()
-    where = batch.supervised
-    cross_entropy(logits[where], batch.targets[where]).backward()
-    touched = logits.grad[0].abs().sum(-1) > 0
-    start = len(ask.asked[0].tokens) - 1
-    expected = [False] * start + [not inserted for inserted in rollout.inserted]
-    assert touched.tolist() == expected
+    row = torch.tensor([*ask.asked[0].tokens, *rollout.tokens])
+    whole = model(row[None, :-1])[0].log_softmax(-1).gather(1, row[1:, None])[:, 0]
+    written = ~torch.tensor(rollout.inserted)
+    assert not written.all()
+    found = Scores(model, batch, sampling=Sampling()).flat_log_probabilities()
+    torch.testing.assert_close(found, whole[len(ask.asked[0].tokens) - 1 :][written], rtol=0, atol=1e-10)

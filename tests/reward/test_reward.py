@@ -60,8 +60,19 @@ def test_a_sum_needs_references_if_no_answer_could_be_scored_without():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "1", 1j])
 def test_a_score_that_is_no_finite_number_is_refused_by_part_and_answer(value):
-    with pytest.raises(ValueError, match=r"^reward odd returns .* for answer 0: return a finite number, or None$"):
+    words = r"^reward odd returns .* for answer 0 \(a\): return a finite number, or None where"
+    with pytest.raises(ValueError, match=words):
         RewardSum({"odd": Constant(value)})([Answer(text="a")])
+    read = Answer(text="it is " + "long " * 40, place="problems.jsonl:12")
+    with pytest.raises(ValueError, match=r"for the answer to problems\.jsonl:12 \(it is (long )+…\): return"):
+        RewardSum({"odd": Constant(value)}, weights={"odd": 0.1})([read])
+
+
+def test_rewards_too_large_to_be_added_are_refused_by_part_weight_and_prompt():
+    rewards = RewardSum({"huge": Constant(1e300), "length": Length()}, weights={"huge": 1e10})
+    words = r"^the weighted rewards of the answer to p:3 \(b\) are too large to be added \(huge 1e\+300 × 1e\+10.*\): lower"
+    with pytest.raises(ValueError, match=words):
+        rewards([Answer(text="b", place="p:3")])
 
 
 def test_a_part_with_another_number_of_scores_is_refused():

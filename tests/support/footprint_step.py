@@ -35,7 +35,7 @@ def real_step(
     torch.set_default_dtype({"64-true": torch.float64}.get(precision, before))
     try:
         module = objective(build(dim, layers, vocabulary, context=context).train())
-        optimizer = module.configure_optimizers()["optimizer"]
+        optimizer = module.build_optimizer(precision)
         for _ in range(steps):
             for micro in range(accumulate):
                 tokens = torch.randint(vocabulary, (rows, context))

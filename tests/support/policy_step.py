@@ -58,7 +58,10 @@ class Letters(AnswerReward):
 
 def questions(count: int = PROMPTS) -> list[Conversation]:
     return [
-        Conversation((Message("user", "one and two? "[: 3 + number % 9] + str(number)), Message("assistant", "abc")))
+        Conversation(
+            (Message("user", "one and two? "[: 3 + number % 9] + str(number)), Message("assistant", "abc")),
+            place=f"question {number}",
+        )
         for number in range(count)
     ]
 
