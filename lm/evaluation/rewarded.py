@@ -19,6 +19,7 @@ from lm.objective.answer_loss import answer_nats
 from lm.progress import bar
 from lm.reward import Answer, RewardSum
 from lm.tokenizer import Tokenizer
+from lm.tools import Tool, Toolbox, generate_with_tools
 
 KEY = "evaluations.rewards"
 COLUMNS = ("prompts", "greedy pass", "95 % interval", "pass@1", "pass@{}", "reward", "tokens", "cut", "KL")
@@ -46,6 +47,8 @@ class RewardedAnswers(Evaluation):
         max_prompts: Maximum number of prompts, evenly spaced over all that are held out.
         max_tokens: Maximum length of an answer, in tokens, its end token included.
         rows: Answers generated at once; changes speed and memory.
+        tools: Tools that answers may call, by a name of yours; their results count towards `max_tokens`. Null for none.
+        max_calls: Most calls of tools in one answer.
         recorded: The template that the model's run recorded.
     """
 
@@ -63,8 +66,15 @@ class RewardedAnswers(Evaluation):
         max_prompts: Count = 200,
         max_tokens: Count = 64,
         rows: Count = 256,
+        tools: Mapping[str, Tool] | None = None,
+        max_calls: Count = 8,
         recorded: RecordedTemplate | None = None,
     ):
+        if tools and reference is not None:
+            raise ValueError(
+                f"{KEY}.reference: the KL of answers that call tools is not computed: set {KEY}.reference=null, or "
+                f"{KEY}.tools=null"
+            )
         key, several = f"{KEY}.conversations", isinstance(conversations, Mapping)
         self.sources = (
             {f"{key}.{name}": source for name, source in conversations.items()} if several else {key: conversations}
@@ -73,6 +83,7 @@ class RewardedAnswers(Evaluation):
         self.reward, self.sampling, self.reference = reward, sampling, reference
         self.samples, self.solved = samples, solved
         self.max_prompts, self.max_tokens, self.rows = max_prompts, max_tokens, rows
+        self.toolbox = Toolbox([*tools.values()], max_calls=max_calls) if tools else None
 
     def fingerprint(self) -> str:
         origin = {} if self.reference is None else self.reference.fingerprint()
@@ -82,6 +93,8 @@ class RewardedAnswers(Evaluation):
 
     def __call__(self, model: Transformer, tokenizer: Tokenizer) -> dict[str, Any]:
         """Return the scores of each task, and of "all", and the answers to the first prompts as "examples"."""
+        if self.toolbox is not None:
+            self.toolbox.check(self.template, tokenizer)
         reference = None
         if self.reference is not None:
             check_reference(self.reference.origin, tokenizer, key=f"{KEY}.reference")
@@ -138,7 +151,8 @@ class RewardedAnswers(Evaluation):
         for talk in self._held_out():
             talk = with_tools_as_text(talk, self.template)
             messages, reference = split_answer(talk)
-            tokens = self.template.prompt(messages, tokenizer, tools=talk.tools)
+            shown = (messages, talk.tools) if self.toolbox is None else self.toolbox.shown(messages, self.template)
+            tokens = self.template.prompt(shown[0], tokenizer, tools=shown[1])
             if len(tokens) + self.max_tokens <= context + 1:
                 prompts.append(
                     Prompt(tuple(tokens), messages, reference, task=talk.task or "answers", place=talk.place)
@@ -167,18 +181,13 @@ class RewardedAnswers(Evaluation):
         first: int,
     ) -> list[Graded]:
         """Answer and score some prompts; `first` is the number of the first of them."""
-        generator, stop = Generator(model, tokenizer), self.template.stop_tokens(tokenizer)
+        generator = Generator(model, tokenizer)
 
         def answers(
             asked: Sequence[Prompt], sampling: Sampling, generators: Sequence[Any]
         ) -> tuple[list[Completion], list[Answer]]:
-            completions = generator.generate(
-                [prompt.tokens for prompt in asked],
-                sampling=sampling,
-                max_tokens=self.max_tokens,
-                stop_tokens=stop,
-                generators=generators,
-            )
+            answered = self._completions if self.toolbox is None else self._episodes
+            completions = answered(generator, asked, sampling=sampling, generators=generators)
             pairs = zip(asked, completions, strict=True)
             return completions, [self._answer(prompt, each, tokenizer) for prompt, each in pairs]
 
@@ -204,6 +213,33 @@ class RewardedAnswers(Evaluation):
                 )
             )
         return graded
+
+    def _completions(self, generator: Generator, asked: Sequence[Prompt], **draws: Any) -> list[Completion]:
+        return generator.generate(
+            [prompt.tokens for prompt in asked],
+            max_tokens=self.max_tokens,
+            stop_tokens=self.template.stop_tokens(generator.tokenizer),
+            **draws,
+        )
+
+    def _episodes(self, generator: Generator, asked: Sequence[Prompt], **draws: Any) -> list[Completion]:
+        """Answers that may call tools; the text is that of the last turn, the tokens are those of the model."""
+        episodes = generate_with_tools(
+            generator,
+            [prompt.messages for prompt in asked],
+            toolbox=self.toolbox,
+            template=self.template,
+            max_tokens=self.max_tokens,
+            **draws,
+        )
+        return [
+            Completion(
+                each.text,
+                [token for token, inserted in zip(each.tokens, each.inserted, strict=True) if not inserted],
+                "stop_token" if each.reason == "calls" else each.reason,
+            )
+            for each in episodes
+        ]
 
     def _moved(
         self,

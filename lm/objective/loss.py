@@ -1,9 +1,10 @@
 """Cross-entropy over a large vocabulary without ever holding all logits.
 
 At a vocabulary of 32,768 the logits of 4,096 tokens are half a gigabyte, several times over with their
-gradients. Here logits exist for one chunk at a time, and beyond a bound not longer. The gradients of a *sum* of losses are
-known as soon as the logits are, so the forward pass computes and keeps them instead, as Liger-Kernel and Apple's cut
-cross-entropy do on GPUs. A frozen output weight needs no gradient, which saves a third of the arithmetic.
+gradients. Here logits exist for one chunk at a time, and only as many as fit into 64 MB wait for the backward pass. The
+gradients of a *sum* of losses are known as soon as the logits are, so the forward pass computes and keeps them instead,
+as Liger-Kernel and Apple's cut cross-entropy do on GPUs. A frozen output weight needs no gradient, which saves a third
+of the arithmetic.
 `torch.nn.functional.linear_cross_entropy` does the same from torch 2.13 on; `lm` supports 2.11.
 
 Legend: N targets  D dim  V vocabulary  P part of the vocabulary that this rank scores; V for one rank

@@ -18,9 +18,7 @@ def decay_groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramete
     return decays, [p for p in trained if p.ndim < 2 or id(p) in embeddings]
 
 
-def make_optimizer(
-    factory: Callable[..., Optimizer], model: nn.Module, *, precision: str = "32-true"
-) -> Optimizer:
+def make_optimizer(factory: Callable[..., Optimizer], model: nn.Module, *, precision: str = "32-true") -> Optimizer:
     """Call the factory of an optimizer: a function with the model, a class with the weights.
 
     A class that takes `weight_decay` applies it to matrices only, as `adamw` does. A function that takes `precision`

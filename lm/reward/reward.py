@@ -148,10 +148,10 @@ class RewardSum:
         known = [score * weight for score, weight in scored.values() if score is not None]
         complete = len(known) == len(scored) or (self.skip_unscorable and known)
         if not all(map(math.isfinite, known)):
+            terms = ", ".join(f"{name} {score} × {weight:g}" for name, (score, weight) in scored.items())
             raise ValueError(
-                f"the weighted rewards of {answer.describe(number)} are too large to be added "
-                f"({', '.join(f'{name} {score:g} × {weight:g}' for name, (score, weight) in scored.items() if score)}): "
-                "lower reward.weights"
+                f"the weighted rewards of {answer.describe(number)} are too large to be added ({terms}): lower "
+                "reward.weights"
             )
         return math.fsum(known) if complete else None
 

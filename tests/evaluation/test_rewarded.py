@@ -11,10 +11,11 @@ from lm.conversation import Conversation, Message, RoleTokenTemplate
 from lm.corpus import Split
 from lm.evaluation import RewardedAnswers
 from lm.evaluation.graded import Graded, scores_of
-from lm.generation import Generator, Sampling, random_generator
+from lm.generation import Completion, Generator, Sampling, random_generator
 from lm.model import Attention, ModelSource, SwiGLU, Transformer
 from lm.reward import Answer, AnswerReward, ExactAnswer, Length, RewardSum
 from lm.tokenizer import byte_tokenizer
+from lm.tools import Calculator
 
 TALKS = [
     Conversation((Message("user", f"{n}?"), Message("assistant", f"{n % 7}")), task="ab"[n % 2]) for n in range(100)
@@ -140,3 +141,29 @@ def test_the_fingerprint_follows_from_prompts_and_reference():
     assert evaluation().fingerprint() == evaluation().fingerprint()
     others = [evaluation(TALKS[:-9]), evaluation(reference=Before(1)), evaluation(split=Split(0.1))]
     assert len({each.fingerprint() for each in [evaluation(), *others]}) == 4
+
+
+CALL = '{"name": "calculator", "arguments": {"expression": "6 * 7"}}'
+
+
+def test_answers_may_call_tools_and_the_last_turn_is_scored(monkeypatch):
+    def generate(self, prompts, **_):
+        texts = ["42" if CALL in self.tokenizer.decode(prompt) else CALL for prompt in prompts]
+        return [Completion(text, self.tokenizer.encode(text), "stop_token") for text in texts]
+
+    monkeypatch.setattr(Generator, "generate", generate)
+    asked = [Conversation((Message("user", "6 * 7 ="), Message("assistant", "42")), group=f"{n}") for n in range(9)]
+    options = {"template": RoleTokenTemplate(tools=True), "split": Split(0.9), "max_tokens": 400, "samples": 1}
+    given = evaluation(asked, reward=RewardSum({"right": ExactAnswer()}), tools={"one": Calculator()}, **options)
+    network = model()
+    network.context = 2000
+    found = given(network, byte_tokenizer([]))
+    assert found["all"]["pass_greedy"] == found["all"]["pass_at"]["1"] == 1
+    assert found["all"]["tokens"] == len(CALL) + len("42")  # the result of the tool is not the model's
+
+
+def test_tools_need_a_template_with_their_turn_and_no_reference():
+    with pytest.raises(ValueError, match="the model's template cannot write the result of a tool"):
+        evaluation(tools={"one": Calculator()})(model(), byte_tokenizer([]))
+    with pytest.raises(ValueError, match=r"reference: the KL of answers that call tools is not computed: set "):
+        evaluation(tools={"one": Calculator()}, reference=Before(0))
