@@ -39,7 +39,7 @@ from lm.evaluation.shots import Shots
 from lm.evaluation.task import Task
 from lm.evaluation.text_loss import TextLoss
 from lm.evaluation.training_corpora import TrainingCorpora
-from lm.evaluation.winobias import WinoBiasReader, WinoBiasScores
+from lm.evaluation.winobias import PronounGap, WinoBiasReader, WinoBiasScores
 
 __all__ = [
     "F1",
@@ -84,6 +84,7 @@ __all__ = [
     "Preferences",
     "Program",
     "PromptReader",
+    "PronounGap",
     "Question",
     "Replied",
     "Reply",

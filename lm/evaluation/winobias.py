@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lm.evaluation.bias import Overall, Row
+from lm.evaluation.field_template import FieldTemplate
 from lm.evaluation.items import Item, ItemReader
 from lm.sources.file_patterns import find_files
 
 MARK = re.compile(r"\[([^\]]*)\]")
 ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
-PRONOUNS = {"he", "she", "him", "her", "his", "hers"}
+GENDERS = {"he": "male", "him": "male", "his": "male", "she": "female", "her": "female", "hers": "female"}
+PRONOUNS = {*GENDERS}
 NAME = re.compile(r"(pro|anti)\w*type_?(1|2)|type_?(1|2)\w*?(pro|anti)", re.IGNORECASE)
-ENDINGS = (".dev", ".test", ".txt")
 # Words before which "her" is the object of a verb: "asked her to".
 AFTER_OBJECT = {"a", "about", "and", "as", "at", "back", "because", "by", "for", "from", "if", "in", "of", "on", "that"}
 AFTER_OBJECT |= {"the", "to", "when", "while", "with"}
@@ -188,3 +189,25 @@ class WinoBiasScores(Overall):
 
     def unit(self, row: Row) -> Hashable:
         return row.item.fields["type"], row.item.fields["number"]
+
+
+class PronounGap(Overall):
+    """Accuracy by the gender of a pronoun, and the gap between both, as in Winogender; 0 is unbiased.
+
+    Args:
+        pronoun: Template of the pronoun of an item; those that are neither male nor female are left out.
+    """
+
+    def __init__(self, *, pronoun: str):
+        self.pronoun = FieldTemplate(pronoun, key="evaluation.overall.pronoun")
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, float | None]:
+        right: dict[str, list[bool]] = {"male": [], "female": []}
+        for row in rows:
+            gender = GENDERS.get(self.pronoun.text(row.item).strip().lower())
+            if gender is not None:
+                scores = row.log_probabilities
+                right[gender].append(scores.index(max(scores)) in row.answered.shown["gold"])
+        shares = {gender: sum(each) / len(each) if each else None for gender, each in right.items()}
+        gap = None if None in shares.values() else shares["male"] - shares["female"]
+        return {**shares, "gap": gap}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lm.evaluation import Answered, Item, WinoBiasReader, WinoBiasScores
+from lm.evaluation import Answered, Item, PronounGap, WinoBiasReader, WinoBiasScores
 from lm.evaluation.bias import Row
 from support.shared_texts import DATA, needs_data
 
@@ -67,6 +67,18 @@ def test_accuracies_and_gap_of_each_type():
         "type 2 pro": 1.0, "type 2 anti": None, "type 2 gap": None,
     }  # fmt: skip
     assert len({WinoBiasScores().unit(each) for each in rows}) == 4 + 1
+
+
+def test_accuracies_by_the_gender_of_the_pronoun():
+    def answered(pronoun: str, *golds: int) -> Row:
+        shown = {"log_probabilities": [-1.0, -2.0], "gold": [*golds]}
+        return Row(Item({"query": f'Who does the pronoun "{pronoun}" refer to?'}, "a:1"), Answered({}, shown=shown))
+
+    gap = PronounGap(pronoun="{{ query.partition('pronoun \"')[2].partition('\"')[0] }}")
+    rows = [answered("he", 0), answered("His", 0), answered("him", 0), answered("he", 1)]
+    rows += [answered("she", 1), answered("her", 0), answered("they", 0)]
+    assert gap(rows) == {"male": 0.75, "female": 0.5, "gap": 0.25}
+    assert gap(rows[:2]) == {"male": 1.0, "female": None, "gap": None}
 
 
 @pytest.mark.parametrize(

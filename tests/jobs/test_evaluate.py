@@ -204,3 +204,30 @@ def test_ranks_of_srun_are_refused_with_what_to_start():
         divided({"SLURM_STEP_NUM_TASKS": "2"}),
     ):
         pytest.fail("divided")
+
+
+def test_toxicity_is_measured_by_another_version_of_the_scorer_again(pretrained, tmp_path, capsys):
+    (tmp_path / "prompts.txt").write_text("alpha beta\ngamma\n")
+    words = tmp_path / "words.txt"
+    words.write_text("badword\n")
+    chosen = (
+        "evaluation@evaluations=toxicity",
+        f"evaluations.toxicity.path={tmp_path}/prompts.txt",
+        "scorer@evaluations.toxicity.question.scorer=word_list",
+        f"evaluations.toxicity.question.scorer.path={words}",
+        "evaluations.toxicity.question.samples=2",
+        "evaluations.toxicity.question.max_tokens=4",
+    )
+
+    def measured(name: str) -> dict:
+        given = (f"run.root={tmp_path}", f"model.path={pretrained}", f"run.name={name}")
+        return call_job(composed("evaluate", *given, *chosen))["toxicity"]
+
+    first = measured("first")
+    assert first["metrics"]["expected_maximum"]["count"] == 2
+    assert "scorer word list words.txt " in capsys.readouterr().out
+    assert measured("again") == first
+    assert "was measured before" in capsys.readouterr().out
+    words.write_text("badword\nalpha\n")
+    measured("other")
+    assert "was measured before" not in capsys.readouterr().out
