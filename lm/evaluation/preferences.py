@@ -30,7 +30,8 @@ class Preferences(Evaluation):
     """Compare what a model makes of both sides of held-out pairs, in every way that it can be asked.
 
     A reward model is asked for its score. Any other is asked for the log-probability of the answers, whole and per
-    token, and, beside a reference, for the log-ratio to it, which is what DPO trains. Equal sides count half. Pairs
+    token, and, beside a reference, for the log-ratio to it, whole and per token: DPO trains the one, its normalised
+    form the other. Equal sides count half. Pairs
     that nothing can be learned from, or of which a side does not fit into the context, are left out and counted.
 
     Args:
@@ -136,7 +137,9 @@ class Preferences(Evaluation):
         judged = {"log-probability": sums, "per token": per_token}
         if self.reference is not None:
             other, _ = self._log_probabilities(self.reference.build(vocab_size=tokenizer.vocab_size), texts)
-            judged = {"log-ratio": [mine - theirs for mine, theirs in zip(sums, other, strict=True)], **judged}
+            ratios = [mine - theirs for mine, theirs in zip(sums, other, strict=True)]
+            ratios_per_token = [ratio / count for ratio, count in zip(ratios, counts, strict=True)]
+            judged = {"log-ratio": ratios, "log-ratio per token": ratios_per_token, **judged}
         return judged
 
     @torch.inference_mode()

@@ -66,6 +66,10 @@ def log_probability(network, conversation) -> float:
     return float(logs[torch.arange(len(ids) - 1), ids[1:]][counted].sum())
 
 
+def sides(pairs) -> list:
+    return [each for pair in pairs for each in (pair.chosen, pair.rejected)]
+
+
 def test_accuracy_is_that_of_each_side_read_alone_over_held_out_pairs_only():
     held_out = [pair for pair in PAIRS if SPLIT.held_out(pair)]
     margins = [log_probability(model(), pair.chosen) - log_probability(model(), pair.rejected) for pair in held_out]
@@ -79,6 +83,11 @@ def test_accuracy_is_that_of_each_side_read_alone_over_held_out_pairs_only():
     ratio = results["judges"]["log-ratio"]["all"]
     expected = [one - other for one, other in zip(margins, before, strict=True)]
     assert ratio["margin"] == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+    lengths = [sum(RoleTokenTemplate().encode(each, byte_tokenizer([])).supervised[1:]) for each in sides(held_out)]
+    changes = [log_probability(model(), each) - log_probability(model(1), each) for each in sides(held_out)]
+    means = [change / length for change, length in zip(changes, lengths, strict=True)]
+    per_token = results["judges"]["log-ratio per token"]["all"]
+    assert per_token["margin"] == pytest.approx((sum(means[::2]) - sum(means[1::2])) / len(held_out), rel=1e-4)
     assert evaluation(rows=3)(model(), byte_tokenizer([]))["judges"]["per token"]["all"]["accuracy"] == pytest.approx(
         results["judges"]["per token"]["all"]["accuracy"]
     )
