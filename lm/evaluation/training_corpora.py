@@ -54,7 +54,7 @@ class TrainingCorpora:
 
     def epochs(self) -> float | None:
         """Return tokens read in training per token of the corpora, padding included; None where no record says."""
-        if self.path is None or not Path(self.path).is_dir():
+        if self.path is None or self.paths is not None:
             return None
         read = [manifest.get("result", {}).get("tokens") for _, manifest in _lineage(self.path) if _paths(manifest)]
         if not read or None in read:

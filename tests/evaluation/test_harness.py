@@ -2,9 +2,11 @@
 
 import json
 import os
+from ast import literal_eval
 
 import pytest
 
+from lm.conversation import RoleTokenTemplate
 from lm.evaluation import Accuracy, Harness, MultipleChoice
 from lm.evaluation.harness import offline
 from lm.evaluation.join import harness as harness_join
@@ -77,6 +79,21 @@ def test_scores_of_the_harness_are_those_of_the_native_benchmark(folder, monkeyp
     assert limited["tasks"]["mine"]["items"] == 5
     with pytest.raises(ValueError, match=r"has no task nothing and .*tasks none either"):
         Harness("nothing", include_path=str(folder / "tasks"))(network(), tokenizer())
+
+
+def test_prompts_are_turns_of_the_chat_template_as_in_the_native_benchmark(folder, monkeypatch):
+    installed()
+    monkeypatch.setenv("HF_HOME", str(folder / "cache"))
+    chat = {"chat": True, "template": RoleTokenTemplate()}
+    results = Harness("mine", include_path=str(folder / "tasks"), **chat)(network(), tokenizer())
+    metrics = {"acc": Accuracy(total), "acc_norm": Accuracy(per_character)}
+    question = MultipleChoice(prompt="{{ question }}", choices="{{ choices }}", gold="{{ gold }}", metrics=metrics)
+    expected = task(str(folder / "items.jsonl"), question, main="acc", **chat)(network(), tokenizer())
+    for name in metrics:
+        assert results["tasks"]["mine"]["metrics"][name]["value"] == expected["metrics"][name]["value"]
+    first = [literal_eval(each["responses"][0])[0] for each in results["items"]]
+    assert first == pytest.approx([each["log_probabilities"][0] for each in expected["items"]], abs=1e-5)
+    assert results["template"].endswith("RoleTokenTemplate")
 
 
 def test_the_fingerprint_follows_the_tasks_and_the_files_that_they_name(folder, monkeypatch):

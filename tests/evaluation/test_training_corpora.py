@@ -47,6 +47,7 @@ def test_a_corpus_that_was_made_again_moved_or_never_was_is_told_with_a_remedy(t
     with pytest.raises(ValueError, match=r"was made again after .*run was trained.*evaluation\.training\.paths=\["):
         TrainingCorpora(run).directories()
     assert TrainingCorpora(run, paths=[str(corpus)]).directories() == [corpus]
+    assert TrainingCorpora(run, paths=[str(corpus)]).epochs() is None
     shutil.rmtree(corpus)
     with pytest.raises(ValueError, match=r"corpus, the corpus that .*run was trained on, is not there: set"):
         TrainingCorpora(run).directories()
