@@ -63,7 +63,13 @@ class HarnessModel:
             requests: Instances of the harness; `args` are a context and a continuation.
             disable_tqdm: Ignored: the harness's own switch.
         """
-        asked = [self._joined(*request.args) for request in requests]
+        contexts: dict[str, list[int]] = {}  # each is encoded once
+        for place, request in enumerate(requests):
+            contexts.setdefault(request.args[0], []).append(place)
+        joined: dict[int, Request] = {}
+        for context, places in contexts.items():
+            joined |= zip(places, self._joined(context, [requests[n].args[1] for n in places]), strict=True)
+        asked = [joined[place] for place in range(len(requests))]
         self.cut += sum(len(each.context) + len(each.continuation) > self.context + 1 for each in asked)
         return [(each.log_probability, each.greedy) for each in self.scorer(asked)]
 
@@ -136,15 +142,15 @@ class HarnessModel:
         begun = max((each for each in self._turns if text.startswith(each)), key=len, default=None)
         return None if begun is None else (self._turns[begun], text[len(begun) :])
 
-    def _joined(self, context: str, continuation: str) -> Request:
+    def _joined(self, context: str, continuations: Sequence[str]) -> Sequence[Request]:
         turns = self._turns_of(context)
         if turns is not None:
             ids, rest = turns
             head = (*ids, *self.tokenizer.encode(rest)) if rest else ids
-            return Request(head, tuple(self.tokenizer.encode(continuation)))
-        joined = harness(context, [continuation], tokenizer=self.tokenizer, begin=self.front)
+            return [Request(head, tuple(self.tokenizer.encode(each))) for each in continuations]
+        joined = harness(context, continuations, tokenizer=self.tokenizer, begin=self.front)
         self.spanning += joined.spanning
-        return joined.requests[0]
+        return joined.requests
 
     def _prompt(self, text: str, room: int) -> list[int]:
         turns = self._turns_of(text)
