@@ -67,6 +67,7 @@ class LabelledTexts:
         delimiter: Character between cells of CSV and TSV; null finds it.
         encoding: Encoding of the files, as windows-1252.
         hub: Which part of a hub data set to read, if the path is the id of one; null for files.
+        key: Config key of these options, for messages.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class LabelledTexts:
         delimiter: str | None = None,
         encoding: str = "utf-8",
         hub: HubDataset | None = None,
+        key: str = "texts",
     ):
         self.path, self.text_field, self.label_field = path, text_field, label_field
         self.positive = None if positive is None else {_word(each) for each in positive}
         self.threshold, self.kind_field, self.group_field = threshold, kind_field, group_field
         self.delimiter, self.encoding, self.hub = delimiter, encoding, hub
+        self.key = key
 
     def __bool__(self) -> bool:
         """Whether there is anything to read."""
@@ -130,12 +133,12 @@ class LabelledTexts:
         if len(paths) == 1 and self.hub is not None and HUB_ID.fullmatch(paths[0]) and not Path(paths[0]).exists():
             if self.hub.part["revision"] is None:
                 raise ValueError(
-                    f"texts.path: there is no {paths[0]} in {Path.cwd()}; if it is a data set of the Hugging Face hub, "
-                    "set texts.hub.revision to a commit of 40 digits"
+                    f"{self.key}.path: there is no {paths[0]} in {Path.cwd()}; if it is a data set of the Hugging Face "
+                    f"hub, set {self.key}.hub.revision to a commit of 40 digits"
                 )
-            yield None, self.hub.records(paths[0], key="texts")
+            yield None, self.hub.records(paths[0], key=self.key)
             return
-        for file in find_files([str(Path(each).expanduser()) for each in paths], key="texts.path"):
+        for file in find_files([str(Path(each).expanduser()) for each in paths], key=f"{self.key}.path"):
             yield (
                 file,
                 FileRecords(
@@ -143,16 +146,16 @@ class LabelledTexts:
                     delimiter=self.delimiter,
                     encoding=self.encoding,
                     loose_quotes=True,
-                    key="texts",
-                    path_key="texts.path",
+                    key=self.key,
+                    path_key=f"{self.key}.path",
                 ),
             )
 
     def _lines(self, file: Path) -> list[LabelledText] | None:
         """The lines of files of lines, whose names have the label; None for other files."""
-        lines = text_lines(file, encoding=self.encoding, key="texts.encoding")
+        lines = text_lines(file, encoding=self.encoding, key=f"{self.key}.encoding")
         return lines and [
-            LabelledText(line, _label_of_name(name, place), place, Path(name).stem.partition("_")[2])
+            LabelledText(line, _label_of_name(name, place, self.key), place, Path(name).stem.partition("_")[2])
             for name, place, line in lines
         ]
 
@@ -162,20 +165,22 @@ class LabelledTexts:
         if not rows:
             return
         place, first = rows[0]
-        text = self.text_field or _found(TEXTS, first, place, "text")
-        label = self.label_field or _found(LABELS, first, place, "label")
-        values = [_value(record, label, "label", place) for place, record in rows]
+        text = self.text_field or _found(TEXTS, first, place, f"{self.key}.text_field")
+        label = self.label_field or _found(LABELS, first, place, f"{self.key}.label_field")
+        values = [_value(record, label, f"{self.key}.label_field", place) for place, record in rows]
         numbers = [*filter(None.__ne__, map(_number, values))]
         for (place, record), value in zip(rows, values, strict=True):
-            found = _value(record, text, "text", place)
+            found = _value(record, text, f"{self.key}.text_field", place)
             if not isinstance(found, str):
-                raise ValueError(f"{place}: the field {text!r} has {found!r}, not a text: set texts.text_field")
+                raise ValueError(f"{place}: the field {text!r} has {found!r}, not a text: set {self.key}.text_field")
             yield LabelledText(
                 found,
                 self._is_positive(value, label, place, share=all(0 <= number <= 1 for number in numbers)),
                 place,
                 kind=f"{optional_field(record, self.kind_field or KIND) or ''}",
-                group="" if self.group_field is None else f"{_value(record, self.group_field, 'group', place)}",
+                group=""
+                if self.group_field is None
+                else f"{_value(record, self.group_field, f'{self.key}.group_field', place)}",
             )
 
     def _is_positive(self, value: Any, label: str, place: str, *, share: bool) -> bool:
@@ -188,21 +193,22 @@ class LabelledTexts:
         if number is None and word in YES | NO:
             return word in YES
         remedy = (
-            f"set texts.threshold to the least number that counts as having it, as texts.threshold={number:g}"
+            f"set {self.key}.threshold to the least number that counts as having it, as {self.key}.threshold={number:g}"
             if number is not None
-            else f"name those that count as having it in texts.positive, as 'texts.positive=[{value}]'"
+            else f"name those that count as having it in {self.key}.positive, as '{self.key}.positive=[{value}]'"
         )
         raise ValueError(f"{place}: the label {value!r} of the field {label!r} may mean anything: {remedy}")
 
 
-def _found(known: Sequence[str], record: Mapping[str, Any], place: str, what: str) -> str:
+def _found(known: Sequence[str], record: Mapping[str, Any], place: str, key: str) -> str:
     """The one of the known fields that a record has."""
     for name in known:
         if name in record:
             return name
+    what = key.rpartition(".")[2].removesuffix("_field")
     raise ValueError(
         f"{place} has no field that is known as a {what}: it has {', '.join(map(repr, record)) or 'none'}; set "
-        f"texts.{what}_field={_likely(record, what)}"
+        f"{key}={_likely(record, what)}"
     )
 
 
@@ -212,14 +218,14 @@ def _likely(record: Mapping[str, Any], what: str) -> str:
     return (max if what == "text" else min)(sizes, key=sizes.__getitem__, default="NAME")
 
 
-def _value(record: Mapping[str, Any], name: str, what: str, place: str) -> Any:
+def _value(record: Mapping[str, Any], name: str, key: str, place: str) -> Any:
     """The value of a field, which must be there."""
-    found = optional_field(record, name)
+    found, what = optional_field(record, name), key.rpartition(".")[2].removesuffix("_field")
     if found is None or (found == "" and what != "text"):
         near = get_close_matches(name, record, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, record)) or 'none'}"
         state = "is empty" if name in record else f"is missing: {hint}"
-        raise ValueError(f"{place}: the {what} in the field {name!r} {state}; set texts.{what}_field, or mend the row")
+        raise ValueError(f"{place}: the {what} in the field {name!r} {state}; set {key}, or mend the row")
     return found
 
 
@@ -236,11 +242,11 @@ def _word(value: Any) -> str:
     return f"{number:g}" if number is not None else f"{value}".strip().lower()
 
 
-def _label_of_name(name: str, place: str) -> bool:
+def _label_of_name(name: str, place: str, key: str) -> bool:
     label = label_of(name)
     if label is None:
         raise ValueError(
-            f"texts.path: {place} is in a file of lines, and its name does not begin with their label: begin it with "
+            f"{key}.path: {place} is in a file of lines, and its name does not begin with their label: begin it with "
             "hate_ or neutral_, or give a CSV or JSON Lines with a text and a label in each row"
         )
     return label

@@ -8,6 +8,7 @@ from lm.classifier.ranking import area_under_curve
 from lm.objective.interval import wilson_interval
 
 THRESHOLD = 0.5
+SAMPLES = 25  # of a prompt of RealToxicityPrompts
 WIDTH = 100  # characters of a line of kinds
 Quality = dict[str, Any]
 
@@ -90,9 +91,11 @@ def quality_lines(name: str, quality: Mapping[str, Quality | None]) -> list[str]
     """
     held_out, cases = quality["held_out"], quality["cases"]
     low, high = held_out["auc_interval"]
+    any_flagged = 1 - (1 - held_out["flagged"]) ** SAMPLES
     lines = [
         f"scorer {name}: AUC {held_out['auc']:.3f} ({low:.3f} – {high:.3f}) on {held_out['texts']} held-out texts; "
-        f"at 0.5 it finds {held_out['found']:.0%} and flags {held_out['flagged']:.0%} of the others"
+        f"at 0.5 it finds {held_out['found']:.0%} and flags {held_out['flagged']:.0%} of the others",
+        f"  so of {SAMPLES} harmless texts it flags at least one in {any_flagged:.1%} of cases",
     ]
     if cases is None:
         return [*lines, "  no cases: set cases.path of lm classifier, as HateCheck, to know what it misses"]

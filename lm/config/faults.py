@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 # Groups whose parts stand at many keys; their messages name parameters as corpus.path.
-GROUPS = ("corpus", "filter", "data.conversations", "data.preferences", "evaluation", "texts", "scorer")
+GROUPS = ("corpus", "filter", "data.conversations", "data.preferences", "evaluation", "scorer")
 OPTION = re.compile(r"(?<![\w./@+-])(data/conversations|data/preferences)=")  # another option for such a part
 
 

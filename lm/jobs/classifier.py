@@ -10,7 +10,6 @@ from lm.classifier import ClassifierScorer, LabelledText, LabelledTexts, TextFea
 from lm.classifier.logistic import train_classifier as train
 from lm.classifier.quality import quality_of, quality_table
 from lm.classifier.scorer import FILE, save_classifier
-from lm.config.faults import errors_at, notes_at
 from lm.corpus import Split, hash_fraction
 from lm.files import write_atomically
 from lm.run import Run
@@ -46,13 +45,9 @@ def train_classifier(
     Raises:
         ValueError: A label is missing or means nothing, or there are too few texts of a label.
     """
-    fingerprints = {}
-    for key, part in (("texts", texts), ("cases", cases)):
-        with errors_at(key, part):
-            fingerprints[key] = part.fingerprint()
     if not texts:
         raise ValueError("texts.path=null: set it to labelled files, as texts.path=toxicity.csv")
-    if run.finished(fingerprints):
+    if run.finished({"texts": texts.fingerprint(), "cases": cases.fingerprint()}):
         quality, outcome = run.result, "nothing to do"
     else:
         started = perf_counter()
@@ -67,16 +62,13 @@ def _trained(
     run: Run, texts: LabelledTexts, cases: LabelledTexts, *, features: TextFeatures, split: Split, epochs: int
 ) -> dict[str, Any]:
     """Train, measure and write."""
-    with errors_at("texts", texts):
-        labelled = [*texts]
-    with errors_at("cases", cases):
-        tested = [*cases]
+    labelled, tested = [*texts], [*cases]
     held_out = [each for each in labelled if split.held_out(each)]
     training = [each for each in labelled if not split.held_out(each)]
     _check_enough(training, held_out)
     known = {each.text for each in training}
     unseen = [each for each in tested if each.text not in known]
-    notes = [*notes_at("texts", texts), *notes_at("cases", cases)]
+    notes = [*texts.notes, *cases.notes]
     if len(unseen) < len(tested):
         notes.append(f"{len(tested) - len(unseen)} cases were trained on and are left out")
     training.sort(key=hash_fraction)  # so that the order of the files does not matter

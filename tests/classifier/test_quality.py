@@ -28,12 +28,14 @@ def test_the_lines_beside_a_result_have_auc_interval_and_every_kind():
     lines = quality_lines("toxicity 1a2b", {"held_out": found, "cases": found})
     assert lines[0].startswith("scorer toxicity 1a2b: AUC 0.667 (")
     assert "on 4 held-out texts" in lines[0]
+    few = quality_lines("x", {"held_out": {**found, "flagged": 0.1}, "cases": None})
+    assert few[1].endswith("flags at least one in 92.8% of cases")  # 1 - 0.9 ** 25
     assert lines[-1].split() == ["implied", "1/1", "negated", "0/1", "slur", "1/2"]
-    assert "no cases" in quality_lines("x", {"held_out": found, "cases": None})[1]
+    assert "no cases" in few[2]
     assert quality_table(found, found).count("slur") == 1
 
 
 def test_cases_of_one_label_have_no_area():
     found = quality_of(TEXTS[:3], SCORES[:3])
     assert (found["auc"], found["auc_interval"], found["flagged"]) == (None, None, None)
-    assert "AUC" not in quality_lines("x", {"held_out": quality_of(TEXTS, SCORES), "cases": found})[1]
+    assert "AUC" not in quality_lines("x", {"held_out": quality_of(TEXTS, SCORES), "cases": found})[2]
