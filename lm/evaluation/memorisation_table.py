@@ -61,7 +61,7 @@ def _drawn(results: Mapping[str, Any], width: int) -> list[str]:
 
 def _notes(results: Mapping[str, Any]) -> list[str]:
     sampling = ", ".join(f"{name} {value}" for name, value in results["sampling"].items() if value is not None)
-    notes = [f"draws: {sampling}; nothing is drawn, probabilities follow from the logits"]
+    notes = [f"probabilities of draws ({sampling}) follow from the logits"]
     if results["counted_in"] == "documents":
         notes.append("copies are counted among the documents given: nothing says what the model was trained on")
     if results["epochs"] is not None:
