@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 WHO = {"model": "", "control": "  control"}
-COLUMNS = {"windows": 9, "documents": 11, "verbatim": 10, "95 % interval": 15, "matched": 9, "bits/token": 12}
+COLUMNS = {
+    "windows": 9,
+    "documents": 11,
+    "verbatim": 10,
+    "95 % interval": 15,
+    "matched": 9,
+    "bits/token": 12,
+    "95 % interval ": 17,
+}
 
 
 def memorisation_table(results: Mapping[str, Any]) -> str:
@@ -16,7 +24,7 @@ def memorisation_table(results: Mapping[str, Any]) -> str:
     title = f"{results['suffix']} tokens after {results['prefix']}"
     labels = [title, *(f"{name} copies  control" for name in results["copies"]), *results["kinds"], "  control"]
     width = max(map(len, labels)) + 2
-    lines = [f"{title:<{width}}" + "".join(f"{name:>{size}}" for name, size in COLUMNS.items())]
+    lines = [f"{title:<{width}}" + "".join(f"{name.strip():>{size}}" for name, size in COLUMNS.items())]
     for name, models in results["copies"].items():
         label = "not in the corpus" if name == "0" else "1 copy" if name == "1" else f"{name} copies"
         lines += [
@@ -37,6 +45,7 @@ def _line(label: str, found: Mapping[str, Any], width: int) -> str:
         f"{100 * low:.1f} – {100 * high:.1f}",
         f"{found['matched']['value']:.1f}",
         f"{found['bits_per_token']['value']:.3f}",
+        " – ".join(f"{end:.3f}" for end in found["bits_per_token"]["interval"]),
     ]
     return f"{label:<{width}}" + "".join(f"{cell:>{size}}" for cell, size in zip(cells, COLUMNS.values(), strict=True))
 
