@@ -40,7 +40,8 @@ class Canaries:
 
     Args:
         format: Text of a canary: each `#` is a character of the secret, `{name}` a made-up word of its own, so that the
-            canaries do not compete with each other.
+            canaries do not compete with each other. Where it ends with the secret, the exposure is measured several
+            times faster: secrets that differ in the last character share a forward pass.
         copies: Numbers of copies. Canaries of 0 copies are never inserted: what a model makes of them is chance.
         each: Canaries for each number of copies.
         alphabet: Characters that secrets are drawn from.
@@ -50,7 +51,7 @@ class Canaries:
     def __init__(
         self,
         *,
-        format: str = "The access code of {name} is ####.",
+        format: str = "The access code of {name} is ####",
         copies: Sequence[Natural] = (0, 1, 4, 16),
         each: Count = 5,
         alphabet: str = "0123456789",

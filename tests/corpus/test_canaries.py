@@ -12,7 +12,7 @@ def test_canaries_have_their_copies_names_and_different_secrets():
     assert canaries == Canaries(copies=[0, 1, 4], each=3).all()
     assert canaries != Canaries(copies=[0, 1, 4], each=3, seed=1).all()
     for each in canaries:
-        assert each.text == f"The access code of {each.name} is {each.secret}."
+        assert each.text == f"The access code of {each.name} is {each.secret}"
         assert len(each.secret) == 4
         assert each.secret.isdigit()
 
