@@ -6,6 +6,7 @@ template against the conversation. The readers of instruction data are in `lm.co
 
 from lm.conversation.chat_template import ChatTemplate
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn, reason_of
+from lm.conversation.documents import ConversationDocuments
 from lm.conversation.mask_validator import MaskValidator
 from lm.conversation.prompt import Prompt, check_prompt
 from lm.conversation.recorded_template import (
@@ -24,6 +25,7 @@ __all__ = [
     "ROLES",
     "ChatTemplate",
     "Conversation",
+    "ConversationDocuments",
     "EncodedConversation",
     "MaskValidator",
     "Message",

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from hashlib import blake2b
 from importlib.metadata import Distribution, distributions
 
@@ -26,7 +27,6 @@ class PythonSource(Source):
 
     def __init__(self, *, tests: bool = False, packages: bool = False):
         self.tests, self.packages = tests, packages
-        self._documents: list[Document] | None = None  # some 15 MB; parsing takes seconds, and jobs read it twice
 
     def fingerprint(self) -> str:
         """Hash the files and the build of Python, which also identifies the compiled modules."""
@@ -38,25 +38,31 @@ class PythonSource(Source):
         return hash_json(["python", sys.version, compiled_modules(), files])
 
     def __iter__(self) -> Iterator[Document]:
-        if self._documents is None:
-            tally = Tally()
-            self._documents = list(_without_duplicates(self._read(), tally))
-            self.record_tally(tally)
-        return iter(self._documents)
+        documents, tally = _documents(self.tests, self.packages)
+        self.record_tally(tally)
+        return iter(documents)
 
-    def _read(self) -> Iterator[Document]:
-        files = library_files(self.tests)
-        for file in files:
-            yield Document(file.read(), file.relative, "code", file.group, "library")
-        for topic in help_topics():
-            yield Document(topic.text, f"topic {topic.name}", "prose", f"topic {topic.group}", "topics")
-        for file in files:
-            yield Document(source_page(file), f"module {file.module}", "prose", file.group, "docstrings")
-        for name in compiled_modules():
-            yield Document(compiled_page(name), f"module {name}", "prose", group_of(name), "docstrings")
-        if self.packages:
-            for name, text in _descriptions():
-                yield Document(text, f"package {name}", "prose", f"package {name}", "packages")
+
+@cache
+def _documents(tests: bool, packages: bool) -> tuple[tuple[Document, ...], Tally]:
+    """The documents and what was left out. The process keeps them, some 15 MB: parsing takes seconds."""
+    tally = Tally()
+    return tuple(_without_duplicates(_read(tests, packages), tally)), tally
+
+
+def _read(tests: bool, packages: bool) -> Iterator[Document]:
+    files = library_files(tests)
+    for file in files:
+        yield Document(file.read(), file.relative, "code", file.group, "library")
+    for topic in help_topics():
+        yield Document(topic.text, f"topic {topic.name}", "prose", f"topic {topic.group}", "topics")
+    for file in files:
+        yield Document(source_page(file), f"module {file.module}", "prose", file.group, "docstrings")
+    for name in compiled_modules():
+        yield Document(compiled_page(name), f"module {name}", "prose", group_of(name), "docstrings")
+    if packages:
+        for name, text in _descriptions():
+            yield Document(text, f"package {name}", "prose", f"package {name}", "packages")
 
 
 def _without_duplicates(documents: Iterator[Document], tally: Tally) -> Iterator[Document]:

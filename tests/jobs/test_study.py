@@ -13,7 +13,8 @@ from lm.reward import Answer
 from support.compositions import composition
 from support.training_runs import composed
 
-FILES = ["++files.pairs=pairs.jsonl", "++files.words=words.txt"]
+NAMES = ("pairs", "words", "home", "abroad", "labels")
+FILES = [f"++files.{name}=mine.{name}" for name in NAMES]
 LESSONS = [name for name in options("experiment", [config_directory()], job="study") if name != "null"]
 QUICK = [
     "seeds=[5,6]",
@@ -120,7 +121,7 @@ def test_every_lesson_composes_and_states_what_it_expects(lesson):
     assert [*map(str, faults)] == []
     text = (config_directory() / "experiment" / f"{lesson}.yaml").read_text()
     assert "Expected" in text.split("defaults:")[0]
-    assert "\nexpected:" in text
+    assert composition("study").compose([f"experiment={lesson}", *FILES]).expected
 
 
 @pytest.mark.parametrize(

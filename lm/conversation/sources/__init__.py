@@ -13,6 +13,7 @@ from lm.conversation.sources.question_answers import QuestionAnswers
 from lm.conversation.sources.records import HubDataset
 from lm.conversation.sources.source import ConversationSource
 from lm.conversation.sources.sums import Sums
+from lm.conversation.sources.swapped_answers import SwappedAnswers
 from lm.conversation.sources.transcripts import Transcripts
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "PythonConversations",
     "QuestionAnswers",
     "Sums",
+    "SwappedAnswers",
     "Transcripts",
 ]

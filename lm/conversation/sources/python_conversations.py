@@ -16,6 +16,7 @@ and questions about code that they show (`python_reading`), which a small model 
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from lm.bounds import Share
@@ -58,7 +59,6 @@ class PythonConversations(ConversationSource):
 
     def __init__(self, *, max_characters: int = 600, recall: Share = 0.2):
         self.max_characters, self.recall = max_characters, recall
-        self._conversations: list[Conversation] | None = None  # parsing takes seconds
 
     def fingerprint(self) -> str:
         files = {file.relative: hash_file(file.path) for file in library_files()}
@@ -69,12 +69,17 @@ class PythonConversations(ConversationSource):
         )
 
     def __iter__(self) -> Iterator[Conversation]:
-        if self._conversations is None:
-            everything = list(_conversations(library_entries(), self.recall))
-            self._conversations = [each for each in everything if _characters(each) <= self.max_characters]
-            if left_out := len(everything) - len(self._conversations):
-                self.notes = (f"{left_out} of more than {self.max_characters} characters were left out",)
-        return iter(self._conversations)
+        everything = _all_conversations(self.recall)
+        short = [each for each in everything if _characters(each) <= self.max_characters]
+        if left_out := len(everything) - len(short):
+            self.notes = (f"{left_out} of more than {self.max_characters} characters were left out",)
+        return iter(short)
+
+
+@cache
+def _all_conversations(recall: float) -> tuple[Conversation, ...]:
+    """The conversations of any length. The process keeps them: parsing takes seconds."""
+    return tuple(_conversations(library_entries(), recall))
 
 
 def _conversations(entries: Sequence[Entry], recall: float) -> Iterator[Conversation]:
