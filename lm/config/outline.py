@@ -33,8 +33,8 @@ def options(group: str, places: Sequence[Path], *, job: str | None = None) -> di
     others = re.compile(rf"lm (?!{job} )")
     found = {name: text for name, text in found.items() if not others.match(text)}
     nested = [path for place in places for path in place.glob(f"{group}/*/*.yaml") if path.name[0] not in "_."]
-    own = ((path, headline(path)) for path in sorted(nested, reverse=True))
-    return found | {f"{path.parent.name}/{path.stem}": text for path, text in own if text.startswith(f"lm {job} ")}
+    own = {f"{path.parent.name}/{path.stem}": headline(path) for path in reversed(nested)}
+    return found | {name: text for name, text in sorted(own.items()) if text.startswith(f"lm {job} ")}
 
 
 def jobs(places: Sequence[Path]) -> dict[str, str]:
