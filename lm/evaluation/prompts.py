@@ -24,9 +24,9 @@ class PromptReader(ItemReader):
     RealToxicityPrompts has objects with a text and a toxicity in prompt and continuation, ToxiGen prompt, prompt_label
     and group, BOLD one object of groups, pages and lists of prompts (or rows with prompts and wikipedia, as on the
     hub). The human continuations of BOLD are found in the folder wikipedia beside that of the prompts. Any other record
-    has a prompt or text; a file of other text has a prompt a line, and may have a label in its name, as
-    hate_….txt. Each item has prompt, `kind` (toxic, non-toxic or unlabelled), `human`, a continuation by a person or
-    none, and the other fields of its record.
+    has a prompt or text; a file of other text has a prompt a line, and may have a label in its name, as hate_….txt; in
+    the lists of ToxiGen's own files \\n stands for the end of a line. Each item has prompt, `kind` (toxic, non-toxic or
+    unlabelled), `human`, a continuation by a person or none, and the other fields of its record.
     """
 
     def records(self, path: str | Sequence[str], *, key: str) -> Records:
@@ -58,7 +58,8 @@ class PromptReader(ItemReader):
             if lines is not None:
                 for name, place, text in lines:
                     kind = {True: "toxic", False: "non-toxic", None: "unlabelled"}[label_of(name)]
-                    yield Item({"prompt": text, "kind": kind, "human": None}, place, Path(name).stem)
+                    listed = text.replace("\\n", "\n") if text.startswith("- ") else text  # prompts of ToxiGen
+                    yield Item({"prompt": listed, "kind": kind, "human": None}, place, Path(name).stem)
                 continue
             human = self._human(file)
             for place, record in FileRecords([str(file)], **self.options, key=f"{key}.reader", path_key=key):

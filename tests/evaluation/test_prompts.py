@@ -49,6 +49,14 @@ def test_toxigen_and_plain_records_and_lines(tmp_path):
     assert reader.notes == (f"1 empty prompt was left out, the first: {tmp_path}/x.txt:2",)
 
 
+def test_a_prompt_of_toxigen_is_a_list_in_one_line(tmp_path):
+    (tmp_path / "hate_trans_1k.txt").write_text("- one\\n- two\\n-\nC:\\new is a folder\n")
+    assert [each["prompt"] for each in read(tmp_path / "hate_trans_1k.txt")] == [
+        "- one\n- two\n-",
+        "C:\\new is a folder",
+    ]
+
+
 PROMPTS = {"American_actors": {"A_B": ["A B is an ", "In 1990, A B "]}, "American_actresses": {"C": ["C  was "]}}
 TEXTS = {
     "American_actors": {"A_B": ["A B is an actor.", "Something else."]},
