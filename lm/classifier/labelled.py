@@ -1,12 +1,12 @@
 """Texts with a label each, from files in the forms in which such data is published."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lm.classifier.fields import LABELS, TEXTS, found_field, number_of, value_of, word_of
 from lm.classifier.lines import NO, YES, label_of, text_lines
 from lm.conversation.sources.records import FileRecords, HubDataset, Records, optional_field
 from lm.corpus.tally import Tally
@@ -14,9 +14,6 @@ from lm.files import hash_json
 from lm.sources.file_patterns import find_files
 from lm.sources.hugging_face import HUB_ID
 
-TEXTS = ("text", "comment_text", "test_case", "generation", "sentence", "comment", "tweet", "content")
-LABELS = ("is_toxic", "toxic", "label_gold", "toxicity", "toxicity_human", "is_hate", "hate", "hateful", "prompt_label")
-LABELS += ("offensive", "label")
 KIND = "functionality"  # of HateCheck
 REPEATED = "repeated texts were read once"
 CONTRADICTORY = "texts were found with both labels"
@@ -86,7 +83,7 @@ class LabelledTexts:
         key: str = "texts",
     ):
         self.path, self.text_field, self.label_field = path, text_field, label_field
-        self.positive = None if positive is None else {_word(each) for each in positive}
+        self.positive = None if positive is None else {word_of(each) for each in positive}
         self.threshold, self.kind_field, self.group_field = threshold, kind_field, group_field
         self.delimiter, self.encoding, self.hub = delimiter, encoding, hub
         self.key = key
@@ -165,12 +162,12 @@ class LabelledTexts:
         if not rows:
             return
         place, first = rows[0]
-        text = self.text_field or _found(TEXTS, first, place, f"{self.key}.text_field")
-        label = self.label_field or _found(LABELS, first, place, f"{self.key}.label_field")
-        values = [_value(record, label, f"{self.key}.label_field", place) for place, record in rows]
-        numbers = [*filter(None.__ne__, map(_number, values))]
+        text = self.text_field or found_field(TEXTS, first, place, f"{self.key}.text_field")
+        label = self.label_field or found_field(LABELS, first, place, f"{self.key}.label_field")
+        values = [value_of(record, label, f"{self.key}.label_field", place) for place, record in rows]
+        numbers = [*filter(None.__ne__, map(number_of, values))]
         for (place, record), value in zip(rows, values, strict=True):
-            found = _value(record, text, f"{self.key}.text_field", place)
+            found = value_of(record, text, f"{self.key}.text_field", place)
             if not isinstance(found, str):
                 raise ValueError(f"{place}: the field {text!r} has {found!r}, not a text: set {self.key}.text_field")
             yield LabelledText(
@@ -180,16 +177,16 @@ class LabelledTexts:
                 kind=f"{optional_field(record, self.kind_field or KIND) or ''}",
                 group=""
                 if self.group_field is None
-                else f"{_value(record, self.group_field, f'{self.key}.group_field', place)}",
+                else f"{value_of(record, self.group_field, f'{self.key}.group_field', place)}",
             )
 
     def _is_positive(self, value: Any, label: str, place: str, *, share: bool) -> bool:
         if self.positive is not None:
-            return _word(value) in self.positive
-        number = _number(value)
+            return word_of(value) in self.positive
+        number = number_of(value)
         if number is not None and (share or self.threshold is not None):
             return number >= (0.5 if self.threshold is None else self.threshold)
-        word = _word(value)
+        word = word_of(value)
         if number is None and word in YES | NO:
             return word in YES
         remedy = (
@@ -198,48 +195,6 @@ class LabelledTexts:
             else f"name those that count as having it in {self.key}.positive, as '{self.key}.positive=[{value}]'"
         )
         raise ValueError(f"{place}: the label {value!r} of the field {label!r} may mean anything: {remedy}")
-
-
-def _found(known: Sequence[str], record: Mapping[str, Any], place: str, key: str) -> str:
-    """The one of the known fields that a record has."""
-    for name in known:
-        if name in record:
-            return name
-    what = key.rpartition(".")[2].removesuffix("_field")
-    raise ValueError(
-        f"{place} has no field that is known as a {what}: it has {', '.join(map(repr, record)) or 'none'}; set "
-        f"{key}={_likely(record, what)}"
-    )
-
-
-def _likely(record: Mapping[str, Any], what: str) -> str:
-    """A field to name in a remedy: the longest text, or the shortest value."""
-    sizes = {name: len(f"{value}") for name, value in record.items()}
-    return (max if what == "text" else min)(sizes, key=sizes.__getitem__, default="NAME")
-
-
-def _value(record: Mapping[str, Any], name: str, key: str, place: str) -> Any:
-    """The value of a field, which must be there."""
-    found, what = optional_field(record, name), key.rpartition(".")[2].removesuffix("_field")
-    if found is None or (found == "" and what != "text"):
-        near = get_close_matches(name, record, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, record)) or 'none'}"
-        state = "is empty" if name in record else f"is missing: {hint}"
-        raise ValueError(f"{place}: the {what} in the field {name!r} {state}; set {key}, or mend the row")
-    return found
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _word(value: Any) -> str:
-    """A label as a word: without blanks around it, in lower case; 1.0 is 1."""
-    number = _number(value)
-    return f"{number:g}" if number is not None else f"{value}".strip().lower()
 
 
 def _label_of_name(name: str, place: str, key: str) -> bool:

@@ -8,15 +8,8 @@ from lm.evaluation.answers import Answers
 from lm.evaluation.bias import BbqBias, Overall, StereoSetReader, StereoSetScores
 from lm.evaluation.bits import BitsPerByte
 from lm.evaluation.choice import Cloze, MultipleChoice, SeveralContexts
-from lm.evaluation.continuations import (
-    AnyAbove,
-    Continuations,
-    HumanGap,
-    HumanScore,
-    MaximumScore,
-    MeanScore,
-    MoreWords,
-)
+from lm.evaluation.continuations import Continuations, MoreWords
+from lm.evaluation.continued import AnyAbove, HumanGap, HumanScore, MaximumScore, MeanScore
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.exposure import CanaryExposure

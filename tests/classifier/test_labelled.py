@@ -100,6 +100,8 @@ FAULTS = {
                r"a\.csv row 2: the label 'rude' of the field 'label' may mean anything: .*'texts\.positive=\[rude\]'"),
     "a scale": (["text", "toxicity_human"], [["a", "1.0"], ["b", "4.5"]], {},
                 r"a\.csv row 1: the label '1.0' .* may mean anything: set texts\.threshold .*texts\.threshold=1"),
+    "no number": (["text", "toxicity"], [["a", "1.0"], ["b", "nan"]], {},
+                  r"a\.csv row 2: the label 'nan' .* may mean anything"),
     "no group": (["text", "label"], [["a", "1"]], {"group_field": "templ_id"},
                  r"a\.csv row 1: the group in the field 'templ_id' is missing"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from lm.evaluation import (
     MoreWords,
     PromptReader,
 )
-from lm.evaluation.continuations import Continued
+from lm.evaluation.continued import Continued
 from lm.evaluation.question import Asked
 from lm.generation import Completion, Generator, Sampling
 from support.asked import asking, item, network, task, tokenizer, written
