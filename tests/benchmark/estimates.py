@@ -61,9 +61,9 @@ SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
         ["TUNE", "model/adapter=lora", *FP32, "budget.rows_per_device=4", "budget.batch_tokens=8192"],
     ),
     "tiny, accumulated": (4096, ["TUNE", *FP32, "budget.rows_per_device=4", "budget.batch_tokens=8192"]),
-    "tiny, DPO": (4096, ["ALIGN", *FP32, "budget.rows_per_device=8"]),
-    "tiny, DPO, bf16": (4096, ["ALIGN", *BF16, "budget.rows_per_device=8"]),
-    "tiny, DPO, LoRA": (4096, ["ALIGN", "model/adapter=lora", *FP32, "budget.rows_per_device=8"]),
+    "tiny, DPO": (4096, ["ALIGN", *FP32, "budget.rows_per_device=4"]),
+    "tiny, DPO, bf16": (4096, ["ALIGN", *BF16, "budget.rows_per_device=4"]),
+    "tiny, DPO, LoRA": (4096, ["ALIGN", "model/adapter=lora", *FP32, "budget.rows_per_device=4"]),
     "tiny, GRPO": (4096, ["ALIGN", *PROMPTS, *FP32, "budget.rows_per_device=8"]),
 }
 

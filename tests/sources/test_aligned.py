@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from lm.sources import Editions, SentencePairs
-from lm.tokenizer import premium, tiktoken_tokenizer
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 SIDES = {
     "x.deu-eng.deu": "eins\nzwei\n",
     "x.deu-eng.eng": "one\ntwo\n",
@@ -20,7 +18,6 @@ SIDES = {
     "x.deu-fra.fra": "trois\n",
     "README.md": "read me",
 }
-CHARGED = ("hin", "kat", "tam")
 EXPECTED = [("deu", ["eins", "zwei"], ["one", "two"]), ("fra", ["un"], ["one"])]
 
 
@@ -97,23 +94,6 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path):
     assert SentencePairs(str(path), reference="fra").fingerprint() != before
     packed({**SIDES, "x.deu-eng.deu": "eins\ndrei\n"}, path)
     assert SentencePairs(str(path)).fingerprint() != before
-
-
-@pytest.mark.skipif(not (DATA / "tatoeba112").is_dir(), reason="needs shared/data/tatoeba112")
-def test_gpt4os_vocabulary_needs_fewer_tokens_for_other_languages_than_gpt4s():
-    """As its makers announced it, for a real set of sentences."""
-    pattern = r"\p{L}+|\s?[^\s\p{L}]+|\s+"
-    files = {name: f"{DATA}/tokenizers/{name}_base.tiktoken.gz" for name in ("cl100k", "o200k")}
-    made = {name: tiktoken_tokenizer([], path=path, pattern=pattern) for name, path in files.items()}
-    pairs = {
-        language: sides
-        for language, *sides in SentencePairs(f"{DATA}/tatoeba112/*.tar.gz")
-        if language in "hin kat tam"
-    }
-    assert len(pairs) == len(CHARGED)
-    for language, sides in pairs.items():
-        paid = {name: premium(tokenizer, *sides)["tokens"] for name, tokenizer in made.items()}
-        assert 1 < paid["o200k"] < 0.8 * paid["cl100k"], language
 
 
 def test_invalid_bytes_and_metadata_of_macos_are_counted_by_name(tmp_path):

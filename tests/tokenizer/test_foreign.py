@@ -5,13 +5,15 @@ import gzip
 import json
 import random
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.tokenizer import load_tokenizer
+from lm.sources import SentencePairs
+from lm.tokenizer import Tokenizer, load_tokenizer, premium
 from lm.tokenizer.byte_alphabet import to_text
 from lm.tokenizer.tokenizer import SPECIAL_TOKENS
 from support.compositions import composition
@@ -37,6 +39,12 @@ def option(name: str, **keys: str):
     overrides = [f"tokenizer={name}", *(f"tokenizer.{key}={value}" for key, value in keys.items())]
     config = plain(composition("tokenizer").compose(overrides))
     return build(config["tokenizer"])([])
+
+
+@cache
+def published(name: str) -> Tokenizer:
+    """Build `tokenizer=NAME` from the file that OpenAI publishes; that takes seconds."""
+    return option(name, path=str(FILES / f"{name}_base.tiktoken.gz"))
 
 
 def written(path: Path, ranks: dict[bytes, int]) -> Path:
@@ -66,7 +74,19 @@ def test_tiktoken_files_give_the_ids_of_tiktoken(name, monkeypatch):
     ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
     monkeypatch.setattr(openai_public, "load_tiktoken_bpe", lambda *_, **__: ranks)
     original = tiktoken.Encoding(**getattr(openai_public, f"{name}_base")())
-    assert_equal_ids(option(name, path=str(file)), original)
+    assert_equal_ids(published(name), original)
+
+
+@pytest.mark.skipif(not (FILES.parent / "tatoeba112").is_dir(), reason="needs shared/data/tatoeba112")
+def test_gpt4os_vocabulary_needs_fewer_tokens_for_other_languages_than_gpt4s():
+    """As its makers announced it, for a real set of sentences."""
+    charged = ("hin", "kat", "tam")
+    found = SentencePairs(f"{FILES.parent}/tatoeba112/*.tar.gz")
+    pairs = {language: sides for language, *sides in found if language in charged}
+    assert len(pairs) == len(charged)
+    for language, sides in pairs.items():
+        paid = {name: premium(published(name), *sides)["tokens"] for name in ("cl100k", "o200k")}
+        assert 1 < paid["o200k"] < 0.8 * paid["cl100k"], language
 
 
 @needs_files
