@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lm.cli.call import call_job
+from lm.config.outline import config_directory, options
 from lm.jobs.trials import StageRun
 from support.training_runs import composed, make_corpus
 
@@ -67,6 +68,15 @@ def studied(plan):
 
 def below(plan: dict) -> Path:
     return Path(plan["run"]["root"], "study", "tiny")
+
+
+def test_studies_of_data_are_options_of_the_job_alone_and_come_in_two_sizes():
+    listed = options("experiment", [config_directory()], job="study")
+    data = [name for name in listed if name.startswith("data_impact/")]
+    assert {f"{name}_quick" for name in data if not name.endswith("_quick")} == {*data[1::2]}
+    assert len(data) == 16
+    for others in (options("experiment", [config_directory()], job="pretrain"), options("stage", [config_directory()])):
+        assert not [name for name in others if "/" in name]
 
 
 def test_a_killed_study_goes_on_and_trains_nothing_twice(studied, plan):
