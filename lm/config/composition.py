@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from hydra import version
 from hydra._internal import defaults_list
@@ -71,8 +70,11 @@ base.parse = cache(base.parse)
 @contextmanager
 def _parents_set_once() -> Iterator[None]:
     """Keep OmegaConf from setting the parents of all nodes anew after each of the merges of a composition."""
-    with patch.object(BaseContainer, "_re_parent", lambda self: None):
+    BaseContainer._re_parent = lambda self: None  # in front of the inherited one
+    try:
         yield
+    finally:
+        del BaseContainer._re_parent
 
 
 class ConfigLoader(ConfigLoaderImpl):
