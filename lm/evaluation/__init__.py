@@ -12,12 +12,13 @@ from lm.evaluation.continuations import Continuations, MoreWords
 from lm.evaluation.continued import AnyAbove, HumanGap, HumanScore, MaximumScore, MeanScore
 from lm.evaluation.copying import CopyScore
 from lm.evaluation.evaluation import Evaluation
-from lm.evaluation.exposure import CanaryExposure
 from lm.evaluation.generated_items import Brackets, GeneratedItems, SumItems
-from lm.evaluation.harness import Harness
+from lm.evaluation.harness.evaluation import Harness
 from lm.evaluation.items import Item, ItemReader
-from lm.evaluation.leakage import Leakage
-from lm.evaluation.memorisation import Memorisation
+from lm.evaluation.memory.exposure import CanaryExposure
+from lm.evaluation.memory.leakage import Leakage
+from lm.evaluation.memory.memorisation import Memorisation
+from lm.evaluation.memory.training_corpora import TrainingCorpora
 from lm.evaluation.metrics import Accuracy, Choices, GoldBits, GoldProbability, Greedy, Metric, Perplexity, Preference
 from lm.evaluation.preferences import Preferences
 from lm.evaluation.program import PassAt, Program
@@ -31,7 +32,6 @@ from lm.evaluation.scorer import Likelihood, Request, Scorer
 from lm.evaluation.shots import Shots
 from lm.evaluation.task import Task
 from lm.evaluation.text_loss import TextLoss
-from lm.evaluation.training_corpora import TrainingCorpora
 from lm.evaluation.winobias import PronounGap, WinoBiasReader, WinoBiasScores
 
 __all__ = [

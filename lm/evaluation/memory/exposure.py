@@ -11,11 +11,11 @@ from lm.checkpoint.lineage import check_tokenizer
 from lm.config.build import build
 from lm.corpus import Canaries, Canary, count_occurrences
 from lm.evaluation.evaluation import Evaluation
-from lm.evaluation.exposure_table import exposure_table
 from lm.evaluation.intervals import estimate
+from lm.evaluation.memory.exposure_table import exposure_table
+from lm.evaluation.memory.training_corpora import TrainingCorpora
 from lm.evaluation.rank import Exposure, estimated, exact
 from lm.evaluation.scorer import Request, Scorer
-from lm.evaluation.training_corpora import TrainingCorpora
 from lm.files import hash_json
 from lm.model import ModelSource, Transformer
 from lm.run.manifest import read_manifest

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lm.corpus import Document, Shards
-from lm.evaluation.extraction import Window
-from lm.evaluation.training_windows import PlacedWindow, WindowChoice, counted, group_of
+from lm.evaluation.memory.extraction import Window
+from lm.evaluation.memory.training_windows import PlacedWindow, WindowChoice, counted, group_of
 from support.training_runs import make_corpus
 
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from lm.corpus import Document, TokenStream, count_occurrences
-from lm.evaluation.extraction import Window
+from lm.evaluation.memory.extraction import Window
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from lm.config.faults import errors_at
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.intervals import estimate
 from lm.evaluation.items import Item
-from lm.evaluation.leakage_table import leakage_table
+from lm.evaluation.memory.leakage_table import leakage_table
+from lm.evaluation.memory.training_corpora import TrainingCorpora
 from lm.evaluation.metrics import Metric
 from lm.evaluation.task import NOTHING, Task
-from lm.evaluation.training_corpora import TrainingCorpora
 from lm.files import hash_json
 from lm.model import Transformer
 from lm.progress import bar

@@ -11,11 +11,11 @@ from lm.checkpoint.lineage import check_tokenizer
 from lm.config.faults import errors_at
 from lm.corpus import Source, TokenStream
 from lm.evaluation.evaluation import Evaluation
-from lm.evaluation.extraction import Extraction, Window, extract
 from lm.evaluation.intervals import estimate
-from lm.evaluation.memorisation_table import memorisation_table
-from lm.evaluation.training_corpora import TrainingCorpora
-from lm.evaluation.training_windows import PlacedWindow, WindowChoice, counted, group_of
+from lm.evaluation.memory.extraction import Extraction, Window, extract
+from lm.evaluation.memory.memorisation_table import memorisation_table
+from lm.evaluation.memory.training_corpora import TrainingCorpora
+from lm.evaluation.memory.training_windows import PlacedWindow, WindowChoice, counted, group_of
 from lm.files import hash_json
 from lm.generation import Sampling
 from lm.model import ModelSource, Transformer

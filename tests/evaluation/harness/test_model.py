@@ -7,7 +7,7 @@ import torch
 
 from lm.conversation import Message, RoleTokenTemplate
 from lm.evaluation import Request, Scorer
-from lm.evaluation.harness_model import HarnessModel, read_options
+from lm.evaluation.harness.model import HarnessModel, read_options
 from lm.generation import Generator, Sampling
 from support.asked import log_probability, network, tokenizer
 

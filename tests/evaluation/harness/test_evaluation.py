@@ -8,7 +8,7 @@ import pytest
 
 from lm.conversation import RoleTokenTemplate
 from lm.evaluation import Accuracy, Harness, MultipleChoice
-from lm.evaluation.harness import offline
+from lm.evaluation.harness.evaluation import offline
 from lm.evaluation.join import harness as harness_join
 from lm.evaluation.metrics import per_character, total
 from support.asked import network, task, tokenizer, written
@@ -97,7 +97,7 @@ def test_prompts_are_turns_of_the_chat_template_as_in_the_native_benchmark(folde
 
 
 def test_the_fingerprint_follows_the_tasks_and_the_files_that_they_name(folder, monkeypatch):
-    monkeypatch.setattr("lm.evaluation.harness.version", lambda _: "0.4.13")
+    monkeypatch.setattr("lm.evaluation.harness.evaluation.version", lambda _: "0.4.13")
     first = Harness("mine", include_path=str(folder / "tasks")).fingerprint()
     assert Harness("mine", include_path=str(folder / "tasks")).fingerprint() == first
     written(folder / "items.jsonl", ROWS[1:])
@@ -113,7 +113,7 @@ def test_without_the_harness_the_command_that_installs_it_is_told(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("lm.evaluation.harness.version", missing)
+    monkeypatch.setattr("lm.evaluation.harness.evaluation.version", missing)
     with pytest.raises(ValueError, match=r"evaluation=harness runs lm-evaluation-harness, .*pip install .*harness\]"):
         Harness("hellaswag").fingerprint()
     with pytest.raises(ValueError, match=r"evaluation\.include_path=nowhere: there is no such folder"):

@@ -5,7 +5,7 @@ from math import exp, inf, log
 import pytest
 import torch
 
-from lm.evaluation.extraction import Extraction, Window, extract
+from lm.evaluation.memory.extraction import Extraction, Window, extract
 from lm.generation import Generator, Sampling
 from support.asked import network, tokenizer
 

@@ -14,8 +14,8 @@ from lm.bounds import Count, Natural
 from lm.conversation import RecordedTemplate, Template
 from lm.conversation.recorded_template import has_recorded_template
 from lm.evaluation.evaluation import Evaluation
-from lm.evaluation.harness_model import HarnessModel
-from lm.evaluation.harness_results import harness_table, metrics_of, record_of
+from lm.evaluation.harness.model import HarnessModel
+from lm.evaluation.harness.results import harness_table, metrics_of, record_of
 from lm.files import hash_file, hash_json
 from lm.model import Transformer
 from lm.process.distribution import install_command
