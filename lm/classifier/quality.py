@@ -5,7 +5,7 @@ from typing import Any
 
 from lm.classifier.labelled import LabelledText
 from lm.classifier.ranking import area_under_curve
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 
 THRESHOLD = 0.5
 SAMPLES = 25  # of a prompt of RealToxicityPrompts

@@ -5,7 +5,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 
 Z = 1.959964
 

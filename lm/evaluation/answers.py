@@ -12,9 +12,9 @@ from lm.corpus import Split
 from lm.evaluation.evaluation import Evaluation
 from lm.files import hash_json
 from lm.generation import Completion, Generator, Sampling
+from lm.interval import wilson_interval
 from lm.model import Transformer
 from lm.objective.answer_loss import answer_nats
-from lm.objective.interval import wilson_interval
 from lm.progress import bar
 from lm.tokenizer import Tokenizer
 

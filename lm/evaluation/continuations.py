@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lm.bounds import Count
+from lm.classifier.text_scorer import Scorer
 from lm.evaluation.continued import MAIN, Continued
 from lm.evaluation.field_template import FieldTemplate
 from lm.evaluation.items import Item
@@ -12,7 +13,6 @@ from lm.evaluation.prompter import Example
 from lm.evaluation.question import Answered, Asked, Asking, Question
 from lm.evaluation.reply import Writing
 from lm.generation import Sampling
-from lm.reward import Scorer
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 

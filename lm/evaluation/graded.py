@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from lm.conversation import Prompt
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 from lm.reward import Answer
 from lm.reward.passes import budgets, pass_at
 

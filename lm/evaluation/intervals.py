@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 
 RESAMPLES = 2000
 SEED = 0

@@ -15,8 +15,8 @@ from lm.conversation.sources.preference_source import PreferenceSource
 from lm.corpus import Split
 from lm.evaluation.evaluation import Evaluation
 from lm.files import hash_json
+from lm.interval import wilson_interval
 from lm.model import ModelSource, Transformer
-from lm.objective.interval import wilson_interval
 from lm.objective.log_probabilities import document_log_probabilities
 from lm.objective.reward import text_scores
 from lm.progress import bar

@@ -6,7 +6,7 @@ from math import erfc, log2, pi, sqrt
 
 import numpy as np
 
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 
 ENOUGH = 10  # lower values in a sample from which their share is sure to about a third
 RESAMPLES = 200

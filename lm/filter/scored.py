@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from lm.bounds import Count, Share
 from lm.classifier.passages import passages
+from lm.classifier.text_scorer import Scorer
 from lm.corpus import Document, Dropped
-from lm.reward import Scorer
 
 
 class ScoredPassages:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lm.batch import LabelledBatch, PreferenceBatch
 from lm.bounds import NonNegative, Positive
+from lm.interval import wilson_interval
 from lm.model.dropout import switch_off_dropout
-from lm.objective.interval import wilson_interval
 from lm.objective.log_probabilities import document_kinds, document_log_probabilities
 from lm.objective.mismatched import mismatched_rows
 from lm.objective.objective import Objective

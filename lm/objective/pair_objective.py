@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lm.batch import PreferenceBatch
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 from lm.objective.log_probabilities import document_kinds
 from lm.objective.objective import Objective
 from lm.objective.pairs import Scored

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lm.conversation import Prompt
 from lm.generation import Sampling, random_generator
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 from lm.policy.rollout import Asker, Rollout
 from lm.reward.passes import budgets, pass_at
 

@@ -8,7 +8,7 @@ from lm.reward.numeric import NumericAnswer
 from lm.reward.overlap import WordOverlap
 from lm.reward.pattern import Pattern
 from lm.reward.reward import Answer, AnswerReward, Reward, RewardSum, Scores
-from lm.reward.scored_text import ScoredText, Scorer
+from lm.reward.scored_text import ScoredText
 from lm.reward.tags import AfterThoughts, TagFormat, Tagged
 from lm.reward.unit_tests import UnitTests
 
@@ -25,7 +25,6 @@ __all__ = [
     "Reward",
     "RewardSum",
     "ScoredText",
-    "Scorer",
     "Scores",
     "TagFormat",
     "Tagged",

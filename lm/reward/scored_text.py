@@ -2,23 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 from lm.bounds import Share
+from lm.classifier.text_scorer import Scorer
 from lm.reward.reward import Answer, Reward
-
-
-class Scorer(Protocol):
-    """Scores texts from 0 (harmless) to 1 (certainly unwanted).
-
-    `name` has its version; `quality` are lines on how good it is, which reports print beside its scores.
-    """
-
-    name: str
-    quality: Sequence[str]
-
-    def __call__(self, texts: Sequence[str]) -> list[float]:
-        """Return the score of each text."""
 
 
 class ScoredText(Reward):

@@ -4,7 +4,7 @@ import pytest
 
 from lm.classifier import LabelledText
 from lm.classifier.quality import quality_lines, quality_of, quality_table
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 
 TEXTS = [
     LabelledText(f"{place}", positive, "a:1", kind)

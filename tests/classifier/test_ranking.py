@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lm.classifier.ranking import area_under_curve
-from lm.objective.interval import wilson_interval
+from lm.interval import wilson_interval
 
 
 def pairs(positive, negative) -> float:

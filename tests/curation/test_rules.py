@@ -3,6 +3,9 @@
 import pytest
 
 from lm.checkpoint.architecture import write_architecture
+from lm.classifier import TextFeatures
+from lm.classifier.logistic import train_classifier
+from lm.classifier.scorer import FILE, save_classifier
 from lm.config.build import build
 from lm.config.check import examine
 from lm.config.outline import config_directory, options
@@ -152,7 +155,14 @@ def test_every_option_of_rule_passes_a_good_answer(option, tmp_path):
     (tmp_path / "words.txt").write_text("grumpf\n")
     byte_tokenizer([]).save(tmp_path / "tokenizer.json")
     write_architecture(tmp_path, {"_target_": "lm.model.Transformer", "vocab_size": 300, "context": 512})
-    paths = {"word_list": f"rules.x.filter.path={tmp_path / 'words.txt'}", "fits": f"rules.x.path={tmp_path}"}
+    features = TextFeatures([3])
+    classifier = train_classifier([features(GOOD)], [features("grumpf")], size=features.size, epochs=5)
+    save_classifier(tmp_path / FILE, classifier, features, {"name": "grumpf", "quality": {}})
+    paths = {
+        "word_list": f"rules.x.filter.path={tmp_path / 'words.txt'}",
+        "fits": f"rules.x.path={tmp_path}",
+        "toxicity": f"rules.x.filter.scorer.path={tmp_path}",
+    }
     chosen = [f"+rule@rules.x={option}", "conversations.path=x", *([paths[option]] if option in paths else [])]
     config, faults = examine(composition("curate").compose(chosen))
     assert not faults

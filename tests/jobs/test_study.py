@@ -13,7 +13,7 @@ from lm.reward import Answer
 from support.compositions import composition
 from support.training_runs import composed
 
-NAMES = ("pairs", "words", "home", "abroad", "labels")
+NAMES = ("pairs", "words", "home", "abroad", "labels", "prompts", "toxicity")
 FILES = [f"++files.{name}=mine.{name}" for name in NAMES]
 LESSONS = [name for name in options("experiment", [config_directory()], job="study") if name != "null"]
 QUICK = [

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from lm.data import RowDataModule, Rows
+from lm.interval import wilson_interval
 from lm.objective import CachedReference, FrozenReference, Preference
-from lm.objective.interval import wilson_interval
 from lm.objective.pair_objective import REWARDS
 from lm.objective.pairs import Pairs
 from lm.objective.preference_losses import dpo, ipo, weighted
