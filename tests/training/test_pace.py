@@ -50,7 +50,8 @@ def measured(rows, clock, **settings):
     plan = Budget(batch_tokens=128, steps=1, rows_per_device=4).plan(
         row_tokens=16, devices=1, rows=len(rows), parameters=1
     )
-    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")), precision_plugin=Precision())
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    trainer = SimpleNamespace(strategy=strategy, precision_plugin=Precision(), precision="32-true")
     pace = measure_pace(module, rows, plan, trainer, clock=clock, **{"compiles": False, "seconds": 600, **settings})
     return pace, network.calls, bool(network.output_weight.any())
 
