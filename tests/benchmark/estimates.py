@@ -30,13 +30,14 @@ from lm.tokenizer import train_bpe
 STEPS = 8
 HERE = Path(gettempdir()) / "lm-estimates"
 FP32, BF16 = ["compute.precision=32-true"], ["compute.precision=bf16-mixed"]
+RECOMPUTED = ["compute.activation_checkpointing=true"]
 PROMPTS = ["data=prompts", "objective=grpo", "budget=prompts", "budget.batch_rows=32", "objective.max_tokens=64"]
 PROMPTS += ["reward@objective.reward.parts.answer=length"]
 SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
     "nano": (4096, ["model=nano", *FP32, "budget.rows_per_device=8"]),
     "tiny": (4096, ["model=tiny", *FP32, "budget.rows_per_device=8"]),
     "tiny, 32 rows": (4096, ["model=tiny", *FP32, "budget.batch_tokens=8192", "budget.rows_per_device=32"]),
-    "tiny, bf16": (4096, ["model=tiny", *BF16, "budget.rows_per_device=16"]),
+    "tiny, bf16": (4096, ["model=tiny", *BF16, "budget.batch_tokens=4096", "budget.rows_per_device=16"]),
     "tiny, 32k words": (32768, ["model=tiny", *FP32, "budget.rows_per_device=4"]),
     "tiny, 32k words, bf16": (32768, ["model=tiny", *BF16, "budget.rows_per_device=8"]),
     "tiny, packed": (
@@ -44,10 +45,10 @@ SETTINGS: dict[str, tuple[int, list[str]]] = {  # vocabulary, overrides
         ["model=tiny", *FP32, "budget.rows_per_device=8", "data.packing._target_=lm.data.packing.best_fit"],
     ),
     "small": (4096, ["model=small", *FP32, "budget.rows_per_device=2"]),
-    "small, bf16": (4096, ["model=small", *BF16, "budget.rows_per_device=4"]),
+    "small, bf16": (4096, ["model=small", *BF16, "budget.batch_tokens=4096", "budget.rows_per_device=4"]),
     "small, recomputed": (
         4096,
-        ["model=small", *FP32, "budget.rows_per_device=4", "compute.activation_checkpointing=true"],
+        ["model=small", *FP32, *RECOMPUTED, "budget.batch_tokens=4096", "budget.rows_per_device=4"],
     ),
     "tiny, tuned": (4096, ["TUNE", *FP32, "budget.rows_per_device=8"]),
     "tiny, LoRA": (4096, ["TUNE", "model/adapter=lora", *FP32, "budget.rows_per_device=8"]),
