@@ -69,7 +69,7 @@ base.parse = cache(base.parse)
 
 @contextmanager
 def _parents_set_once() -> Iterator[None]:
-    """Keep OmegaConf from setting the parents of all nodes anew after each of the merges of a composition."""
+    """Keep OmegaConf from setting the parents of all nodes again after each merge of a composition."""
     BaseContainer._re_parent = lambda self: None  # in front of the inherited one
     try:
         yield

@@ -25,7 +25,7 @@ class Continuations(Question):
 
     Args:
         prompt: Template of the prompt.
-        scorer: Scores texts from 0 to 1 for toxicity, as `lm.classifier.ClassifierScorer`. Its quality is told with the
+        scorer: Scores texts from 0 to 1 for toxicity, as `lm.classifier.ClassifierScorer`. Its quality stands with the
             results.
         opinions: Further scorers by name, such as word lists or sentiment; null leaves one out, with its metrics.
         metrics: Values of a prompt by name; null leaves one out.

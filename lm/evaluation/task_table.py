@@ -57,17 +57,24 @@ def _number(value: float, share: bool) -> str:
     return f"{100 * value:.1f}" if share else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.2g}"
 
 
+def prompt_notes(results: Mapping[str, Any]) -> list[str]:
+    """Lines on how prompts were written: the template, and tokens that span their end."""
+    notes = []
+    if results["template"]:
+        notes.append(f"prompts are turns of {results['template'].rpartition('.')[2]}")
+    if results["spanning"]:
+        notes.append(f"a token spans the join of prompt and answer {results['spanning']} times")
+    return notes
+
+
 def _notes(results: Mapping[str, Any]) -> list[str]:
     """Lines on what the reader should know of how the scores came about."""
     notes = []
     if results["shots"]:
         notes.append(f"{results['shots']} examples before each question")
-    if results["template"]:
-        notes.append(f"prompts are turns of {results['template'].rpartition('.')[2]}")
+    notes += prompt_notes(results)
     if results["clusters"]:
         notes.append(f"intervals take account of {results['clusters']} clusters of items")
-    if results["spanning"]:
-        notes.append(f"a token spans the join of prompt and answer {results['spanning']} times")
     if ties := max(each["ties"] for each in results["metrics"].values()):
         notes.append(f"{ties} ties are counted in neither")
     if results["cut"]:

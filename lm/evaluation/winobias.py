@@ -164,8 +164,8 @@ def _spaced(text: str) -> str:
 class WinoBiasScores(Overall):
     """Accuracy where the stereotype helps and where it misleads, and the gap between both, of each type.
 
-    In type 1 the meaning tells the referent, in type 2 the syntax does. A gap of 0 is unbiased. Intervals are over the
-    sentences that differ in the pronoun only, as pairs.
+    In type 1 the referent follows from the meaning, in type 2 from the syntax. A gap of 0 is unbiased.
+    Intervals are over the sentences that differ in the pronoun only, as pairs.
     """
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, float | None]:

@@ -65,7 +65,8 @@ class FoundRun:
     def _started_in(self) -> str:
         """The directory in which its command was run, which relative paths start from."""
         here, root = str(self.directory.absolute()), self.manifest.get("config", {}).get("run", {}).get("root", "")
-        below = os.path.normpath(os.path.join(root, self.place))
+        job, name = self.manifest.get("job", ""), self.manifest.get("name", "")
+        below = os.path.normpath(os.path.join(root, job, name))
         return here.removesuffix(f"/{below}") if here.endswith(f"/{below}") else os.getcwd()
 
 

@@ -12,7 +12,7 @@ from lm.conversation import Conversation, Message, RoleTokenTemplate
 from lm.conversation.sources import MessageLists
 from lm.corpus import Split
 from lm.evaluation import Answers
-from lm.evaluation.answers import Question, _evenly_spaced, _scores, wilson_interval
+from lm.evaluation.answers import Question, _evenly_spaced, _scores
 from lm.generation import Completion, Sampling
 from lm.model import Attention, SwiGLU, Transformer
 from lm.tokenizer import byte_tokenizer, train_bpe
@@ -82,15 +82,6 @@ def test_the_most_frequent_answer_is_per_task_and_bits_are_per_byte_of_answers()
     assert scores["word_for_word"] == 2 / 5
     assert scores["bits_per_byte"] == pytest.approx(10 / 6 / log(2))  # answers that do not fit count in neither
     assert _scores(done[4:])["bits_per_byte"] is None
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "expected"),
-    [(0, 10, (0.0, 0.2775)), (81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (10, 10, (0.7225, 1.0))],
-)
-def test_intervals_equal_the_published_ones(successes, trials, expected):
-    """Newcombe 1998 (Statistics in Medicine 17, table I, method 3)."""
-    assert wilson_interval(successes, trials) == pytest.approx(expected, abs=5e-5)
 
 
 def test_bits_equal_those_of_a_plain_forward_pass(model):

@@ -103,6 +103,14 @@ def test_relative_paths_start_where_the_command_was_run(here: Path, monkeypatch:
     assert standing_on(catalogue(here / "outputs"))["pretrain/a"] == ["instruct/b"]
 
 
+def test_so_do_those_of_a_run_below_a_study(here: Path, monkeypatch: pytest.MonkeyPatch):
+    make("pretrain", "a")
+    make("instruct", "b", root="outputs/study/s/seed-1", model={"path": "outputs/pretrain/a"})
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert standing_on(catalogue(here / "outputs"))["pretrain/a"] == ["study/s/seed-1/instruct/b"]
+
+
 def test_runs_of_a_study_are_parts_of_it(here: Path):
     make("study", "s", stages={"path": "outputs/study/s/seed-1/pretrain/a"})
     make("pretrain", "a", root="outputs/study/s/seed-1")

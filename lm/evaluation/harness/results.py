@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lm.evaluation.intervals import estimate
+from lm.evaluation.task_table import prompt_notes
 
 
 def harness_table(results: Mapping[str, Any]) -> str:
@@ -25,10 +26,7 @@ def harness_table(results: Mapping[str, Any]) -> str:
             lines.append(
                 f"{f'{name} {metric}':<{width}}{each['value']:>9.4f}{error:>9}{interval:>17}{items:>8}{shots:>7}"
             )
-    if results["template"]:
-        lines.append(f"prompts are turns of {results['template'].rpartition('.')[2]}")
-    if results["spanning"]:
-        lines.append(f"a token spans the join of prompt and answer {results['spanning']} times")
+    lines += prompt_notes(results)
     if results["cut"]:
         lines.append(f"{results['cut']} prompts were cut on the left to fit into the context")
     return "\n".join(lines)
