@@ -11,8 +11,8 @@ import torch
 
 from lm.checkpoint import RunModel, load_model
 from lm.cli.call import call_job
-from lm.run import Interrupted, Run
-from lm.run.manifest import read_manifest
+from lm.directory import Interrupted, Run
+from lm.directory.manifest import read_manifest
 from lm.tokenizer import load_tokenizer, train_bpe
 from support.training_runs import composed, documents, instruction, make_corpus, pretraining, run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.commands import lm, lm_offline
 
 README = Path(__file__).parents[1] / "README.md"

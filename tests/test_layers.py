@@ -43,7 +43,7 @@ PLANTED = {
     ),
     "an import of the command": ("model/cache.py", "import lm.cli.main", "lm.model.cache -> lm.cli.main"),
     "an import inside a function": (
-        "run/run.py", "def late():\n    from lm.jobs import train", "lm.run.run -> lm.jobs.train",
+        "directory/run.py", "def late():\n    from lm.jobs import train", "lm.directory.run -> lm.jobs.train",
     ),
     "packages of one layer that import each other": (
         "filtering/pieces.py", "from lm.generation import Sampling", "lm.filtering.pieces -> lm.generation",

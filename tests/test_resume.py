@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lm.checkpoint import load_model
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import instruction, make_corpus, pretraining, run
 
 

@@ -15,8 +15,8 @@ from time import monotonic
 import pytest
 import torch
 
+from lm.directory.manifest import read_manifest
 from lm.files import hash_bytes, hash_json
-from lm.run.manifest import read_manifest
 from support.training_runs import composed, make_corpus, of_seconds, run, start
 
 STEPS, MICRO_BATCHES, SAVES = 20, 80, 26  # of a run, each step of 4 micro-batches; saved as last and as best

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.settings_ranks import corpora, drawn, start_ranks
 
 

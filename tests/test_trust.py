@@ -7,7 +7,7 @@ import pytest
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.config.trust import trusting
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.own_parts import OwnLogger
 from support.training_runs import composed, instruction, make_corpus, pretraining
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
+from lm.directory.manifest import read_manifest
 from lm.hardware.datasheets import measure_machine
 from lm.report import scaled
-from lm.run.manifest import read_manifest
 from support.training_runs import instruction, make_corpus, pretraining, run
 
 LORA = (

@@ -10,8 +10,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from lm.checkpoint.files import checkpoint_path
 from lm.data import DataPlan
+from lm.directory.manifest import versions
 from lm.files import hash_bytes, hash_json
-from lm.run.manifest import versions
 
 
 class RankConsistency(Callback):

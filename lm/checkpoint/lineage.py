@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from lm.checkpoint.architecture import read_architecture
-from lm.run import Run
-from lm.run.manifest import read_manifest
+from lm.directory import Run
+from lm.directory.manifest import read_manifest
 from lm.tokenizer import Tokenizer, load_tokenizer
 
 

@@ -11,9 +11,9 @@ from lm.checkpoint.architecture import ADAPTATION, MERGED, build_architecture, r
 from lm.checkpoint.files import WEIGHTS_PREFIX, check_identity, check_whole, checkpoint_path, read_facts
 from lm.checkpoint.lineage import parent_of
 from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
+from lm.directory import Run
 from lm.files import report_damage
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
-from lm.run import Run
 
 RUN = "model.path names the directory of a run of lm pretrain, instruct or align, such as outputs/pretrain/default"
 TEMPLATE = "conversation.json"  # beside the weights of a model that was tuned on conversations

@@ -13,10 +13,10 @@ from lm.config.check import examine
 from lm.config.composition import leave_hydra
 from lm.config.target import is_job, is_node, locate
 from lm.config.trust import TRUST, trusting
+from lm.directory import Run
 from lm.process.failure import one_line, report_failure
 from lm.process.signals import interruption_behind, unwinding
 from lm.process.supervisor import supervised_ranks
-from lm.run import Run
 from lm.sweep import Job, Outcome, Pruned, sweep_name
 from lm.sweep.job import CONSOLE
 

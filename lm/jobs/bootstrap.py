@@ -6,9 +6,9 @@ from typing import Any
 
 from lm.bootstrap import Journal, RougeIndex, Rounds, Task, read_tasks
 from lm.bounds import Count, Natural, Positive
+from lm.directory import Run
 from lm.files import hash_json, write_atomically
 from lm.progress import bar
-from lm.run import Run
 
 
 def bootstrap(

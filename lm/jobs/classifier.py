@@ -11,8 +11,8 @@ from lm.classifier.logistic import train_classifier as train
 from lm.classifier.quality import quality_of, quality_table
 from lm.classifier.scorer import FILE, save_classifier
 from lm.corpus import Split, hash_fraction
+from lm.directory import Run
 from lm.files import write_atomically
-from lm.run import Run
 
 FEWEST = 10  # texts of each label, to train on and to measure on
 

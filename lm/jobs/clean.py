@@ -5,11 +5,11 @@ from pathlib import Path
 from time import time
 
 from lm.bounds import NonNegative
+from lm.directory.catalogue import FoundRun, catalogue, standing_on
 from lm.files import is_temporary
 from lm.jobs.runs import remove_all
 from lm.progress import Console
 from lm.report.table import scaled
-from lm.run.catalogue import FoundRun, catalogue, standing_on
 
 DAY = 86_400  # seconds
 

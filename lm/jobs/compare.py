@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lm.config.faults import did_you_mean
+from lm.directory import Run
 from lm.evaluation.centred import centred_mean
 from lm.evaluation.comparison import Difference, compare, paired
 from lm.evaluation.record import FOLDER, EvaluationRecord, read_record
 from lm.files import hash_json, write_atomically
-from lm.run import Run
 
 COLUMNS = {"first": 9, "second": 9, "difference": 12, "95 % interval": 20, "p": 8, "power": 8, "visible": 9}
 

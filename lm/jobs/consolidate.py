@@ -8,7 +8,7 @@ from lm.checkpoint.architecture import ARCHITECTURE
 from lm.checkpoint.files import IDENTITY, WEIGHTS_PREFIX, AtomicCheckpointIO, checkpoint_path
 from lm.checkpoint.safetensors import write_safetensors
 from lm.conversation import inherit_template
-from lm.run import Run
+from lm.directory import Run
 
 
 def consolidate(run: Run, path: str, which: Literal["best", "last", "stable"] = "best") -> None:

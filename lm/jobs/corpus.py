@@ -8,10 +8,10 @@ from time import perf_counter
 from lm.bounds import Natural
 from lm.corpus import Shards, Source, Split, survey, write_shards
 from lm.corpus.layout import SPLITS
+from lm.directory import Run
 from lm.files import write_atomically
 from lm.filtering import FilteredSource, count_tokens, explain_trace, show_traces
 from lm.progress import Console, track
-from lm.run import Run
 from lm.tokenizer import Tokenizer
 
 

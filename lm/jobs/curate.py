@@ -21,10 +21,10 @@ from lm.curation.candidates import (
     select_candidates,
     write_records,
 )
+from lm.directory import Run
 from lm.files import write_atomically
 from lm.progress import track
 from lm.report import curation_table, curation_verdict
-from lm.run import Run
 from lm.training.selection_trials import run_selection_trials
 
 

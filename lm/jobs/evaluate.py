@@ -7,6 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from lm.config.faults import errors_at
+from lm.directory import Run
+from lm.directory.manifest import read_manifest
 from lm.evaluation import Evaluation
 from lm.evaluation.centred import centred_mean
 from lm.evaluation.division import divided, of_first
@@ -14,8 +16,6 @@ from lm.evaluation.record import EvaluationRecord, find_record
 from lm.files import hash_json, write_atomically
 from lm.model import ModelSource
 from lm.process.ranks import is_first_process
-from lm.run import Run
-from lm.run.manifest import read_manifest
 from lm.tokenizer import Tokenizer
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from lm.conversation.sources import ConversationSource, PreferenceSource, PythonConversations
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 
 PYTHON = "lm.sources.PythonSource"
 Conversations = ConversationSource | dict[str, ConversationSource]

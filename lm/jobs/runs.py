@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from lm.directory.catalogue import FoundRun, catalogue, standing_on
+from lm.directory.removal import check_removable, remove_run
 from lm.progress import Console
 from lm.report.table import Column, scaled, text_table
-from lm.run.catalogue import FoundRun, catalogue, standing_on
-from lm.run.removal import check_removable, remove_run
 
 ORDERS = {
     "place": lambda run: run.place,

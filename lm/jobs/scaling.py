@@ -16,6 +16,8 @@ from lm.bounds import Count
 from lm.checkpoint.architecture import ARCHITECTURE
 from lm.config.build import build
 from lm.config.ladder import rung
+from lm.directory import Run
+from lm.directory.manifest import read_manifest
 from lm.files import write_atomically
 from lm.model import Cost, model_cost
 from lm.report import (
@@ -27,8 +29,6 @@ from lm.report import (
     scaling_table,
     scaling_verdict,
 )
-from lm.run import Run
-from lm.run.manifest import read_manifest
 
 BITS = "validation/bits_per_byte"
 MIN_RUNGS = 3  # any two lie on a line

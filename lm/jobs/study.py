@@ -6,12 +6,12 @@ from time import perf_counter
 from typing import Any, Literal
 
 from lm.bounds import Natural, Positive
+from lm.directory import Run
 from lm.files import write_atomically
 from lm.jobs.study_check import check_arms, check_study
 from lm.jobs.study_results import compared_columns, measured_arms
 from lm.jobs.trials import Trials
 from lm.report import compare_arms, comparison_table, curve_table, impact_page, impact_tables, impact_words
-from lm.run import Run
 
 
 def study(

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from lm.callbacks.metrics_file import read_table
+from lm.directory.manifest import read_manifest
 from lm.jobs.trials import Trial, Trials
 from lm.report import compare, numbers_in, value_at
-from lm.run.manifest import read_manifest
 
 
 def compared_columns(

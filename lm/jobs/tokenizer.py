@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from lm.corpus import Source, Split, survey
+from lm.directory import Run
 from lm.progress import track
-from lm.run import Run
 from lm.tokenizer import Tokenizer, named_files
 
 MEASURED_BYTES = 2_000_000  # of text on which bytes per token are measured

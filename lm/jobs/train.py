@@ -21,12 +21,12 @@ from lm.callbacks import (
 )
 from lm.conversation import check_template_loadable
 from lm.data import RowDataModule, TrainingData
+from lm.directory import Run
 from lm.hardware import Compute
 from lm.model import ModelSource, Transformer, model_cost
 from lm.objective import Objective
 from lm.optimizer import Budget
 from lm.process.launcher import wait_for_first
-from lm.run import Run
 from lm.sweep import Metric
 from lm.tokenizer import Tokenizer
 from lm.training.completion import complete_run, returned

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from lm.bounds import Count, Positive
 from lm.corpus import Source, Split, survey
+from lm.directory import Run
 from lm.files import write_atomically
 from lm.jobs.tokenizer import check_sample
 from lm.model import Transformer, vocabulary_cost
 from lm.progress import bar
 from lm.report import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
-from lm.run import Run
 from lm.sources import Aligned
 from lm.tokenizer import (
     Tokenizer,

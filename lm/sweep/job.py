@@ -7,10 +7,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from lm.directory import Interrupted
 from lm.files import write_atomically
 from lm.process.ranks import is_first_process
 from lm.progress import Console
-from lm.run import Interrupted
 from lm.sweep.metric import Metric, Mode
 
 CONSOLE = Console("sweep")

@@ -8,8 +8,8 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lm.directory.manifest import check_same_config
 from lm.files import hash_json
-from lm.run.manifest import check_same_config
 from lm.sweep.comparison import read_reports
 from lm.sweep.job import Outcome
 from lm.sweep.metric import Direction, one_direction

@@ -11,8 +11,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from lm.directory import Interrupted
 from lm.process.ranks import is_first_process
-from lm.run import Interrupted
 from lm.sweep.job import CONSOLE, Job, Outcome, has_outcome, read_outcome, run_job_file, write_job
 
 WARNING = 120  # seconds between the signal to save and the time limit

@@ -11,9 +11,9 @@ from lightning import Trainer
 from lm.callbacks import Interruption, saves_last, steps_without_effect
 from lm.checkpoint.files import check_whole, checkpoint_path, save
 from lm.data import DataPlan
+from lm.directory import Run
 from lm.model import Cost
 from lm.objective import Objective
-from lm.run import Run
 from lm.sweep import Metric
 from lm.training.summary import result_line
 

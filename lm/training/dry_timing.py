@@ -3,10 +3,10 @@
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from lm.data import Rows
+from lm.directory import Run
 from lm.hardware.datasheets import Machine
 from lm.model import Cost
 from lm.optimizer import Plan
-from lm.run import Run
 from lm.training.footprint import Footprint
 from lm.training.memory_check import free_memory
 from lm.training.pace import SHARE, Pace, measure_pace, prepare_timing

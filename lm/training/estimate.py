@@ -8,12 +8,12 @@ from lightning import Callback
 from lm.callbacks import check_callbacks
 from lm.conversation import check_template_loadable
 from lm.data import DataPlan, TrainingData
+from lm.directory import Run
 from lm.hardware.datasheets import DATASHEETS, Machine, measure_machine
 from lm.model import Cost, ModelSource, model_cost
 from lm.optimizer import Budget, Plan
 from lm.process.limits import resident_memory
 from lm.report import Line, aligned, scaled
-from lm.run import Run
 from lm.training.dry_timing import time_steps
 from lm.training.fitting import check_data
 from lm.training.footprint import Footprint

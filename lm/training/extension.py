@@ -5,9 +5,9 @@ from typing import Any
 
 from lm.config.build import build
 from lm.data import DataPlan
+from lm.directory import Run
+from lm.directory.manifest import LENGTH_KEYS, config_changes, read_manifest
 from lm.optimizer import Budget
-from lm.run import Run
-from lm.run.manifest import LENGTH_KEYS, config_changes, read_manifest
 from lm.training.minutes import fixed_tokens
 from lm.training.outputs import resumable_checkpoint
 

@@ -6,11 +6,11 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from lm.data import Rows
+from lm.directory import Run
 from lm.model import model_cost
 from lm.optimizer import Budget
 from lm.process.launcher import choose_on_first, launches_ranks
 from lm.report import scaled
-from lm.run import Run
 from lm.training.pace import Pace, measure_pace, prepare_timing
 from lm.training.setup import Setup
 from lm.training.trainer import Devices

@@ -15,10 +15,10 @@ from lm.checkpoint.files import (
     report_checkpoint_damage,
 )
 from lm.conversation import Template, inherit_template, record_template
+from lm.directory import Run
 from lm.model import ModelSource
 from lm.optimizer import continues
 from lm.process.ranks import is_first_process
-from lm.run import Run
 from lm.tokenizer import Tokenizer
 
 

@@ -16,10 +16,10 @@ from lightning import Trainer
 from lm.data import Rows
 from lm.data.batches import TrainingBatches, ValidationBatches
 from lm.data.order import Order
+from lm.directory import Run
 from lm.model import Transformer
 from lm.objective import Objective
 from lm.optimizer import Plan
-from lm.run import Run
 from lm.training.setup import Setup
 from lm.training.trainer import make_trainer
 

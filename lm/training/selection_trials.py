@@ -8,8 +8,8 @@ import numpy as np
 
 from lm.corpus import Split
 from lm.curation.candidates import CHOSEN, Candidate, write_records
+from lm.directory.manifest import read_manifest
 from lm.report import confidence_interval
-from lm.run.manifest import read_manifest
 
 RANDOM = "random"
 

@@ -14,11 +14,11 @@ from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 
 from lm.checkpoint.files import AtomicCheckpointIO
+from lm.directory import Run
 from lm.hardware.compute import Compute, accelerator_name, count_devices
 from lm.optimizer import Plan
 from lm.parallel import placement_of
 from lm.process.launcher import check_ranks, export_slurm_tasks_per_node, install_rank_supervisor
-from lm.run import Run
 
 # Settings of where and how a run is executed. They do not change its result; all others follow from the plan.
 EXECUTION = (

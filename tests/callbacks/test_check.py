@@ -3,7 +3,7 @@
 import pytest
 
 from lm.cli.call import call_job
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import make_corpus, pretraining
 
 PL = "lightning.pytorch.callbacks"

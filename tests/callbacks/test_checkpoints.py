@@ -14,7 +14,7 @@ import torch
 from lm.callbacks import Checkpoints
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import make_corpus, pretraining, run
 
 

@@ -17,9 +17,9 @@ from lightning import Trainer
 from lm.callbacks import Interruption
 from lm.callbacks.interruption import CAUGHT
 from lm.cli.call import call_job
+from lm.directory import Interrupted
+from lm.directory.manifest import read_manifest
 from lm.process.signals import on_arrival
-from lm.run import Interrupted
-from lm.run.manifest import read_manifest
 from support.commands import Begun
 from support.training_runs import make_corpus, of_seconds, pretraining, run
 

@@ -11,7 +11,7 @@ import torch
 
 from lm.callbacks import LossSpikeGuard
 from lm.cli.call import call_job
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import make_corpus, pretraining, run
 
 LENGTH = ("budget.steps=36", "budget.batch_tokens=128", "validations=2", "schedule=cosine", "model.dropout=0.1")

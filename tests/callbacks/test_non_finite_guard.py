@@ -12,8 +12,8 @@ from lm.callbacks import NonFiniteGuard
 from lm.cli.call import call_job
 from lm.data.packing import cut
 from lm.data.pretraining import PretrainingData
+from lm.directory.manifest import read_manifest
 from lm.objective import CausalLM
-from lm.run.manifest import read_manifest
 from lm.tokenizer import load_tokenizer
 from support.training_runs import documents, make_corpus, pretraining, run, start
 

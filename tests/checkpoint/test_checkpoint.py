@@ -119,7 +119,7 @@ def test_a_failed_write_keeps_the_earlier_checkpoint(tmp_path):
     [
         "subprocess.run",
         "lm.models.Transformer",
-        "lm.run.Run",
+        "lm.directory.Run",
         "lm.model.Nothing",
         "lm.model.transformer.torch.load",  # starts like a part of lm.model, is defined elsewhere
         "torch.nn.functional.torch.hub.load",

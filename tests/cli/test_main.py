@@ -26,7 +26,7 @@ JOBS = sorted(path.stem for path in config_directory().glob("*.yaml") if path.na
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{toy.CONF.parent}{os.pathsep}{Path(__file__).parents[2]}"}
 BEHAVE = """# Behave as asked.
 _target_: toy.train
-run: {_target_: lm.run.Run, job: behave, name: default, root: outputs, restart: false}
+run: {_target_: lm.directory.Run, job: behave, name: default, root: outputs, restart: false}
 model: {_target_: toy.Model, dim: 8, attention: {_target_: toy.Attention, _partial_: true, heads: 2}}
 data: {_target_: toy.Text, path: x}
 behave: well

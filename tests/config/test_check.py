@@ -23,7 +23,7 @@ MODEL = {
     "dim": 8,
     "attention": {"_target_": "toy.Attention", "_partial_": True, "heads": 2},
 }
-RUN = {"_target_": "lm.run.Run", "job": "train"}
+RUN = {"_target_": "lm.directory.Run", "job": "train"}
 TRAIN = {"_target_": "toy.train", "run": RUN, "model": MODEL, "data": {"_target_": "toy.Text", "path": "x"}}
 
 
@@ -53,7 +53,7 @@ PLANTED = {
     "callbacks.say.wrod=x": "callbacks.say.wrod: unknown key of toy.Say; did you mean word?",
     "heads=3": "heads: unknown key of toy.train; write model.attention.heads=3",
     "+lerning_rate=1": "lerning_rate: unknown key of toy.train; did you mean learning_rate?",
-    "run.nmae=x": "run.nmae: unknown key of lm.run.Run; did you mean name?",
+    "run.nmae=x": "run.nmae: unknown key of lm.directory.Run; did you mean name?",
     "++model._partail_=true": "model._partail_: unknown key of toy.Model",
     # values of another type
     "model.dim=abc": "model.dim: expected int, got 'abc'",
@@ -82,7 +82,7 @@ PLANTED = {
     # targets
     "model._target_=toy.Modle": "model._target_: there is no toy.Modle; did you mean toy.Model?",
     "model._target_=tyo.Model": "model._target_: there is no tyo; did you mean toy?",
-    "model._target_=lm.rnu.Run": "model._target_: there is no lm.rnu; did you mean lm.run?",
+    "model._target_=lm.rnu.Run": "model._target_: there is no lm.rnu; did you mean lm.directory?",
     "model._target_=toy.CONF": "model._target_: toy.CONF is neither a class nor a function",
     # what is not there
     "data.path=???": "data.path: missing: set data.path=…",
@@ -269,7 +269,7 @@ def test_build_gives_objects_and_factories_and_plain_containers() -> None:
 
 def test_our_own_refusal_passes_through_as_it_is() -> None:
     with pytest.raises(ValueError, match=r"^run\.name=\.\.: must lie inside"):
-        build(part("lm.run.Run", job="a", name=".."), key="run")
+        build(part("lm.directory.Run", job="a", name=".."), key="run")
 
 
 def test_an_error_of_a_library_names_the_part() -> None:
@@ -287,7 +287,7 @@ def test_a_fault_of_a_part_used_twice_is_reported_where_it_is_defined() -> None:
 def test_an_option_for_a_part_that_is_taken_from_elsewhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "linked.yaml").write_text(
         "# two\ndefaults: [/train@first, /train@second, _self_]\n_target_: toy.both\n"
-        "run: {_target_: lm.run.Run, job: linked}\n"
+        "run: {_target_: lm.directory.Run, job: linked}\n"
         "first: {data: {path: x}}\nsecond: {model: '${first.model}', data: {path: x}}\n"
     )
     assert output("model@first.model=big", job="linked", extra=tmp_path) == []

@@ -60,7 +60,7 @@ def test_hints_are_those_of_an_import() -> None:
     parameters = signature(declared("lm.jobs.train.train")[0]).parameters
     assert describe_hint(parameters["seed"].annotation) == "int, at least 0"
     assert "a factory of Trainer" in describe_hint(parameters["trainer"].annotation)
-    assert str in alternatives(signature(declared("lm.run.Run")[0]).parameters["name"].annotation)
+    assert str in alternatives(signature(declared("lm.directory.Run")[0]).parameters["name"].annotation)
 
 
 @pytest.mark.parametrize("target", ["tokenizers.Tokenizer", "no.such.thing", "lm.nothing", "torch.tensor", "toy"])

@@ -9,7 +9,7 @@ from lm.classifier import ClassifierScorer
 from lm.classifier.ranking import area_under_curve
 from lm.cli.call import call_job
 from lm.corpus import Split
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import composed
 
 KIND = ["thank", "you", "kind", "friend", "day", "sun", "the", "a", "is"]

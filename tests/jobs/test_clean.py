@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from lm.directory import Run
+from lm.directory.catalogue import catalogue
 from lm.files import atomic_path
 from lm.jobs.clean import DAY, clean
-from lm.run import Run
-from lm.run.catalogue import catalogue
 
 
 @pytest.fixture(autouse=True)

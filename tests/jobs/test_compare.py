@@ -5,9 +5,9 @@ import json
 import pytest
 
 from lm.cli.call import call_job
+from lm.directory import Run
 from lm.evaluation.comparison import compare
 from lm.evaluation.record import EvaluationRecord
-from lm.run import Run
 from support.training_runs import composed
 
 FIRST, SECOND = [1.0, 0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0, 0.0]

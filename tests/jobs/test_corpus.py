@@ -8,10 +8,10 @@ import pytest
 from tokenizers import normalizers
 
 from lm.corpus import Shards, Split
+from lm.directory import Run
 from lm.filter import Decontaminate, Duplicates
 from lm.filtering import FilteredSource
 from lm.jobs.corpus import prepare_corpus
-from lm.run import Run
 from lm.sources import JsonlSource, TextSource
 from lm.tokenizer import train_bpe
 from support.toy_filters import Letters, Shout

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lm.directory import Run
 from lm.jobs.runs import list_runs
-from lm.run import Run
 
 
 @pytest.fixture(autouse=True)

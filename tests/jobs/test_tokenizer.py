@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from lm.corpus import Document, Source, Split
+from lm.directory import Run
 from lm.jobs.tokenizer import train_tokenizer
-from lm.run import Run
 from lm.tokenizer import existing_tokenizer, load_tokenizer, train_bpe
 
 

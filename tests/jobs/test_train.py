@@ -15,9 +15,9 @@ from lightning.fabric.loggers import tensorboard
 from lm.cli.call import call_job
 from lm.cli.main import main
 from lm.corpus import Document, Split, write_shards
+from lm.directory import Run
+from lm.directory.manifest import read_manifest
 from lm.process.distribution import install_command
-from lm.run import Run
-from lm.run.manifest import read_manifest
 from lm.tokenizer import train_bpe
 from support.commands import Begun, lm
 from support.training_runs import WORDS, Texts, composed, instruction, make_corpus, of_seconds, pretraining, run

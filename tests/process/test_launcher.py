@@ -10,8 +10,8 @@ import pytest
 from lightning import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 
+from lm.directory.manifest import read_manifest
 from lm.process.launcher import check_ranks, choose_on_first, export_slurm_tasks_per_node, launches_ranks
-from lm.run.manifest import read_manifest
 from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.commands import Begun
 from support.training_runs import make_corpus, of_seconds
 

@@ -41,7 +41,7 @@ def ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ranks]:
         monkeypatch.setenv("WORLD_SIZE", str(len(behaviours) + 1))
         monkeypatch.setenv("LOCAL_RANK", "0")
         for rank, behave in enumerate(behaviours, 1):
-            run = {"_target_": "lm.run.Run", "job": "train", "name": f"of-{rank}", "root": "outputs"}
+            run = {"_target_": "lm.directory.Run", "job": "train", "name": f"of-{rank}", "root": "outputs"}
             data = {"_target_": "toy.Text", "path": "x"}
             if behave == "mistake":
                 run["name"] = "../else"

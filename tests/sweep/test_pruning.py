@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from lm.cli.call import call_job
-from lm.run import Interrupted
-from lm.run.manifest import read_manifest
+from lm.directory import Interrupted
+from lm.directory.manifest import read_manifest
 from lm.sweep import Pruned
 from lm.sweep.comparison import Report, read_reports
 from lm.sweep.optuna import median

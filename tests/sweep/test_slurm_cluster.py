@@ -17,7 +17,7 @@ from shutil import which
 
 import pytest
 
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import make_corpus, of_seconds, pretraining, run
 
 pytestmark = pytest.mark.slurm

@@ -15,8 +15,8 @@ import torch
 
 from lm.cli.main import main
 from lm.config.outline import config_directory
+from lm.directory.manifest import read_manifest
 from lm.process.distribution import install_command
-from lm.run.manifest import read_manifest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toy"))
 import toy

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lm.run import Interrupted, Run
+from lm.directory import Interrupted, Run
 
 CONF = Path(__file__).with_name("conf")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lm.cli.call import call_job
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from lm.training import minutes
 from lm.training.minutes import LABEL
 from lm.training.pace import Pace, measure_pace

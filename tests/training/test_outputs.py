@@ -11,7 +11,7 @@ import torch
 
 from lm.checkpoint import load_model
 from lm.cli.call import call_job
-from lm.run.manifest import read_manifest
+from lm.directory.manifest import read_manifest
 from support.training_runs import make_corpus, pretraining, run
 
 

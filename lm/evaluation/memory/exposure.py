@@ -10,6 +10,7 @@ from lm.bounds import Count
 from lm.checkpoint.lineage import check_tokenizer
 from lm.config.build import build
 from lm.corpus import Canaries, Canary, count_occurrences
+from lm.directory.manifest import read_manifest
 from lm.evaluation.evaluation import Evaluation
 from lm.evaluation.intervals import estimate
 from lm.evaluation.memory.exposure_table import exposure_table
@@ -18,7 +19,6 @@ from lm.evaluation.rank import Exposure, estimated, exact
 from lm.evaluation.scorer import Request, Scorer
 from lm.files import hash_json
 from lm.model import ModelSource, Transformer
-from lm.run.manifest import read_manifest
 from lm.tokenizer import Tokenizer
 
 CANARIES = "lm.corpus.Canaries"

@@ -6,8 +6,8 @@ from typing import Any
 
 from lm.corpus import Shards
 from lm.corpus.layout import INDEX
+from lm.directory.manifest import read_manifest
 from lm.files import hash_json
-from lm.run.manifest import read_manifest
 from lm.tokenizer import Tokenizer
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lm.run import Run
-from lm.run.catalogue import catalogue, standing_on
+from lm.directory import Run
+from lm.directory.catalogue import catalogue, standing_on
 
 LOCKING = """
 import fcntl, sys

@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lm.directory.catalogue import FoundRun, standing_on
+from lm.directory.layout import LOCK, MANIFEST, own_files
 from lm.files import write_atomically
-from lm.run.catalogue import FoundRun, standing_on
-from lm.run.layout import LOCK, MANIFEST, own_files
 
 
 def check_removable(chosen: Sequence[FoundRun], runs: Sequence[FoundRun]) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lm.cli.call import call_job
-from lm.run import layout
+from lm.directory import layout
 from support.training_runs import instruction, make_corpus, pretraining
 
 PAGE = Path(layout.__file__).with_name("README.md")

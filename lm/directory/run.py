@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from time import monotonic
 from typing import Any, TextIO
 
+from lm.directory.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, own_files
+from lm.directory.manifest import REMEDY, check_same_config, identity, read_manifest, versions
 from lm.files import hash_file, hash_json, is_temporary, sync, write_atomically
 from lm.process.failure import REPORT
 from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
 from lm.progress import Console
-from lm.run.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, own_files
-from lm.run.manifest import REMEDY, check_same_config, identity, read_manifest, versions
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -27,7 +27,7 @@ class Run:
     """A named run with the directory `<root>/<job>/<name>/`; the same name again resumes it.
 
     The name says what the run is, not when it started, so every rank, and the same command tomorrow, finds the same
-    directory. In return a changed config needs another name, or `restart`. `lm.run.layout` draws the directory.
+    directory. In return a changed config needs another name, or `restart`. `lm.directory.layout` draws the directory.
 
     Args:
         job: Name of the job, the directory below `root`.

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from lm.run.layout import LOCK, MANIFEST
-from lm.run.manifest import read_manifest
+from lm.directory.layout import LOCK, MANIFEST
+from lm.directory.manifest import read_manifest
 
 State = Literal["complete", "running", "interrupted", "unreadable"]
 # struct flock, for a question about a lock that does not take it: type, whence, start, length, process

@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 
+from lm.directory.layout import MANIFEST
 from lm.files import hash_json
 from lm.process import distribution
-from lm.run.layout import MANIFEST
 
 REMEDY = "set run.name to another name to keep both, or run.restart=true to remove it and start again"
 PACKAGES = ("torch", "lightning", "tokenizers", "numpy", "hydra-core")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lm.run import Run
-from lm.run.manifest import config_changes
+from lm.directory import Run
+from lm.directory.manifest import config_changes
 from support.file_trace import FileTrace, crash_states
 
 CONFIG = {
@@ -85,8 +85,8 @@ def read_only(monkeypatch):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
     def start() -> None:
-        monkeypatch.setattr("lm.run.run.open", refuse, raising=False)
-        monkeypatch.setattr("lm.run.run.write_atomically", refuse)
+        monkeypatch.setattr("lm.directory.run.open", refuse, raising=False)
+        monkeypatch.setattr("lm.directory.run.write_atomically", refuse)
 
     return start
 
@@ -172,7 +172,7 @@ def test_a_run_of_an_earlier_version_is_named_as_such(tmp_path: Path) -> None:
     assert not run.finished({})
     (run.directory / "half").touch()
     run.close()
-    now = {**CONFIG, "data": {"_target_": "lm.run.Run", "max_rows": 5}}
+    now = {**CONFIG, "data": {"_target_": "lm.directory.Run", "max_rows": 5}}
     with pytest.raises(ValueError, match=r"was made by an earlier version of lm(?s:.*)run\.restart=true"):
         opened(tmp_path, now).finished({})
     with pytest.raises(ValueError, match="exists with another config"):
@@ -293,7 +293,7 @@ OPEN = (
 
 
 def open_elsewhere(root: Path, *, environment: dict[str, str]) -> subprocess.CompletedProcess:
-    script = f"from lm.run.run import Run\n{OPEN.format(root=root, config=json.dumps(CONFIG))}"
+    script = f"from lm.directory.run import Run\n{OPEN.format(root=root, config=json.dumps(CONFIG))}"
     environment = {**os.environ, **environment}
     return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
 
@@ -309,7 +309,7 @@ def test_two_processes_cannot_have_one_run(tmp_path: Path) -> None:
 
 def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_run(tmp_path: Path) -> None:
     script = (
-        "import os, signal, time\nfrom lm.run.run import Run\n"
+        "import os, signal, time\nfrom lm.directory.run import Run\n"
         f"{OPEN.format(root=tmp_path, config=json.dumps(CONFIG))}\n"
         "child = os.fork()\n"
         "if not child: time.sleep(30); os._exit(0)\n"

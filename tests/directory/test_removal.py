@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lm.run import Run
-from lm.run.catalogue import catalogue
-from lm.run.removal import check_removable, remove_run
+from lm.directory import Run
+from lm.directory.catalogue import catalogue
+from lm.directory.removal import check_removable, remove_run
 
 
 def make(name: str, *, root: Path, **config) -> None:

@@ -1,6 +1,6 @@
 """Named runs: their directories, manifests and locks."""
 
+from lm.directory.run import Run
 from lm.process.signals import Interrupted
-from lm.run.run import Run
 
 __all__ = ["Interrupted", "Run"]
