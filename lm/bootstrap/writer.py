@@ -59,7 +59,7 @@ class LocalWriter(Writer):
         if self._generator is None:
             self._generator = Generator(self.model(vocab_size=self.tokenizer.vocab_size), self.tokenizer)
         context = self._generator.model.context
-        tokens = [[self.tokenizer.end_of_document, *self.tokenizer.encode(prompt)] for prompt in prompts]
+        tokens = [[*self.tokenizer.opening, *self.tokenizer.encode(prompt)] for prompt in prompts]
         if (longest := max(map(len, tokens), default=0)) >= context:
             raise ValueError(
                 f"a prompt of {longest} tokens does not fit into the context of {context}: fewer examples in each "

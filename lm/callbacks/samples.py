@@ -36,14 +36,14 @@ class Samples(Callback):
         if model is None:
             return
         tokenizer = load_tokenizer(trainer.default_root_dir)
-        encoded = {prompt: [tokenizer.end_of_document, *tokenizer.encode(prompt)] for prompt in prompts}
+        encoded = {prompt: [*tokenizer.opening, *tokenizer.encode(prompt)] for prompt in prompts}
         fitting = {prompt: tokens for prompt, tokens in encoded.items() if len(tokens) < model.context}
         completions = Generator(model, tokenizer).generate(
             list(fitting.values()),
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             seed=self.seed,
-            stop_tokens=[tokenizer.end_of_document],
+            stop_tokens=tokenizer.ends,
         )
         texts = _too_long(encoded, model.context)
         texts |= {prompt: completion.text for prompt, completion in zip(fitting, completions, strict=True)}

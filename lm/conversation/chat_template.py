@@ -13,9 +13,8 @@ from lm.conversation.script import PLACEHOLDER, Script, said_of
 from lm.conversation.skeleton import Skeleton
 from lm.conversation.template import EncodedConversation, Template, target_of
 from lm.conversation.tool_calls import CALL, form_of
-from lm.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lm.tokenizer import Tokenizer
 
-END_OF_DOCUMENT = SPECIAL_TOKENS[0]
 THOUGHTS = ("reasoning_content", "thinking", "reasoning")  # what templates call the thoughts of an answer
 
 
@@ -110,7 +109,7 @@ class ChatTemplate(Template):
 
     def stop_tokens(self, tokenizer: Tokenizer) -> list[int]:
         special = self.special_tokens(tokenizer)
-        names = [*self._ends(tokenizer), str(self._names.get("eos_token")), END_OF_DOCUMENT]
+        names = [*self._ends(tokenizer), str(self._names.get("eos_token")), *tokenizer.roles.ends]
         return list(dict.fromkeys(special[name] for name in names if name in special))
 
     def end_tokens(self, tokenizer: Tokenizer) -> list[int]:

@@ -97,7 +97,7 @@ class TurnTemplate(Template):
                 f"template.stop {self.stop!r} is not a special token of this tokenizer: use the template's own "
                 "tokenizer, or set in template.stand_ins what to write for it, as <|end_of_turn|>"
             )
-        return [stop, tokenizer.end_of_document]
+        return [*dict.fromkeys([stop, *tokenizer.ends])]
 
     def describe(self) -> dict:
         turns = {role: self.turns.get(role) for role in ("system", "user", "assistant", "tool")}
@@ -179,4 +179,4 @@ class TurnTemplate(Template):
         for special, stand_in in self.stand_ins.items():
             if special not in tokenizer.special_tokens:
                 text = text.replace(special, stand_in.replace(ROLE, speaker))
-        return text
+        return tokenizer.in_its_words(text)

@@ -20,7 +20,8 @@ the stream:
     | a a a | b b | c |              | end_of_document    a, b, c tokens of three documents
 
 The targets of a document are therefore its tokens and the next end_of_document: every byte is predicted exactly once,
-and a mask can separate the documents without losing a target.
+and a mask can separate the documents without losing a target. A published model may begin documents with a token of
+its own, which is never predicted: readers put it in place of the end_of_document that opens each document.
 """
 
 import numpy as np

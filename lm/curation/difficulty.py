@@ -69,7 +69,7 @@ class Difficulty:
         last_turn = zip(encoded.tokens[len(prompt) :], encoded.supervised[len(prompt) :], strict=True)
         answer = [token for token, supervised in last_turn if supervised][:context]
         room = context + 1 - len(answer)
-        return [(prompt[-room:] + answer, len(answer)), ([self.tokenizer.end_of_document, *answer], len(answer))]
+        return [(prompt[-room:] + answer, len(answer)), ([self.tokenizer.beginning, *answer], len(answer))]
 
 
 def _last_answer(conversation: Conversation) -> int:

@@ -24,19 +24,23 @@ from lm.tokenizer import Tokenizer
 class StreamDocuments(Documents):
     """Documents of one kind and split of a corpus, all of whose targets are supervised.
 
-    The inputs of a document start with end_of_document and its targets end with it, so each of its bytes is predicted
-    exactly once, from its own document only.
+    The inputs of a document start with the beginning of a text and its targets end with end_of_document, so each of its
+    bytes is predicted exactly once, from its own document only.
 
     Args:
         stream: Tokens of the documents.
+        beginning: Token in front of each document.
     """
 
-    def __init__(self, stream: TokenStream):
-        self.stream = stream
+    def __init__(self, stream: TokenStream, *, beginning: int):
+        self.stream, self.beginning = stream, beginning
 
     def read(self, document: int, start: int, length: int) -> tuple[np.ndarray, bool]:
         first = int(self.stream.starts[document]) + start
-        return self.stream.read(first, first + length + 1), True
+        read = self.stream.read(first, first + length + 1)
+        if start == 0:
+            read[0] = self.beginning
+        return read, True
 
     def name(self, document: int) -> str:
         return self.stream.ids[document]
@@ -103,13 +107,13 @@ class PretrainingData(TrainingData):
                 training.verify(self.verify)
                 held_out.verify(self.verify)
             for kind, stream in training.streams.items():
-                documents, packing = self._pack(stream, context)
+                documents, packing = self._pack(stream, tokenizer, context)
                 rows = packed(documents, packing, separate_documents=self.separate_documents)
                 sources[prefix + kind] = evenly_spaced(rows, self.max_rows)
             corpora.append(held_out)
             for kind, stream in held_out.streams.items():
                 numbers = np.broadcast_to(len(kinds), stream.documents)  # takes no memory
-                documents, packing = self._pack(stream, context)
+                documents, packing = self._pack(stream, tokenizer, context)
                 validation.append(packed(documents, packing, kinds=numbers, token_bytes=tokenizer.token_bytes))
                 kinds.append(prefix + kind)
         return Rows(
@@ -152,8 +156,8 @@ class PretrainingData(TrainingData):
     def fingerprint(self) -> str:
         return hash_json([Shards(path, "train").fingerprint for path in self.paths])
 
-    def _pack(self, stream: TokenStream, context: int) -> tuple[StreamDocuments, Packing]:
-        return StreamDocuments(stream), self.packing(np.diff(stream.bounds), context)
+    def _pack(self, stream: TokenStream, tokenizer: Tokenizer, context: int) -> tuple[StreamDocuments, Packing]:
+        return StreamDocuments(stream, beginning=tokenizer.beginning), self.packing(np.diff(stream.bounds), context)
 
     def _prefixes(self) -> dict[Path, str]:
         """What the names of each corpus' sources start with."""

@@ -86,9 +86,9 @@ def _document(tokens: list[int], supervised: list[bool], tokenizer: Tokenizer, *
     names = {token: name for name, token in tokenizer.special_tokens.items()}
     names |= {token: f"<{role}>" for role, token in tokenizer.role_tokens.items()}
     names |= {
+        tokenizer.padding: PADDING,  # a published model may pad with its end of document
         tokenizer.end_of_document: "<document>",
         tokenizer.end_of_turn: "<end_of_turn>",
-        tokenizer.padding: PADDING,
     }
     stops = ends & names.keys()
     text, line = "", []

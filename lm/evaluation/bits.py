@@ -47,7 +47,7 @@ class BitsPerByte(Evaluation):
         results = {}
         with bar(total, label="evaluate", unit="tokens") as progress:
             for kind, stream in shards.streams.items():
-                nats = sum(self._nats(model, stream, progress))
+                nats = sum(self._nats(model, stream, tokenizer.beginning, progress))
                 text = tokenizer.decode_bytes(stream.read(0, len(stream)))
                 results[kind] = {
                     "bytes": len(text),
@@ -72,13 +72,13 @@ class BitsPerByte(Evaluation):
             )
         return "\n".join(lines)
 
-    def _nats(self, model: Transformer, stream: TokenStream, progress) -> list[float]:
+    def _nats(self, model: Transformer, stream: TokenStream, beginning: int, progress) -> list[float]:
         """The nats of each batch of windows."""
         windows = list(self._windows(stream, model.context))
         windows.sort(key=lambda window: window[2] - window[0])  # windows of a batch are then of similar length
 
         def measure(batch: list[tuple[int, int, int]]) -> float:
-            tokens, targets, counted = _stack(stream, batch)
+            tokens, targets, counted = _stack(stream, batch, beginning)
             with torch.inference_mode():
                 hidden = model.hidden(tokens)  # B T D
                 losses = target_losses(hidden[counted], model.output_weight, targets[counted])
@@ -98,13 +98,16 @@ class BitsPerByte(Evaluation):
                 counted = stop
 
 
-def _stack(stream: TokenStream, windows: list[tuple[int, int, int]]) -> tuple[Tensor, Tensor, Tensor]:
+def _stack(stream: TokenStream, windows: list[tuple[int, int, int]], beginning: int) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs, targets and which targets count [B, T]; padded on the right, which causal attention ignores."""
     longest = max(end - start for start, _, end in windows)
+    starts = np.array([start for start, _, _ in windows])
+    opens = stream.bounds[np.searchsorted(stream.bounds, starts)] == starts
     tokens = np.zeros((len(windows), longest + 1), dtype=np.int64)
     counted = np.zeros((len(windows), longest), dtype=bool)
     for i, (start, first, end) in enumerate(windows):
         tokens[i, : end - start + 1] = stream.read(start, end + 1)
+        tokens[i, 0] = beginning if opens[i] else tokens[i, 0]
         counted[i, first - start : end - start] = True
     tokens = torch.from_numpy(tokens)
     return tokens[:, :-1], tokens[:, 1:], torch.from_numpy(counted)

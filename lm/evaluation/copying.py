@@ -74,7 +74,7 @@ class CopyScore(Evaluation):
         for number in range(self.sequences):
             drawn = torch.randint(len(known), (length,), generator=random_generator(self.seed, length, number))
             text = tuple(known[place] for place in drawn.tolist())
-            requests.append(Request((tokenizer.end_of_document,), text + text))
+            requests.append(Request((tokenizer.beginning,), text + text))
         found = scorer(requests)
         first = [sum(each.nats[1:length]) / (length - 1) for each in found]
         second = [sum(each.nats[length + 1 :]) / (length - 1) for each in found]

@@ -35,7 +35,7 @@ def aligned(context: str, continuations: Sequence[str], *, tokenizer: Tokenizer,
         context: Text before the continuations; may be empty.
         continuations: Texts to score, with the white space that separates them from the context.
         tokenizer: Encodes them.
-        begin: Ids in front of the context; where it is empty, the end of a document stands there in any case.
+        begin: Ids in front of the context; where it is empty, the token that begins a text stands there in any case.
     """
     context, continuations = _moved(context, continuations)
     head, wholes = _encoded(context, continuations, tokenizer)
@@ -55,7 +55,7 @@ def harness(context: str, continuations: Sequence[str], *, tokenizer: Tokenizer,
         context: Text before the continuations; may be empty.
         continuations: Texts to score, with the white space that separates them from the context.
         tokenizer: Encodes them.
-        begin: Ids in front of the context; where it is empty, the end of a document stands there in any case.
+        begin: Ids in front of the context; where it is empty, the token that begins a text stands there in any case.
     """
     context, continuations = _moved(context, continuations)
     head, wholes = _encoded(context, continuations, tokenizer)
@@ -76,8 +76,8 @@ def _encoded(context: str, continuations: Sequence[str], tokenizer: Tokenizer) -
 
 
 def _front(begin: Sequence[int], context: int, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The ids in front; an empty context has at least the end of a document, after which texts begin."""
-    return tuple(begin) or (() if context else (tokenizer.end_of_document,))
+    """The ids in front; an empty context has at least the token that begins a text."""
+    return tuple(begin) or (() if context else (tokenizer.beginning,))
 
 
 def _alike(one: Sequence[int], two: Sequence[int]) -> int:

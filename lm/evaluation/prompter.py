@@ -20,8 +20,8 @@ class Layout:
         description: Text before everything, with the white space that follows it; the system turn of a chat.
         answer_separator: Text between a prompt and its answer; a template of turns has none.
         example_separator: Text between two examples; a template of turns has none.
-        begin: Whether the end of a document, after which texts begin, stands in front of every prompt. Models of `lm`
-            read it in training before each document; lm-evaluation-harness has it only where the prompt is empty.
+        begin: Whether the token that begins a text stands in front of every prompt. Models of `lm` read it in training
+            before each document; lm-evaluation-harness has it only where the prompt is empty.
         join: How prompt and answer become tokens, `lm.evaluation.join.aligned` or `harness`.
     """
 
@@ -68,7 +68,7 @@ class Prompter:
 
     @property
     def _begin(self) -> tuple[int, ...]:
-        return (self.tokenizer.end_of_document,) if self.layout.begin else ()
+        return (self.tokenizer.beginning,) if self.layout.begin else ()
 
     def _text(self, prompt: str, examples: Sequence[Example]) -> str:
         layout = self.layout

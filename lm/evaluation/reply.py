@@ -128,7 +128,7 @@ class Writing:
     def _continue(self, rows: Sequence[Sequence[int]], draws, asking: Asking) -> list[Completion]:
         generator: Generator = asking.generator
         template, tokenizer = asking.prompter.template, asking.prompter.tokenizer
-        ends = None if template is None else [*template.stop_tokens(tokenizer), tokenizer.end_of_document]
+        ends = None if template is None else [*template.stop_tokens(tokenizer), *tokenizer.ends]
         return generator.generate(
             rows, sampling=self.sampling, max_tokens=self.max_tokens, stop=self.stop, stop_tokens=ends, generators=draws
         )

@@ -25,7 +25,7 @@ class Request:
     """A continuation to score after its context.
 
     Args:
-        context: Token ids before it, at least one: a text without context begins with the end of a document.
+        context: Token ids before it, at least one: a text without context follows the token that begins a text.
         continuation: Token ids that are scored.
     """
 

@@ -48,7 +48,7 @@ class Measured:
 class TextLoss(Evaluation):
     """What a model needs for every byte of texts, as a whole and by kind, source and language.
 
-    The first token of a text is predicted from the end of a document, after which texts begin. A text longer than the
+    The first token of a text is predicted from the token that begins a text. A text longer than the
     context is read in windows of `step` new tokens each, with as many tokens before them as fit. The bytes are those
     of the text as it is given. Intervals are of the bootstrap over documents.
 
@@ -143,7 +143,7 @@ class TextLoss(Evaluation):
 
 def windows_of(ids: Sequence[int], step: int, context: int, tokenizer: Tokenizer) -> list[Request]:
     """The requests that predict every token of a text once, `step` at a time, each after all tokens that fit."""
-    text = (tokenizer.end_of_document, *ids)
+    text = (tokenizer.beginning, *ids)
     starts = range(1, len(text), step)
     return [Request(text[max(0, at - context) : at], text[at : at + step]) for at in starts]
 
@@ -212,7 +212,7 @@ def by_position(likelihoods: Sequence[Likelihood], context: int) -> list[Mapping
 
     The same texts are behind every position, so what falls from one range to the next is due to the longer context.
     Ranges double: 1, 2 to 3, 4 to 7, …, and the last one takes what would not fill half of another. The token before
-    the first is the end of a document.
+    the first is the token that begins a text.
     """
     whole = np.array([each.nats[:context] for each in likelihoods if len(each.nats) >= context])
     if not len(whole):

@@ -127,11 +127,11 @@ class Generator:
                 )
         return [
             Continuation(
-                list(prompt) or [self.tokenizer.end_of_document],  # an empty prompt begins a document
+                list(prompt) or [self.tokenizer.beginning],  # an empty prompt begins a document
                 context=self.model.context,
                 max_tokens=limit,
                 stop=stop,
-                stop_tokens=[self.tokenizer.end_of_document] if stop_tokens is None else stop_tokens,
+                stop_tokens=self.tokenizer.ends if stop_tokens is None else stop_tokens,
                 decode_bytes=self.tokenizer.decode_bytes,
             )
             for prompt, limit in zip(prompts, limits, strict=True)

@@ -42,8 +42,7 @@ def generate(
         raise ValueError('prompt is an empty list: try prompt="Once upon a time", or prompt="" for a new document')
     generator = Generator(model(vocab_size=tokenizer.vocab_size), tokenizer)
     texts = [text for text in prompts for _ in range(samples)]
-    # every document of the training data begins with this token
-    tokens = [[tokenizer.end_of_document, *tokenizer.encode(text)] for text in texts]
+    tokens = [[*tokenizer.opening, *tokenizer.encode(text)] for text in texts]
     stop = stop or []
     _note_what_is_not_read(tokens[::samples], generator.model.context)
     if len(texts) == 1:

@@ -8,8 +8,9 @@ from lm.tokenizer.characters import train_characters
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files
 from lm.tokenizer.measure import longest_tokens, measure, premium
+from lm.tokenizer.roles import SPECIAL_TOKENS
 from lm.tokenizer.sentencepiece import sentencepiece_tokenizer
-from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.unigram import train_unigram
 from lm.tokenizer.wordpiece import train_wordpiece
 

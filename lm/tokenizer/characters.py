@@ -9,7 +9,8 @@ from tokenizers.normalizers import Normalizer
 from lm.bounds import Count, Natural
 from lm.tokenizer.byte_alphabet import CHARACTER_OF, to_text
 from lm.tokenizer.load import assemble
-from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer, refuse_unencodable
+from lm.tokenizer.roles import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
 from lm.tokenizer.words import NO_TEXT, check_size, normalized, warn_if_short
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tokenizers
 
 from lm.tokenizer.byte_alphabet import BLANK, CHARACTER_OF
+from lm.tokenizer.roles import KEY
 from lm.tokenizer.unicode_edges import code_points, unicode_edges
 
 Encode = Callable[[Sequence[str]], list[np.ndarray]]
@@ -41,6 +42,7 @@ def fast_engine(content: str, *, like: Encode, own: Iterable[str] = ()) -> Encod
         return None
     description = json.loads(content)
     description["added_tokens"] = [token for token in description["added_tokens"] if not token["special"]]
+    description["model"].pop(KEY, None)
     try:
         fast = _flat(Fast.from_json_str(json.dumps(description)))
         doubtful = _doubtful(_splitting(description))

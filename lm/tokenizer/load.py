@@ -11,8 +11,11 @@ from tokenizers.models import Model
 from tokenizers.normalizers import Normalizer
 
 from lm.files import hash_file
-from lm.tokenizer.sentencepiece_encoder import KEY, embed, embedded
-from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lm.tokenizer.model_folder import ModelFolder, is_model_folder
+from lm.tokenizer.roles import KEY as ROLES
+from lm.tokenizer.roles import SPECIAL_TOKENS, with_roles
+from lm.tokenizer.sentencepiece_encoder import KEY as SENTENCEPIECE
+from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import byte_level
 
 FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")  # of an added token
@@ -24,7 +27,8 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
 
     A file of another library keeps its ids; tokens that only the tokenizer_config.json beside it lists are added, and
     special tokens of ours that it lacks follow them. Its own special tokens,
-    such as `<|endoftext|>`, do not replace ours: only their author knows what they mean.
+    such as `<|endoftext|>`, do not replace ours: only their author knows what they mean. The folder of a published
+    model (config.json beside tokenizer.json) says it: no token is added, and its own begin, end and pad texts.
 
     Args:
         path: A tokenizer.json, or the directory of a run that has one.
@@ -48,9 +52,24 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # `tokenizers` raises bare Exception
         raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
-    return with_special_tokens(
-        _with_configured_tokens(content, file.with_name("tokenizer_config.json")), origin=str(file)
-    )
+    content = _with_configured_tokens(content, file.with_name("tokenizer_config.json"))
+    if is_model_folder(file.parent):
+        return _of_model(content, ModelFolder(file.parent), origin=str(file))
+    return with_special_tokens(content, origin=str(file))
+
+
+def _of_model(content: str, folder: ModelFolder, *, origin: str) -> Tokenizer:
+    """Return the tokenizer of a published model, whose special tokens are those of its files."""
+    backend = tokenizers.Tokenizer.from_str(content)
+    listed = {token.content for token in backend.get_added_tokens_decoder().values()}
+    if missing := [name for name in folder.names() if name not in listed]:
+        add_special_tokens(backend, missing)
+        content = _as_carried(backend, content)
+    roles = folder.roles(backend)
+    if missing := [name for name in roles.names if name not in listed and name not in missing]:
+        add_special_tokens(backend, missing)
+        content = _as_carried(backend, content)
+    return _opened(with_roles(content, roles), origin)
 
 
 def _with_configured_tokens(content: str, config: Path) -> str:
@@ -76,7 +95,7 @@ def _with_configured_tokens(content: str, config: Path) -> str:
                 f"{config} gives the token {token['content']!r} the id {number}, which would be {given} after those of "
                 "tokenizer.json: the files do not belong together; give tokenizer.json in a folder of its own"
             )
-    return _with_embedded(backend, content)
+    return _as_carried(backend, content)
 
 
 def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer:
@@ -88,6 +107,8 @@ def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer
         content: The tokenizer.json.
         origin: Where it comes from, named in front of an error.
     """
+    if ROLES in _carried(content):
+        return _opened(content, origin)
     backend = tokenizers.Tokenizer.from_str(content)
     added = {token.content: token.special for token in backend.get_added_tokens_decoder().values()}
     if plain := [token for token in SPECIAL_TOKENS if added.get(token) is False]:  # typed, they would be those tokens
@@ -98,18 +119,31 @@ def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer
         backend = tokenizers.Tokenizer.from_str(content)
     if missing := [token for token in SPECIAL_TOKENS if token not in added]:
         add_special_tokens(backend, missing)
-        content = _with_embedded(backend, content)
+        content = _as_carried(backend, content)
+    return _opened(content, origin)
+
+
+def _opened(content: str, origin: str | None) -> Tokenizer:
     try:
         return Tokenizer(content)
     except ValueError as error:
         raise ValueError(f"{origin}: {error}" if origin else str(error)) from None
 
 
-def _with_embedded(backend: tokenizers.Tokenizer, content: str) -> str:
-    """Return the file of `backend`, with the .model that `content` carries."""
+def _as_carried(backend: tokenizers.Tokenizer, content: str) -> str:
+    """Return the file of `backend`, with what `content` carries for us: a .model, roles."""
     written = backend.to_str(pretty=True)
-    model = embedded(json.loads(content)) if f'"{KEY}"' in content else None
-    return json.dumps(embed(json.loads(written), model), ensure_ascii=False, indent=2) if model else written
+    if not (carried := _carried(content)):
+        return written
+    description = json.loads(written)
+    return json.dumps(description | {"model": description["model"] | carried}, ensure_ascii=False, indent=2)
+
+
+def _carried(content: str) -> dict[str, Any]:
+    """Return what a tokenizer.json carries in its model for us alone."""
+    keys = [key for key in (SENTENCEPIECE, ROLES) if f'"{key}"' in content]  # parsing takes long
+    model = json.loads(content)["model"] if keys else {}
+    return {key: model[key] for key in keys if key in model}
 
 
 def add_special_tokens(backend: tokenizers.Tokenizer, tokens: Iterable[str]) -> None:

@@ -3,22 +3,18 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
 
 from lm.files import hash_bytes, write_atomically
 from lm.tokenizer.encoder import Encoder
+from lm.tokenizer.roles import END_OF_DOCUMENT, END_OF_TURN, OWN, ROLES, SPECIAL_TOKENS, roles_of
 from lm.tokenizer.sentencepiece_encoder import SentencePieceEncoder, embedded
-
-END_OF_DOCUMENT = "<|end_of_document|>"
-PADDING = "<|padding|>"
-END_OF_TURN = "<|end_of_turn|>"
-ROLES = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"}
-SPECIAL_TOKENS = (END_OF_DOCUMENT, PADDING, *ROLES.values(), END_OF_TURN)  # a tokenizer.json has them by these names
 
 # One of everything that a lossy tokenizer changes: no leading space, capitals, combining and precomposed accents,
 # ligatures, runs and ends of white space, control characters.
@@ -26,7 +22,9 @@ PROBE = "A é e\u0301 ﬁ Ⅳ  two\t\r\n \n x\u00a0\u200b\x00日本語 🙂 <|us
 
 
 class Tokenizer:
-    """A vocabulary that can write any text, with our special tokens, over a `tokenizers.Tokenizer`.
+    """A vocabulary that can write any text, with special tokens, over a `tokenizers.Tokenizer`.
+
+    The special tokens are ours, or by their roles those of a published model.
 
     Decoding returns, byte for byte, `normalize(text)`: the text itself unless a normalizer is set. `content` is stored
     to the letter, so that saved files and fingerprints do not depend on the version of `tokenizers`.
@@ -35,13 +33,21 @@ class Tokenizer:
         content: The tokenizer.json.
 
     Attributes:
-        vocab_size: Number of ids, including special tokens and unused ids.
+        vocab_size: Number of ids, including special tokens, unused ids, and those of a published model's embedding
+            that no text has.
         fingerprint: Hash of `content`.
         prefix: Bytes that SentencePiece puts before every text and removes again: a space, or nothing.
         token_bytes: Bytes of each id, int64 [V]. Tokens that end a text count the prefix negatively, so that the sum
             over a text and its end is the number of its bytes.
+        beginning: Id that stands before a text. Ours have one id for both: a document begins where another ends.
+        opening: Ids that a prompt begins with: `beginning`, or none, as some models are prompted with text alone.
+        end_of_document: Id that ends a text.
+        ends: Ids that end what a model generates, `end_of_document` first.
+        padding: Id that fills rows.
+        special_roles: bos, eos, pad, unk → id, as other programs name these roles.
         special_tokens: Name → id of every special token.
-        role_tokens: Role → id: system, user, assistant.
+        end_of_turn: Id of `<|end_of_turn|>`; None in a published vocabulary without turn tokens.
+        role_tokens: Role → id: system, user, assistant; empty in a published vocabulary without turn tokens.
 
     Raises:
         ValueError: A special token is missing, or the tokenizer does not give texts back exactly.
@@ -54,25 +60,40 @@ class Tokenizer:
         self._backend.encode_special_tokens = True  # typed in a text they are text; the file cannot express it
         self._backend.no_padding()
         self._backend.no_truncation()
-        missing = [token for token in SPECIAL_TOKENS if self._backend.token_to_id(token) is None]
-        if missing:
-            raise ValueError(
-                f"this tokenizer has no {', '.join(missing)}: open it with load_tokenizer, which adds them"
-            )
-        self.end_of_document: int = self._backend.token_to_id(END_OF_DOCUMENT)
-        self.padding: int = self._backend.token_to_id(PADDING)
-        self.end_of_turn: int = self._backend.token_to_id(END_OF_TURN)
-        self.role_tokens: dict[str, int] = {role: self._backend.token_to_id(token) for role, token in ROLES.items()}
-        self._encoder = _encoder(self._backend, content)
-        self._pieces, self.prefix = self._encoder.pieces, self._encoder.prefix
+        description = json.loads(content)
+        self.roles = roles_of(description) or OWN
+        self._set_roles()
+        self._encoder = _encoder(self._backend, content, description)
+        self.prefix = self._encoder.prefix
+        self._pieces = [*self._encoder.pieces, *[b""] * (self.roles.vocab_size - len(self._encoder.pieces))]
         self.vocab_size: int = len(self._pieces)
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
         added = self._backend.get_added_tokens_decoder().items()
         self.special_tokens: dict[str, int] = {token.content: number for number, token in added if token.special}
         self._special = set(self.special_tokens.values())
-        ends = self._special - {self.padding, *self.role_tokens.values()}  # ours and those of the file, such as </s>
+        never = {self.beginning, self.padding} - {*self.ends}
+        ends = self._special - {*never, *self.role_tokens.values()}  # ours and those of the file, such as </s>
         self.token_bytes[list(ends)] -= len(self.prefix)
         self._check_exact()
+
+    def _set_roles(self) -> None:
+        """Find the ids of the special tokens by their roles."""
+        number, roles = self._backend.token_to_id, self.roles
+        missing = [token for token in (SPECIAL_TOKENS if roles is OWN else roles.names) if number(token) is None]
+        if missing:
+            raise ValueError(
+                f"this tokenizer has no {', '.join(missing)}: open it with load_tokenizer, which adds them"
+            )
+        self.beginning: int = number(roles.beginning)
+        self.opening: tuple[int, ...] = (self.beginning,) if roles.opens else ()
+        self.ends: tuple[int, ...] = tuple(number(token) for token in roles.ends)
+        self.end_of_document: int = self.ends[0]
+        self.padding: int = number(roles.padding)
+        named = {"bos": roles.beginning, "eos": roles.ends[0], "pad": roles.padding, "unk": roles.unknown}
+        self.special_roles: dict[str, int] = {role: number(token) for role, token in named.items() if token}
+        self.end_of_turn: int | None = number(END_OF_TURN)
+        found = {role: number(token) for role, token in ROLES.items()}
+        self.role_tokens: dict[str, int] = {role: token for role, token in found.items() if token is not None}
 
     def _check_exact(self) -> None:
         """Raise if a text is not given back as it is read, its bytes are miscounted, or it becomes a special token."""
@@ -126,6 +147,29 @@ class Tokenizer:
         pieces = self._names.split(text)
         return [self.special_tokens.get(piece, piece) for piece in pieces if piece]
 
+    def in_its_words(self, text: str) -> str:
+        """Return the text of a template with our special tokens as a published vocabulary has them.
+
+        A document begins with its bos; a turn ends with its eos where it has no turn tokens.
+
+        Raises:
+            ValueError: The vocabulary has no token that opens a turn.
+        """
+        if self.roles is OWN:
+            return text
+        instead = {END_OF_DOCUMENT: self.roles.beginning, END_OF_TURN: self.roles.ends[0]}
+        for token in SPECIAL_TOKENS:
+            if token in self.special_tokens or token not in text:
+                continue
+            if token not in instead:
+                raise ValueError(
+                    f"this model's vocabulary has no {token}, which the template writes: set "
+                    "tokenizer.turn_tokens=true in lm instruct, which adds it, or use the model's own template, as "
+                    "conversation@data.template=chat_template data.template.path=FOLDER"
+                )
+            text = text.replace(token, instead[token])
+        return text
+
     @cached_property
     def _names(self) -> re.Pattern[str]:
         longest_first = sorted(self.special_tokens, key=len, reverse=True)
@@ -137,6 +181,8 @@ class Tokenizer:
 
         A chat_template of that library means text where it writes `<|user|>`, unless its tokenizer has such a token.
         """
+        if self.roles is not OWN:
+            return {name: number for name, number in self.special_tokens.items() if name not in self.roles.added}
         end = self.end_of_document  # the first of ours, so those that were added have no lower id
         unknown = json.loads(self.content)["model"].get("unk_token")
         earlier = {name: number for name, number in self.special_tokens.items() if number < end and name != unknown}
@@ -189,9 +235,10 @@ class Tokenizer:
         write_atomically(Path(path), self.content)
 
 
-def _encoder(backend: tokenizers.Tokenizer, content: str) -> Encoder | SentencePieceEncoder:
+def _encoder(
+    backend: tokenizers.Tokenizer, content: str, description: Mapping[str, Any]
+) -> Encoder | SentencePieceEncoder:
     """Return what encodes: sentencepiece where the file carries one of its models."""
-    description = json.loads(content)
     if model := embedded(description):
         return SentencePieceEncoder(model, added=[*backend.get_added_tokens_decoder()])
     return Encoder(backend, content, byte_fallback=bool(description["model"].get("byte_fallback")))

@@ -15,7 +15,8 @@ from lm.progress import bar
 from lm.tokenizer.byte_alphabet import to_bytes, to_text
 from lm.tokenizer.lattice import Lattice
 from lm.tokenizer.load import assemble
-from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lm.tokenizer.roles import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import GPT4, check_size, count_words, normalized, warn_if_short
 
 SPARE = 1.1  # pieces before the last pruning, which goes by their scores, relative to the final number

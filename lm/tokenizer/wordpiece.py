@@ -17,7 +17,8 @@ from lm.tokenizer.byte_alphabet import CHARACTER_OF
 from lm.tokenizer.load import assemble
 from lm.tokenizer.long_words import NO_LIMIT
 from lm.tokenizer.merging import Neighbours
-from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer
+from lm.tokenizer.roles import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import GPT4, check_size, count_words, normalized, warn_if_short
 
 Pair = tuple[str, str]

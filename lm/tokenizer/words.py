@@ -9,7 +9,8 @@ from tokenizers.normalizers import Normalizer
 
 from lm.progress import Console
 from lm.tokenizer.byte_alphabet import to_text
-from lm.tokenizer.tokenizer import SPECIAL_TOKENS, Tokenizer, refuse_unencodable
+from lm.tokenizer.roles import SPECIAL_TOKENS
+from lm.tokenizer.tokenizer import Tokenizer, refuse_unencodable
 
 # The split of GPT-4 (cl100k): contractions, words with one mark or space before them, up to three digits, punctuation
 # with the line ends after it, line ends, white space except its last character. Indentation stays whole and numbers do

@@ -108,7 +108,8 @@ class Tokenizer:
         from transformers import AutoTokenizer
 
         self.theirs = AutoTokenizer.from_pretrained(folder)
-        self.vocab_size, self.end_of_document = len(self.theirs), self.theirs.bos_token_id
+        self.vocab_size, self.beginning = len(self.theirs), self.theirs.bos_token_id
+        self.end_of_document, self.ends = self.theirs.eos_token_id, [self.theirs.eos_token_id]
 
     def encode(self, text: str) -> list[int]:
         return self.theirs.encode(text, add_special_tokens=False)

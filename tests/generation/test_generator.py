@@ -21,7 +21,8 @@ class ByteTokenizer:
     """One token per byte, and one that ends a document."""
 
     vocab_size = 257
-    end_of_document = END
+    end_of_document = beginning = END
+    ends = (END,)
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
@@ -34,7 +35,8 @@ class Babbler:
     """A tokenizer of a few fixed strings, so that text can be cut anywhere."""
 
     vocab_size = 4
-    end_of_document = 0
+    end_of_document = beginning = 0
+    ends = (0,)
     pieces = (b"", b"ab", b"ca", b"\xc3")
 
     def decode_bytes(self, ids, after=None) -> bytes:

@@ -21,7 +21,8 @@ class ByteTokenizer:
     """One token per byte, and special tokens for the ends of documents and turns."""
 
     vocab_size = 260
-    end_of_document = 256
+    end_of_document = beginning = 256
+    ends = (256,)
     end_of_turn = 257
 
     def encode(self, text: str) -> list[int]:

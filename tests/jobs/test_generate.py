@@ -17,7 +17,8 @@ class ByteTokenizer:
     """One token per byte, and one that ends a document."""
 
     vocab_size = 257
-    end_of_document = END
+    end_of_document = beginning = END
+    opening, ends = (END,), (END,)
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode())

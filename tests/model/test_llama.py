@@ -139,7 +139,7 @@ class StoriesTokenizer:
         pieces = json.loads(path.read_text())["model"]["vocab"]
         self.pieces = {token: piece for piece, token in pieces.items()}
         self.vocab_size = len(pieces)
-        self.end_of_document = pieces["<s>"]
+        self.beginning, self.ends = pieces["<s>"], [pieces["</s>"]]
 
     def decode_bytes(self, ids, after=None) -> bytes:
         return b"".join(self._bytes(self.pieces[int(token)]) for token in ids)

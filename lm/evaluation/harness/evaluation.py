@@ -38,7 +38,7 @@ class Harness(Evaluation):
         max_items: Maximum number of items of each task, the first; null asks all.
         download: Whether data sets may be downloaded from the hub.
         unsafe_code: Whether tasks may run generated code, as HumanEval does there: without a sandbox.
-        begin: Whether the end of a document, after which texts begin, stands in front of every prompt. The harness has
+        begin: Whether the token that begins a text stands in front of every prompt. The harness has
             it only where the prompt is empty, unless its model is told to.
         chat: Whether prompts are turns of a chat template. null: if the model was trained with one.
         template: The chat template; null takes the recorded one.

@@ -27,7 +27,7 @@ class HarnessModel:
         model: The model.
         tokenizer: Its tokenizer.
         template: The chat template; None for plain text.
-        begin: Whether the end of a document, after which texts begin, stands in front of every prompt.
+        begin: Whether the token that begins a text stands in front of every prompt.
         batch_tokens: Maximum number of tokens of a forward pass that scores.
         rows: Texts generated at once.
         seed: Seed of the draws, for tasks that sample.
@@ -46,7 +46,7 @@ class HarnessModel:
     ):
         self.tokenizer, self.template, self.rows, self.seed = tokenizer, template, rows, seed
         self.scorer, self.generator = Scorer(model, batch_tokens=batch_tokens), Generator(model, tokenizer)
-        self.front = (tokenizer.end_of_document,) if begin else ()
+        self.front = (tokenizer.beginning,) if begin else ()
         self.spanning = 0  # requests of which a token spanned the join of context and continuation
         self.cut = 0  # prompts that were cut on the left
         self._turns: dict[str, tuple[int, ...]] = {}

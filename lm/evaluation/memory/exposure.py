@@ -137,7 +137,7 @@ class CanaryExposure(Evaluation):
             secrets = [planted.secret(draw.randrange(size)) for _ in range(self.max_candidates)]
         others = [each for each in secrets if each != canary.secret]
         texts = [planted.text(canary.name, each) for each in (canary.secret, *others)]
-        requests = [Request((tokenizer.end_of_document,), tuple(tokenizer.encode(text))) for text in texts]
+        requests = [Request((tokenizer.beginning,), tuple(tokenizer.encode(text))) for text in texts]
         mine, *theirs = [sum(each.nats) for each in scorer(requests)]
         return exact(mine, theirs) if whole else estimated(mine, theirs, size)
 

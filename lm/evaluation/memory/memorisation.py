@@ -153,7 +153,7 @@ class Memorisation(Evaluation):
         return counted(windows, texts)
 
     def _asked(self, placed: PlacedWindow, tokenizer: Tokenizer) -> Window:
-        before = (tokenizer.end_of_document,) if self.choice.beginning else ()
+        before = (tokenizer.beginning,) if self.choice.beginning else ()
         return Window(before + placed.window.prefix, placed.window.suffix)
 
     def _extract(self, model: Transformer, windows: Sequence[Window]) -> list[Extraction]:
