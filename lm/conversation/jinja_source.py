@@ -66,27 +66,43 @@ def variables_of(source: str) -> set[str]:
         return set()  # compile_source says so
 
 
+def has_source(folder: Path) -> bool:
+    """Whether the directory of a model has a chat_template."""
+    return _find(folder)[0] is not None
+
+
 def read_source(path: Path) -> tuple[str, Names]:
     """Return the template source and the names of its special tokens, from whichever files have them.
 
     Raises:
-        ValueError: There is no chat_template at `path`.
+        ValueError: There is no chat_template at `path`, or several and none for plain conversations.
     """
-    folder = path if path.is_dir() else path.parent
-    config = _json_file(folder / "tokenizer_config.json" if path.suffix != ".json" else path)
-    names = _names(_json_file(folder / "special_tokens_map.json")) | _names(config)
-    jinja = folder / "chat_template.jinja" if path.is_dir() else path
-    if jinja.suffix != ".json" and jinja.is_file():
-        return jinja.read_text(encoding="utf-8"), names
-    source = config.get("chat_template")
-    if isinstance(source, list):  # several by name; "default" is the one for plain conversations
-        source = {entry["name"]: entry["template"] for entry in source}.get("default")
+    source, names = _find(path)
+    if isinstance(source, list):  # several by name
+        source = {entry["name"]: entry["template"] for entry in source}
+    if isinstance(source, dict) and "default" not in source:
+        raise ValueError(
+            f"template.path {path} has chat_templates named {', '.join(source)} and no default: save the one that is "
+            "wanted as chat_template.jinja in the directory"
+        )
+    source = source["default"] if isinstance(source, dict) else source
     if not isinstance(source, str):
         raise ValueError(
             f"template.path {path} has no chat_template: give a chat_template.jinja, a tokenizer_config.json that "
             "has one, or the directory of a model with either"
         )
     return source, names
+
+
+def _find(path: Path) -> tuple[str | list | dict | None, Names]:
+    """The chat_template as its file has it, several by name too, and the names of special tokens."""
+    folder = path if path.is_dir() else path.parent
+    config = _json_file(folder / "tokenizer_config.json" if path.suffix != ".json" else path)
+    names = _names(_json_file(folder / "special_tokens_map.json")) | _names(config)
+    jinja = folder / "chat_template.jinja" if path.is_dir() else path
+    if jinja.suffix != ".json" and jinja.is_file():
+        return jinja.read_text(encoding="utf-8"), names
+    return config.get("chat_template") or _json_file(folder / "chat_template.json").get("chat_template"), names
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -1,9 +1,11 @@
-"""The template a model was trained with, stored in conversation.json beside its weights."""
+"""The template a model was trained with: in conversation.json beside its weights, or a published model's own."""
 
 import json
 from pathlib import Path
 
 from lm.config.trust import locate_trusted
+from lm.conversation.chat_template import ChatTemplate
+from lm.conversation.jinja_source import has_source
 from lm.conversation.role_token_template import RoleTokenTemplate
 from lm.conversation.template import Template
 from lm.files import report_damage, write_atomically
@@ -40,21 +42,23 @@ def inherit_template(directory: Path, origin: Path | None) -> list[Path]:
     """
     if origin is None or not has_recorded_template(origin):
         return []
+    if not Path(origin, FILE).is_file():
+        return record_template(directory, ChatTemplate(str(origin)))
     if is_first_process():
         write_atomically(directory / FILE, Path(origin, FILE).read_bytes())
     return [directory / FILE]
 
 
 def has_recorded_template(path: str | Path) -> bool:
-    """Return True if the model of the run at `path` was trained on conversations."""
-    return Path(path, FILE).is_file()
+    """Return True if the model of the run at `path`, or the published one, was trained on conversations."""
+    return Path(path, FILE).is_file() or has_source(Path(path))
 
 
 class RecordedTemplate:
-    """The template that a run recorded, or none if its model was not trained on conversations.
+    """The template that a run recorded, or the chat_template of a published model; none for a base model.
 
     Args:
-        path: Directory of the run; null for a model without one.
+        path: Directory of the run or of the published model; null for a model without one.
         resumed: Directory of the run that uses the template, from which a template takes its date if it was begun on
             another day; null for none.
         restart: Whether that run is removed and starts again, so that its date does not count.
@@ -70,12 +74,21 @@ class RecordedTemplate:
         Raises:
             ValueError: With the command that tunes it.
         """
-        if given is None and self.file is not None and not self.file.is_file():
+        if given is None and self.file is not None and not has_recorded_template(self.file.parent):
             raise ValueError(
                 f"model.path={self.file.parent} was never tuned on conversations, so its answers do not end: tune it "
                 f"first (lm instruct model.path={self.file.parent}), or name the template that it knows, as "
                 "conversation@data.template=chatml"
             )
+
+    def _published(self) -> dict | None:
+        """The description of the chat_template in the folder of a published model."""
+        if self.file is None or not has_source(self.file.parent):
+            return None
+        template: Template = ChatTemplate(str(self.file.parent))
+        if earlier := _read(self.resumed):
+            template = template.as_recorded(earlier)
+        return template.describe()
 
     def resolve(self, given: Template | None) -> Template:
         """Choose the template: `given` if there is one, else the recorded one, else `RoleTokenTemplate`.
@@ -86,7 +99,7 @@ class RecordedTemplate:
             ValueError: conversation.json is damaged, or names a class outside lm.conversation whose package
                 the command does not trust.
         """
-        description = _read(self.file)
+        description = _read(self.file) or self._published()
         if given is not None:
             for earlier in filter(None, (_read(self.resumed), description)):
                 given = given.as_recorded(earlier)

@@ -9,6 +9,7 @@ from lm.model.cache import Cache
 from lm.model.cost import Cost, model_cost, vocabulary_cost
 from lm.model.feedforward import ReLUSquared, SwiGLU
 from lm.model.freeze import freeze
+from lm.model.grown import GrownModel
 from lm.model.head import scalar_head
 from lm.model.initialize import initialize
 from lm.model.position import Rotary
@@ -23,6 +24,7 @@ __all__ = [
     "Cache",
     "Cost",
     "FreshModel",
+    "GrownModel",
     "ModelSource",
     "ReLUSquared",
     "Rotary",

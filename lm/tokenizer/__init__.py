@@ -6,7 +6,7 @@ Text goes to ids and back without loss, every byte is counted, and typed text ne
 from lm.tokenizer.bpe import byte_tokenizer, train_bpe
 from lm.tokenizer.characters import train_characters
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
-from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files
+from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files, with_turn_tokens
 from lm.tokenizer.measure import longest_tokens, measure, premium
 from lm.tokenizer.roles import SPECIAL_TOKENS
 from lm.tokenizer.sentencepiece import sentencepiece_tokenizer
@@ -31,4 +31,5 @@ __all__ = [
     "train_characters",
     "train_unigram",
     "train_wordpiece",
+    "with_turn_tokens",
 ]

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tokenizers
 from tokenizers import AddedToken, decoders
@@ -11,9 +12,9 @@ from tokenizers.models import Model
 from tokenizers.normalizers import Normalizer
 
 from lm.files import hash_file
-from lm.tokenizer.model_folder import ModelFolder, is_model_folder
+from lm.tokenizer.model_folder import ModelFolder, has_template, is_model_folder
 from lm.tokenizer.roles import KEY as ROLES
-from lm.tokenizer.roles import SPECIAL_TOKENS, with_roles
+from lm.tokenizer.roles import SPECIAL_TOKENS, TURN_TOKENS, with_roles
 from lm.tokenizer.sentencepiece_encoder import KEY as SENTENCEPIECE
 from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import byte_level
@@ -22,7 +23,7 @@ FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")  # of an ad
 MAKERS = ("tokenizer", "corpus", "pretrain", "instruct")  # jobs whose runs hold a tokenizer.json
 
 
-def load_tokenizer(path: str | Path) -> Tokenizer:
+def load_tokenizer(path: str | Path, *, turn_tokens: bool | Literal["auto"] = False) -> Tokenizer:
     """Open a tokenizer.json, given as a file or as a directory that holds one.
 
     A file of another library keeps its ids; tokens that only the tokenizer_config.json beside it lists are added, and
@@ -31,7 +32,10 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     model (config.json beside tokenizer.json) says it: no token is added, and its own begin, end and pad texts.
 
     Args:
-        path: A tokenizer.json, or the directory of a run that has one.
+        path: A tokenizer.json, or the directory of a run or of a published model that has one.
+        turn_tokens: Whether tokens of turns (`<|user|>`, `<|end_of_turn|>` …) are added to the vocabulary of a
+            published model that lacks them, for tuning it on conversations; the model gains rows for them. "auto" adds
+            them to a base model, which has no chat template either.
 
     Returns:
         The tokenizer.
@@ -54,8 +58,23 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
     content = _with_configured_tokens(content, file.with_name("tokenizer_config.json"))
     if is_model_folder(file.parent):
-        return _of_model(content, ModelFolder(file.parent), origin=str(file))
-    return with_special_tokens(content, origin=str(file))
+        opened = _of_model(content, ModelFolder(file.parent), origin=str(file))
+    else:
+        opened = with_special_tokens(content, origin=str(file))
+    wanted = not has_template(file.parent) if turn_tokens == "auto" else turn_tokens
+    return with_turn_tokens(opened) if wanted else opened
+
+
+def with_turn_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a tokenizer with the tokens of turns, which are added where it lacks them."""
+    missing = [token for token in TURN_TOKENS if token not in tokenizer.special_tokens]
+    if not missing:
+        return tokenizer
+    backend = tokenizers.Tokenizer.from_str(tokenizer.content)
+    add_special_tokens(backend, missing)
+    size = max(tokenizer.roles.vocab_size, backend.get_vocab_size())
+    roles = replace(tokenizer.roles, added=[*tokenizer.roles.added, *missing], vocab_size=size)
+    return Tokenizer(with_roles(_as_carried(backend, tokenizer.content), roles))
 
 
 def _of_model(content: str, folder: ModelFolder, *, origin: str) -> Tokenizer:

@@ -38,6 +38,14 @@ def read_object(file: Path) -> dict[str, Any]:
     return value
 
 
+def has_template(folder: Path) -> bool:
+    """Whether a folder says how conversations are written: a run that recorded it, or a model with a chat_template."""
+    files = ("conversation.json", "chat_template.jinja", "chat_template.json")
+    return any((folder / name).is_file() for name in files) or bool(
+        read_object(folder / "tokenizer_config.json").get("chat_template")
+    )
+
+
 class ModelFolder:
     """What the files of a model say about its special tokens; see `Roles`.
 

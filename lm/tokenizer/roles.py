@@ -10,6 +10,7 @@ PADDING = "<|padding|>"
 END_OF_TURN = "<|end_of_turn|>"
 ROLES = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"}
 SPECIAL_TOKENS = (END_OF_DOCUMENT, PADDING, *ROLES.values(), END_OF_TURN)  # a tokenizer.json has them by these names
+TURN_TOKENS = (*ROLES.values(), END_OF_TURN)
 
 KEY = "roles"  # within "model" of a tokenizer.json; other readers ignore it
 

@@ -10,13 +10,14 @@ from lightning import Trainer
 from lm.checkpoint.architecture import check_loadable
 from lm.checkpoint.lineage import check_tokenizer
 from lm.hardware import Compute
-from lm.model import ModelSource, Transformer, model_source
+from lm.model import GrownModel, ModelSource, Transformer, model_source
 from lm.model.recompute import recompute_activations
 from lm.objective import Objective
 from lm.optimizer import check_optimizer
 from lm.parallel.sharding import check_tensor_parallel
 from lm.parallel.strategy import TENSOR
-from lm.tokenizer import Tokenizer
+from lm.progress import Console
+from lm.tokenizer import Tokenizer, load_tokenizer, with_turn_tokens
 from lm.training.footprint import Footprint, estimate_footprint, per_device
 from lm.training.trainer import Devices, resolve_devices
 
@@ -131,11 +132,32 @@ def resolve_setup(
     """
     source, devices = model_source(model), resolve_devices(trainer, compute)
     _check_kept(tokenizer)
-    check_tokenizer(source.origin, tokenizer)
+    source = _with_turn_tokens(source, tokenizer)
     check_optimizer(optimizer)
     check_loadable(source.describe(vocab_size=tokenizer.vocab_size))
     module_of = partial(objective, optimizer=optimizer, schedule=schedule)
     return Setup(source, tokenizer, module_of, compute, trainer, devices)
+
+
+def _with_turn_tokens(source: ModelSource, tokenizer: Tokenizer) -> ModelSource:
+    """Return the source of a model that reads with `tokenizer`; its embedding grows where turn tokens were added.
+
+    Raises:
+        ValueError: The tokenizer is not that of the model.
+    """
+    if source.origin is not None and tokenizer.roles.added:
+        own = load_tokenizer(source.origin)
+        grown = with_turn_tokens(own).fingerprint == tokenizer.fingerprint != own.fingerprint
+        if grown:
+            added = [name for name in tokenizer.roles.added if name not in own.special_tokens]
+            Console("tokenizer").line(
+                f"{source.origin} has no turn tokens: added {', '.join(added)}, whose embeddings begin as the mean of "
+                "the others; tokenizer.turn_tokens=false adds none, for a template without them, such as alpaca"
+            )
+            fresh = [tokenizer.special_tokens[name] for name in added]
+            return GrownModel(source, vocab_size=own.vocab_size, fresh=fresh)
+    check_tokenizer(source.origin, tokenizer)
+    return source
 
 
 def _check_kept(tokenizer: Tokenizer) -> None:

@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from lm.conversation import ChatTemplate, RecordedTemplate, RoleTokenTemplate, record_template
+from lm.conversation import (
+    ChatTemplate,
+    Message,
+    RecordedTemplate,
+    RoleTokenTemplate,
+    inherit_template,
+    record_template,
+)
 from support.published_templates import PUBLISHED
 from support.talks import OPTIONS, conversation_of, random_conversation, template_of, tokenizer_of
 
@@ -148,3 +155,51 @@ def test_a_date_that_is_set_wins_and_a_new_start_or_another_template_takes_today
     assert RecordedTemplate(path).resolve(other) is other
     mood = ChatTemplate("there", source=DATED, variables={"mood": "calm"})
     assert RecordedTemplate(path).resolve(mood) is mood
+
+
+def published(folder, template, **more):
+    folder.mkdir(exist_ok=True)
+    config = {"model_type": "qwen2", "chat_template": template, "eos_token": "<|im_end|>"} | more
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_published_model_is_prompted_in_its_own_template(tmp_path, capsys):
+    folder = published(tmp_path / "model", PUBLISHED["chatml"])
+    recorded, tokenizer = RecordedTemplate(str(folder)), tokenizer_of("marked")
+    recorded.check_tuned(None)
+    turns = [Message("user", "what?")]
+    expected = ChatTemplate(str(folder)).prompt(turns, tokenizer)
+    assert recorded.resolve(None).prompt(turns, tokenizer) == expected
+    (folder / "chat_template.jinja").write_text(PUBLISHED["llama3"])
+    assert recorded.resolve(None).prompt(turns, tokenizer) != expected, "chat_template.jinja precedes the config"
+    assert recorded.resolve(template_of("chatml")).describe() == template_of("chatml").describe()
+    assert f"ChatTemplate ('{folder}')" in capsys.readouterr().out
+
+
+def test_a_run_that_trains_a_published_model_on_text_keeps_its_template(tmp_path):
+    folder = published(tmp_path / "model", PUBLISHED["chatml"])
+    (tmp_path / "run").mkdir()
+    assert inherit_template(tmp_path / "run", folder) == [tmp_path / "run" / "conversation.json"]
+    (folder / "tokenizer_config.json").unlink()
+    read = RecordedTemplate(str(tmp_path / "run")).resolve(None)
+    tokenizer = tokenizer_of("marked")
+    assert read.stop_tokens(tokenizer)[0] == tokenizer.special_tokens["<|im_end|>"]
+
+
+def test_of_several_templates_by_name_the_default_is_taken_and_none_is_guessed(tmp_path):
+    named = [{"name": "rag", "template": "{{ messages }}"}, {"name": "default", "template": PUBLISHED["chatml"]}]
+    folder, tokenizer = published(tmp_path / "model", named), tokenizer_of("marked")
+    turns = [Message("user", "what?")]
+    expected = ChatTemplate(str(published(tmp_path / "one", PUBLISHED["chatml"]))).prompt(turns, tokenizer)
+    assert RecordedTemplate(str(folder)).resolve(None).prompt(turns, tokenizer) == expected
+    published(folder, named[:1])
+    with pytest.raises(ValueError, match=r"has chat_templates named rag and no default: save the one that is wanted"):
+        RecordedTemplate(str(folder)).resolve(None)
+
+
+def test_a_published_base_model_has_no_template(tmp_path):
+    folder = published(tmp_path / "model", None)
+    assert isinstance(RecordedTemplate(str(folder)).resolve(None), RoleTokenTemplate)
+    with pytest.raises(ValueError, match="was never tuned on conversations"):
+        RecordedTemplate(str(folder)).check_tuned(None)

@@ -126,3 +126,33 @@ def test_a_folder_without_the_config_of_a_model_gets_our_special_tokens_as_befor
     tokenizer = load_tokenizer(folder)
     assert {*SPECIAL_TOKENS} <= {*tokenizer.special_tokens}
     assert tokenizer.beginning == tokenizer.end_of_document == tokenizer.special_tokens["<|end_of_document|>"]
+
+
+TURNS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end_of_turn|>"]
+
+
+def test_turn_tokens_are_added_after_the_vocabulary_only_where_they_are_asked_for(tmp_path):
+    folder = llama_folder(tmp_path / "model")
+    base, tuned = load_tokenizer(folder), load_tokenizer(folder, turn_tokens=True)
+    assert tuned.roles.added == TURNS
+    assert [tuned.special_tokens[name] for name in TURNS] == [base.vocab_size + n for n in range(4)]
+    assert tuned.vocab_size == base.vocab_size + 4
+    assert tuned.special_roles == base.special_roles
+    assert tuned.encode(TEXT) == base.encode(TEXT)
+    tuned.save(tmp_path / "run" / "tokenizer.json")
+    for asked in (False, "auto", True):
+        assert load_tokenizer(tmp_path / "run", turn_tokens=asked).fingerprint == tuned.fingerprint
+
+
+def test_turn_tokens_take_rows_that_a_padded_embedding_has_already(tmp_path):
+    folder = llama_folder(tmp_path, model={"vocab_size": 1000})
+    tuned = load_tokenizer(folder, turn_tokens=True)
+    assert tuned.vocab_size == 1000
+    assert max(tuned.special_tokens.values()) == llama_backend().get_vocab_size() + 3
+
+
+def test_a_model_with_a_chat_template_gets_no_turn_tokens_by_itself(tmp_path):
+    folder = llama_folder(tmp_path, tokenizer={"chat_template": "{{ messages }}"})
+    base = load_tokenizer(folder)
+    assert load_tokenizer(folder, turn_tokens="auto").fingerprint == base.fingerprint
+    assert load_tokenizer(folder, turn_tokens=True).roles.added == TURNS
