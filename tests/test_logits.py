@@ -11,18 +11,78 @@ import pytest
 import torch
 from torch import nn
 
-from lm.model import Attention, ReLUSquared, SwiGLU, Transformer
+from lm.model import (
+    GELU,
+    Attention,
+    CentredRMSNorm,
+    DynamicScaling,
+    GeGLU,
+    LearnedPositions,
+    LongRoPEScaling,
+    ParallelBlock,
+    PostNormBlock,
+    ReLUSquared,
+    Rotary,
+    SandwichBlock,
+    SwiGLU,
+    Transformer,
+    YarnScaling,
+)
 
 VOCAB, CONTEXT, DIM, LAYERS = 61, 48, 32, 2
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 OPTIONS = list(itertools.product((1, 2, 4), (False, True), (False, True), (False, True), (SwiGLU, ReLUSquared)))
 FEW = [*OPTIONS[:: len(OPTIONS) // 8], OPTIONS[-1]]
 
+WINDOWED = partial(Attention, heads=4, key_value_heads=2, window=5)
+CAPPED = partial(Attention, heads=4, key_value_heads=2, scale=0.5, cap=1.0, query_key_norm=CentredRMSNorm)
+PARTS = {  # each part of another family is in one of these models
+    "GPT-2": {
+        "attention": partial(Attention, heads=4, bias=True),
+        "feedforward": partial(GELU, bias=True, approximate="tanh"),
+        "norm": nn.LayerNorm,
+        "position": None,
+        "position_embedding": LearnedPositions,
+    },
+    "NeoX": {
+        "attention": partial(Attention, heads=4, bias=True, output_bias=False),
+        "feedforward": GELU,
+        "position": partial(Rotary, fraction=0.25),
+        "block": ParallelBlock,
+    },
+    "OLMo 2": {
+        "attention": partial(WINDOWED, query_key_norm=True, norm_across_heads=True),
+        "block": PostNormBlock,
+    },
+    "Gemma": {
+        "attention": [WINDOWED, partial(CAPPED, window=3), CAPPED],
+        "feedforward": [GeGLU, SwiGLU],
+        "norm": CentredRMSNorm,
+        "position": [partial(Rotary, theta=100), Rotary, None],
+        "block": SandwichBlock,
+        "layers": 4,
+        "scale_embeddings": True,
+        "logit_cap": 2.0,
+    },
+    "yarn": {"position": partial(Rotary, scaling=partial(YarnScaling, factor=4, original_context=12))},
+    "longrope": {  # the short factors hold for some of the texts
+        "position": partial(
+            Rotary,
+            scaling=partial(LongRoPEScaling, short=[1, 2, 1, 2], long=[2, 9, 9, 9], original_context=12, factor=4),
+        )
+    },
+    "dynamic": {"position": partial(Rotary, scaling=partial(DynamicScaling, factor=4, original_context=12))},
+}
+MODELS = [(name,) for name in PARTS]
+
 
 def build(
     key_value_heads=2, query_key_norm=False, bias=False, tie_embeddings=True, feedforward=SwiGLU, **changes
 ) -> Transformer:
     """A small model with weights far enough from their initial values for every option to change the logits."""
+    if isinstance(key_value_heads, str):  # a name in place of options
+        changes |= PARTS[key_value_heads]
+        key_value_heads = 2
     torch.manual_seed(0)
     settings = {
         "vocab_size": VOCAB,
@@ -57,7 +117,7 @@ def read_in_chunks(model: Transformer, tokens: torch.Tensor, chunks: list[int]) 
     return torch.cat([model(part, cache=cache) for part in tokens.split(chunks, 1)], 1)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", [*OPTIONS, *MODELS])
 @torch.no_grad()
 def test_cached_logits_equal_full_logits(options):
     model, tokens = build(*options), some_tokens(3, 20)
@@ -66,7 +126,7 @@ def test_cached_logits_equal_full_logits(options):
     torch.testing.assert_close(read_in_chunks(model, tokens, [7, 1, 9, 3]), full, **CLOSE)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", [*OPTIONS, *MODELS])
 @torch.no_grad()
 def test_packed_logits_equal_those_of_each_document_alone(options):
     model, lengths = build(*options), [5, 1, 17, 9]
@@ -76,7 +136,7 @@ def test_packed_logits_equal_those_of_each_document_alone(options):
     torch.testing.assert_close(model(tokens, documents), alone, **CLOSE)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", [*OPTIONS, *MODELS])
 @torch.no_grad()
 def test_batched_unequal_prompts_equal_each_alone(options):
     """Left padding, then a few cached steps, some of several tokens."""
@@ -116,7 +176,7 @@ def test_a_cache_continues_with_the_selected_rows():
     torch.testing.assert_close(kept[1], model(tokens[:1, 3:])[0, 5:], **CLOSE)
 
 
-@pytest.mark.parametrize("options", FEW)
+@pytest.mark.parametrize("options", [*FEW, *MODELS])
 @pytest.mark.parametrize("length", [CONTEXT, 600])  # 600: more than one block of the fused kernel
 @torch.no_grad()
 def test_perturbing_one_packed_document_leaves_the_others_exactly_unchanged(options, length):
@@ -130,7 +190,7 @@ def test_perturbing_one_packed_document_leaves_the_others_exactly_unchanged(opti
         assert not torch.isclose(after[~elsewhere], before[~elsewhere]).all()
 
 
-@pytest.mark.parametrize("options", FEW)
+@pytest.mark.parametrize("options", [*FEW, *MODELS])
 def test_perturbing_one_packed_document_leaves_the_gradients_of_others_exactly_unchanged(options):
     model, tokens = build(*options), some_tokens(1, 20)
     documents = torch.tensor([[0] * 9 + [1] * 11])
@@ -145,7 +205,7 @@ def test_perturbing_one_packed_document_leaves_the_gradients_of_others_exactly_u
     assert not gradients[0][0, 9:].any()
 
 
-@pytest.mark.parametrize("options", FEW)
+@pytest.mark.parametrize("options", [*FEW, *MODELS])
 def test_padding_never_yields_nan_and_gradients_stay_finite(options):
     model, tokens = build(*options), some_tokens(4, 16)
     documents = torch.tensor([[-1] * 16, [-1] * 9 + [0] * 7, [0] * 7 + [-1] * 9, [0] * 5 + [-1] * 6 + [1] * 5])
@@ -160,7 +220,7 @@ def deviation(logits: torch.Tensor, reference: torch.Tensor) -> float:
     return float(((logits - reference).abs() / reference.abs().amax(-1, keepdim=True)).max())
 
 
-@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[len(OPTIONS) // 2 + 1], OPTIONS[-1]])
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[len(OPTIONS) // 2 + 1], OPTIONS[-1], *MODELS])
 @torch.no_grad()
 def test_hundreds_of_cached_packed_or_padded_tokens_deviate_by_rounding_only(options):
     """In fp32 by 1e-5 of the largest logit and no more than the full forward from fp64; in fp64 by 1e-12."""

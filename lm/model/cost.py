@@ -19,7 +19,8 @@ class Cost:
     A weight costs 6 FLOPs per token: 2 in the forward pass, 2 for the gradient of its input and 2 for its own, which a
     frozen weight does not need (Kaplan et al. 2020, arXiv:2001.08361). Embeddings are looked up and cost nothing.
     Attention adds 6 × layers × context × width, half the count of Chowdhery et al. (2022, arXiv:2204.02311, appendix B)
-    count: under a causal mask the other half is not computed.
+    count: under a causal mask the other half is not computed. A layer with a window of W tokens counts W × (2 − W /
+    context) in place of context.
     """
 
     parameters: int
@@ -40,16 +41,21 @@ def model_cost(model: Transformer) -> Cost:
     matrices = _matrices(model)
     stored = [layer for layer in model.modules() if isinstance(layer, Quantised)]
     packed = sum(layer.in_features * layer.out_features - sum(map(Tensor.numel, layer.stored)) for layer in stored)
-    widths = sum(block.attention.heads * block.attention.head_dim for block in model.blocks)
     return Cost(
         parameters=sum(weight.numel() for weight in model.parameters()) + packed,
         trained=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         embeddings=model.embedding.weight.numel() * (1 if model.output is None else 2),
         active=sum(size for size, _ in matrices),
         frozen=sum(size for size, trained in matrices if not trained),
-        attention_flops=6 * widths * model.context,
+        attention_flops=sum(_attention_flops(block.attention, model.context) for block in model.blocks),
         softmax_flops=6 * model.output_weight.numel(),
     )
+
+
+def _attention_flops(attention: nn.Module, context: int) -> int:
+    """Return what a layer's attention costs per token of a full row, which a window makes cheaper."""
+    seen = context if attention.window is None else min(attention.window, context)
+    return 6 * attention.heads * attention.head_dim * seen * (2 * context - seen) // context
 
 
 def _matrices(model: Transformer) -> list[tuple[int, bool]]:

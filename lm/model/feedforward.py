@@ -4,6 +4,7 @@ Legend: B batch  T tokens  D dim
 """
 
 import math
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,6 +29,63 @@ class SwiGLU(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:  # B T D → B T D
         return self.down(F.silu(self.gate(inputs)) * self.up(inputs))
+
+
+class GeGLU(nn.Module):
+    """Gate one projection by a GELU of another (Shazeer 2020, arXiv:2002.05202): as in Gemma.
+
+    Args:
+        dim: Width of the residual stream.
+        hidden: Hidden features. None is 8/3 × dim rounded up to a multiple of 64, as for SwiGLU.
+        bias: Whether the matrices have biases; Gemma's have none.
+        approximate: `tanh` computes the GELU by a tanh, as Gemma does; `none` exactly.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        hidden: int | None = None,
+        bias: bool = False,
+        approximate: Literal["none", "tanh"] = "tanh",
+    ) -> None:
+        super().__init__()
+        hidden = 64 * math.ceil(dim * 8 / 3 / 64) if hidden is None else _positive(hidden)
+        self.gate = nn.Linear(dim, hidden, bias=bias)
+        self.up = nn.Linear(dim, hidden, bias=bias)
+        self.down = nn.Linear(hidden, dim, bias=bias)
+        self.approximate = approximate
+
+    def forward(self, inputs: Tensor) -> Tensor:  # B T D → B T D
+        return self.down(F.gelu(self.gate(inputs), approximate=self.approximate) * self.up(inputs))
+
+
+class GELU(nn.Module):
+    """Two matrices and a GELU (Hendrycks and Gimpel 2016, arXiv:1606.08415): as in GPT-2 and GPT-NeoX.
+
+    Args:
+        dim: Width of the residual stream.
+        hidden: Hidden features. None is 4 × dim.
+        bias: Whether the matrices have biases; GPT-2's and GPT-NeoX's have them.
+        approximate: `none` computes the GELU exactly, as GPT-NeoX does; `tanh` by a tanh, as GPT-2 does.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        hidden: int | None = None,
+        bias: bool = False,
+        approximate: Literal["none", "tanh"] = "none",
+    ) -> None:
+        super().__init__()
+        hidden = 4 * dim if hidden is None else _positive(hidden)
+        self.up = nn.Linear(dim, hidden, bias=bias)
+        self.down = nn.Linear(hidden, dim, bias=bias)
+        self.approximate = approximate
+
+    def forward(self, inputs: Tensor) -> Tensor:  # B T D → B T D
+        return self.down(F.gelu(self.up(inputs), approximate=self.approximate))
 
 
 class ReLUSquared(nn.Module):

@@ -6,6 +6,8 @@ Legend: B batch  T tokens  D dim
 import torch
 from torch import Tensor
 
+from lm.model.visibility import document_lengths
+
 
 def add_noise(embedded: Tensor, starts: Tensor | None, *, alpha: float) -> Tensor:  # B T D, B T → B T D
     """Add uniform noise in ±alpha / √(L × D) to each feature, where L is the length of the token's document.
@@ -23,7 +25,6 @@ def add_noise(embedded: Tensor, starts: Tensor | None, *, alpha: float) -> Tenso
     if starts is None:
         lengths = torch.full_like(embedded[..., 0], embedded.shape[1], dtype=torch.float32)
     else:
-        zeros = torch.zeros_like(starts, dtype=torch.float32)  # bf16 cannot count beyond 256
-        lengths = zeros.scatter_add(1, starts, torch.ones_like(zeros)).gather(1, starts)  # B T
+        lengths = document_lengths(starts).float()  # not in bf16, which cannot count beyond 256
     reach = (alpha / (lengths * embedded.shape[-1]).sqrt()).to(embedded.dtype)
     return embedded + torch.empty_like(embedded).uniform_(-1, 1) * reach.unsqueeze(-1)

@@ -18,7 +18,8 @@ def hidden_after_prefixes(
 
     The first are those of the last token of the prefix. Every layer computes keys and values of a prefix once, and its
     continuations attend to them: the same features and gradients as of whole rows, to rounding, for R − U prefixes
-    less. Padding is on the right, and features there mean nothing.
+    less. Padding is on the right, and features there mean nothing. Rotary angles that depend on the length of a text
+    take the padded length.
 
     Args:
         model: The network.
@@ -38,7 +39,8 @@ def hidden_after_prefixes(
         return tuple(torch.cat(pair, 2) for pair in zip(before, (keys, values), strict=True))  # R K S E
 
     read = torch.arange(prefixes.shape[1], device=prefixes.device)
-    features = model.features(prefixes, Visibility(read[None], None), write=keep)  # U P D
+    room = prefixes.shape[1] + continuations.shape[1]
+    features = model.features(prefixes, Visibility(read[None], None, room=room), write=keep)  # U P D
     ends = features[torch.arange(len(prefixes), device=prefixes.device), lengths - 1]
     last = ends.index_select(0, prefix_of)[:, None]  # R 1 D
     count = continuations.shape[1]
@@ -49,4 +51,7 @@ def hidden_after_prefixes(
     of_prefix = (read < start)[:, None].expand(-1, count, -1)  # R T P
     of_own = (own <= own[:, None]).expand(len(continuations), -1, -1)  # R T T
     mask = torch.cat((of_prefix, of_own), 2)[:, None]  # R 1 T S
-    return torch.cat((last, model.features(continuations, Visibility(start + own, mask), write=extend)), 1)
+    places = start + own  # R T
+    seen = torch.cat((read.expand(len(places), -1), places), 1)  # R S
+    after = Visibility(places, mask, places=places, seen=seen, room=room)
+    return torch.cat((last, model.features(continuations, after, write=extend)), 1)

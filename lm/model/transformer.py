@@ -3,62 +3,44 @@
 Legend: B batch  T tokens  D dim  V vocabulary
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from lm.bounds import Positive
+from lm.model.block import PreNormBlock
 from lm.model.cache import Cache
 from lm.model.initialize import initialize as default_initialize
 from lm.model.noise import add_noise
-from lm.model.position import Rotary
+from lm.model.pattern import entries
+from lm.model.position import NoPosition, Rotary
+from lm.model.projection import Projection
 from lm.model.visibility import Visibility, document_visibility
-
-
-class Block(nn.Module):
-    """Attention, then feedforward, each added to its input; norms come first, so that gradients pass unscaled."""
-
-    def __init__(
-        self,
-        *,
-        attention: nn.Module,
-        feedforward: nn.Module,
-        norms: tuple[nn.Module, nn.Module],
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        self.attention_norm, self.feedforward_norm = norms
-        self.attention = attention
-        self.feedforward = feedforward
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-
-    def forward(
-        self,
-        residual: Tensor,  # B T D
-        *,
-        rotation: tuple[Tensor, Tensor],
-        mask: Tensor | None,
-        update_cache: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
-    ) -> Tensor:
-        normed = self.attention_norm(residual)
-        attended = self.attention(normed, rotation=rotation, mask=mask, update_cache=update_cache)
-        residual = residual + self.dropout(attended)
-        return residual + self.dropout(self.feedforward(self.feedforward_norm(residual)))
 
 
 class Transformer(nn.Module):
     """Decoder-only transformer: tokens in, logits out. Its parts are factories, called once per layer.
+
+    `attention`, `feedforward` and `position` may each be a list of factories, which the layers repeat in turn.
 
     Args:
         vocab_size: Tokens of the vocabulary; set by the tokenizer.
         context: Tokens that the model sees at once.
         dim: Width of the residual stream.
         layers: Blocks, each of attention and feedforward.
-        attention: Factory of a block's attention, called with `dim`; it writes to the residual stream by `.output`.
-        feedforward: Factory of a block's feedforward, called with `dim`; it writes to the residual stream by `.down`.
+        attention: Factory of a block's attention, called with `dim`; it writes to the residual stream by `.output`. A
+            list is repeated over the layers, as one with a window and one without.
+        feedforward: Factory of a block's feedforward, called with `dim`; it writes to the residual stream by `.down`. A
+            list is repeated over the layers.
         norm: Factory of a norm, called with `dim`.
-        position: Factory of the position embedding, called with the head dim.
+        position: Factory of the rotation of queries and keys, called with the head dim. A list is repeated over the
+            layers; null rotates nothing.
+        block: Factory of a block, called with its parts, which says where norms stand. Null is `lm.model.PreNormBlock`.
+        position_embedding: Factory of what is added to a token's embedding at its position, called with `context` and
+            `dim`, as `lm.model.LearnedPositions` of GPT-2. Null adds nothing.
+        scale_embeddings: Multiply embeddings by √dim, in the type of the weights, as Gemma does.
+        logit_cap: Soft cap of the logits, cap × tanh(logit / cap), as 30 in Gemma 2. Null has none.
         tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
         dropout: Probability of dropping a feature of the embeddings and of the output of each part; never of attention
             weights, which would rule out the fused kernel. 0 suits a corpus that is read once.
@@ -72,50 +54,68 @@ class Transformer(nn.Module):
         context: int,
         dim: int,
         layers: int,
-        attention: Callable[..., nn.Module],
-        feedforward: Callable[..., nn.Module],
+        attention: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]],
+        feedforward: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]],
         norm: Callable[..., nn.Module] = nn.RMSNorm,
-        position: Callable[..., nn.Module] = Rotary,
+        position: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module] | None] | None = Rotary,
+        block: Callable[..., nn.Module] | None = None,
+        position_embedding: Callable[..., nn.Module] | None = None,
+        scale_embeddings: bool = False,
+        logit_cap: Positive | None = None,
         tie_embeddings: bool = True,
         dropout: float = 0.0,
         initialize: Callable[..., None] = default_initialize,
     ) -> None:
         super().__init__()
-        sizes = {"vocab_size": vocab_size, "context": context, "dim": dim, "layers": layers}
-        for key, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"model.{key} {value} is not at least 1")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"model.dropout {dropout} is not in [0, 1): try 0.0 or 0.1")
+        _check(dropout, vocab_size=vocab_size, context=context, dim=dim, layers=layers)
         self.vocab_size = vocab_size
         self.context = context
         self.embedding = nn.Embedding(vocab_size, dim)
+        self.position_embedding = None if position_embedding is None else position_embedding(context, dim)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        attentions = entries(attention, layers=layers, key="model.attention")
+        feedforwards = entries(feedforward, layers=layers, key="model.feedforward")
         self.blocks = nn.ModuleList(
-            Block(
-                attention=attention(dim),
-                feedforward=feedforward(dim),
-                norms=(norm(dim), norm(dim)),
+            (block or PreNormBlock)(
+                attention=attentions[layer % len(attentions)](dim),
+                feedforward=feedforwards[layer % len(feedforwards)](dim),
+                norm=partial(norm, dim),
                 dropout=dropout,
             )
-            for _ in range(layers)
+            for layer in range(layers)
         )
         self.norm = norm(dim)
         self.output = None if tie_embeddings else nn.Linear(dim, vocab_size, bias=False)
         self.head: nn.Linear | None = None  # scores each position; see lm.model.scalar_head
-        self.position = position(self.blocks[0].attention.head_dim)
+        self.positions = nn.ModuleList(  # layer n rotates by entry n modulo their number
+            (each or NoPosition)(_head_shape(self.blocks)[1])
+            for each in entries(position, layers=layers, key="model.position")
+        )
+        self.embedding_scale = dim**0.5 if scale_embeddings else None
+        self.logit_cap = logit_cap
         initialize(self)
 
     @property
     def output_weight(self) -> Tensor:
-        """V D: logits are `hidden @ output_weight.T`, for a loss that computes them in chunks."""
+        """V D: the embeddings that score tokens; `projection` has all that a loss needs."""
         return self.embedding.weight if self.output is None else self.output.weight
+
+    @property
+    def projection(self) -> Projection:
+        """How logits follow from `hidden`, for a loss that computes them in chunks."""
+        return Projection(self.output_weight, self.logit_cap)
+
+    @property
+    def unchanged_up_to(self) -> int | None:
+        """Tokens of a text up to which the rotary angles of its positions hold; None if they hold at any length."""
+        bounds = [each.unchanged_up_to for each in self.positions if each.unchanged_up_to is not None]
+        return min(bounds, default=None)
 
     def forward(
         self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:  # B T → B T V
         """Return the logits of the next token at each position. Arguments are those of `hidden`."""
-        return F.linear(self.hidden(tokens, documents, cache), self.output_weight)
+        return self.projection.logits(self.hidden(tokens, documents, cache))
 
     def hidden(
         self, tokens: Tensor, documents: Tensor | None = None, cache: Cache | None = None, *, noise: float = 0.0
@@ -154,13 +154,22 @@ class Transformer(nn.Module):
                 are attended to, B K S E. None attends to those of `tokens`.
             noise: NEFTune's alpha; 0 for none.
         """
-        rotation = self.position(visibility.positions)
-        embedded = self.embedding(tokens)
+        windows = {block.attention.window for block in self.blocks}
+        masks = {window: visibility.within(window) for window in windows}
+        rotations = [position(visibility.positions, visibility.lengths) for position in self.positions]
+        embedded = self._embed(tokens, visibility.positions)
         residual = self.dropout(add_noise(embedded, visibility.starts, alpha=noise) if noise else embedded)
         for layer, block in enumerate(self.blocks):
+            rotation, mask = rotations[layer % len(rotations)], masks[block.attention.window]
             update = None if write is None else partial(write, layer)
-            residual = block(residual, rotation=rotation, mask=visibility.mask, update_cache=update)
+            residual = block(residual, rotation=rotation, mask=mask, update_cache=update)
         return self.norm(residual)
+
+    def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:  # B T, B T → B T D
+        embedded = self.embedding(tokens)
+        if self.embedding_scale is not None:  # rounded as the weights are
+            embedded = embedded * embedded.new_full((), self.embedding_scale)
+        return embedded if self.position_embedding is None else embedded + self.position_embedding(positions)
 
     def _check_room(self, count: int, documents: Tensor | None, cache: Cache | None) -> None:
         if cache is None and documents is not None:
@@ -175,13 +184,13 @@ class Transformer(nn.Module):
 
     def new_cache(self, batch: int, length: int | None = None) -> Cache:
         """Return an empty cache for `batch` rows of up to `length` tokens (None: the whole context)."""
-        attention = self.blocks[0].attention
+        key_value_heads, head_dim = _head_shape(self.blocks)
         return Cache(
             batch,
             length=self.context if length is None else length,
             layers=len(self.blocks),
-            key_value_heads=attention.key_value_heads,
-            head_dim=attention.head_dim,
+            key_value_heads=key_value_heads,
+            head_dim=head_dim,
             dtype=self.embedding.weight.dtype,
             device=self.embedding.weight.device,
         )
@@ -193,3 +202,23 @@ def _advance(cache: Cache, tokens: Tensor, documents: Tensor | None, starts: Ten
         cache.advance(tokens.shape[1])
     else:
         cache.advance(tokens.shape[1], starts=starts[:, -1], documents=documents[:, -1])
+
+
+def _check(dropout: float, **sizes: int) -> None:
+    for key, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"model.{key} {value} is not at least 1")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"model.dropout {dropout} is not in [0, 1): try 0.0 or 0.1")
+
+
+def _head_shape(blocks: nn.ModuleList) -> tuple[int, int]:
+    """Return the key/value heads and their features, which all layers have in common, as the cache has."""
+    shapes = {(block.attention.key_value_heads, block.attention.head_dim) for block in blocks}
+    if len(shapes) > 1:
+        found = " and ".join(f"{heads} of {size}" for heads, size in sorted(shapes))
+        raise ValueError(
+            f"model.attention: layers have {found} features: give all parts of the list the same key_value_heads and "
+            "head_dim"
+        )
+    return shapes.pop()

@@ -18,6 +18,27 @@ class Visibility:
     positions: Tensor  # B T, or 1 T if all rows are equal
     mask: Tensor | None  # B 1 T S or T S, True where a token attends; None: to all up to itself
     starts: Tensor | None = None  # B T, index in the row at which each token's document starts
+    places: Tensor | None = None  # B T or T, where each token stands in its row; None: at its position
+    seen: Tensor | None = None  # B S or S, where the tokens stand that may be attended to; None: as `places`
+    room: int | None = None  # tokens that a row may come to have, if more than these T
+
+    def within(self, window: int | None) -> Tensor | None:
+        """Return the mask under which a token attends to the last `window` tokens, itself included; None: to all."""
+        places = self.positions[0] if self.places is None else self.places
+        seen = places if self.seen is None else self.seen
+        if window is None or seen.shape[-1] <= window:
+            return self.mask
+        distance = places.unsqueeze(-1) - seen.unsqueeze(-2)  # B T S or T S
+        near = distance < window
+        if self.mask is None:
+            return near & (distance >= 0)
+        return self.mask & (near.unsqueeze(1) if near.ndim == 3 else near)
+
+    def lengths(self) -> Tensor:
+        """Return the length of the document that each token is in, B T or 1 1; with a cache, what it has room for."""
+        if self.starts is None:
+            return self.positions.new_full((1, 1), self.positions.shape[-1] if self.room is None else self.room)
+        return document_lengths(self.starts) if self.room is None else self.room - self.starts
 
 
 def document_visibility(tokens: Tensor, documents: Tensor | None, cache: Cache | None) -> Visibility:
@@ -32,17 +53,21 @@ def document_visibility(tokens: Tensor, documents: Tensor | None, cache: Cache |
             continues the document that each row is in.
         cache: Earlier tokens of the rows.
     """
-    filled = 0 if cache is None else cache.filled
+    filled, room = (0, None) if cache is None else (cache.filled, cache.length)
     count = tokens.shape[1]
     own = torch.arange(filled, filled + count, device=tokens.device)  # T, index in the row
+    seen = torch.arange(filled + count, device=tokens.device) if filled else own  # S
     if documents is None and (cache is None or not cache.ragged):
-        if filled == 0 or count == 1:
-            return Visibility(own[None], None)  # selects the causal kernel
-        return Visibility(own[None], torch.arange(filled + count, device=tokens.device) <= own[:, None])
+        mask = None if filled == 0 or count == 1 else seen <= own[:, None]  # None selects the causal kernel
+        return Visibility(own[None], mask, places=own, seen=seen, room=room)
     starts = _starts(own, documents, cache)
-    seen = torch.arange(filled + count, device=tokens.device)  # S
     mask = (seen >= starts[..., None]) & (seen <= own[:, None])  # B T S
-    return Visibility(own - starts, mask[:, None], starts)
+    return Visibility(own - starts, mask[:, None], starts, places=own, seen=seen, room=room)
+
+
+def document_lengths(starts: Tensor) -> Tensor:
+    """Return the tokens of the document that each token is in, from the index at which it starts: B T → B T."""
+    return torch.zeros_like(starts).scatter_add(1, starts, torch.ones_like(starts)).gather(1, starts)
 
 
 def _starts(own: Tensor, documents: Tensor | None, cache: Cache | None) -> Tensor:

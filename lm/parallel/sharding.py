@@ -35,6 +35,11 @@ def check_tensor_parallel(model: Transformer, ranks: int, *, key: str) -> None:
             "model.attention.key_value_heads": block.attention.key_value_heads,
             "model.feedforward.hidden": block.feedforward.down.in_features,
         }
+        if block.attention.norm_across_heads:
+            raise ValueError(
+                f"{key}={ranks}: model.attention.norm_across_heads normalises heads together that ranks hold apart: "
+                f"set {key} to 1"
+            )
         for name, count in counts.items():
             if count % ranks:
                 fitting = [n for n in range(1, ranks) if all(each % n == 0 for each in counts.values())]
@@ -99,6 +104,8 @@ def _split_matrices(model: Transformer, mesh: DeviceMesh) -> None:
         "embedding": RowwiseParallel(input_layouts=Replicate(), output_layouts=Replicate()),
         "norm": _Whole(Replicate()),
     }
+    if model.position_embedding is not None:
+        plan["position_embedding"] = _Whole(Replicate())
     if model.output is not None:
         plan["output"] = ColwiseParallel()  # by its rows, each of which scores a token
     parallelize_module(model, mesh, plan)
@@ -110,8 +117,10 @@ def _block_plan(block: Block) -> Iterator[tuple[str, ParallelStyle]]:
     In every block attention writes by `output` and feedforward by `down`; their other matrices read. The gradients of
     the readers are summed before they are exchanged, since their common input is prepared once.
     """
+    for name, _ in block.named_children():
+        if name.endswith("_norm"):
+            yield name, _Whole(Replicate())
     for part, writer in (("attention", "output"), ("feedforward", "down")):
-        yield f"{part}_norm", _Whole(Replicate())
         yield part, PrepareModuleInput(input_layouts=Replicate(), desired_input_layouts=Replicate())
         for name, module in getattr(block, part).named_children():
             if isinstance(module, nn.Linear):

@@ -75,3 +75,15 @@ def test_context_bytes_and_logits_bytes_grow_with_the_context():
 def test_nothing_is_allocated():
     huge = vocabulary_cost(factory(True), vocab_size=10**12, bytes_per_token=4.0)
     assert huge["softmax_share"] > 0.999
+
+
+def test_a_window_costs_the_tokens_that_are_attended_to():
+    attention = partial(Attention, heads=4)
+    whole, wide, local = (
+        model_cost(factory(True)(vocab_size=9, attention=[attention, partial(attention, window=window)]))
+        for window in (None, 24, 6)
+    )
+    assert wide.attention_flops == whole.attention_flops
+    pairs = {window: sum(min(token, window) - 0.5 for token in range(1, 25)) for window in (6, 24)}
+    local_layer = whole.attention_flops / 3 * pairs[6] / pairs[24]
+    assert local.attention_flops == pytest.approx(whole.attention_flops * 2 / 3 + local_layer, rel=0.02)

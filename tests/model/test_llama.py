@@ -60,7 +60,7 @@ def in_transformers(model: Transformer, config: str, architecture: str, **change
         "max_position_embeddings": CONTEXT,
         "rms_norm_eps": 1e-6,
         "tie_word_embeddings": model.output is None,
-        "rope_parameters": {"rope_type": "default", "rope_theta": model.position.theta},
+        "rope_parameters": {"rope_type": "default", "rope_theta": model.positions[0].theta},
     }
     theirs = getattr(transformers, architecture)(getattr(transformers, config)(**settings, **changes)).eval()
     weights = {hugging_face_name(name): value for name, value in model.state_dict().items()}

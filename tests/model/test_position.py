@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lm.model import Rotary
+from lm.model import LearnedPositions, Rotary
 from lm.model.position import rotate
 
 HEAD_DIM = 8
@@ -48,3 +48,23 @@ def test_casting_a_model_keeps_positions_exact():
 def test_theta_must_be_positive():
     with pytest.raises(ValueError, match=r"position\.theta 0"):
         Rotary(HEAD_DIM, theta=0)
+
+
+def test_a_fraction_rotates_the_first_features_as_a_smaller_head_and_keeps_the_rest():
+    features = some_features(3)
+    turned = rotate(features, Rotary(HEAD_DIM, fraction=0.5)(torch.tensor([[7]])))
+    torch.testing.assert_close(turned[..., :4], rotate(features[..., :4], Rotary(4)(torch.tensor([[7]]))))
+    assert torch.equal(turned[..., 4:], features[..., 4:])
+
+
+@pytest.mark.parametrize(
+    ("fraction", "message"), [(0.0, "rotates no pair"), (1.5, "rotates no pair"), (0.4, "0.4 of head_dim 8 is odd")]
+)
+def test_an_impossible_fraction_is_refused(fraction, message):
+    with pytest.raises(ValueError, match=message):
+        Rotary(HEAD_DIM, fraction=fraction)
+
+
+def test_learned_positions_are_looked_up_and_padding_beyond_them_is_harmless():
+    table = LearnedPositions(4, 3)
+    assert torch.equal(table(torch.tensor([[0, 3, 9]])), table.weight[[0, 3, 3]][None])

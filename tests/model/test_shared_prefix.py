@@ -12,14 +12,14 @@ from lm.model.shared_prefix import hidden_after_prefixes
 LENGTHS, PREFIX_OF, WRITTEN = [4, 1, 7], [0, 0, 2, 1, 2, 2], [3, 5, 1, 4, 2, 5]  # the first one is not alone
 
 
-def build(*, context: int = 12) -> Transformer:
+def build(*, context: int = 12, window: int | None = None) -> Transformer:
     torch.manual_seed(0)
     model = Transformer(
         vocab_size=19,
         context=context,
         dim=8,
         layers=3,
-        attention=partial(Attention, heads=4, key_value_heads=2, query_key_norm=True),
+        attention=partial(Attention, heads=4, key_value_heads=2, query_key_norm=True, window=window),
         feedforward=partial(SwiGLU, hidden=12),
     )
     return model.double()
@@ -41,9 +41,9 @@ def gradients(model: Transformer, features: list[torch.Tensor]) -> list[torch.Te
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-@pytest.mark.parametrize("padding", [0, 18])
-def test_features_and_gradients_equal_those_of_whole_rows(recompute, padding):
-    model = build()
+@pytest.mark.parametrize(("padding", "window"), [(0, None), (18, None), (18, 3), (0, 6)])
+def test_features_and_gradients_equal_those_of_whole_rows(recompute, padding, window):
+    model = build(window=window)
     prefixes, continuations = rows(padding)
     whole = []
     for row, (number, written) in enumerate(zip(PREFIX_OF, WRITTEN, strict=True)):

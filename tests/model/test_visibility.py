@@ -5,6 +5,8 @@ import torch
 from lm.model import Cache
 from lm.model.visibility import document_visibility
 
+WINDOW = 2
+
 
 def naive_mask(documents: list[int]) -> list[list[bool]]:
     def together(one: int, other: int) -> bool:
@@ -50,3 +52,34 @@ def test_a_document_continues_across_the_cache():
         [False] * 3 + [True, False],
     ]
     assert document_visibility(torch.zeros(2, 1, dtype=torch.int64), None, cache).positions.tolist() == [[2], [1]]
+
+
+def test_a_window_counts_the_token_itself_and_stays_within_the_document():
+    rows = torch.tensor([[0, 0, 0, 1, 1], [2, 2, 2, 2, 2]])
+    visibility = document_visibility(torch.zeros(2, 5, dtype=torch.int64), rows, None)
+    naive = [
+        [[a and one - other < WINDOW for other, a in enumerate(seen)] for one, seen in enumerate(naive_mask(row))]
+        for row in rows.tolist()
+    ]
+    assert visibility.within(WINDOW)[:, 0].tolist() == naive
+    assert visibility.within(None) is visibility.within(5) is visibility.mask
+    alone = document_visibility(torch.zeros(1, 5, dtype=torch.int64), None, None)
+    assert alone.within(WINDOW).tolist() == naive[1]
+    assert alone.within(5) is None, "the fast causal kernel, where no token is out of sight"
+
+
+def test_a_window_reaches_into_the_cache():
+    cache = Cache(1, length=8, layers=1, key_value_heads=1, head_dim=2)
+    cache.advance(3)
+    one, two = (document_visibility(torch.zeros(1, count, dtype=torch.int64), None, cache) for count in (1, 2))
+    assert one.within(WINDOW).tolist() == [[False, False, True, True]]
+    assert two.within(WINDOW).tolist() == [[False, False, True, True, False], [False, False, False, True, True]]
+
+
+def test_lengths_are_those_of_documents_or_the_room_of_a_cache():
+    tokens, rows = torch.zeros(2, 5, dtype=torch.int64), torch.tensor([[0, 0, 0, 1, 1], [-1, 2, 2, 2, 2]])
+    assert document_visibility(tokens, rows, None).lengths().tolist() == [[3, 3, 3, 2, 2], [1, 4, 4, 4, 4]]
+    assert document_visibility(tokens, None, None).lengths().tolist() == [[5]]
+    cache = Cache(2, length=8, layers=1, key_value_heads=1, head_dim=2)
+    assert document_visibility(tokens, None, cache).lengths().tolist() == [[8]]
+    assert document_visibility(tokens, rows, cache).lengths()[1].tolist() == [8, 7, 7, 7, 7]

@@ -10,17 +10,39 @@ from torch import distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
-from lm.model import Attention, ReLUSquared, SwiGLU, Transformer
+from lm.model import (
+    Attention,
+    CentredRMSNorm,
+    GeGLU,
+    LearnedPositions,
+    ReLUSquared,
+    Rotary,
+    SandwichBlock,
+    SwiGLU,
+    Transformer,
+)
 from lm.objective.gradient_norm import clip_gradients
 from lm.objective.loss import summed_cross_entropy, target_losses
 from lm.parallel.sharding import parallelize
 
 CONTEXT, ROWS, VOCABULARY = 6, 4, 31  # a vocabulary that no number of ranks divides
 
+WINDOWED = partial(Attention, heads=4, window=3, cap=5.0, query_key_norm=CentredRMSNorm)
 MODELS = {
     "tied": (partial(Attention, heads=4, key_value_heads=2), SwiGLU, True),
     "untied, with biases": (partial(Attention, heads=4, bias=True), partial(SwiGLU, bias=True), False),
     "normed queries, no gate": (partial(Attention, heads=4, query_key_norm=True), ReLUSquared, True),
+    "windows, caps and four norms": ([WINDOWED, partial(Attention, heads=4, output_bias=True)], GeGLU, True),
+}
+OTHERS = {
+    "windows, caps and four norms": {
+        "norm": CentredRMSNorm,
+        "block": SandwichBlock,
+        "position": [partial(Rotary, fraction=0.5), None],
+        "position_embedding": LearnedPositions,
+        "scale_embeddings": True,
+        "logit_cap": 3.0,
+    }
 }
 MESHES = {"data": (4, 1), "tensor": (1, 4), "both": (2, 2)}
 
@@ -36,6 +58,7 @@ def made(model: str) -> Transformer:
         attention=attention,
         feedforward=partial(feedforward, hidden=24),
         tie_embeddings=tied,
+        **OTHERS.get(model, {}),
     ).double()
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.3)
