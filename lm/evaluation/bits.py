@@ -81,7 +81,7 @@ class BitsPerByte(Evaluation):
             tokens, targets, counted = _stack(stream, batch, beginning)
             with torch.inference_mode():
                 hidden = model.hidden(tokens)  # B T D
-                losses = target_losses(hidden[counted], model.output_weight, targets[counted])
+                losses = target_losses(hidden[counted], model.projection, targets[counted])
             progress.update(int(counted.sum()))
             return float(losses.double().sum())
 

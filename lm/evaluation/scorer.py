@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lm.evaluation.division import on_ranks
-from lm.model import Transformer
+from lm.model import Projection, Transformer
 from lm.objective.loss import CHUNK, target_losses
 from lm.progress import bar
 
@@ -123,24 +123,24 @@ class Scorer:
         windows = [window for row in rows for window in row]
         number = [[n] * len(window.targets) for n, row in enumerate(rows) for window in row]
         place = [range(len(each.inputs) - len(each.targets), len(each.inputs)) for each in windows]
-        device = self.model.output_weight.device
+        device = self.model.projection.weight.device
         rows_of, places, targets = (
             torch.tensor([value for part in parts for value in part], device=device)
             for parts in (number, place, [window.targets for window in windows])
         )
         hidden = self.model.hidden(torch.from_numpy(tokens).to(device))[rows_of, places]  # N D
-        nats = target_losses(hidden, self.model.output_weight, targets).double()
-        first, margin = _ranked(hidden, self.model.output_weight, targets)
+        nats = target_losses(hidden, self.model.projection, targets).double()
+        first, margin = _ranked(hidden, self.model.projection, targets)
         found = torch.stack([nats, first.double(), nats - margin.double()]).cpu().numpy()
         ends = np.cumsum([len(window.targets) for window in windows])[:-1]
         return np.split(found, ends, axis=1)
 
 
-def _ranked(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether each target has the highest logit, the first of several, and how far it is below it: N D, V D, N → N."""
+def _ranked(hidden: Tensor, projection: Projection, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether each target has the highest logit, the first of several, and how far it is below it: N D, N → N."""
     first, margin = [], []
     for part, here in zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True):
-        logits = part @ weight.T  # N V
+        logits = projection.logits(part)  # N V
         highest, token = logits.max(-1)
         first.append(token == here)
         margin.append((highest - logits.gather(-1, here[:, None])[:, 0]).clamp_min(0))

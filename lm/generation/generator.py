@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from lm.generation.continuation import Continuation
 from lm.generation.sampling import Sampling, chosen_log_probabilities, sample_tokens
@@ -179,8 +178,12 @@ class Generator:
         windows = [tuple(continuation.window) for continuation in batch]
         distinct = [*dict.fromkeys(windows)]  # samples of one prompt read it once
         longest = max(map(len, distinct))
-        room = longest + max(continuation.left for continuation in batch)
-        cache = self.model.new_cache(len(distinct), min(self.model.context, room))
+        room = min(self.model.context, longest + max(continuation.left for continuation in batch))
+        unchanged = self.model.unchanged_up_to  # a text that outgrows it has other angles, by which it is read again
+        if unchanged is not None:
+            left = [unchanged - len(window) for window in distinct if len(window) <= unchanged]
+            room = min(room, longest + min(left, default=room))
+        cache = self.model.new_cache(len(distinct), room)
         missing = [longest - len(window) for window in distinct]
         tokens = [[0] * pad + [*window] for pad, window in zip(missing, distinct, strict=True)]
         documents = [[-1] * pad + [0] * (longest - pad) for pad in missing] if any(missing) else None
@@ -194,13 +197,13 @@ class Generator:
 
     def _logits(self, tokens: list[list[int]], documents: list[list[int]] | None, cache: Cache) -> Tensor:
         """Logits after the last of `tokens` in each row [B, V]; the cache takes them in."""
-        device = self.model.output_weight.device
+        device = self.model.projection.weight.device
         features = self.model.hidden(
             torch.tensor(tokens, device=device),
             None if documents is None else torch.tensor(documents, device=device),
             cache,
         )  # B T D
-        return F.linear(features[:, -1], self.model.output_weight)
+        return self.model.projection.logits(features[:, -1])
 
 
 def random_generator(*numbers: int) -> torch.Generator:

@@ -27,5 +27,5 @@ def answer_nats(model: nn.Module, rows: Sequence[tuple[list[int], int]]) -> list
         padded[row, : len(tokens)] = torch.tensor(tokens)
         counted[row, len(tokens) - 1 - count : len(tokens) - 1] = True
     hidden = model.hidden(padded[:, :-1])  # B T D
-    losses = target_losses(hidden[counted], model.output_weight, padded[:, 1:][counted]).double()
+    losses = target_losses(hidden[counted], model.projection, padded[:, 1:][counted]).double()
     return [float(part.sum()) for part in losses.split([count for _, count in rows])]

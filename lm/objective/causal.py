@@ -52,7 +52,7 @@ class CausalLM(Objective):
         counted = batch.supervised if weights is None else weights > 0
         return summed_cross_entropy(
             hidden[counted],
-            self.model.output_weight,
+            self.model.projection,
             batch.targets[counted],
             loss_weights=None if weights is None else weights[counted],
         )
@@ -60,7 +60,7 @@ class CausalLM(Objective):
     def add_validation(self, batch: Batch, sums: Tensor) -> None:
         counted = batch.supervised
         hidden = self.model.hidden(batch.tokens, documents=batch.documents)
-        losses = target_losses(hidden[counted], self.model.output_weight, batch.targets[counted])
+        losses = target_losses(hidden[counted], self.model.projection, batch.targets[counted])
         kinds = batch.kinds[counted].cpu()
         table = torch.stack([losses.double().cpu(), batch.bytes[counted].double().cpu(), torch.ones(len(kinds))])
         sums.index_add_(1, kinds, table.double())

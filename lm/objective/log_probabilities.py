@@ -26,7 +26,7 @@ def document_log_probabilities(
         documents = 1 if batch.documents is None else max(1, int(batch.documents.max()) + 1)
     hidden = model.hidden(batch.tokens, documents=batch.documents)  # B T D
     counted = batch.supervised
-    losses = target_losses(hidden[counted], model.output_weight, batch.targets[counted])
+    losses = target_losses(hidden[counted], model.projection, batch.targets[counted])
     places = _places(batch, documents)
     rows = len(batch.tokens)
     empty = losses.new_zeros(rows * documents)

@@ -252,14 +252,14 @@ class Policy(Objective):
 
     @property
     def _loss_dtype(self) -> torch.dtype:
-        return torch.float64 if self.model.output_weight.dtype == torch.float64 else torch.float32
+        return torch.float64 if self.model.projection.weight.dtype == torch.float64 else torch.float32
 
     def _measure(self, rollouts: list[Rollout], rows: int) -> None:
         """Set the log-probabilities and values of completions by the weights of now, `rows` at once."""
         for start in range(0, len(rollouts), rows):
             part = rollouts[start : start + rows]
             batch = padded(part, self.ask.asked, counts=[True] * len(part), padding=self.padding)
-            scores = Scores(self.model, batch.to(self.model.output_weight.device), sampling=self.sampling)
+            scores = Scores(self.model, batch.to(self.model.projection.weight.device), sampling=self.sampling)
             lengths = [rollout.generated for rollout in part]
             for rollout, old in zip(part, scores.flat_log_probabilities().split(lengths), strict=True):
                 rollout.old = old.tolist()
@@ -299,7 +299,7 @@ class Policy(Objective):
             batch,
             group_size=self.group_size,
             max_tokens=self.max_tokens,
-            dtype=self.model.output_weight.dtype,
+            dtype=self.model.projection.weight.dtype,
             reference=self.kl is not None,
             values=self.advantage.needs_values,
         )

@@ -34,7 +34,7 @@ class Scores:
 
     def flat_log_probabilities(self) -> Tensor:
         """Return the log-probability of each token under the distribution that it was drawn from, N."""
-        return sampled_log_probabilities(self.hidden, self.model.output_weight, self.chosen, sampling=self.sampling)
+        return sampled_log_probabilities(self.hidden, self.model.projection, self.chosen, sampling=self.sampling)
 
     def flat_values(self) -> Tensor:
         """Return the expected reward before each token by the value head, N."""
@@ -45,9 +45,7 @@ class Scores:
 
     def log_probabilities_and_entropies(self) -> tuple[Tensor, Tensor]:
         """Return the log-probabilities, R T, and the entropies of the distributions drawn from, N, without gradient."""
-        found = log_probabilities_and_entropies(
-            self.hidden, self.model.output_weight, self.chosen, sampling=self.sampling
-        )
+        found = log_probabilities_and_entropies(self.hidden, self.model.projection, self.chosen, sampling=self.sampling)
         return in_columns(found[0], self.batch.mask), found[1]
 
     def values(self) -> Tensor:

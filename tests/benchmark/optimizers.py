@@ -58,7 +58,7 @@ def measure(model: Transformer, optimizer: Optimizer, batch: int, *, bf16: bool)
     started = process_time()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         hidden = model.hidden(tokens).flatten(0, 1)
-        loss = summed_cross_entropy(hidden, model.output_weight, tokens.flatten())
+        loss = summed_cross_entropy(hidden, model.projection, tokens.flatten())
         (loss / batch).backward()
     computed = process_time()
     optimizer.step()

@@ -76,7 +76,7 @@ def test_the_loss_of_packed_conversations_equals_that_of_each_alone(name):
     def losses(tokens, targets, supervised, documents=None) -> torch.Tensor:
         hidden = model.hidden(torch.as_tensor(tokens)[None], documents=documents)[0]
         chosen = torch.as_tensor(supervised)
-        return target_losses(hidden[chosen], model.output_weight, torch.as_tensor(targets)[chosen])
+        return target_losses(hidden[chosen], model.projection, torch.as_tensor(targets)[chosen])
 
     packed, alone = [], []
     for index in range(len(rows)):

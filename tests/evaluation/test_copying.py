@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lm.evaluation import CopyScore
+from lm.model import Projection
 from support.asked import network, tokenizer
 
 
@@ -13,7 +14,7 @@ class Copier:
     """Predicts what followed the last occurrence of a token, else anything."""
 
     context, training = 64, False
-    output_weight = torch.eye(tokenizer().vocab_size, dtype=torch.float64)
+    projection = Projection(torch.eye(tokenizer().vocab_size, dtype=torch.float64))
 
     def hidden(self, tokens):
         logits = torch.zeros(*tokens.shape, tokenizer().vocab_size, dtype=torch.float64)

@@ -9,7 +9,7 @@ import torch
 
 from lm.generation import Generator, Sampling, chosen_log_probabilities, random_generator
 from lm.generation.generator import _seen
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, LongRoPEScaling, Rotary, SwiGLU, Transformer
 
 CONTEXT, END = 24, 256
 GREEDY = Sampling(temperature=0)
@@ -43,16 +43,16 @@ class Babbler:
         return b"".join(self.pieces[token] for token in ids)
 
 
-def build(vocab_size: int = 257, dropout: float = 0.0) -> Transformer:
+def build(vocab_size: int = 257, dropout: float = 0.0, **parts) -> Transformer:
     torch.manual_seed(0)
     model = Transformer(
         vocab_size=vocab_size,
         context=CONTEXT,
         dim=32,
         layers=2,
-        attention=partial(Attention, heads=4, key_value_heads=2),
-        feedforward=SwiGLU,
         dropout=dropout,
+        feedforward=SwiGLU,
+        **({"attention": partial(Attention, heads=4, key_value_heads=2)} | parts),
     )
     with torch.no_grad():
         for parameter in model.parameters():
@@ -86,6 +86,21 @@ def test_greedy_in_a_batch_equals_greedy_alone_equals_no_cache(generator):
         assert generator.generate([prompt], **options) == [completion]
         assert completion.tokens == naive_greedy(generator.model, prompt, 70)
         assert completion.reason == "length"
+
+
+@pytest.mark.filterwarnings("ignore:prompt .* was dropped")
+@pytest.mark.parametrize("kind", ["longrope", "window and caps"])
+def test_texts_that_outgrow_the_short_factors_or_a_window_are_those_without_a_cache(kind):
+    scaling = partial(LongRoPEScaling, short=[1, 2, 1, 2], long=[2, 9, 9, 9], original_context=12, factor=4)
+    attention = partial(Attention, heads=4, key_value_heads=2)
+    model = build(
+        attention=[partial(attention, window=5, cap=2.0), attention] if kind == "window and caps" else attention,
+        position=Rotary if kind == "window and caps" else partial(Rotary, scaling=scaling),
+        logit_cap=3.0 if kind == "window and caps" else None,
+    )
+    together = Generator(model, ByteTokenizer()).generate(PROMPTS, sampling=GREEDY, max_tokens=30, stop_tokens=[])
+    for prompt, completion in zip(PROMPTS, together, strict=True):
+        assert completion.tokens == naive_greedy(model, prompt, 30)
 
 
 @pytest.mark.filterwarnings("ignore:prompt .* was dropped")

@@ -38,7 +38,7 @@ def test_a_training_step_takes_the_counted_flops(tied):
     model = factory(tied)(vocab_size=100)
     cost, tokens = model_cost(model), torch.zeros(2, SIZES["context"], dtype=torch.long)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.output_weight, tokens.flatten()).backward()
+        summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.projection, tokens.flatten()).backward()
     unmasked = cost.flops_per_token + cost.attention_flops  # the counter assumes no mask
     assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
 
@@ -55,7 +55,7 @@ def test_an_adapted_model_costs_less_by_its_frozen_weights(quantise):
     added = sum(each.numel() for name, each in model.named_parameters() if ".change." in name)
     assert (cost.parameters, cost.trained) == (size + added, added + model.embedding.weight.numel())
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.output_weight, tokens.flatten()).backward()
+        summed_cross_entropy(model.hidden(tokens).flatten(0, 1), model.projection, tokens.flatten()).backward()
     unmasked = cost.flops_per_token + cost.attention_flops
     assert counter.get_total_flops() == pytest.approx(unmasked * tokens.numel())
 

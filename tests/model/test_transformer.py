@@ -24,14 +24,26 @@ def build(**changes) -> Transformer:
     return Transformer(**(settings | changes))
 
 
-@pytest.mark.parametrize("tie_embeddings", [True, False])
-def test_logits_are_the_hidden_features_times_the_output_weight(tie_embeddings):
-    model, tokens = build(tie_embeddings=tie_embeddings), torch.arange(12).view(2, 6)
+@pytest.mark.parametrize(("tie_embeddings", "cap"), [(True, None), (False, None), (False, 0.1)])
+def test_logits_are_the_hidden_features_times_the_output_weight_and_capped(tie_embeddings, cap):
+    model, tokens = build(tie_embeddings=tie_embeddings, logit_cap=cap), torch.arange(12).view(2, 6)
     hidden = model.hidden(tokens)
     assert hidden.shape == (2, 6, 32)
     assert model.output_weight.shape == (40, 32)
     assert (model.output_weight is model.embedding.weight) == tie_embeddings
-    torch.testing.assert_close(model(tokens), hidden @ model.output_weight.T)
+    logits = hidden @ model.output_weight.T
+    torch.testing.assert_close(model(tokens), logits if cap is None else cap * (logits / cap).tanh())
+    torch.testing.assert_close(model.projection.logits(hidden), model(tokens))
+
+
+def test_scaled_embeddings_are_multiplied_by_the_root_of_the_width_as_the_weights_are_rounded():
+    """√32 is 5.65685, in bfloat16 5.65625."""
+    model = build(scale_embeddings=True, layers=1).bfloat16()
+    seen = []
+    model.blocks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(torch.arange(6)[None])
+    expected = model.embedding.weight[:6].float() * 5.65625
+    assert torch.equal(seen[0][0], expected.bfloat16())
 
 
 def test_a_later_token_changes_nothing_before_it():

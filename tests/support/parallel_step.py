@@ -76,12 +76,12 @@ def step(network: Transformer, rows: slice, *, factor: float) -> dict[str, torch
     tokens, targets, documents = (each[rows] for each in batch())
     with torch.no_grad():
         hidden = network.hidden(tokens, documents=documents)
-        losses = target_losses(hidden.flatten(0, 1), network.output_weight, targets.flatten(), chunk=5)
+        losses = target_losses(hidden.flatten(0, 1), network.projection, targets.flatten(), chunk=5)
     half = max(1, len(tokens) // 2)
     for part in (slice(0, half), slice(half, None)):
         if len(tokens[part]):
             hidden = network.hidden(tokens[part], documents=documents[part])
-            total = summed_cross_entropy(hidden.flatten(0, 1), network.output_weight, targets[part].flatten(), chunk=5)
+            total = summed_cross_entropy(hidden.flatten(0, 1), network.projection, targets[part].flatten(), chunk=5)
             (total * factor).backward()
     found = {"losses": losses, "norm": clip_gradients(network.parameters(), 1.0)}
     for name, weight in network.named_parameters():

@@ -10,6 +10,7 @@ from lightning.pytorch.plugins.precision import Precision
 
 from lm.data.packing import cut
 from lm.data.pretraining import PretrainingData
+from lm.model import Projection
 from lm.objective import CausalLM
 from lm.optimizer import Budget
 from lm.tokenizer import load_tokenizer
@@ -30,6 +31,7 @@ class Network(torch.nn.Module):
         super().__init__()
         self.output_weight = torch.nn.Parameter(torch.zeros(vocab_size, 4))
         self.embedding = torch.nn.Embedding(vocab_size, 4)
+        self.projection = Projection(self.output_weight)
         self.calls = {True: 0, False: 0}  # in training, in validation
 
     def hidden(self, tokens, *, documents, noise=0.0):

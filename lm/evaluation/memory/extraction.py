@@ -92,7 +92,7 @@ def extract(
 
 
 def _extracted(model: Transformer, windows: Sequence[Window], sampling: Sampling) -> list[Extraction]:
-    device = model.output_weight.device
+    device = model.projection.weight.device
     texts = [window.prefix + window.suffix for window in windows]
     longest = max(map(len, texts))
     tokens = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts], device=device)
@@ -104,9 +104,8 @@ def _extracted(model: Transformer, windows: Sequence[Window], sampling: Sampling
         log_q, first, nats = 0.0, [], 0.0
         for start in range(0, len(targets), CHUNK):
             part, here = features[start : start + CHUNK], targets[start : start + CHUNK]
-            logits = (
-                (part @ model.output_weight.T).float() if part.dtype != torch.float64 else part @ model.output_weight.T
-            )
+            logits = model.projection.logits(part)
+            logits = logits if logits.dtype == torch.float64 else logits.float()
             seen = _seen(texts[row], begin + start, logits) if sampling.repetition_penalty != 1 else None
             log_q += float(drawn_log_probabilities(logits, here, sampling=sampling, seen=seen).double().sum())
             first += (logits.argmax(-1) == here).tolist()

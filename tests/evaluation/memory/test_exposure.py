@@ -8,6 +8,7 @@ import torch
 
 from lm.corpus import Canaries, Document, Split, write_shards
 from lm.evaluation import CanaryExposure, TrainingCorpora
+from lm.model import Projection
 from lm.sources import WithCanaries
 from support.asked import network, tokenizer
 from support.training_runs import Texts
@@ -20,7 +21,7 @@ class Rememberer:
     """Expects the next token of texts that it knows, else anything."""
 
     context, training, head = 64, False, None
-    output_weight = torch.eye(tokenizer().vocab_size, dtype=torch.float64)
+    projection = Projection(torch.eye(tokenizer().vocab_size, dtype=torch.float64))
 
     def __init__(self, known: list[str]):
         self.known = [(tokenizer().end_of_document, *tokenizer().encode(text)) for text in known]

@@ -7,7 +7,7 @@ import torch
 from lm.corpus import Document, Split, write_shards
 from lm.evaluation import Memorisation, TrainingCorpora
 from lm.generation import Sampling
-from lm.model import ModelSource
+from lm.model import ModelSource, Projection
 from support.asked import network, tokenizer
 from support.training_runs import Texts
 
@@ -22,7 +22,7 @@ class Parrot:
     """Knows some texts by heart: predicts, with 6 of 7, what follows the last six tokens in them, else anything."""
 
     context, training, head = 64, False, None
-    output_weight = torch.eye(tokenizer().vocab_size, dtype=torch.float64)
+    projection = Projection(torch.eye(tokenizer().vocab_size, dtype=torch.float64))
 
     def __init__(self, known: list[str]):
         self.follows = {}
