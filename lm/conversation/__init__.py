@@ -7,6 +7,7 @@ template against the conversation. The readers of instruction data are in `lm.co
 from lm.conversation.chat_template import ChatTemplate
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn, reason_of
 from lm.conversation.documents import ConversationDocuments
+from lm.conversation.export import jinja_of, published_files
 from lm.conversation.mask_validator import MaskValidator
 from lm.conversation.prompt import Prompt, check_prompt
 from lm.conversation.recorded_template import (
@@ -39,6 +40,8 @@ __all__ = [
     "check_turn",
     "has_recorded_template",
     "inherit_template",
+    "jinja_of",
+    "published_files",
     "reason_of",
     "record_template",
     "with_tools_as_text",

@@ -7,7 +7,7 @@ from datetime import date as today
 from pathlib import Path
 
 from lm.conversation.conversation import Conversation, Message, check_turn
-from lm.conversation.jinja_source import CLOCK, FAULTS, Names, compile_source, read_source, variables_of
+from lm.conversation.jinja_source import CLOCK, FAULTS, Names, compile_source, read_source, set_line, variables_of
 from lm.conversation.rendered_text import encode_rendered, special_pattern
 from lm.conversation.script import PLACEHOLDER, Script, said_of
 from lm.conversation.skeleton import Skeleton
@@ -146,6 +146,16 @@ class ChatTemplate(Template):
         more = {"variables": self.variables, "date": self.date, "added_tokens": self.added_tokens}
         source = {"source": self._source, "names": self._names}
         return {"_target_": target_of(self), "path": self.path, **{k: v for k, v in more.items() if v}, **source}
+
+    def jinja(self, tokenizer: Tokenizer, *, boundary: str = "") -> str:
+        roles = tokenizer.roles
+        given = {"bos_token": roles.beginning, "eos_token": roles.ends[0], "pad_token": roles.padding}
+        given |= {"unk_token": roles.unknown} if roles.unknown else {}
+        read = variables_of(self._source)
+        names = {name: self._names.get(name, "") for name in [*given, *self._names] if name in read}
+        sets = [set_line(name, text) for name, text in names.items() if text != given.get(name)]
+        sets += [set_line(name, value, default=True) for name, value in self.variables.items()]
+        return "".join([*sets, self._source])
 
     def as_recorded(self, description: dict) -> "ChatTemplate":
         own, recorded = ({**each, "path": None, "date": None} for each in (self.describe(), description))

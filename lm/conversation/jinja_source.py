@@ -105,6 +105,24 @@ def _find(path: Path) -> tuple[str | list | dict | None, Names]:
     return config.get("chat_template") or _json_file(folder / "chat_template.json").get("chat_template"), names
 
 
+def set_line(name: str, value: object, *, default: bool = False) -> str:
+    """Return a line of Jinja that sets a variable, or with `default` only where it is not given."""
+    line = f"{{%- set {name} = {literal(value)} -%}}"
+    return f"{{%- if {name} is not defined -%}}{line}{{%- endif -%}}" if default else line
+
+
+def literal(value: object) -> str:
+    """Return plain data as an expression of Jinja."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + "'"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+    return str(value).lower() if value is None or isinstance(value, bool) else repr(value)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]

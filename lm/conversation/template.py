@@ -79,6 +79,22 @@ class Template(ABC):
         """Return the content of a reply that a model generated: without what the template writes around contents."""
         return reply
 
+    def jinja(self, tokenizer: Tokenizer, *, boundary: str = "") -> str:
+        """Return the chat_template, in Jinja, with which other programs write conversations as this template does.
+
+        Args:
+            tokenizer: The tokenizer that is exported with it.
+            boundary: Character that stands where an answer begins after text, at which the exported tokenizer splits;
+                "" for none.
+
+        Raises:
+            ValueError: It cannot be written in Jinja.
+        """
+        raise ValueError(
+            f"{target_of(self)} has no form in Jinja, which other programs read: give it a method jinja, or use a "
+            "template of conf/conversation"
+        )
+
     def as_recorded(self, description: dict) -> "Template":
         """Return it with the date of a recorded template that is the same but for its date; else itself."""
         return self

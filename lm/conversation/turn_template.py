@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from lm.conversation.conversation import ROLES, Conversation, Message, check_turn
 from lm.conversation.encoder import ConversationEncoder
 from lm.conversation.template import EncodedConversation, Template, target_of
+from lm.conversation.turn_jinja import SLOT, TurnJinja
 from lm.tokenizer import Tokenizer
 
-SLOT = "{}"
 ROLE = "<|role|>"
 
 
@@ -108,6 +108,20 @@ class TurnTemplate(Template):
             "_target_": target_of(self), "begin": self.begin, **turns, "stop": self.stop, "stand_ins": self.stand_ins,
             "system_in_user": self.system_in_user, **more,
         }  # fmt: skip
+
+    def jinja(self, tokenizer: Tokenizer, *, boundary: str = "") -> str:
+        turns = {role: self._with_stand_ins(text, role, tokenizer) for role, text in self.turns.items()}
+        return TurnJinja(
+            turns,
+            begin=self._with_stand_ins(self.begin, "system", tokenizer),
+            default_system=self.default_system,
+            system_in_user=self.system_in_user,
+            alternating=self.alternating,
+            trim=self.trim,
+            trim_after_system=self.trim_after_system,
+            tokenizer=tokenizer,
+            boundary=boundary,
+        ).source()
 
     def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
         return self._content(conversation.messages[number - 1]) + self._tail

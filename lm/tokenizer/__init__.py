@@ -5,6 +5,7 @@ Text goes to ids and back without loss, every byte is counted, and typed text ne
 
 from lm.tokenizer.bpe import byte_tokenizer, train_bpe
 from lm.tokenizer.characters import train_characters
+from lm.tokenizer.export import BOUNDARY, check_exported, exported_backend, exported_files
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files, with_turn_tokens
 from lm.tokenizer.measure import longest_tokens, measure, premium
@@ -15,10 +16,14 @@ from lm.tokenizer.unigram import train_unigram
 from lm.tokenizer.wordpiece import train_wordpiece
 
 __all__ = [
+    "BOUNDARY",
     "SPECIAL_TOKENS",
     "Tokenizer",
     "byte_tokenizer",
+    "check_exported",
     "existing_tokenizer",
+    "exported_backend",
+    "exported_files",
     "gpt2_tokenizer",
     "load_tokenizer",
     "longest_tokens",

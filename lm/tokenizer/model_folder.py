@@ -79,7 +79,7 @@ class ModelFolder:
             ValueError: No token ends a text, or the tokenizer does not belong to the model.
         """
         self._check_fits(backend)
-        begins = _begins(backend)
+        before = begins(backend)
         eos = self._named("eos", backend)
         ends = [*([eos] if eos else []), *self._listed("eos", backend)]
         if not ends:
@@ -87,23 +87,23 @@ class ModelFolder:
                 f"{self.folder} names no token that ends a text: set eos_token in its tokenizer_config.json, or "
                 "eos_token_id in its config.json"
             )
-        bos = next(iter(begins), None) or self._named("bos", backend) or next(iter(self._listed("bos", backend)), None)
+        bos = next(iter(before), None) or self._named("bos", backend) or next(iter(self._listed("bos", backend)), None)
         padding = self._named("pad", backend) or next(iter(self._listed("pad", backend)), None)
         return Roles(
             beginning=bos or ends[0],
             ends=[*dict.fromkeys(ends)],
             padding=padding or ends[0],
             unknown=self._named("unk", backend),
-            opens=bos is not None and self._opens(begins),
+            opens=bos is not None and self._opens(before),
             vocab_size=max(self.vocab_size, backend.get_vocab_size()),
         )
 
-    def _opens(self, begins: list[str]) -> bool:
+    def _opens(self, before: list[str]) -> bool:
         """Whether a prompt begins with bos: as add_bos_token says, else as the post-processor does."""
         said = self._tokenizer.get("add_bos_token")
         if said is None:
             kind = str(self._tokenizer.get("tokenizer_class", "")).removesuffix("Fast")
-            return bool(begins) or kind in OPENING
+            return bool(before) or kind in OPENING
         return bool(said)
 
     def _name(self, key: str) -> str | None:
@@ -133,7 +133,7 @@ class ModelFolder:
             )
 
 
-def _begins(backend: tokenizers.Tokenizer) -> list[str]:
+def begins(backend: tokenizers.Tokenizer) -> list[str]:
     """The tokens that the post-processor of a tokenizer.json writes before a text."""
     plain, whole = (backend.encode("x", add_special_tokens=add).ids for add in (False, True))
     before = whole[: next((n for n in range(len(whole)) if whole[n : n + len(plain)] == plain), 0)]
