@@ -1,5 +1,6 @@
 """A job called with the parts that its config describes: alone, in a sweep, or as a stage of another job."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,11 @@ from lm.config.composition import leave_hydra
 from lm.config.target import is_job, is_node, locate
 from lm.config.trust import TRUST, trusting
 from lm.directory import Run
+from lm.process.command import carrying_out, command_line
 from lm.process.failure import one_line, report_failure
 from lm.process.signals import interruption_behind, unwinding
 from lm.process.supervisor import supervised_ranks
+from lm.report.run import write_run_page
 from lm.sweep import Job, Outcome, Pruned, sweep_name
 from lm.sweep.job import CONSOLE
 
@@ -53,7 +56,7 @@ def _frozen(config: DictConfig, swept: Sequence[str]) -> Job | Outcome:
         return Outcome(name, [*swept], "", code=report_failure(error), error=one_line(error))
     run = node.get("run")
     directory = Path(run["root"], run["job"], run["name"]).as_posix() if run else ""
-    return Job(name, [*swept], directory, node)
+    return Job(name, [*swept], directory, node, command_line())
 
 
 def run_sweep_job(job: Job) -> Outcome:
@@ -61,7 +64,8 @@ def run_sweep_job(job: Job) -> Outcome:
     CONSOLE.line(job.name)
     outcome = Outcome(job.name, job.overrides, job.directory)
     try:
-        return outcome.returning(call_job(job.node))
+        with carrying_out(shlex.split(job.command)):
+            return outcome.returning(call_job(job.node))
     except Pruned as pruned:
         CONSOLE.line(f"{job.name} is {pruned.message}, at {pruned.value:.6g}")
         return replace(outcome.returning(pruned.value), pruned_at=pruned.step)
@@ -109,7 +113,10 @@ def _call(function: Callable[..., Any], node: dict, parts: dict) -> Any:
         with supervised_ranks(run.directory / "config.json") as run.supervisor:
             built = _parts(parts)
             with unwinding():
-                return function(run=run, **built)
+                returned = function(run=run, **built)
+        if run.just_finished:
+            write_run_page(run.directory)
+        return returned
     finally:
         run.close()
 

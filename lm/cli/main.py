@@ -23,6 +23,7 @@ from lm.config.advice import other_job
 from lm.config.faults import did_you_mean
 from lm.config.outline import config_directory, jobs, outline
 from lm.config.short_form import compared, full_forms
+from lm.process.command import carrying_out
 from lm.process.distribution import version, with_local_commands
 from lm.process.failure import INTERRUPTED, MISTAKE, report_failure
 from lm.process.library_warnings import warnings_in_one_line
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
     try:
         for number in before:
             signal.signal(number, on_signal)
-        with warnings_in_one_line():
+        with warnings_in_one_line(), carrying_out(["lm", *arguments]):
             code = _dispatch(arguments, directory or config_directory())
         sys.stdout.flush()  # here, where a closed pipe is still handled
         return code
@@ -199,8 +200,11 @@ def _summary(composition: "Composition", overrides: list[str], outcomes: list[Ou
     """Print the table of a sweep; return the exit code, that of the first job that failed."""
     failed = [each.code for each in outcomes if each.code]
     if outcomes and is_first_process():
+        from lm.report.run import write_sweep_page
+
         directory, direction = composition.sweep(overrides)
         write_summary(directory, outcomes, direction=direction)
+        write_sweep_page(directory, [each.directory for each in outcomes])
         CONSOLE.block(summary_table(outcomes, direction=direction))
         ranked = ranking(outcomes, direction=direction)
         CONSOLE.line(f"{len(outcomes)} jobs{ranked} → {directory}/summary.csv", before="\n")

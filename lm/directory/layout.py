@@ -14,10 +14,13 @@
     corpus               corpus.json, tokenizer.json, <split>-<kind>-00000.{bin,npz}, funnel.json; see lm.corpus.layout
     evaluate             results.json
 
+    report.html          the page of a finished run, which any browser opens; `lm report` writes it again
+
 A sweep's runs lie below, one directory each, beside what the sweep records:
 
     multirun.yaml        the config of the sweep
     summary.csv, .json   its jobs, best first
+    summary.html         their curves and results side by side
     study.*              the trials of a search
 """
 
@@ -25,8 +28,9 @@ import re
 from pathlib import Path
 
 MANIFEST, CONFIG, LOCK = "manifest.json", "config.json", ".lock"
+REPORT = "report.html"
 BOOKKEEPING = {MANIFEST, CONFIG, LOCK}  # what a run has before it has made anything
-SWEEP = re.compile(r"multirun\.yaml|summary\.(csv|json)|study\..*")
+SWEEP = re.compile(r"multirun\.yaml|summary\.(csv|json|html)|study\..*")
 
 
 def own_files(directory: Path) -> list[Path]:

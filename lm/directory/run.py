@@ -15,7 +15,10 @@ from typing import Any, TextIO
 from lm.directory.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, own_files
 from lm.directory.manifest import REMEDY, check_same_config, identity, read_manifest, versions
 from lm.files import hash_file, hash_json, is_temporary, sync, write_atomically
+from lm.process import distribution
+from lm.process.command import command_line
 from lm.process.failure import REPORT
+from lm.process.machine import describe_machine, peak_memory
 from lm.process.ranks import is_first_process
 from lm.process.supervisor import RankSupervisor
 from lm.progress import Console
@@ -55,6 +58,7 @@ class Run:
         self.job, self.name, self.root, self.restart, self.extend = job, name, root, restart, extend
         self.config: dict = {}
         self.supervisor: RankSupervisor | None = None  # of the ranks that the job starts
+        self.just_finished = False  # by this process, which also writes what is read of the run
         self._manifest: dict = {}
         self._lock: TextIO | None = None
         self._opened = monotonic()
@@ -130,6 +134,7 @@ class Run:
         if self._complete() and extension is None:
             return True
         self._manifest |= {"state": "started", "config": self.config, "versions": versions()}
+        self._manifest.setdefault("executions", []).append(_execution())
         if parent is not None:
             self._manifest.setdefault("lineage", {})["parent"] = dict(parent)
         if extension is not None:
@@ -162,16 +167,19 @@ class Run:
             for file in sorted(files)
             if not file.is_dir()
         }
+        seconds = round(self.seconds, 3)
+        self._manifest["executions"][-1] |= {"seconds": seconds, "peak_memory": peak_memory(), **describe_machine()}
         self._manifest |= {
             "state": "complete",
             "finished": _now(),
-            "seconds": round(self.seconds, 3),  # of the process that finished it
+            "seconds": seconds,  # of the process that finished it
             "fingerprint": hash_json({path: output["hash"] for path, output in recorded.items()}),
             "outputs": recorded,
             "result": result,
             **({"metric": dict(metric)} if metric else {}),
         }
         self._write(MANIFEST, self._manifest)
+        self.just_finished = True
 
     @staticmethod
     def fingerprint(directory: str | Path) -> str:
@@ -273,6 +281,12 @@ class Run:
     def _write(self, name: str, content: dict) -> None:
         if is_first_process():
             write_atomically(self.directory / name, json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _execution() -> dict[str, Any]:
+    """What starts to work at this run: the command, the code and the machine."""
+    found = {"started": _now(), "command": command_line(), "commit": distribution.commit(), **describe_machine()}
+    return {key: value for key, value in found.items() if value}
 
 
 def _now() -> str:

@@ -1,21 +1,6 @@
-"""What this machine's processor is, and what of it decides the speed of training."""
-
-import platform
-from pathlib import Path
+"""What decides the speed of training on this machine's processor."""
 
 import torch
-
-CPUINFO = Path("/proc/cpuinfo")
-
-
-def processor_name() -> str:
-    """The name of the processor, as the system has it; that of its architecture where it has none."""
-    try:
-        lines = CPUINFO.read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names and names[0] else platform.processor() or platform.machine()
 
 
 def instruction_sets() -> str:

@@ -14,9 +14,10 @@ from packaging.requirements import Requirement
 from lm.hardware import Compute
 from lm.hardware.compute import accelerator_name, count_devices
 from lm.hardware.datasheets import measure_machine
-from lm.hardware.processor import instruction_sets, processor_name
+from lm.hardware.processor import instruction_sets
 from lm.process import distribution
 from lm.process.limits import available_memory, cores, omp_threads
+from lm.process.machine import processor_name
 from lm.progress import Console
 from lm.report.table import scaled
 

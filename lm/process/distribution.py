@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -20,6 +22,18 @@ def version() -> str:
         return distribution(NAME).version
     except PackageNotFoundError:
         return "unknown"
+
+
+@cache
+def commit() -> str:
+    """The commit of the checkout that this is, with `-dirty` after it where files differ; empty without a checkout."""
+    if not (DIRECTORY / ".git").exists():
+        return ""
+    command = ["git", "-C", str(DIRECTORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git, or none that may read it
+        return ""
 
 
 def extra_with(package: str) -> str | None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from lm.report.comparison import DIRECTIONS, compare, comparison_table
+from lm.report.page import html_page
 from lm.report.plots import impact_plots
 from lm.report.statistics import confidence_interval
-from lm.report.table import Column, html_lines, html_page, html_table, text_table, with_interval
+from lm.report.table import Column, html_lines, html_table, text_table, with_interval
 
 Arms = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]  # arm → learning rate → metric → value of each seed
 Expected = Mapping[str, Mapping[str, str]]

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lm.report.page import html_page
 from lm.report.plots import scaling_plot
-from lm.report.table import Column, html_lines, html_meanings, html_page, html_table, scaled, text_table, with_interval
+from lm.report.table import Column, html_lines, html_meanings, html_table, scaled, text_table, with_interval
 
 Result = Mapping[str, Any]
 

@@ -4,14 +4,6 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
-th, td { padding: .2em .6em; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
-th.text, td.text { text-align: left; white-space: pre-wrap }
-svg { max-width: 100%; height: auto } dt { font-weight: bold; float: left; width: 8em }
-"""
-
 
 class Column(NamedTuple):
     """A column of a table of results: heading, meaning, and the function that formats a result."""
@@ -57,18 +49,6 @@ def html_table(columns: Sequence[Column], results: Sequence[Any], *, text: Seque
     return f"<table><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
-def html_page(title: str, heading: str, *parts: str) -> str:
-    """Return an HTML page that loads nothing else; empty parts are skipped."""
-    body = "\n".join(filter(None, parts))
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>
-<style>{STYLE}</style>
-<h1>{escape(heading)}</h1>
-{body}
-</html>
-"""
-
-
 def html_meanings(columns: Sequence[Column]) -> str:
     """Return the meanings of the columns as an HTML description list."""
     return f"<dl>{''.join(f'<dt>{escape(head)}</dt><dd>{escape(meaning)}</dd>' for head, meaning, _ in columns)}</dl>"
@@ -85,6 +65,15 @@ def scaled(number: float, unit: str = "") -> str:
         if number >= size:
             return f"{number / size:.{2 if number < 10 * size else 1 if number < 100 * size else 0}f} {prefix}{unit}"
     return f"{number:.0f} {unit}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """Format seconds as hours, minutes and seconds, the two largest that are not 0: 4 min 25 s."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def with_interval(result: Any, digits: int = 3, *, signed: bool = False) -> str:

@@ -5,8 +5,9 @@ from html import escape
 from statistics import median
 from typing import Any
 
+from lm.report.page import html_page
 from lm.report.plots import vocabulary_plots
-from lm.report.table import Column, html_lines, html_meanings, html_page, html_table, text_table, with_interval
+from lm.report.table import Column, html_lines, html_meanings, html_table, text_table, with_interval
 
 Result = Mapping[str, Any]
 

@@ -24,6 +24,7 @@ class Job:
     overrides: list[str]
     directory: str  # "" if the job has no run
     node: dict[str, Any]
+    command: str = ""  # of the sweep
 
 
 @dataclass(frozen=True)

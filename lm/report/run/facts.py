@@ -1,0 +1,121 @@
+"""What a run directory says of its run, read for its page: the manifest, metrics, samples and records."""
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from lm.directory.catalogue import FoundRun
+from lm.directory.manifest import read_manifest
+
+SAMPLE = re.compile(r"^── step (\d+) ──$", re.MULTILINE)
+Points = tuple[list[int], list[float]]  # steps and values
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """The run in a directory.
+
+    Args:
+        directory: Where it lies.
+
+    Raises:
+        FileNotFoundError: The directory is not that of a run.
+    """
+
+    directory: Path
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return read_manifest(self.directory)
+
+    @cached_property
+    def found(self) -> FoundRun:
+        """The run as the list of runs has it; size and time of change are left out, as they say nothing of the run."""
+        return FoundRun(self.directory, self.title, self.manifest, 0, 0.0)
+
+    @property
+    def title(self) -> str:
+        return (
+            f"{self.manifest.get('job', self.directory.parent.name)}/{self.manifest.get('name', self.directory.name)}"
+        )
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """What the finished run recorded; empty before."""
+        return self.manifest.get("result") or {}
+
+    @property
+    def executions(self) -> list[dict[str, Any]]:
+        """Each start of the run: command, commit, machine; empty in runs of earlier versions."""
+        return self.manifest.get("executions", [])
+
+    @cached_property
+    def metrics(self) -> dict[str, Points]:
+        """Each metric of metrics.csv with its steps, in the order of the file; rows that cannot be read are left out.
+
+        Values that are not finite are left out too: a page has no place to draw them.
+        """
+        found: dict[str, Points] = {}
+        for row in self._rows("metrics.csv"):
+            step = row.pop("step", None) or ""
+            for name, text in row.items() if step.isdigit() else ():
+                value = _number(text)
+                if value is not None and name:
+                    steps, values = found.setdefault(name, ([], []))
+                    steps.append(int(step))
+                    values.append(value)
+        return {name: points for name, points in found.items() if points[0]}
+
+    @cached_property
+    def samples(self) -> list[tuple[int, list[str]]]:
+        """What the model wrote at each validation: step and texts."""
+        parts = SAMPLE.split(self._text("samples.txt"))[1:]
+        found: dict[int, list[str]] = {}
+        for step, text in zip(parts[::2], parts[1::2], strict=True):
+            found.setdefault(int(step), []).append(text.strip("\n"))
+        return sorted(found.items())
+
+    @cached_property
+    def funnel(self) -> list[dict[str, Any]]:
+        """The steps of a corpus, each with what it dropped; empty without filters."""
+        return self._json("funnel.json").get("steps", [])
+
+    @cached_property
+    def corpus(self) -> dict[str, Any]:
+        """Splits of a corpus, each with its kinds and their sizes; empty for other runs."""
+        return self._json("corpus.json").get("splits", {})
+
+    @cached_property
+    def evaluations(self) -> dict[str, str]:
+        """The table of each evaluation, as the terminal has shown it."""
+        names = sorted(name for name in self.manifest.get("outputs", ()) if name.endswith(".txt"))
+        return {Path(name).stem: self._text(name) for name in names}
+
+    def _text(self, name: str) -> str:
+        file = self.directory / name
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            found = json.loads(self._text(name) or "{}")
+        except ValueError:  # damaged: the job that reads it says so
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _rows(self, name: str) -> list[dict[str, str]]:
+        text = self._text(name).replace("\0", "")
+        return list(csv.DictReader(text.splitlines())) if text else []
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if isfinite(value) else None

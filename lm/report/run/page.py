@@ -1,0 +1,60 @@
+"""`report.html` in a run directory: what was run, what came of it and how to make it again."""
+
+from html import escape
+from pathlib import Path
+
+from lm.config.defaults import differences
+from lm.directory import Run
+from lm.directory.layout import REPORT
+from lm.files import write_atomically
+from lm.progress import Console
+from lm.report.page import Section, sectioned
+from lm.report.run import sections
+from lm.report.run.facts import RunFacts
+from lm.report.run.flow import flow
+from lm.report.run.lineage import commands, lineage
+
+
+def run_page(directory: str | Path) -> str:
+    """Return the page of the run in `directory`: the same page whenever the directory is the same.
+
+    Raises:
+        FileNotFoundError: The directory is not that of a run.
+    """
+    facts = RunFacts(Path(directory))
+    changed = differences(facts.manifest.get("job", ""), facts.manifest["config"])
+    curves, drawn = sections.curves(facts)
+    texts, shown = sections.samples(facts)
+    parts = [
+        Section("curves", "Curves", curves),
+        Section("data", "Data", flow(facts.funnel) + sections.sources(facts)),
+        Section("evaluations", "Evaluations", sections.evaluations(facts)),
+        Section("samples", "Samples", texts),
+        Section("run", "Run", sections.execution(facts, changed)),
+        Section("lineage", "Lineage", lineage(facts)),
+        Section("again", "Make it again", _again(facts)),
+    ]
+    data = {**drawn, "samples": shown} if drawn["charts"] or shown else None
+    return sectioned(facts.title, sections.head(facts), parts, data=data)
+
+
+def write_run_page(directory: str | Path) -> None:
+    """Write the page of a run that has just finished into its directory, unless its job has written a page of its own.
+
+    A disk that has no room for it does not undo the run.
+    """
+    if REPORT in Run.made(directory):
+        return
+    try:
+        write_atomically(Path(directory, REPORT), run_page(directory))
+    except OSError as error:
+        Console("report").line(f"note: {directory} is complete, but its {REPORT} cannot be written ({error})")
+
+
+def _again(facts: RunFacts) -> str:
+    found = commands(facts)
+    if not found:
+        return ""
+    commits = sorted({execution["commit"] for execution in facts.executions if execution.get("commit")})
+    code = f"<p>With the code of commit {escape(', '.join(commits))}.</p>" if commits else ""
+    return f"{code}<pre class='wrapped'>{escape(chr(10).join(found))}</pre>"

@@ -1,0 +1,183 @@
+"""The sections of a run's page, each a function of its facts; empty where the run has nothing of the kind."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from lm.report.page import key_values
+from lm.report.run.curves import charts, tokens_per_step
+from lm.report.run.facts import RunFacts
+from lm.report.table import Column, duration, html_table, scaled
+
+CONTROLS = """<div class="controls">
+<label>axis <select id="axis"><option value="steps">steps</option>{tokens}</select></label>
+<label>smoothing <input type="range" id="smoothing" min="0" max="99" value="{smoothing}"></label>
+<label><input type="checkbox" id="log-y"> logarithmic values</label>
+<label><input type="checkbox" id="log-x"> logarithmic axis</label>
+</div>
+<p class="quiet">Drag over a chart to zoom, double-click to reset. By keyboard, on a chart: + and − zoom, arrows move,
+0 resets.</p>
+"""
+SMOOTHING = 80  # of a hundred, where a page opens
+
+
+def head(facts: RunFacts) -> str:
+    """The name of the run, its state, and what is asked first."""
+    state = facts.manifest["state"]
+    shown = "complete" if state == "complete" else "not finished"
+    tiles = "".join(f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for name, value in _tiles(facts))
+    return (
+        f'<p class="quiet">lm {escape(facts.manifest.get("job", ""))}</p><h1>{escape(facts.title)}</h1>'
+        f'<p><span class="state {escape(state)}">{shown}</span></p><ul class="tiles">{tiles}</ul>'
+    )
+
+
+def _tiles(facts: RunFacts) -> Iterator[tuple[str, str]]:
+    result, metric = facts.result, facts.manifest.get("metric")
+    if metric:
+        yield metric["name"].removeprefix("validation/").replace("_", " "), f"{metric['value']:.4g}"
+    for name, label in (("tokens", "tokens"), ("parameters", "parameters")):
+        if isinstance(result.get(name), int):
+            yield label, scaled(result[name])
+    seconds = facts.manifest.get("seconds")
+    if seconds:
+        yield "time", duration(seconds)
+    peak = max((each.get("peak_memory", 0) for each in facts.executions), default=0)
+    if peak:
+        yield "memory at most", scaled(peak, "B")
+    _, rates = facts.metrics.get("train/tokens_per_second", ([], []))
+    if rates:
+        yield "tokens per second", scaled(sorted(rates)[len(rates) // 2])
+
+
+def curves(facts: RunFacts) -> tuple[str, dict[str, Any]]:
+    """The charts of a training run: their places, and the data that the script draws into them."""
+    drawn = charts(facts.metrics)
+    return chart_places(drawn, tokens=tokens_per_step(facts.metrics)), {
+        "charts": drawn,
+        "tokens_per_step": tokens_per_step(facts.metrics),
+    }
+
+
+def chart_places(drawn: list[dict[str, Any]], *, tokens: float | None) -> str:
+    """The places of charts under their controls, each with its numbers as a table for those who do not see it."""
+    if not drawn:
+        return ""
+    places = "".join(
+        f'<figure class="chart"><figcaption>{escape(chart["title"])}</figcaption>'
+        f'<div class="plot" data-chart="{number}" tabindex="0" role="group" aria-label="chart of '
+        f'{escape(chart["title"], quote=True)}"></div>{_numbers(chart)}</figure>'
+        for number, chart in enumerate(drawn)
+    )
+    option = '<option value="tokens">tokens</option>' if tokens else ""
+    return CONTROLS.format(tokens=option, smoothing=SMOOTHING) + f'<div class="charts">{places}</div>'
+
+
+def _numbers(chart: Mapping[str, Any]) -> str:
+    columns = [
+        Column("curve", "", lambda curve: curve["label"]),
+        Column("first", "", lambda curve: f"{curve['values'][0]:.4g}"),
+        Column("lowest", "", lambda curve: f"{min(curve['values']):.4g}"),
+        Column("highest", "", lambda curve: f"{max(curve['values']):.4g}"),
+        Column("last", "", lambda curve: f"{curve['values'][-1]:.4g}"),
+        Column("at step", "", lambda curve: f"{curve['steps'][-1]}"),
+    ]
+    return f"<details><summary>numbers</summary>{html_table(columns, chart['curves'])}</details>"
+
+
+def samples(facts: RunFacts) -> tuple[str, list[tuple[int, list[str]]]]:
+    """What the model wrote, with a slider over the validations, and the texts that it shows."""
+    found = facts.samples
+    if not found:
+        return "", []
+    last, texts = found[-1]
+    slider = (
+        f'<div class="controls"><label>validation <input type="range" id="sample-step" min="0" '
+        f'max="{len(found) - 1}" value="{len(found) - 1}" aria-valuetext="step {last}"></label>'
+        f'<output id="sample-label" for="sample-step">step {last}</output></div>'
+    )
+    shown = "".join(f'<pre class="wrapped">{escape(text)}</pre>' for text in texts)
+    return f'{slider if len(found) > 1 else ""}<div id="sample-texts" aria-live="polite">{shown}</div>', found
+
+
+def evaluations(facts: RunFacts) -> str:
+    """The table of each evaluation, as the terminal has shown it."""
+    return "".join(f"<h3>{escape(name)}</h3><pre>{escape(text)}</pre>" for name, text in facts.evaluations.items())
+
+
+def sources(facts: RunFacts) -> str:
+    """What a training run has read of each source, or what a corpus holds."""
+    read = facts.result.get("sources")
+    if isinstance(read, dict) and read:
+        names = list(dict.fromkeys(key for each in read.values() for key in each))
+        columns = [Column("source", "", lambda pair: pair[0])]
+        columns += [
+            Column(name.replace("_", " "), "", lambda pair, name=name: _cell(pair[1].get(name))) for name in names
+        ]
+        return html_table(columns, list(read.items()))
+    rows = [(split, kind, sizes) for split, kinds in facts.corpus.items() for kind, sizes in kinds.items()]
+    columns = [Column("split", "", lambda row: row[0]), Column("kind", "", lambda row: row[1])]
+    for name in ("documents", "tokens", "bytes"):
+        columns.append(Column(name, "", lambda row, name=name: _cell(row[2].get(name))))
+    return html_table(columns, rows, text=(0, 1)) if rows else ""
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def execution(facts: RunFacts, differences: Mapping[str, tuple[str, str]] | None) -> str:
+    """The command, the code and the machine of each start, what differs from the defaults, and the whole config."""
+    parts = [_started(each) for each in facts.executions]
+    if differences:
+        columns = [
+            Column("key", "", lambda item: item[0]),
+            Column("here", "", lambda item: item[1][1]),
+            Column("default", "", lambda item: item[1][0]),
+        ]
+        parts.append(
+            f"<h3>Differs from the defaults</h3>{html_table(columns, list(differences.items()), text=(0, 1, 2))}"
+        )
+    elif differences is not None:
+        parts.append("<p>Nothing differs from the defaults of the job.</p>")
+    versions = ", ".join(f"{name} {number}" for name, number in facts.manifest.get("versions", {}).items())
+    parts.append(key_values({"versions": versions, "identity": facts.manifest.get("identity", "")}))
+    lines = escape(_yaml(facts.manifest.get("config", {})))
+    return "".join([*parts, f"<details><summary>whole config</summary><pre>{lines}</pre></details>"])
+
+
+def _started(execution: Mapping[str, Any]) -> str:
+    gpus = execution.get("gpus", [])
+    machine = [f"{execution.get('processor', '')}, {execution.get('cores', '?')} cores"]
+    machine += [f"{gpus.count(name)} × {name}" for name in dict.fromkeys(gpus)]
+    command = execution.get("command", "")
+    shown = f"<pre class='wrapped'>{escape(command)}</pre>" if command else ""
+    seconds = execution.get("seconds")
+    return shown + key_values(
+        {
+            "started": execution.get("started", ""),
+            "took": duration(seconds) if seconds else "",
+            "machine": "; ".join(machine),
+            "commit": execution.get("commit", ""),
+        }
+    )
+
+
+def _yaml(node: Any, indent: str = "") -> str:
+    if not isinstance(node, Mapping):
+        return str(node)
+    lines = []
+    for key, value in node.items():
+        inner = f"\n{_yaml(value, indent + '  ')}" if isinstance(value, Mapping) and value else f" {_scalar(value)}"
+        lines.append(f"{indent}{key}:{inner}")
+    return "\n".join(lines)
+
+
+def _scalar(value: Any) -> str:
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    )
