@@ -51,7 +51,7 @@ def html_page(title: str, heading: str, *parts: str) -> str:
 
 
 def _framed(title: str, body: str, *, data: Mapping[str, Any] | None = None) -> str:
-    style = asset("report.css") + (asset("uPlot.min.css") if data is not None else "")
+    style = (asset("uPlot.min.css") if data is not None else "") + asset("report.css")
     return f"""<!doctype html>
 <html lang="en">
 <head>

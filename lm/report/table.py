@@ -46,7 +46,7 @@ def html_table(columns: Sequence[Column], results: Sequence[Any], *, text: Seque
     pairs = list(zip(kinds, columns, strict=True))
     heads = "".join(f"<th{kind} title='{escape(meaning)}'>{escape(name)}</th>" for kind, (name, meaning, _) in pairs)
     rows = ("".join(f"<td{kind}>{escape(column.write(result))}</td>" for kind, column in pairs) for result in results)
-    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+    return f"<table tabindex='0'><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def html_meanings(columns: Sequence[Column]) -> str:

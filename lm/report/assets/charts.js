@@ -57,9 +57,10 @@
     return { joined, series, bands };
   };
 
-  const plots = [];
+  const plots = window.charts = [];
   const draw = (chart, place) => {
     const set = settings(), { joined, series, bands } = table(chart, set);
+    if (chart.curves.length > 8) series.slice(1).forEach(each => { each.show = !each.label.includes(","); });
     const positive = chart.curves.every(curve => curve.values.every(value => value > 0));
     const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 },
       ticks: { stroke: color("--line") }, values: (_, splits) => splits.map(short) };
@@ -70,6 +71,16 @@
       cursor: { sync: { key: "charts" }, drag: { x: true, y: false } },
     }, set.logX ? joined.map(column => column.slice(joined[0][0] > 0 ? 0 : 1)) : joined, place);
     plots.push(plot);
+    // The names in the legend hide and show their curves: by keyboard too
+    place.querySelectorAll(".u-legend .u-series:not(:first-child) th").forEach(name => {
+      name.tabIndex = 0;
+      name.addEventListener("keydown", event => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        event.stopPropagation();
+        name.click();
+      });
+    });
   };
 
   const range = plot => [plot.scales.x.min, plot.scales.x.max];

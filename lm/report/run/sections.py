@@ -102,7 +102,9 @@ def samples(facts: RunFacts) -> tuple[str, list[tuple[int, list[str]]]]:
 
 def evaluations(facts: RunFacts) -> str:
     """The table of each evaluation, as the terminal has shown it."""
-    return "".join(f"<h3>{escape(name)}</h3><pre>{escape(text)}</pre>" for name, text in facts.evaluations.items())
+    return "".join(
+        f"<h3>{escape(name)}</h3><pre tabindex='0'>{escape(text)}</pre>" for name, text in facts.evaluations.items()
+    )
 
 
 def sources(facts: RunFacts) -> str:
@@ -147,7 +149,7 @@ def execution(facts: RunFacts, differences: Mapping[str, tuple[str, str]] | None
     versions = ", ".join(f"{name} {number}" for name, number in facts.manifest.get("versions", {}).items())
     parts.append(key_values({"versions": versions, "identity": facts.manifest.get("identity", "")}))
     lines = escape(_yaml(facts.manifest.get("config", {})))
-    return "".join([*parts, f"<details><summary>whole config</summary><pre>{lines}</pre></details>"])
+    return "".join([*parts, f"<details><summary>whole config</summary><pre tabindex='0'>{lines}</pre></details>"])
 
 
 def _started(execution: Mapping[str, Any]) -> str:
