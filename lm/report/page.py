@@ -41,16 +41,17 @@ def sectioned(title: str, head: str, sections: Sequence[Section], *, data: Mappi
         f'<h2 id="{each.anchor}-title">{escape(each.title)}</h2>\n{each.html}\n</section>'
         for each in shown
     )
-    return _framed(title, f"<header>{head}</header>\n{navigation}<main>\n{parts}\n</main>", data=data)
+    return framed(title, f"<header>{head}</header>\n{navigation}<main>\n{parts}\n</main>", data=data)
 
 
 def html_page(title: str, heading: str, *parts: str) -> str:
     """Return a page of parts under one heading; empty parts are skipped."""
     body = "\n".join(filter(None, parts))
-    return _framed(title, f"<main>\n<h1>{escape(heading)}</h1>\n{body}\n</main>")
+    return framed(title, f"<main>\n<h1>{escape(heading)}</h1>\n{body}\n</main>")
 
 
-def _framed(title: str, body: str, *, data: Mapping[str, Any] | None = None) -> str:
+def framed(title: str, body: str, *, data: Mapping[str, Any] | None = None) -> str:
+    """Return a document with this body, our style and, where there are data to draw, the script that draws them."""
     style = (asset("uPlot.min.css") if data is not None else "") + asset("report.css")
     return f"""<!doctype html>
 <html lang="en">
@@ -82,9 +83,9 @@ def island(data: Any) -> str:
 
 
 @cache
-def asset(name: str) -> str:
-    """Return the text of a file beside this module."""
-    return files("lm.report").joinpath("assets", name).read_text(encoding="utf-8")
+def asset(name: str, package: str = "lm.report") -> str:
+    """Return the text of a file in the folder `assets` of a package."""
+    return files(package).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def key_values(pairs: Mapping[str, str]) -> str:

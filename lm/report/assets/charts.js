@@ -117,6 +117,25 @@
   };
   slider?.addEventListener("input", showSamples);
 
+  // Draws fresh data of the same run; false where the page has no place for them
+  window.redraw = fresh => {
+    const places = document.querySelectorAll("[data-chart]").length;
+    if (fresh.charts.length !== places || (fresh.samples.length > 1) !== Boolean(slider)) return false;
+    const last = slider && Number(slider.value) === data.samples.length - 1;
+    const zoomed = plots.map(plot => [range(plot), [plot.data[0][0], plot.data[0].at(-1)]]);
+    Object.assign(data, fresh);
+    if (places) drawAll();
+    zoomed.forEach(([[min, max], [first, end]], at) => {
+      if (min > first || max < end) plots[at].setScale("x", { min, max });
+    });
+    if (slider) {
+      slider.max = data.samples.length - 1;
+      if (last) slider.value = slider.max;
+      showSamples();
+    }
+    return true;
+  };
+
   if (data.charts.length) {
     for (const name of ["smoothing", "log-y", "log-x", "axis"]) control(name)?.addEventListener("input", drawAll);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
