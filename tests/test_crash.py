@@ -25,6 +25,7 @@ from lm.config.outline import config_directory
 from lm.files import DamagedFileError, sync
 from lm.filtering.pieces import REMEDY, is_written, open_blocks, read_block, read_json
 from lm.process.failure import MISTAKE, report_failure
+from lm.report.run import run_page
 
 sys.path.insert(0, str(Path(__file__).parent / "toy"))
 import toy
@@ -142,7 +143,14 @@ def _checkpoint(path: Path) -> Any:
     return checkpoint
 
 
+def _page(path: Path) -> bool:
+    """Whether the page is that of its directory: it names times."""
+    return path.read_text(encoding="utf-8") == run_page(path.parent)
+
+
 READERS = {
+    "report.html": _page,
+    "summary.html": lambda path: None,
     "manifest.json": _manifest,
     "metrics.csv": _metrics,
     ".ckpt": _checkpoint,

@@ -17,6 +17,7 @@ from lm.config.trust import TRUST, trusting
 from lm.directory import Run
 from lm.process.command import carrying_out, command_line
 from lm.process.failure import one_line, report_failure
+from lm.process.ranks import is_first_process
 from lm.process.signals import interruption_behind, unwinding
 from lm.process.supervisor import supervised_ranks
 from lm.report.run import write_run_page
@@ -114,8 +115,8 @@ def _call(function: Callable[..., Any], node: dict, parts: dict) -> Any:
             built = _parts(parts)
             with unwinding():
                 returned = function(run=run, **built)
-        if run.just_finished:
-            write_run_page(run.directory)
+        if run.is_complete and is_first_process():
+            write_run_page(run.directory, again=run.just_finished)
         return returned
     finally:
         run.close()

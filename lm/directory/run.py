@@ -83,6 +83,11 @@ class Run:
         return self._manifest.get("result", {})
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the run is known to be complete: it was found so, or this process has finished it."""
+        return self._manifest.get("state") == "complete"
+
+    @property
     def seconds(self) -> float:
         """Time since the job was opened."""
         return monotonic() - self._opened

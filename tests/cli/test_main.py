@@ -426,7 +426,7 @@ def test_a_typo_in_a_file_of_the_users_own_is_refused_by_its_full_key(tmp_path: 
 
 # sweeps
 
-SWEEP = {"multirun.yaml", "summary.csv", "summary.json"}
+SWEEP = {"multirun.yaml", "summary.csv", "summary.json", "summary.html"}
 
 
 def test_a_sweep_makes_one_directory_an_override(lm: Command) -> None:

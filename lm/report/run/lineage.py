@@ -15,19 +15,16 @@ FILES = 8  # of the texts that a corpus was made from, named at most
 
 def ancestors(facts: RunFacts) -> list[RunFacts]:
     """Return the runs that the run stands on, directly or through others, the first made first, and the run itself."""
-    found: dict[str, RunFacts] = {}
-    _visit(facts, found)
-    return list(found.values())
+    return list(_visited(facts, set()))
 
 
-def _visit(facts: RunFacts, found: dict[str, RunFacts]) -> None:
-    own = str(facts.directory.absolute())
-    if own in found:
-        return
+def _visited(facts: RunFacts, seen: set[str]) -> Iterator[RunFacts]:
+    """The run after those it names, each once: a study names its stages, and they the study."""
+    seen.add(str(facts.directory.absolute()))
     for path in sorted(facts.found.paths):
-        if path != own and Path(path, MANIFEST).is_file():
-            _visit(RunFacts(Path(path)), found)
-    found[own] = facts
+        if path not in seen and Path(path, MANIFEST).is_file():
+            yield from _visited(RunFacts(Path(path)), seen)
+    yield facts
 
 
 def lineage(facts: RunFacts) -> str:

@@ -38,16 +38,22 @@ def run_page(directory: str | Path) -> str:
     return sectioned(facts.title, sections.head(facts), parts, data=data)
 
 
-def write_run_page(directory: str | Path) -> None:
-    """Write the page of a run that has just finished into its directory, unless its job has written a page of its own.
+def write_run_page(directory: str | Path, *, again: bool = True) -> None:
+    """Write the page of a finished run into its directory, unless its job has written a page of its own.
 
     A disk that has no room for it does not undo the run.
+
+    Args:
+        directory: Directory of the run.
+        again: Whether a page that is there is written again.
     """
-    if REPORT in Run.made(directory):
+    if REPORT in Run.made(directory) or (not again and Path(directory, REPORT).exists()):
         return
     try:
         write_atomically(Path(directory, REPORT), run_page(directory))
     except OSError as error:
+        if not again:  # the run may lie on a disk that is read only
+            return
         Console("report").line(f"note: {directory} is complete, but its {REPORT} cannot be written ({error})")
 
 
