@@ -26,7 +26,8 @@ class Visibility:
         """Return the mask under which a token attends to the last `window` tokens, itself included; None: to all."""
         places = self.positions[0] if self.places is None else self.places
         seen = places if self.seen is None else self.seen
-        if window is None or seen.shape[-1] <= window:
+        all_within = not torch.compiler.is_exporting() and seen.shape[-1] <= (window or 0)  # exported: of any length
+        if window is None or all_within:
             return self.mask
         distance = places.unsqueeze(-1) - seen.unsqueeze(-2)  # B T S or T S
         near = distance < window

@@ -1,0 +1,1 @@
+"""GGUF files, which llama.cpp, Ollama and LM Studio open: architecture, weights, tokenizer and template in one."""
