@@ -39,6 +39,7 @@ def write_shards(
     """
     if shard_tokens < 1:
         raise ValueError(f"shard_tokens {shard_tokens} is below 1: give tokens, for example 100000000")
+    tokenizer.check_lossless("a corpus")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / INDEX).unlink(missing_ok=True)
     for name in SPLITS:

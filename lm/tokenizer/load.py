@@ -12,6 +12,7 @@ from tokenizers.models import Model
 from tokenizers.normalizers import Normalizer
 
 from lm.files import hash_file
+from lm.progress import Console
 from lm.tokenizer.model_folder import ModelFolder, has_template, is_model_folder
 from lm.tokenizer.roles import KEY as ROLES
 from lm.tokenizer.roles import SPECIAL_TOKENS, TURN_TOKENS, with_roles
@@ -20,6 +21,7 @@ from lm.tokenizer.tokenizer import Tokenizer
 from lm.tokenizer.words import byte_level
 
 FLAGS = ("special", "normalized", "lstrip", "rstrip", "single_word")  # of an added token
+SAID: set[str] = set()  # fingerprints of tokenizers whose losses were printed
 MAKERS = ("tokenizer", "corpus", "pretrain", "instruct")  # jobs whose runs hold a tokenizer.json
 
 
@@ -144,9 +146,22 @@ def with_special_tokens(content: str, *, origin: str | None = None) -> Tokenizer
 
 def _opened(content: str, origin: str | None) -> Tokenizer:
     try:
-        return Tokenizer(content)
+        opened = Tokenizer(content)
+        if opened.lossy:
+            _say_what_is_lost(opened, origin)
+        return opened
     except ValueError as error:
         raise ValueError(f"{origin}: {error}" if origin else str(error)) from None
+
+
+def _say_what_is_lost(tokenizer: Tokenizer, origin: str | None) -> None:
+    """Print a line on a tokenizer that does not give texts back, once."""
+    if tokenizer.fingerprint not in SAID:
+        SAID.add(tokenizer.fingerprint)
+        Console("tokenizer").line(
+            f"{origin or 'this tokenizer'} loses {', '.join(tokenizer.losses)}: its ids are those of the library "
+            "tokenizers, and bits per byte count the bytes of the source"
+        )
 
 
 def _as_carried(backend: tokenizers.Tokenizer, content: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import tokenizers
 
 from lm.files import hash_bytes, write_atomically
+from lm.tokenizer.carried import CarriedEncoder, is_carried
 from lm.tokenizer.encoder import Encoder
 from lm.tokenizer.roles import END_OF_DOCUMENT, END_OF_TURN, OWN, ROLES, SPECIAL_TOKENS, roles_of
 from lm.tokenizer.sentencepiece_encoder import SentencePieceEncoder, embedded
@@ -63,18 +64,68 @@ class Tokenizer:
         description = json.loads(content)
         self.roles = roles_of(description) or OWN
         self._set_roles()
-        self._encoder = _encoder(self._backend, content, description)
-        self.prefix = self._encoder.prefix
-        self._pieces = [*self._encoder.pieces, *[b""] * (self.roles.vocab_size - len(self._encoder.pieces))]
+        try:
+            self._read_with(_encoder(self._backend, content, description))
+        except ValueError:
+            if not is_carried(description):
+                raise
+            self._read_with(CarriedEncoder(self._backend, description))
+
+    def _read_with(self, encoder: Encoder | SentencePieceEncoder | CarriedEncoder) -> None:
+        """Encode with `encoder`, and check that it does so exactly."""
+        self._encoder, self.prefix = encoder, encoder.prefix
+        self._pieces = [*encoder.pieces, *[b""] * (self.roles.vocab_size - len(encoder.pieces))]
         self.vocab_size: int = len(self._pieces)
         self.token_bytes: np.ndarray = np.array([len(piece) for piece in self._pieces], dtype=np.int64)
         added = self._backend.get_added_tokens_decoder().items()
         self.special_tokens: dict[str, int] = {token.content: number for number, token in added if token.special}
         self._special = set(self.special_tokens.values())
+        within = {self.special_roles.get("unk")} if self.lossy else set()
+        self._breaks = self._special - within  # special tokens after which a text begins
         never = {self.beginning, self.padding} - {*self.ends}
         ends = self._special - {*never, *self.role_tokens.values()}  # ours and those of the file, such as </s>
         self.token_bytes[list(ends)] -= len(self.prefix)
-        self._check_exact()
+        if not self.lossy:
+            self._check_exact()
+
+    @property
+    def lossy(self) -> bool:
+        """Whether texts are not given back by design, as by BERT's: good for reading and evaluation, not for training.
+
+        A normalizer loses text too, but what it returns is encoded exactly.
+        """
+        return isinstance(self._encoder, CarriedEncoder)
+
+    @property
+    def losses(self) -> list[str]:
+        """What texts lose, in words; empty if they are given back as they are read."""
+        return self._encoder.losses() if isinstance(self._encoder, CarriedEncoder) else []
+
+    def check_lossless(self, purpose: str) -> None:
+        """Refuse a tokenizer that does not give texts back, for a job that needs it.
+
+        Args:
+            purpose: What the job does, which begins the error.
+
+        Raises:
+            ValueError: With what is lost.
+        """
+        if self.lossy:
+            raise ValueError(
+                f"{purpose} needs a tokenizer that gives texts back, and this one loses {', '.join(self.losses)}: use "
+                "a byte-level or SentencePiece BPE, or train one (lm tokenizer)"
+            )
+
+    def counted(self, text: str) -> tuple[str, np.ndarray]:
+        """Return the text whose bytes are counted, and the bytes of it that each token stands for, int64 [T].
+
+        It is the text as it is read, or for a lossy tokenizer the source itself.
+        """
+        if isinstance(self._encoder, CarriedEncoder):
+            return text, self._encoder.source_bytes(text)
+        sizes = self.token_bytes[self.encode(text)]
+        sizes[:1] -= len(self.prefix)
+        return self.normalize(text), sizes
 
     def _set_roles(self) -> None:
         """Find the ids of the special tokens by their roles."""
@@ -221,10 +272,10 @@ class Tokenizer:
         pieces = [self._pieces[token] if token < self.vocab_size else b"" for token in ids]
         if not self.prefix:
             return b"".join(pieces)
-        parts, begins = [], after is None or after in self._special
+        parts, begins = [], after is None or after in self._breaks
         for token, piece in zip(ids, pieces, strict=True):
             parts.append(piece.removeprefix(self.prefix) if begins else piece)
-            begins = token in self._special
+            begins = token in self._breaks
         return b"".join(parts)
 
     def __reduce__(self):

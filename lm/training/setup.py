@@ -168,3 +168,4 @@ def _check_kept(tokenizer: Tokenizer) -> None:
             f"tokenizer._target_ makes a {made}, which no later job could load: they read the run's tokenizer.json as "
             "an lm.tokenizer.Tokenizer; write such a file, and set tokenizer.path to it"
         )
+    tokenizer.check_lossless("training")

@@ -65,3 +65,78 @@ def gpt2_folder(folder: Path, *special: str, **files: dict) -> Path:
     """A folder as of GPT-2 or Qwen: one token ends texts, none is put before them."""
     settings = {"eos_token": (special or ("<|endoftext|>",))[0]} | files.pop("tokenizer", {})
     return write_folder(folder, gpt2_backend(*special), tokenizer=settings, **files)
+
+
+@cache
+def bert_backend(lowercase: bool = True) -> tokenizers.Tokenizer:
+    """WordPiece as BERT has it."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cafe", "café", "hen", "ate", "##s", "##n", "!", ",", ":"]
+    words += [*"oncepuatimhwrfxs12345", *(f"##{letter}" for letter in "oncepuatimhwrfx12345")]
+    vocabulary = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    backend = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    backend.normalizer, backend.pre_tokenizer = (
+        normalizers.BertNormalizer(lowercase=lowercase),
+        pre_tokenizers.BertPreTokenizer(),
+    )
+    backend.decoder = decoders.WordPiece()
+    backend.add_special_tokens([AddedToken(token, normalized=False) for token in words[:4]])
+    backend.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B", [("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return backend
+
+
+@cache
+def t5_backend() -> tokenizers.Tokenizer:
+    """Unigram as T5 and XLM-R have it: compatibility characters mapped, blanks as ▁, no bytes."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), ("▁the", -3.0), ("▁a", -3.5), ("hen", -4.0)]
+    pieces += [(letter, -5.0 - n / 8) for n, letter in enumerate("oncepuatimhwrsé12345fix,!:'")]
+    backend = tokenizers.Tokenizer(models.Unigram(pieces, 2, False))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+    backend.pre_tokenizer = pre_tokenizers.Metaspace("▁", "always")
+    backend.decoder = decoders.Metaspace("▁", "always")
+    special = [AddedToken(token, normalized=False) for token in ("<pad>", "</s>", "<unk>")]
+    backend.add_special_tokens([*special, AddedToken("<extra_id_0>"), AddedToken("<mask>", lstrip=True)])
+    backend.post_processor = processors.TemplateProcessing("$A </s>", "$A </s> $B </s>", [("</s>", 1)])
+    return backend
+
+
+@cache
+def roberta_backend() -> tokenizers.Tokenizer:
+    """Byte-level BPE that puts a space before each text."""
+    backend = tokenizers.Tokenizer.from_str(gpt2_backend("<s>", "</s>").to_str())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    return backend
+
+
+@cache
+def metaspace_backend(scheme: str) -> tokenizers.Tokenizer:
+    """SentencePiece's BPE as newer files have it: ▁ is the work of the pre-tokenizer."""
+    described = json.loads(llama_backend().to_str())
+    described["normalizer"] = None
+    described["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
+    return tokenizers.Tokenizer.from_str(json.dumps(described))
+
+
+@cache
+def gemma_backend() -> tokenizers.Tokenizer:
+    """SentencePiece's BPE as Gemma has it: blanks as ▁, nothing before a text."""
+    described = json.loads(llama_backend().to_str())
+    described["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    split = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+    described["pre_tokenizer"] = split
+    described["decoder"]["decoders"] = described["decoder"]["decoders"][:3]
+    return tokenizers.Tokenizer.from_str(json.dumps(described))
+
+
+@cache
+def qwen_backend() -> tokenizers.Tokenizer:
+    """Byte-level BPE with composed characters, single digits, and added tokens that are text and that are not."""
+    backend = tokenizers.Tokenizer.from_str(gpt2_backend("<|endoftext|>", "<|im_start|>", "<|im_end|>").to_str())
+    backend.normalizer = normalizers.NFC()
+    words = tokenizers.Regex(r"(?i:'s|'t|'ll)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+(?!\S)|\s+")
+    split, letters = pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([split, letters])
+    backend.add_tokens([AddedToken(token, normalized=False) for token in ("<tool_call>", "<think>", "    ")])
+    backend.post_processor = processors.ByteLevel(trim_offsets=False)
+    return backend
