@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from lm.checkpoint.architecture import build_architecture, check_loadable, write_architecture
 from lm.config.build import build
 from lm.config.check import plain
+from lm.model import model_source
 from support.compositions import composition
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
@@ -41,3 +43,16 @@ def test_every_part_fits_a_model(group, option):
     assert logits.shape == (1, 3, 4096)
     written = (MODELS / group / f"{option}.yaml").read_text()
     assert "_target_: lm.model." in written or (group == "norm" and "_target_: torch.nn." in written)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_is_built_again_from_its_model_json(size, tmp_path):
+    config = plain(composition("pretrain").compose([f"model={size}"]))
+    source = model_source(build(config["model"]))
+    described = source.describe(vocab_size=300)
+    check_loadable(described)
+    write_architecture(tmp_path, described)
+    with torch.device("meta"):
+        first, again = source.outline(vocab_size=300), build_architecture(tmp_path, vocab_size=300)
+    assert str(again) == str(first)
+    assert [block.attention.window for block in again.blocks] == [block.attention.window for block in first.blocks]
