@@ -31,6 +31,27 @@ class Batch:
         }
         return replace(self, **moved)
 
+    def texts(self) -> tuple[Tensor, Tensor]:
+        """Return the texts of the rows, for what is a mean over texts: where they are, and their weights in the loss.
+
+        A text is a document, or a row where documents are not separated.
+
+        Returns:
+            The number of each token's text, B T, -1 for padding; and the loss weights of each text, U, whose sum over a
+            step is `denominator`.
+        """
+        per_row = 1 if self.documents is None else max(1, int(self.documents.max()) + 1)
+        numbers = self.numbered(per_row)
+        weights = self.supervised.float() if self.loss_weights is None else self.loss_weights
+        read = numbers >= 0
+        return numbers, weights.new_zeros(len(numbers) * per_row).index_add(0, numbers[read], weights[read])
+
+    def numbered(self, per_row: int) -> Tensor:
+        """Return the number of each token's document among `per_row` documents of each row, B T; -1 for padding."""
+        own = torch.zeros_like(self.tokens) if self.documents is None else self.documents
+        rows = torch.arange(len(own), device=own.device)[:, None]
+        return torch.where(own >= 0, rows * per_row + own, -1)
+
     @classmethod
     def outline(cls, rows: int, row_tokens: int, *, targets: int, separate_documents: bool) -> "Batch":
         """A batch of shapes, for estimates on tensors without memory.
@@ -62,6 +83,9 @@ class LabelledBatch(Batch):
     desirable: Tensor | None = None  # B E  bool, False where there is none
     reference: Tensor | None = None  # B E  float32, log-probability of the answer by the reference model, if known
 
+    def texts(self) -> tuple[Tensor, Tensor]:
+        return self.numbered(self.example.shape[1]), (self.example >= 0).flatten().float()
+
     def labelled(self) -> "LabelledBatch":
         """The batch itself; pairs return theirs as answers."""
         return self
@@ -84,6 +108,10 @@ class PreferenceBatch(Batch):
     pair: Tensor | None = None  # B P  int64, number of the pair among all of the run, to look it up; -1: none
     margin: Tensor | None = None  # B P  float32, by how much the chosen side is better; 0 where the data do not say
     reference: Tensor | None = None  # B P 2  float32, log-probabilities of both by the reference model, if known
+
+    def texts(self) -> tuple[Tensor, Tensor]:
+        halves = (self.pair >= 0).flatten().repeat_interleave(2) / 2  # a pair counts once, and has two sides
+        return self.numbered(2 * self.pair.shape[1]), halves
 
     def labelled(self) -> LabelledBatch:
         """Return the same rows as answers, the chosen ones desirable: answer 2p + s is side s of pair p."""

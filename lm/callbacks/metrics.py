@@ -54,6 +54,7 @@ class Metrics(Callback):
                 "train/tokens": step * plan.rows_per_step * plan.row_tokens,
                 "train/tokens_per_second": rate,
                 **_summed(trainer, pl_module.step_metrics),
+                **{f"train/{name}": value for name, value in pl_module.load_metrics().items()},
             },
         )
 

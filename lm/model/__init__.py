@@ -8,6 +8,7 @@ from lm.model.attention import Attention
 from lm.model.block import Block, ParallelBlock, PostNormBlock, PreNormBlock, SandwichBlock
 from lm.model.cache import Cache
 from lm.model.cost import Cost, model_cost, vocabulary_cost
+from lm.model.experts import Experts
 from lm.model.feedforward import GELU, GeGLU, ReLUSquared, SwiGLU
 from lm.model.freeze import freeze
 from lm.model.grown import GrownModel
@@ -30,6 +31,7 @@ __all__ = [
     "CentredRMSNorm",
     "Cost",
     "DynamicScaling",
+    "Experts",
     "FreshModel",
     "GeGLU",
     "GrownModel",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lm.model.adapter import LowRank
+from lm.model.experts import Router, sparse_layers
 from lm.model.quantised import Quantised
 from lm.model.transformer import Transformer
 
@@ -26,7 +27,7 @@ class Cost:
     parameters: int
     trained: int
     embeddings: int  # and the output, if it is not tied
-    active: int  # weights that every token is multiplied with
+    active: int  # weights that a token is multiplied with; of experts, those that it is sent to
     frozen: int  # active weights that do not train
     attention_flops: int  # per token of a full row
     softmax_flops: int  # per token, to score the vocabulary
@@ -45,8 +46,8 @@ def model_cost(model: Transformer) -> Cost:
         parameters=sum(weight.numel() for weight in model.parameters()) + packed,
         trained=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         embeddings=model.embedding.weight.numel() * (1 if model.output is None else 2),
-        active=sum(size for size, _ in matrices),
-        frozen=sum(size for size, trained in matrices if not trained),
+        active=round(sum(size for size, _ in matrices)),
+        frozen=round(sum(size for size, trained in matrices if not trained)),
         attention_flops=sum(_attention_flops(block.attention, model.context) for block in model.blocks),
         softmax_flops=6 * model.output_weight.numel(),
     )
@@ -58,16 +59,26 @@ def _attention_flops(attention: nn.Module, context: int) -> int:
     return 6 * attention.heads * attention.head_dim * seen * (2 * context - seen) // context
 
 
-def _matrices(model: Transformer) -> list[tuple[int, bool]]:
-    """Return the weights of each matrix that every token is multiplied with, and whether they train."""
-    found = [(model.output_weight.numel(), model.output_weight.requires_grad)]
+def _matrices(model: Transformer) -> list[tuple[float, bool]]:
+    """Return the weights of each matrix that a token is multiplied with, and whether they train.
+
+    Those of an expert count by the share of tokens that it gets where the load is even.
+    """
+    found: list[tuple[float, bool]] = [(model.output_weight.numel(), model.output_weight.requires_grad)]
+    shares = {
+        part: layer.top / len(layer.experts)
+        for layer in sparse_layers(model)
+        for expert in layer.experts
+        for part in expert.modules()
+    }
     for part in model.blocks.modules():
-        if isinstance(part, nn.Linear):
-            found.append((part.weight.numel(), part.weight.requires_grad))
+        share = shares.get(part, 1)
+        if isinstance(part, nn.Linear | Router):
+            found.append((share * part.weight.numel(), part.weight.requires_grad))
         elif isinstance(part, Quantised):
-            found.append((part.in_features * part.out_features, False))
+            found.append((share * part.in_features * part.out_features, False))
         elif isinstance(part, LowRank):
-            found += [(weight.numel(), weight.requires_grad) for weight in (part.down, part.up)]
+            found += [(share * weight.numel(), weight.requires_grad) for weight in (part.down, part.up)]
     return found
 
 

@@ -5,6 +5,7 @@ import math
 from torch import nn
 
 from lm.bounds import NonNegative
+from lm.model.experts import Router
 
 
 def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_scale: NonNegative = 0.0) -> None:
@@ -13,7 +14,7 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
     | weight                                | starts as                                               |
     |---------------------------------------|---------------------------------------------------------|
     | embedding, untied output              | normal, std `embedding_std`                             |
-    | query, key, value, gate, up           | normal, std 1 / √inputs                                 |
+    | query, key, value, gate, up, router   | normal, std 1 / √inputs                                 |
     | attention.output, feedforward.down    | normal, std `residual_scale` / √(inputs × 2 × layers)   |
     | bias                                  | 0                                                       |
     | norm                                  | 1                                                       |
@@ -34,7 +35,8 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
         embedding_std: Standard deviation of embeddings and of an untied output; 0.05 is best in the table above.
         residual_scale: Size of the updates of the residual stream at the start; 0 adds nothing.
     """
-    writers = [part for block in model.blocks for part in (block.attention.output, block.feedforward.down)]
+    writers = [part for block in model.blocks for part in (block.attention.output, *_downs(block.feedforward))]
+    parts = 2 * len(model.blocks)
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
@@ -42,9 +44,14 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=embedding_std)
-        elif isinstance(module, nn.RMSNorm | nn.LayerNorm):
+        elif isinstance(module, nn.RMSNorm | nn.LayerNorm | Router):
             module.reset_parameters()
     for writer in writers:
-        nn.init.normal_(writer.weight, std=residual_scale / math.sqrt(writer.in_features * len(writers)))
+        nn.init.normal_(writer.weight, std=residual_scale / math.sqrt(writer.in_features * parts))
     if model.output is not None:
         nn.init.normal_(model.output.weight, std=embedding_std)
+
+
+def _downs(feedforward: nn.Module) -> list[nn.Linear]:
+    """Return the matrices by which a feedforward writes to the residual stream: its own, or those of its experts."""
+    return [part for name, part in feedforward.named_modules() if name.rpartition(".")[2] == "down"]

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from lm.batch import Batch
 from lm.bounds import Positive
+from lm.model.experts import Routing
+from lm.objective.balance import Balance, Usage, load_metrics
 from lm.objective.gradient_norm import clip_gradients
 from lm.optimizer import make_optimizer
 from lm.parallel import placement_of
@@ -22,7 +24,8 @@ class Objective(LightningModule, ABC):
     A mean of means weights the tokens of a short answer above those of a long one, and changes with the micro-batch and
     the ranks. Here each batch carries the denominator of its whole optimizer step, known from the data plan. Lightning
     divides by the accumulated micro-batches and averages over the ranks that read different rows; both factors are
-    multiplied back in. So the gradient is that of one sum over one denominator for every partition.
+    multiplied back in. So the gradient is that of one sum over one denominator for every partition. Where the model has
+    sparse experts, a loss that balances them is added (`lm.objective.balance`), outside of `step_loss`.
 
     A subclass implements `summed_loss`, and for validation `add_validation` and `summarize`. What needs all
     micro-batches of an optimizer step before the first is trained, as a baseline or rollouts, goes into `prepare_step`.
@@ -69,6 +72,8 @@ class Objective(LightningModule, ABC):
         self.steps = steps
         self.kinds = list(kinds)
         self.gradient_clip = gradient_clip
+        self.balance = Balance.of(model)  # None: no sparse experts
+        self.expert_load: Tensor | float = 0.0  # tokens of the step by layer and expert, L E, on this rank
         self.step_loss: Tensor | float = 0.0
         self.step_metrics: dict[str, Tensor] = {}
         self.gradient_norm: Tensor | float = 0.0
@@ -132,13 +137,40 @@ class Objective(LightningModule, ABC):
         # fp64 on the CPU: sums of millions, and some devices lack fp64
         return torch.zeros(self.validation_sums, max(1, len(self.kinds)), dtype=torch.float64)
 
+    def expert_usage(self, batch: Batch, passes: list[list[Routing]]) -> tuple[Usage, Tensor]:
+        """Return what the texts of a batch used of the experts, and the weight of each text in the summed loss, U.
+
+        Args:
+            batch: The batch.
+            passes: Where each layer sent the tokens of each forward pass that `summed_loss` made.
+        """
+        (layers,) = passes
+        texts, weights = batch.texts()
+        return Usage.of(layers, texts, len(weights)), weights
+
+    def step_part(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return this batch's part of the loss of the step, and of what balances experts; None for a dense model."""
+        if self.balance is None:
+            return self.summed_loss(batch) / batch.denominator, None
+        with self.balance.recording() as passes:
+            loss = self.summed_loss(batch) / batch.denominator
+        usage, weights = self.expert_usage(batch, passes)
+        self.expert_load = self.expert_load + usage.counts.detach().sum(1)
+        weights = weights.to(usage.squares.dtype) / batch.denominator
+        balance, size = (usage.balance_losses() * weights).sum(), (usage.z_losses() * weights).sum()
+        self.record("experts/balance_loss", balance)
+        if self.balance.z_weight:
+            self.record("experts/z_loss", size)
+        return loss, self.balance.weight * balance + self.balance.z_weight * size
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        loss = self.summed_loss(batch) / batch.denominator
+        loss, balance = self.step_part(batch)
         first = batch_index % self.trainer.accumulate_grad_batches == 0
         self.step_loss = loss.detach() + (0.0 if first else self.step_loss)
         ranks, _ = data_share(self.trainer)
         # A loss that is not finite makes the gradient so too, which all ranks then see alike: 0 × inf is NaN.
-        return loss * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
+        whole = loss if balance is None else loss + balance
+        return whole * (self.trainer.accumulate_grad_batches * ranks + 0.0 * loss.detach())
 
     def record(self, name: str, part: Tensor | float) -> None:
         """Add to a training metric of the current step.
@@ -150,6 +182,10 @@ class Objective(LightningModule, ABC):
         part = torch.as_tensor(part).detach()
         self.step_metrics[name] = self.step_metrics[name] + part if name in self.step_metrics else part
 
+    def load_metrics(self) -> dict[str, float]:
+        """Return how even the load of the experts was in the step, by name; all ranks call it together."""
+        return {} if self.balance is None else load_metrics(self.over_ranks(self.expert_load).cpu())
+
     def over_ranks(self, values: Tensor) -> Tensor:
         """Return the sum of `values` over the ranks that read different rows; all ranks call it together."""
         return values if self._trainer is None else sum_over_ranks(self.trainer, values)  # None while a step is timed
@@ -157,6 +193,7 @@ class Objective(LightningModule, ABC):
     def on_train_batch_end(self, outputs, batch: Batch, batch_index: int) -> None:
         if (batch_index + 1) % self.trainer.accumulate_grad_batches == 0:
             self.step_metrics = {}  # callbacks have read them; the next step's begin with `prepare_step`
+            self.expert_load = 0.0
 
     def on_validation_epoch_start(self) -> None:
         self._sums = self._empty_sums()

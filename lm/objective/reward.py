@@ -4,6 +4,7 @@ Legend: B rows  T tokens a row  D documents a row, 2 P  P pairs a row
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.nn.functional import logsigmoid
 
 from lm.batch import Batch, PreferenceBatch
 from lm.bounds import NonNegative, Positive
+from lm.model.experts import Routing
+from lm.objective.balance import Usage
 from lm.objective.pair_objective import PairObjective
 from lm.objective.pairs import Scored
 
@@ -68,6 +71,10 @@ class RewardModel(PairObjective):
         losses = -logsigmoid(chosen - rejected - self.margin * batch.margin.flatten())
         return Scored(losses + self.center * (chosen + rejected).square(), chosen, rejected), there, {}
 
+    def expert_usage(self, batch: PreferenceBatch, passes: list[list[Routing]]) -> tuple[Usage, Tensor]:
+        tokens, spread, _ = _with_ends(batch, 2 * batch.pair.shape[1])
+        return super().expert_usage(replace(batch, tokens=tokens, documents=spread), passes)
+
 
 def document_scores(model: nn.Module, batch: Batch, *, documents: int) -> Tensor:
     """Return the score of each document at the last token that is supervised, B D; arbitrary for one that is not there.
@@ -80,6 +87,14 @@ def document_scores(model: nn.Module, batch: Batch, *, documents: int) -> Tensor
         batch: Packed rows.
         documents: D, more than the largest number of a document in the batch.
     """
+    tokens, spread, last = _with_ends(batch, documents)
+    hidden = model.hidden(tokens, documents=spread)
+    picked = hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))  # B D dim
+    return model.head(picked)[..., 0].float() if hidden.dtype != torch.float64 else model.head(picked)[..., 0]
+
+
+def _with_ends(batch: Batch, documents: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return tokens and documents of rows that hold the last token of each document, and where that is, B D."""
     rows, width = batch.tokens.shape
     numbers = torch.zeros_like(batch.tokens) if batch.documents is None else batch.documents
     longer = width + documents
@@ -93,10 +108,8 @@ def document_scores(model: nn.Module, batch: Batch, *, documents: int) -> Tensor
     supervised = torch.zeros_like(batch.tokens, dtype=torch.bool)
     supervised[batch.supervised] = True
     last = torch.where(supervised, after, 0)
-    at = place.new_zeros(rows, documents).scatter_reduce(1, numbers.clamp(min=0), last, "amax")  # B D
-    hidden = model.hidden(tokens, documents=spread)
-    picked = hidden.gather(1, at[..., None].expand(-1, -1, hidden.shape[-1]))  # B D dim
-    return model.head(picked)[..., 0].float() if hidden.dtype != torch.float64 else model.head(picked)[..., 0]
+    at = place.new_zeros(rows, documents).scatter_reduce(1, numbers.clamp(min=0), last, "amax")
+    return tokens, spread, at
 
 
 @torch.inference_mode()

@@ -13,6 +13,8 @@ from lm.batch import Batch, PromptBatch
 from lm.bounds import Count, NonNegative, Positive
 from lm.generation import Sampling
 from lm.model.dropout import switch_off_dropout
+from lm.model.experts import Routing
+from lm.objective.balance import Usage
 from lm.objective.objective import Objective
 from lm.objective.reference import frozen_copy
 from lm.parallel import placement_of
@@ -21,6 +23,7 @@ from lm.policy.batch import PolicyBatch
 from lm.policy.check import Part, check_parts, check_prompts
 from lm.policy.clipping import clipped_value_loss
 from lm.policy.completions import Completions
+from lm.policy.expert_usage import completion_usage
 from lm.policy.kl import Penalty, k3
 from lm.policy.ledger import Ledger, Stillness
 from lm.policy.micro_batch import outline, padded
@@ -208,6 +211,10 @@ class Policy(Objective):
         if batch.reference is not None:
             self.record("kl", k3(new, batch.reference, old).where(batch.mask, 0).sum() / batch.counted)
         return (losses.where(batch.mask, 0) * batch.weights).sum()
+
+    def expert_usage(self, batch: Batch, passes: list[list[Routing]]) -> tuple[Usage, Tensor]:
+        """Count a prompt for each of its completions, which read it once together."""
+        return completion_usage(batch, passes)
 
     def add_validation(self, batch: PromptBatch, sums: Tensor) -> None:
         numbers = batch.prompt[batch.supervised.any(-1)].tolist()

@@ -118,8 +118,8 @@ def measure_pace(
                 read = module.prepare_step([*read])
         for batch in read:
             with trainer.precision_plugin.forward_context():
-                loss = module.summed_loss(batch) / batch.denominator
-            loss.backward()
+                loss, balance = module.step_part(batch)
+            (loss if balance is None else loss + balance).backward()
 
     def update(index: int) -> None:
         module.configure_gradient_clipping(optimizer)
