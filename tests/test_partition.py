@@ -6,10 +6,10 @@ import socket
 import pytest
 import torch
 
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model.experts import recorded_routing, sparse_layers
 from lm.objective import CausalLM
 from lm.optimizer import Plan
-from support.partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, save_gradient, texts
+from support.partition_step import CONTEXT, PACKINGS, PackedTexts, gradient, network, save_gradient, texts
 from support.preparing import Scaled
 
 ROWS = 24  # as many as there are documents, so that every packing has that many, some of them empty
@@ -26,26 +26,27 @@ def plan(rows_per_device: int, devices: int = 1) -> Plan:
     )
 
 
-def naive_gradient(prompt_weight: float = 0.0) -> dict[str, torch.Tensor]:
+def naive_gradient(prompt_weight: float = 0.0, *, sparse: bool = False) -> dict[str, torch.Tensor]:
     """One document at a time, the plain weighted mean over all targets, by torch's own cross-entropy."""
-    torch.manual_seed(0)
-    model = Transformer(
-        vocab_size=31,
-        context=CONTEXT,
-        dim=8,
-        layers=2,
-        attention=lambda dim: Attention(dim, heads=2, key_value_heads=1),
-        feedforward=lambda dim: SwiGLU(dim, hidden=16),
-    )
-    model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
-    model.double()
+    model = network(sparse=sparse).double()
     losses, weights = [], []
     for tokens, supervised in texts():
-        logits = model(torch.from_numpy(tokens[None, :-1]))[0]
-        losses.append(torch.nn.functional.cross_entropy(logits, torch.from_numpy(tokens[1:]), reduction="none"))
+        with recorded_routing(sparse_layers(model)) as routing:
+            logits = model(torch.from_numpy(tokens[None, :-1]))[0]
+        extra = naive_balance([layer[0].logits[0] for layer in routing], top=2) if sparse else 0.0
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.from_numpy(tokens[1:]), reduction="none") + extra)
         weights.append(torch.where(torch.from_numpy(supervised), 1.0, prompt_weight).double())
     ((torch.cat(losses) * torch.cat(weights)).sum() / torch.cat(weights).sum()).backward()
     return {name: value.grad for name, value in model.named_parameters()}
+
+
+def naive_balance(layers: list[torch.Tensor], *, top: int) -> torch.Tensor:
+    """Half the balancing loss of one text and a tenth of its z-loss, as written in the papers."""
+    scores = torch.cat(layers)
+    probabilities = scores.softmax(-1)
+    gets = torch.zeros_like(probabilities).scatter(1, probabilities.topk(top).indices, 1.0)
+    balance = scores.shape[-1] * (gets.mean(0) * probabilities.mean(0)).sum()
+    return 0.5 * balance + 0.1 * scores.logsumexp(-1).square().mean()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,9 @@ def test_cut_documents_leave_micro_batches_equal(rows_per_device):
     assert_equal(gradient("cut", plan(rows_per_device), ROWS), gradient("cut", plan(24), ROWS))
 
 
-def on_two_ranks(path, packing: str, rows_per_device: int, objective=CausalLM) -> dict[str, torch.Tensor]:
+def on_two_ranks(
+    path, packing: str, rows_per_device: int, objective=CausalLM, sparse: bool = False
+) -> dict[str, torch.Tensor]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -93,7 +96,7 @@ def on_two_ranks(path, packing: str, rows_per_device: int, objective=CausalLM) -
     ranks = [
         processes.Process(
             target=save_gradient,
-            args=(path, group | {"LOCAL_RANK": str(rank)}, packing, plan(rows_per_device, 2), ROWS, objective),
+            args=(path, group | {"LOCAL_RANK": str(rank)}, packing, plan(rows_per_device, 2), ROWS, objective, sparse),
         )
         for rank in range(2)
     ]
@@ -108,6 +111,21 @@ def on_two_ranks(path, packing: str, rows_per_device: int, objective=CausalLM) -
 @pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 4), ("alone", 12)])
 def test_two_ranks_leave_the_gradient_alone(packing, rows_per_device, reference, tmp_path):
     assert_equal(on_two_ranks(tmp_path / "gradient", packing, rows_per_device), reference)
+
+
+@pytest.mark.parametrize(("packing", "rows_per_device"), [("best fit", 1), ("best fit", 24), ("alone", 8)])
+def test_a_step_of_sparse_experts_and_its_balancing_loss_is_the_same_in_any_partition(packing, rows_per_device):
+    assert_equal(gradient(packing, plan(rows_per_device), ROWS, sparse=True), naive_gradient(sparse=True))
+
+
+def test_a_prompt_weight_weighs_texts_in_the_balancing_loss():
+    found = gradient("best fit", plan(8), ROWS, prompt_weight=0.125, sparse=True)
+    assert_equal(found, naive_gradient(prompt_weight=0.125, sparse=True))
+
+
+def test_two_ranks_that_need_different_experts_leave_the_gradient_alone(tmp_path):
+    found = on_two_ranks(tmp_path / "gradient", "best fit", 1, sparse=True)
+    assert_equal(found, naive_gradient(sparse=True))
 
 
 def prepared_reference(reference) -> dict[str, torch.Tensor]:

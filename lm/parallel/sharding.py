@@ -25,6 +25,7 @@ from torch.distributed.tensor.parallel import (
 )
 
 from lm.model import Block, Transformer
+from lm.model.experts import Router
 
 
 def check_tensor_parallel(model: Transformer, ranks: int, *, key: str) -> None:
@@ -33,8 +34,10 @@ def check_tensor_parallel(model: Transformer, ranks: int, *, key: str) -> None:
         counts = {
             "model.attention.heads": block.attention.heads,
             "model.attention.key_value_heads": block.attention.key_value_heads,
-            "model.feedforward.hidden": block.feedforward.down.in_features,
         }
+        for path, writer in _writers(block):
+            if path != "attention":
+                counts["model.feedforward.hidden"] = block.get_submodule(f"{path}.{writer}").in_features
         if block.attention.norm_across_heads:
             raise ValueError(
                 f"{key}={ranks}: model.attention.norm_across_heads normalises heads together that ranks hold apart: "
@@ -120,13 +123,24 @@ def _block_plan(block: Block) -> Iterator[tuple[str, ParallelStyle]]:
     for name, _ in block.named_children():
         if name.endswith("_norm"):
             yield name, _Whole(Replicate())
-    for part, writer in (("attention", "output"), ("feedforward", "down")):
+    for part, writer in _writers(block):
         yield part, PrepareModuleInput(input_layouts=Replicate(), desired_input_layouts=Replicate())
-        for name, module in getattr(block, part).named_children():
+        for name, module in block.get_submodule(part).named_children():
             if isinstance(module, nn.Linear):
                 yield f"{part}.{name}", RowwiseParallel() if name == writer else ColwiseParallel()
             elif any(True for _ in module.parameters()):
                 yield f"{part}.{name}", _Whole(Shard(2))  # normalises queries or keys, B T H E: a rank has some heads
+    for name, module in block.feedforward.named_modules():
+        if isinstance(module, Router):  # every rank sends each token to the same experts, of which it has a part
+            yield f"feedforward.{name}", _Whole(Replicate())
+
+
+def _writers(block: Block) -> Iterator[tuple[str, str]]:
+    """Yield each part of a block that is split, and its matrix that writes: attention, feedforward or every expert."""
+    yield "attention", "output"
+    for name, module in block.feedforward.named_modules(prefix="feedforward"):
+        if "down" in dict(module.named_children()):
+            yield name, "down"
 
 
 class _Whole(ParallelStyle):

@@ -13,6 +13,7 @@ from torch.distributed.tensor import DTensor
 from lm.model import (
     Attention,
     CentredRMSNorm,
+    Experts,
     GeGLU,
     LearnedPositions,
     ReLUSquared,
@@ -27,12 +28,20 @@ from lm.parallel.sharding import parallelize
 
 CONTEXT, ROWS, VOCABULARY = 6, 4, 31  # a vocabulary that no number of ranks divides
 
+
+def sparse(dim: int, *, hidden: int) -> Experts:
+    """More experts than the tokens of a rank can fill, and one that all tokens pass."""
+    expert = partial(SwiGLU, hidden=hidden)
+    return Experts(dim, expert=expert, experts=9, top=2, shared=expert)
+
+
 WINDOWED = partial(Attention, heads=4, window=3, cap=5.0, query_key_norm=CentredRMSNorm)
 MODELS = {
     "tied": (partial(Attention, heads=4, key_value_heads=2), SwiGLU, True),
     "untied, with biases": (partial(Attention, heads=4, bias=True), partial(SwiGLU, bias=True), False),
     "normed queries, no gate": (partial(Attention, heads=4, query_key_norm=True), ReLUSquared, True),
     "windows, caps and four norms": ([WINDOWED, partial(Attention, heads=4, output_bias=True)], GeGLU, True),
+    "sparse experts": (partial(Attention, heads=4), sparse, False),
 }
 OTHERS = {
     "windows, caps and four norms": {

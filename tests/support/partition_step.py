@@ -4,7 +4,7 @@ With plain gradient descent at rate 1 and no clipping, the change of the weights
 """
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from lightning import Trainer
 
 from lm.data import Row, RowDataModule, Rows, RowSource
 from lm.data.packing import Packing, best_fit, cut
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, Experts, SwiGLU, Transformer
 from lm.objective import CausalLM
 from lm.optimizer import Plan
 
@@ -75,6 +75,22 @@ class PackedTexts(RowSource):
         return row
 
 
+def network(*, sparse: bool = False) -> Transformer:
+    """A transformer of random weights, dense, or with one of whose experts no text of a small micro-batch needs."""
+    torch.manual_seed(0)
+    expert = partial(SwiGLU, hidden=16)
+    model = Transformer(
+        vocab_size=VOCABULARY,
+        context=CONTEXT,
+        dim=8,
+        layers=2,
+        attention=lambda dim: Attention(dim, heads=2, key_value_heads=1),
+        feedforward=partial(Experts, expert=expert, experts=9, balance=0.5, z_loss=0.1) if sparse else expert,
+    )
+    model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
+    return model
+
+
 def gradient(
     packing: str,
     plan: Plan,
@@ -83,18 +99,10 @@ def gradient(
     prompt_weight: float = 0.0,
     strategy: str = "auto",
     objective: type[CausalLM] = CausalLM,
+    sparse: bool = False,
 ) -> dict[str, torch.Tensor]:
     """The gradient of one step over all rows, by parameter, and the metrics that the objective has recorded."""
-    torch.manual_seed(0)
-    model = Transformer(
-        vocab_size=VOCABULARY,
-        context=CONTEXT,
-        dim=8,
-        layers=2,
-        attention=lambda dim: Attention(dim, heads=2, key_value_heads=1),
-        feedforward=lambda dim: SwiGLU(dim, hidden=16),
-    )
-    model.load_state_dict({k: torch.randn_like(v) * 0.3 for k, v in model.state_dict().items()})
+    model = network(sparse=sparse)
     before = {name: value.detach().double().clone() for name, value in model.named_parameters()}
     module = objective(
         model,
@@ -134,10 +142,11 @@ def save_gradient(
     plan: Plan,
     rows: int | None,
     objective: type[CausalLM] = CausalLM,
+    sparse: bool = False,
 ) -> None:
     """As one rank of a group."""
     os.environ.update(environment)
     torch.set_num_threads(1)
-    found = gradient(packing, plan, rows, strategy="ddp", objective=objective)
+    found = gradient(packing, plan, rows, strategy="ddp", objective=objective, sparse=sparse)
     if environment["LOCAL_RANK"] == "0":
         torch.save(found, path)
