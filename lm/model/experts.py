@@ -44,7 +44,7 @@ class Router(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:  # N D → N E
         exact = torch.promote_types(tokens.dtype, torch.float32)
-        with torch.autocast(tokens.device.type, enabled=False):
+        with torch.autocast("cpu" if tokens.is_meta else tokens.device.type, enabled=False):
             return F.linear(tokens.to(exact), self.weight.to(exact))
 
 
@@ -126,7 +126,7 @@ class Experts(nn.Module):
         made = [
             expert(part)
             for expert, part in zip(self.experts, parts, strict=True)
-            if len(part) or torch.is_grad_enabled() or number == 0
+            if len(part) or torch.is_grad_enabled()
         ]
         back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         return torch.cat(made).index_select(0, back).view(number, self.top, dim)
