@@ -1,1 +1,6 @@
-"""Models of other programs: read and written in their formats."""
+"""Models of other programs: written in their formats."""
+
+from lm.interchange.format import Format, Published
+from lm.interchange.onnx import ONNX
+
+__all__ = ["ONNX", "Format", "Published"]

@@ -16,10 +16,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lm.files import sync
+from lm.files import sync, write_atomically
+from lm.interchange.format import Format, Published
 from lm.model import Transformer
 from lm.model.visibility import Visibility
 
+FILE = "model.onnx"
 INPUTS = ("input_ids", "attention_mask", "position_ids")
 LARGEST = 1_800_000_000  # bytes of weights in the file of the graph, which cannot exceed 2 GiB; larger ones lie beside
 EXAMPLE = (2, 3, 4)  # B T P with which the graph is traced; every size is free
@@ -68,18 +70,41 @@ class CachedStep(nn.Module):
         return self.model.projection.logits(hidden), present
 
 
-def write_onnx(path: Path, model: Transformer) -> None:
+class ONNX(Format):
+    """A graph for onnxruntime whose cache is input and output, and the tokenizer's files.
+
+    Inputs and outputs have the names of Optimum: `input_ids`, `attention_mask`, `position_ids`,
+    `past_key_values.0.key` …, `logits`, `present.0.key` …. Weights are those of the model, in fp32.
+    """
+
+    def write(self, folder: Path, published: Published) -> tuple[list[Path], list[str]]:
+        check_exporter()
+        files = published.files()
+        written = write_onnx(folder / FILE, published.build())
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+        return [*written, *(folder / name for name in files)], []
+
+
+def check_exporter() -> None:
+    """Refuse to start without the package that torch's exporter needs."""
+    if importlib.util.find_spec("onnxscript") is None:
+        raise ValueError("format=onnx needs the package onnxscript: pip install 'lightning-lm[onnx]'")
+
+
+def write_onnx(path: Path, model: Transformer) -> list[Path]:
     """Write the graph and the weights to one file, whole or absent; weights of more than 1.8 GB to a file beside it.
 
     Args:
         path: The file.
         model: The model, in evaluation mode.
 
+    Returns:
+        The files.
+
     Raises:
-        ValueError: A package is missing, or torch's exporter cannot trace the model.
+        ValueError: torch's exporter cannot trace the model.
     """
-    if importlib.util.find_spec("onnxscript") is None:
-        raise ValueError("format=onnx needs the package onnxscript: pip install 'lightning-lm[onnx]'")
     layers = range(len(model.blocks))
     batch, tokens, past = EXAMPLE
     attention = model.blocks[0].attention
@@ -111,9 +136,11 @@ def write_onnx(path: Path, model: Transformer) -> None:
     size = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         program.save(Path(folder, path.name), external_data=size > LARGEST)
-        for file in sorted(Path(folder).iterdir(), reverse=True):  # the weights before the graph that names them
+        files = sorted(Path(folder).iterdir(), reverse=True)  # the weights before the graph that names them
+        for file in files:
             sync(file)
             os.replace(file, path.with_name(file.name))
+    return [path.with_name(file.name) for file in files]
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ Takes = Mapping[str, set[str]]
 USUAL: Takes = {
     "block": {"PreNormBlock"},
     "norm": {"RMSNorm"},
+    "norm.eps": {"equal"},
     "feedforward": {"SwiGLU"},
     "attention.heads": {"equal"},
     "attention.head_dim": {"dim / heads", "another"},
@@ -167,7 +168,10 @@ def architecture_of(facts: Mapping[str, Hashable]) -> Architecture:
     if fitting:
         return fitting[0]
     nearest = min(ARCHITECTURES, key=lambda each: len(each.faults(facts)))
+    faults = nearest.faults(facts)
+    shorter = any("attention.window" in fault for fault in faults)
+    remedy = "; or set model.context to the window, up to which all layers see the whole text" if shorter else ""
     raise ValueError(
         f"format=gguf: no architecture of llama.cpp computes this model; {nearest.name}, the nearest, has no "
-        f"{' and no '.join(nearest.faults(facts))}: export it with format=huggingface or format=safetensors"
+        f"{' and no '.join(faults)}: export it with format=huggingface or format=safetensors{remedy}"
     )

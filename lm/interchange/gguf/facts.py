@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 
+import torch
 from torch import nn
 
 from lm.model import Rotary, Transformer, YarnScaling
@@ -14,6 +15,7 @@ def facts_of(model: Transformer) -> dict[str, Hashable]:
     return {
         "block": _common(type(block).__name__ for block in model.blocks),
         "norm": _norm(model.norm),
+        "norm.eps": "equal" if len({eps_of(each) for each in _norms(model)}) == 1 else "of several sizes",
         "feedforward": _common(_feedforward(block.feedforward) for block in model.blocks),
         "attention.heads": "equal" if len({each.heads for each in attentions}) == 1 else "of several numbers",
         "attention.head_dim": _common(_share(each, model) for each in attentions),
@@ -30,6 +32,15 @@ def facts_of(model: Transformer) -> dict[str, Hashable]:
         "tie_embeddings": "true" if model.output is None else "false",
         "head": "null" if model.head is None else "a score",
     }
+
+
+def eps_of(norm: nn.Module) -> float:
+    """Return what a norm adds to the mean square; null in torch is the precision of fp32."""
+    return torch.finfo(torch.float32).eps if norm.eps is None else norm.eps
+
+
+def _norms(model: Transformer) -> list[nn.Module]:
+    return [module for module in model.modules() if isinstance(module, nn.RMSNorm | nn.LayerNorm)]
 
 
 def windows_of(model: Transformer) -> list[int]:
@@ -58,7 +69,7 @@ def _positions(model: Transformer, windows: Sequence[int]) -> str:
     used = {_angles(model.positions[number]) for number in numbers}
     if len(used) == 1:
         return names[0]
-    if names == ["NoPosition" if layer % 4 == 3 else "Rotary" for layer in range(len(names))]:
+    if "NoPosition" in names and names == ["NoPosition" if layer % 4 == 3 else "Rotary" for layer in range(len(names))]:
         rotating = {angles for angles in used if angles}
         return "Rotary, null in every 4th layer" if len(rotating) == 1 else str(names)
     kinds = {bool(window): set() for window in windows}

@@ -35,7 +35,7 @@ class Vocabulary:
 
 
 def vocabulary_of(
-    tokenizer: Tokenizer, *, rows: int, ends: Sequence[int], template: str | None, inexact: bool = False
+    tokenizer: Tokenizer, *, rows: int, ends: Sequence[int], opens: bool, template: str | None, inexact: bool = False
 ) -> Vocabulary:
     """Return the tokenizer as llama.cpp holds it.
 
@@ -43,6 +43,8 @@ def vocabulary_of(
         tokenizer: The model's tokenizer.
         rows: Rows of the embedding, which may be more than the tokenizer has ids.
         ends: Ids that end what the model generates, at most three: that of a document first, then that of a turn.
+        opens: Whether a prompt begins with the bos token. llama.cpp writes it before a chat, too, so it must not stand
+            before one whose template begins otherwise.
         template: The chat template in Jinja; None for none.
         inexact: Accept a split that llama.cpp has only nearly.
 
@@ -64,7 +66,7 @@ def vocabulary_of(
     own |= {"tokens": tokens, "token_type": types}
     own |= {ROLES[role]: number for role, number in tokenizer.special_roles.items() if role in ROLES}
     own |= dict(zip(ENDS, dict.fromkeys(ends), strict=False))
-    own |= {"add_bos_token": bool(tokenizer.opening), "add_eos_token": False}
+    own |= {"add_bos_token": opens, "add_eos_token": False}
     fields = {f"tokenizer.ggml.{name}": value for name, value in own.items()}
     return Vocabulary(fields | ({} if template is None else {"tokenizer.chat_template": template}), notes)
 

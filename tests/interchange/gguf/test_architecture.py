@@ -61,7 +61,7 @@ def scaled(scaling: type, **options) -> partial:
 def write(path: Path, made: Transformer, *, kind: str = "f32") -> str:
     """Export a model; return the architecture."""
     architecture = architecture_of(facts_of(made))
-    vocabulary = vocabulary_of(TOKENIZER, rows=made.vocab_size, ends=TOKENIZER.ends, template=None)
+    vocabulary = vocabulary_of(TOKENIZER, rows=made.vocab_size, ends=TOKENIZER.ends, opens=True, template=None)
     write_gguf(path, gguf_fields(made, architecture) | vocabulary.fields, weights_of(made, architecture), kind=kind)
     return architecture.name
 

@@ -85,7 +85,7 @@ def as_llama2(folder: Path, **options) -> Tokenizer:
 def write(path: Path, tokenizer: Tokenizer, **options) -> list[str]:
     """Write a model of one tiny layer with a tokenizer; return the notes."""
     rows = tokenizer.vocab_size + 3  # the embedding is padded
-    vocabulary = vocabulary_of(tokenizer, rows=rows, ends=tokenizer.ends, template=None, **options)
+    vocabulary = vocabulary_of(tokenizer, rows=rows, ends=tokenizer.ends, opens=True, template=None, **options)
     sizes = {"block_count": 1, "context_length": 64, "embedding_length": 32, "feed_forward_length": 32}
     sizes |= {"attention.head_count": 1, "attention.layer_norm_rms_epsilon": 1e-5, "rope.dimension_count": 32}
     fields = {"general.architecture": "llama"} | {f"llama.{key}": value for key, value in sizes.items()}
@@ -165,7 +165,7 @@ def test_a_split_that_llama_cpp_has_only_nearly_needs_consent(tmp_path):
 
 
 def test_ids_of_a_padded_embedding_are_unused():
-    fields = vocabulary_of(bpe(), rows=bpe().vocab_size + 2, ends=bpe().ends, template=None).fields
+    fields = vocabulary_of(bpe(), rows=bpe().vocab_size + 2, ends=bpe().ends, opens=True, template=None).fields
     assert fields["tokenizer.ggml.tokens"][-2:] == [f"[PAD{bpe().vocab_size}]", f"[PAD{bpe().vocab_size + 1}]"]
     assert fields["tokenizer.ggml.token_type"][-2:] == [5, 5]
 
@@ -173,7 +173,7 @@ def test_ids_of_a_padded_embedding_are_unused():
 def test_tokens_are_named_by_their_roles_and_the_template_is_inside():
     ours = bpe()
     ends = [ours.end_of_document, ours.end_of_turn]
-    fields = vocabulary_of(ours, rows=ours.vocab_size, ends=ends, template="{{ messages }}").fields
+    fields = vocabulary_of(ours, rows=ours.vocab_size, ends=ends, opens=True, template="{{ messages }}").fields
     assert fields["tokenizer.ggml.bos_token_id"] == fields["tokenizer.ggml.eos_token_id"] == ours.end_of_document
     assert fields["tokenizer.ggml.eot_token_id"] == ours.end_of_turn
     assert fields["tokenizer.ggml.padding_token_id"] == ours.padding
@@ -199,14 +199,14 @@ REFUSED = {
 def test_what_llama_cpp_does_not_have_is_refused_with_a_remedy(reason):
     tokenizer = REFUSED[reason]()
     with pytest.raises(ValueError, match=re.escape(reason)) as refusal:
-        vocabulary_of(tokenizer, rows=tokenizer.vocab_size, ends=tokenizer.ends, template=None)
+        vocabulary_of(tokenizer, rows=tokenizer.vocab_size, ends=tokenizer.ends, opens=True, template=None)
     assert "format=huggingface" in str(refusal.value)
 
 
 def test_a_model_of_sentencepiece_with_its_own_normalization_is_refused(tmp_path):
     tokenizer = as_llama2(tmp_path, normalization_rule_name="nmt_nfkc")
     with pytest.raises(ValueError, match="a SentencePiece model with its own normalization: export it with"):
-        vocabulary_of(tokenizer, rows=tokenizer.vocab_size, ends=tokenizer.ends, template=None)
+        vocabulary_of(tokenizer, rows=tokenizer.vocab_size, ends=tokenizer.ends, opens=True, template=None)
 
 
 def test_merges_that_scores_cannot_express_are_refused(tmp_path):
@@ -215,10 +215,10 @@ def test_merges_that_scores_cannot_express_are_refused(tmp_path):
     for broken, reason in ((merges[:-1], "spell but no merge makes"), ([*merges, merges[0]], "early and late")):
         fewer = changed(tokenizer, model={"merges": broken})
         with pytest.raises(ValueError, match=reason):
-            vocabulary_of(fewer, rows=fewer.vocab_size, ends=fewer.ends, template=None)
+            vocabulary_of(fewer, rows=fewer.vocab_size, ends=fewer.ends, opens=True, template=None)
 
 
 def test_a_token_named_as_those_of_a_padded_embedding_is_refused():
     tokenizer = with_added("[PAD335]")
     with pytest.raises(ValueError, match=r"two ids, 330 and 335, of one text '\[PAD335\]'"):
-        vocabulary_of(tokenizer, rows=340, ends=tokenizer.ends, template=None)
+        vocabulary_of(tokenizer, rows=340, ends=tokenizer.ends, opens=True, template=None)

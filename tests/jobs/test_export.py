@@ -1,0 +1,43 @@
+"""`lm export` writes a tuned model that other programs open, prompt and end as we do."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lm.checkpoint import load_model
+from lm.cli.call import call_job
+from lm.conversation import Message, RecordedTemplate
+from lm.generation import Generator, Sampling
+from lm.tokenizer import load_tokenizer
+from support.llama_cpp import LlamaCpp
+from support.training_runs import composed
+
+pytest.importorskip("gguf", reason="needs the package gguf: pip install 'lightning-lm[gguf]'")
+
+
+def export(model: Path, root: Path, *overrides: str) -> Path:
+    call_job(composed("export", f"model.path={model}", f"run.root={root}", *overrides))
+    return root / "export" / "default"
+
+
+def test_llama_cpp_chats_with_an_exported_model_as_we_do(tuned, tmp_path, capsys):
+    folder = export(tuned, tmp_path, "format=gguf", "format.kind=f32")
+    llama = LlamaCpp(folder / "model.gguf")
+    tokenizer, template = load_tokenizer(tuned), RecordedTemplate(str(tuned)).resolve(None)
+    turns = [("user", "a?"), ("assistant", "b"), ("user", "é\n?")]
+    prompt = template.prompt([Message(*turn) for turn in turns], tokenizer)
+    text = llama.render([{"role": role, "content": content} for role, content in turns])
+    assert llama.encode(text, special=True, begin=True) == prompt
+    ours = Generator(load_model(str(tuned)), tokenizer).generate(
+        [prompt],
+        sampling=Sampling(temperature=0),
+        max_tokens=8,
+        stop_tokens=template.stop_tokens(tokenizer),
+    )[0]
+    assert llama.generate(prompt, 8)["tokens"] == ours.tokens
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert "an apostrophe followed by ſ" in manifest["result"]["notes"][0]
+    capsys.readouterr()
+    export(tuned, tmp_path, "format=gguf", "format.kind=f32")
+    assert "nothing to do" in capsys.readouterr().out
