@@ -1,5 +1,6 @@
 """Encode a conversation piece by piece: template text, content, supervised answers."""
 
+from lm.conversation.rendered_text import swallowed
 from lm.conversation.template import EncodedConversation
 from lm.tokenizer import Tokenizer
 
@@ -20,17 +21,18 @@ class ConversationEncoder:
         self.tokens: list[int] = []
         self.supervised: list[bool] = []
         self._text, self._by_template, self._in_answer, self._learned = "", False, False, False
+        self._names = {token: name for name, token in tokenizer.special_tokens.items()} if tokenizer.swallows else {}
 
     def add_template_text(self, text: str) -> None:
         """Add the template's text; names of special tokens in it become those tokens. The first one ends an answer."""
         for piece in self.tokenizer.split_special(text):
             if isinstance(piece, int):
-                self._flush()
+                self._flush(before=piece)
                 self._append([piece])
                 self._in_answer = False
             else:
                 begins = not self._text and not self._in_answer
-                self._text += piece.removeprefix(self.tokenizer.prefix.decode()) if begins else piece
+                self._text += piece.removeprefix(self.tokenizer.prefix_within.decode()) if begins else piece
                 self._by_template = True
 
     def add_text(self, text: str) -> None:
@@ -41,7 +43,7 @@ class ConversationEncoder:
     def begin_answer(self, text: str, *, learned: bool = True) -> None:
         """Begin an answer with `text`: if it is learned, everything up to the next special token is supervised."""
         if self._by_template:
-            self._text = self._text.removesuffix(self.tokenizer.prefix.decode())
+            self._text = self._text.removesuffix(self.tokenizer.prefix_within.decode())
         self._flush()
         self._text, self._in_answer, self._learned = text, True, learned
 
@@ -59,9 +61,13 @@ class ConversationEncoder:
         self._flush()
         return EncodedConversation(self.tokens, self.supervised)
 
-    def _flush(self) -> None:
+    def _flush(self, before: int | None = None) -> None:
+        """Encode the text that was collected, which stands before the special token `before`."""
+        if self.tokenizer.swallows:
+            names = [self._names.get(token, "") for token in (self.tokens[-1] if self.tokens else None, before)]
+            self._text = swallowed(self._text, before=names[0], after=names[1], tokenizer=self.tokenizer)
         if self._text:
-            self._append(self.tokenizer.encode(self._text))
+            self._append((self.tokenizer.encode_within if self.tokens else self.tokenizer.encode)(self._text))
         self._text, self._by_template = "", False
 
     def _append(self, tokens: list[int]) -> None:

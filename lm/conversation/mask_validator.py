@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from lm.conversation.conversation import THOUGHT_MARKS, Conversation, Message
-from lm.conversation.rendered_text import special_pattern
+from lm.conversation.rendered_text import BLANKS, special_pattern
 from lm.conversation.template import EncodedConversation, Template
 from lm.conversation.tool_calls import end_of_turn, neutral_call, unsaid
 from lm.tokenizer import Tokenizer
@@ -98,8 +98,13 @@ class MaskValidator:
 
     def _spellings(self, written: str) -> list[bytes]:
         """An answer as the tokenizer returns it, encoded on its own or also together with what stands before it."""
-        text = self.tokenizer.normalize(written).encode()
-        return [self.tokenizer.prefix + text, *([] if self.template.separates_answers else [text])]
+        blank = [written.strip(BLANKS), written.lstrip(BLANKS), written.rstrip(BLANKS)]  # of swallowing tokens
+        texts = [
+            self.tokenizer.normalize_within(each).encode()
+            for each in [written, *(blank if self.tokenizer.swallows else [])]
+        ]
+        joined = [] if self.template.separates_answers else texts
+        return [*(self.tokenizer.prefix_within + text for text in texts), *joined]
 
     def _check_special_tokens(self, tokens: list[int], conversation: Conversation) -> None:
         place, roles = conversation.place, tuple(message.role for message in conversation.messages)

@@ -1,7 +1,7 @@
 """Text that a chat_template rendered: special tokens in what people say are hidden, so the template's own are found."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -9,6 +9,7 @@ from itertools import pairwise
 from lm.conversation.template import EncodedConversation
 from lm.tokenizer import Tokenizer
 
+BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 PRIVATE = range(0xF0000, 0xFFFFE)  # characters for private use: what hidden ones become
 
 
@@ -60,7 +61,8 @@ def encode_rendered(
 
     The text between two special tokens is encoded as one, as transformers does. Where a token would reach across the
     start of an answer, its prompt and the answer are encoded separately, so that a prompt is always the prefix of its
-    training row. Where the tokenizer puts a space before every text, that space replaces one that begins the text.
+    training row. Where the tokenizer puts a space before every text, that space replaces one that begins the text, but
+    for a published model, which has both there.
 
     Args:
         text: The rendered text, what people say disguised.
@@ -77,15 +79,18 @@ def encode_rendered(
         tokens.extend(ids)
         supervised.extend([learned] * len(ids))
 
-    at = 0
-    for piece in special_pattern(special).split(text):
+    at, pieces = 0, special_pattern(special).split(text)
+    for number, piece in enumerate(pieces):
         end = at + len(piece)
         if piece in special:
             add([special[piece]], at)
         elif piece:
-            cuts = [at, *(span.start for span in spans if at < span.start < end), end]
-            for place, ids in _encode_cut(text, cuts, tokenizer, disguise):
-                add(ids, place)
+            start, stop = _unswallowed(pieces, number, at, tokenizer)
+            if start < stop:
+                cuts = [start, *(span.start for span in spans if start < span.start < stop), stop]
+                encode = tokenizer.encode_within if tokens else tokenizer.encode
+                for place, ids in _encode_cut(text, cuts, tokenizer, disguise, encode):
+                    add(ids, place)
         at = end
     return EncodedConversation(tokens, supervised)
 
@@ -108,17 +113,35 @@ def _starts(names: tuple[str, ...]) -> tuple[re.Pattern[str], list[str]]:
     return re.compile(alternatives or "(?!)"), [*dict.fromkeys(name[0] for name in names)]
 
 
+def _unswallowed(pieces: Sequence[str], number: int, at: int, tokenizer: Tokenizer) -> tuple[int, int]:
+    """Where a piece at `at` begins and ends without the blanks that special tokens beside it swallow."""
+    piece = pieces[number]
+    before, after = (pieces[n] if 0 <= n < len(pieces) else "" for n in (number - 1, number + 1))
+    kept = swallowed(piece, before=before, after=after, tokenizer=tokenizer)
+    start = at + (piece.index(kept) if kept else len(piece))
+    return start, start + len(kept)
+
+
+def swallowed(text: str, *, before: str, after: str, tokenizer: Tokenizer) -> str:
+    """Return a text without the blanks that the special tokens before and after it swallow."""
+    if tokenizer.swallows.get(before, (False, False))[1]:
+        text = text.lstrip(BLANKS)
+    if tokenizer.swallows.get(after, (False, False))[0]:
+        text = text.rstrip(BLANKS)
+    return text
+
+
 def _encode_cut(
-    text: str, cuts: Sequence[int], tokenizer: Tokenizer, disguise: Disguise
+    text: str, cuts: Sequence[int], tokenizer: Tokenizer, disguise: Disguise, encode: Callable[[str], list[int]]
 ) -> list[tuple[int, list[int]]]:
     """Encode the text between cuts: (place, ids) of each part, which never depend on later parts."""
-    prefix = tokenizer.prefix.decode()
+    prefix = "" if tokenizer.is_published else tokenizer.prefix.decode()
     base, done, parts = cuts[0], [], []
     for place, end in pairwise(cuts):
-        whole = tokenizer.encode(disguise.show(text[base:end]).removeprefix(prefix))
+        whole = encode(disguise.show(text[base:end]).removeprefix(prefix))
         if whole[: len(done)] != done:  # a token would reach across the cut
             base, done = place, []
-            whole = tokenizer.encode(disguise.show(text[place:end]).removeprefix(prefix))
+            whole = encode(disguise.show(text[place:end]).removeprefix(prefix))
         parts.append((place, whole[len(done) :]))
         done = whole
     return parts

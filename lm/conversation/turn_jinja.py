@@ -73,7 +73,7 @@ class TurnJinja:
         self.turns = {role: text.partition(SLOT)[::2] for role, text in turns.items()}
         self.begin, self.default_system, self.system_in_user = begin, default_system, system_in_user
         self.alternating, self.trim, self.trim_after_system = alternating, trim, trim_after_system
-        self.prefix, self.boundary = tokenizer.prefix.decode(), boundary
+        self.prefix, self.boundary = tokenizer.prefix_within.decode(), boundary
         self.special = special_pattern(tokenizer.special_tokens)
 
     def source(self) -> str:

@@ -44,7 +44,7 @@ def exported_backend(tokenizer: Tokenizer, *, boundary: bool = False) -> tokeniz
             single=single.split(), pair=[*single.split(), *first, "$B:1"], special_tokens=special
         )
     if boundary:
-        _split_at_boundary(backend, prefix=tokenizer.prefix)
+        _split_at_boundary(backend, prefix=tokenizer.prefix_within)
     return backend
 
 

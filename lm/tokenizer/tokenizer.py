@@ -14,6 +14,7 @@ import tokenizers
 from lm.files import hash_bytes, write_atomically
 from lm.tokenizer.carried import CarriedEncoder, is_carried
 from lm.tokenizer.encoder import Encoder
+from lm.tokenizer.reading import Reader
 from lm.tokenizer.roles import END_OF_DOCUMENT, END_OF_TURN, OWN, ROLES, SPECIAL_TOKENS, roles_of
 from lm.tokenizer.sentencepiece_encoder import SentencePieceEncoder, embedded
 
@@ -38,6 +39,10 @@ class Tokenizer:
             that no text has.
         fingerprint: Hash of `content`.
         prefix: Bytes that SentencePiece puts before every text and removes again: a space, or nothing.
+        prefix_within: Those that stand before a text after a special token within a conversation: `prefix`, or nothing
+            where a published model has it at the very beginning only.
+        swallows: Special token of a published model → whether it swallows the blanks before and after it in a chat
+            template; those that swallow none are left out.
         token_bytes: Bytes of each id, int64 [V]. Tokens that end a text count the prefix negatively, so that the sum
             over a text and its end is the number of its bytes.
         beginning: Id that stands before a text. Ours have one id for both: a document begins where another ends.
@@ -64,6 +69,13 @@ class Tokenizer:
         description = json.loads(content)
         self.roles = roles_of(description) or OWN
         self._set_roles()
+        self._within = _without_first_prefix(description) if self.is_published else None
+        listed = self._backend.get_added_tokens_decoder().values() if self.is_published else ()
+        self.swallows: dict[str, tuple[bool, bool]] = {
+            token.content: (token.lstrip, token.rstrip)
+            for token in listed
+            if token.special and (token.lstrip or token.rstrip)
+        }
         try:
             self._read_with(_encoder(self._backend, content, description))
         except ValueError:
@@ -82,8 +94,11 @@ class Tokenizer:
         self._special = set(self.special_tokens.values())
         within = {self.special_roles.get("unk")} if self.lossy else set()
         self._breaks = self._special - within  # special tokens after which a text begins
+        self.prefix_within = self.prefix
+        if self._within is not None:
+            self._breaks, self.prefix_within = {self.beginning, *self.ends}, b""
         never = {self.beginning, self.padding} - {*self.ends}
-        ends = self._special - {*never, *self.role_tokens.values()}  # ours and those of the file, such as </s>
+        ends = self._breaks - {*never, *self.role_tokens.values()}  # ours and those of the file, such as </s>
         self.token_bytes[list(ends)] -= len(self.prefix)
         if not self.lossy:
             self._check_exact()
@@ -193,6 +208,21 @@ class Tokenizer:
             refuse_unencodable([text])
             raise
 
+    def encode_within(self, text: str) -> list[int]:
+        """Encode a text that follows a special token of a conversation, as the library does there."""
+        if self._within is None:
+            return self.encode(text)
+        return self._within.encode(text, add_special_tokens=False).ids
+
+    def normalize_within(self, text: str) -> str:
+        """Return a text that follows a special token of a conversation as `encode_within` reads it."""
+        return self.normalize(text) if self._within is None else Reader(self._within, blanks=True)(text)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the special tokens are those of a published model."""
+        return self.roles is not OWN
+
     def split_special(self, text: str) -> list[str | int]:
         """Split the text of a template at names of special tokens, which become ids. Never use it for text of users."""
         pieces = self._names.split(text)
@@ -206,7 +236,7 @@ class Tokenizer:
         Raises:
             ValueError: The vocabulary has no token that opens a turn.
         """
-        if self.roles is OWN:
+        if not self.is_published:
             return text
         instead = {END_OF_DOCUMENT: self.roles.beginning, END_OF_TURN: self.roles.ends[0]}
         for token in SPECIAL_TOKENS:
@@ -232,7 +262,7 @@ class Tokenizer:
 
         A chat_template of that library means text where it writes `<|user|>`, unless its tokenizer has such a token.
         """
-        if self.roles is not OWN:
+        if self.is_published:
             return {name: number for name, number in self.special_tokens.items() if name not in self.roles.added}
         end = self.end_of_document  # the first of ours, so those that were added have no lower id
         unknown = json.loads(self.content)["model"].get("unk_token")
@@ -284,6 +314,19 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         """Write the tokenizer.json, which `tokenizers` and `transformers` can open."""
         write_atomically(Path(path), self.content)
+
+
+def _without_first_prefix(description: Mapping[str, Any]) -> tokenizers.Tokenizer | None:
+    """Return what encodes texts within a conversation, if a space stands at its very beginning only; else None."""
+    spelled = json.dumps(description["pre_tokenizer"])
+    if '"prepend_scheme": "first"' not in spelled:
+        return None
+    never = json.loads(spelled.replace('"prepend_scheme": "first"', '"prepend_scheme": "never"'))
+    backend = tokenizers.Tokenizer.from_str(json.dumps({**description, "pre_tokenizer": never}))
+    backend.encode_special_tokens = True
+    backend.no_padding()
+    backend.no_truncation()
+    return backend
 
 
 def _encoder(
