@@ -129,20 +129,35 @@ class RunModel(ModelSource):
         return file
 
     def _adapt(self, model: Transformer) -> Transformer:
-        """Quantise, adapt, head and freeze the model in place, for further training."""
         if model.head is not None:
             model.head.requires_grad_(False)
-        if self.quantise is not None and self.adapter is None:
-            raise ValueError(
-                "model.quantise stores the matrices of the blocks so that they cannot train: put an adapter beside "
-                "them, as model/adapter=lora"
-            )
-        for change in (self.quantise, self.adapter, self.head):
-            if change is not None:
-                change(model)
-        if self.freeze:
-            freeze(model, self.freeze)
-        return model
+        return adapt(model, quantise=self.quantise, adapter=self.adapter, head=self.head, frozen=self.freeze)
+
+
+def adapt(
+    model: Transformer,
+    *,
+    quantise: Change | None,
+    adapter: Change | None,
+    head: Change | None,
+    frozen: list[str] | None,
+) -> Transformer:
+    """Quantise, adapt, head and freeze a model in place, for further training; the parameters are those of `RunModel`.
+
+    Raises:
+        ValueError: Quantised matrices would have to train.
+    """
+    if quantise is not None and adapter is None:
+        raise ValueError(
+            "model.quantise stores the matrices of the blocks so that they cannot train: put an adapter beside "
+            "them, as model/adapter=lora"
+        )
+    for change in (quantise, adapter, head):
+        if change is not None:
+            change(model)
+    if frozen:
+        freeze(model, frozen)
+    return model
 
 
 def check_run(path: str | Path) -> Path:
