@@ -31,7 +31,8 @@ def load_tokenizer(path: str | Path, *, turn_tokens: bool | Literal["auto"] = Fa
     A file of another library keeps its ids; tokens that only the tokenizer_config.json beside it lists are added, and
     special tokens of ours that it lacks follow them. Its own special tokens,
     such as `<|endoftext|>`, do not replace ours: only their author knows what they mean. The folder of a published
-    model (config.json beside tokenizer.json) says it: no token is added, and its own begin, end and pad texts.
+    model (config.json beside tokenizer.json) says it: no token is added, and its own begin, end and pad texts. There
+    a tokenizer.model, or GPT-2's vocab.json and merges.txt, stand in for a tokenizer.json.
 
     Args:
         path: A tokenizer.json, or the directory of a run or of a published model that has one.
@@ -47,14 +48,15 @@ def load_tokenizer(path: str | Path, *, turn_tokens: bool | Literal["auto"] = Fa
     """
     path = Path(path)
     file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
+    older = _older_content(path) if path.is_dir() and not file.is_file() else None
+    if older is None and not file.is_file():
         maker = next((part for part in reversed(path.parts[:-1]) if part in MAKERS), "tokenizer")
         raise ValueError(
             f"there is no tokenizer at {path}: `lm {maker}` makes it; or give a tokenizer.json, or the directory of "
             "a run that has one, such as outputs/pretrain/default"
         )
     try:
-        content = file.read_text(encoding="utf-8")
+        content = older or file.read_text(encoding="utf-8")
         tokenizers.Tokenizer.from_str(content)
     except Exception as error:  # `tokenizers` raises bare Exception
         raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
@@ -65,6 +67,13 @@ def load_tokenizer(path: str | Path, *, turn_tokens: bool | Literal["auto"] = Fa
         opened = with_special_tokens(content, origin=str(file))
     wanted = not has_template(file.parent) if turn_tokens == "auto" else turn_tokens
     return with_turn_tokens(opened) if wanted else opened
+
+
+def _older_content(folder: Path) -> str | None:
+    """Return the tokenizer.json of a published model that has only the files of an earlier time."""
+    from lm.tokenizer.older_files import older_content  # which assembles by this module
+
+    return older_content(folder) if is_model_folder(folder) else None
 
 
 def with_turn_tokens(tokenizer: Tokenizer) -> Tokenizer:

@@ -48,9 +48,18 @@ def sentencepiece_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:
         ValueError: The file is missing or is not a SentencePiece model.
         ImportError: The model needs the library sentencepiece, which is not installed.
     """
+    return with_special_tokens(sentencepiece_content(path), origin=path)
+
+
+def sentencepiece_content(path: str) -> str:
+    """Return a tokenizer.json with the vocabulary of a .model file, and with the file itself if it is needed.
+
+    Raises:
+        ValueError: The file is missing or is not a SentencePiece model.
+    """
     model, content = _read(path)
     if _for_tokenizers(model):
-        return with_special_tokens(_file_of(model, _defined(model)).to_str(pretty=True), origin=path)
+        return _file_of(model, _defined(model)).to_str(pretty=True)
     pieces = {piece.piece: piece.type for piece in model.pieces}
     if BYTE in pieces.values() and BLANK not in pieces:
         raise ValueError(
@@ -58,7 +67,7 @@ def sentencepiece_tokenizer(texts: Iterable[str], *, path: str) -> Tokenizer:
             "a model that has this piece"
         )
     embedding = embed(json.loads(_file_of(model, []).to_str()), content)
-    return with_special_tokens(json.dumps(embedding, ensure_ascii=False), origin=path)
+    return json.dumps(embedding, ensure_ascii=False)
 
 
 def _file_of(model: Any, defined: list[str]) -> Backend:

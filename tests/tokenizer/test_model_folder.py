@@ -7,7 +7,7 @@ import pytest
 import tokenizers
 
 from lm.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from support.published import gpt2_folder, llama_backend, llama_folder
+from support.published import gpt2_backend, gpt2_folder, llama_backend, llama_folder
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "stories260K" / "hf"
 TEXT = "Once upon a café,\n 🙂 </s> <|user|>"
@@ -156,3 +156,28 @@ def test_a_model_with_a_chat_template_gets_no_turn_tokens_by_itself(tmp_path):
     base = load_tokenizer(folder)
     assert load_tokenizer(folder, turn_tokens="auto").fingerprint == base.fingerprint
     assert load_tokenizer(folder, turn_tokens=True).roles.added == TURNS
+
+
+@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the shared data")
+def test_a_folder_with_a_sentencepiece_model_alone_opens_with_its_ids(tmp_path):
+    sentencepiece = pytest.importorskip("sentencepiece")
+    file = STORIES.parents[1] / "tokenizers" / "llama2_tokenizer.model"
+    (tmp_path / "tokenizer.model").symlink_to(file)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 32000, "bos_token_id": 1}))
+    names = {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(names))
+    tokenizer, theirs = load_tokenizer(tmp_path), sentencepiece.SentencePieceProcessor(str(file))
+    assert (tokenizer.vocab_size, tokenizer.opening, tokenizer.ends) == (32000, (1,), (2,))
+    assert tokenizer.encode("Once upon a café,\n 🙂") == theirs.encode("Once upon a café,\n 🙂")
+
+
+def test_a_folder_with_a_vocabulary_and_merges_alone_opens_as_gpt2(tmp_path):
+    gpt2_folder(tmp_path / "new")
+    gpt2_backend().model.save(str(tmp_path))
+    vocabulary = json.loads((tmp_path / "vocab.json").read_text())
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary | {"<|endoftext|>": len(vocabulary)}))
+    config = {"model_type": "gpt2", "vocab_size": 301, "bos_token_id": 300, "eos_token_id": 300}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    tokenizer, new = load_tokenizer(tmp_path), load_tokenizer(tmp_path / "new")
+    assert tokenizer.encode(TEXT) == new.encode(TEXT)
+    assert (tokenizer.special_tokens, tokenizer.opening) == ({"<|endoftext|>": 300}, ())
