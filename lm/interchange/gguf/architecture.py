@@ -11,6 +11,7 @@ USUAL: Takes = {
     "norm.eps": {"equal"},
     "feedforward": {"SwiGLU"},
     "attention.heads": {"equal"},
+    "attention.key_value_heads": {"heads", "fewer"},
     "attention.head_dim": {"dim / heads", "another"},
     "attention.bias": {"none"},
     "attention.query_key_norm": {"false"},
@@ -26,6 +27,7 @@ USUAL: Takes = {
     "head": {"null"},
 }
 GELU = {"GELU", "GELU with bias"}
+EXPERTS = "Experts of SwiGLU"
 LAYER_NORM: Takes = {"norm": {"LayerNorm"}, "attention.head_dim": {"dim / heads"}}
 GEMMA: Takes = {"feedforward": {"GeGLU"}, "scale_embeddings": {"true"}, "tie_embeddings": {"true"}}
 SANDWICH: Takes = {**GEMMA, "block": {"SandwichBlock"}, "attention.window": {"null", "repeated"}}
@@ -77,11 +79,22 @@ class Architecture:
 ARCHITECTURES = (  # the first that fits is taken
     Architecture("qwen2", {"attention.bias": {"queries, keys and values"}}),
     Architecture("qwen3", {"attention.query_key_norm": {"RMSNorm of each head"}}),
+    Architecture("qwen3moe", {"attention.query_key_norm": {"RMSNorm of each head"}, "feedforward": {EXPERTS}}),
+    Architecture(
+        "olmoe",
+        {
+            "attention.query_key_norm": {"RMSNorm across heads"},
+            "feedforward": {f"{EXPERTS} without renormalise"},
+            "attention.key_value_heads": {"heads"},
+            "attention.head_dim": {"dim / heads"},
+        },
+        untied=True,
+    ),
     Architecture(
         "llama",
         {
             "attention.bias": {"none", "queries, keys and values", "all", "output"},
-            "feedforward": {"SwiGLU", "SwiGLU with bias"},
+            "feedforward": {"SwiGLU", "SwiGLU with bias", EXPERTS},
             "position.scaling": FREQUENCIES,
         },
         neighbours=True,

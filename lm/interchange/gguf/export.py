@@ -10,7 +10,7 @@ from lm.interchange.gguf.file import Kind, import_gguf, write_gguf
 from lm.interchange.gguf.scaling import rotary_fields
 from lm.interchange.gguf.vocabulary import vocabulary_of
 from lm.interchange.gguf.weights import weights_of
-from lm.model import Transformer
+from lm.model import Experts, Transformer
 
 FILE = "model.gguf"
 
@@ -58,12 +58,13 @@ def _left_out(published: Published) -> list[str]:
 def gguf_fields(model: Transformer, architecture: Architecture) -> dict[str, Any]:
     """Return what llama.cpp must know of a model beside its weights and its tokenizer."""
     attention, feedforward = model.blocks[0].attention, model.blocks[0].feedforward
+    expert = feedforward.experts[0] if isinstance(feedforward, Experts) else feedforward
     norm = "layer_norm_epsilon" if architecture.biases else "layer_norm_rms_epsilon"
     fields = {
         "block_count": len(model.blocks),
         "context_length": model.context,
         "embedding_length": model.embedding.embedding_dim,
-        "feed_forward_length": feedforward.up.out_features,
+        "feed_forward_length": expert.up.out_features,
         "attention.head_count": attention.heads,
         "attention.head_count_kv": attention.key_value_heads,
         "attention.key_length": attention.head_dim,
@@ -82,6 +83,9 @@ def gguf_fields(model: Transformer, architecture: Architecture) -> dict[str, Any
         fields |= {"attn_logit_softcapping": float(attention.cap)}
     if model.logit_cap is not None:
         fields |= {"final_logit_softcapping": float(model.logit_cap)}
+    if isinstance(feedforward, Experts):
+        fields |= {"expert_count": len(feedforward.experts), "expert_used_count": feedforward.top}
+        fields |= {"expert_feed_forward_length": expert.up.out_features}
     if architecture.name == "gptneox":
         fields |= {"use_parallel_residual": type(model.blocks[0]).__name__ == "ParallelBlock"}
     return {"general.architecture": architecture.name} | {f"{architecture.name}.{k}": v for k, v in fields.items()}

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import torch
 from torch import nn
 
-from lm.model import Rotary, Transformer, YarnScaling
+from lm.model import Experts, Rotary, Transformer, YarnScaling
 
 
 def facts_of(model: Transformer) -> dict[str, Hashable]:
@@ -18,6 +18,7 @@ def facts_of(model: Transformer) -> dict[str, Hashable]:
         "norm.eps": "equal" if len({eps_of(each) for each in _norms(model)}) == 1 else "of several sizes",
         "feedforward": _common(_feedforward(block.feedforward) for block in model.blocks),
         "attention.heads": "equal" if len({each.heads for each in attentions}) == 1 else "of several numbers",
+        "attention.key_value_heads": "heads" if attentions[0].key_value_heads == attentions[0].heads else "fewer",
         "attention.head_dim": _common(_share(each, model) for each in attentions),
         "attention.bias": _common(_biased(each) for each in attentions),
         "attention.query_key_norm": _common(_query_key_norm(each) for each in attentions),
@@ -110,6 +111,9 @@ def _norm(norm: nn.Module) -> str:
 
 
 def _feedforward(part: nn.Module) -> str:
+    if isinstance(part, Experts):
+        share = "" if part.renormalise else " without renormalise"
+        return f"Experts of {_feedforward(part.experts[0])}{share}{' and a shared one' if part.shared else ''}"
     name = type(part).__name__
     return f"{name} with bias" if part.down.bias is not None else name
 

@@ -32,8 +32,13 @@ NAMES = {
     "feedforward.gate": "ffn_gate",
     "feedforward.up": "ffn_up",
     "feedforward.down": "ffn_down",
+    "feedforward.router": "ffn_gate_inp",
+    "feedforward.experts.gate": "ffn_gate_exps",
+    "feedforward.experts.up": "ffn_up_exps",
+    "feedforward.experts.down": "ffn_down_exps",
 }
 JOINED = ("attention.query", "attention.key", "attention.value")
+EXPERT = re.compile(r"(blocks\.\d+\.feedforward\.experts)\.\d+\.(.+)")
 LAYER = re.compile(r"blocks\.(\d+)\.(.+)")
 
 
@@ -45,7 +50,7 @@ def weights_of(model: Transformer, architecture: Architecture) -> dict[str, Weig
         parts = _join(parts, JOINED, "attn_qkv")
     if architecture.gate_in_up:
         parts = _join(parts, ("feedforward.gate", "feedforward.up"), "ffn_up")
-    for name, kinds in parts.items():
+    for name, kinds in _stacked(parts).items():
         layer = LAYER.fullmatch(name)
         theirs = NAMES.get(layer[2] if layer else name) or name.rpartition(".")[2]
         for kind, weight in kinds.items():
@@ -53,6 +58,19 @@ def weights_of(model: Transformer, architecture: Architecture) -> dict[str, Weig
     if architecture.untied and model.output is None:
         weights["output.weight"] = model.embedding.weight
     return weights | rotary_weights(model, architecture)
+
+
+def _stacked(parts: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Weight]]:
+    """Put the matrices of a layer's experts together, which are stacked when they are written."""
+    result: dict[str, dict[str, Weight]] = {}
+    for name, kinds in parts.items():
+        expert = EXPERT.fullmatch(name)
+        if expert is None:
+            result[name] = dict(kinds)
+            continue
+        for kind, weight in kinds.items():
+            result.setdefault(f"{expert[1]}.{expert[2]}", {}).setdefault(kind, []).append(weight)
+    return result
 
 
 def _modules(model: Transformer) -> Iterator[str]:

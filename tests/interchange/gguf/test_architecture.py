@@ -19,6 +19,7 @@ from lm.model import (
     Attention,
     CentredRMSNorm,
     DynamicScaling,
+    Experts,
     GeGLU,
     LearnedPositions,
     LinearScaling,
@@ -90,6 +91,7 @@ GEMMA = {"norm": CENTRED, "feedforward": partial(GeGLU, hidden=96), "scale_embed
 LOCAL = [partial(Rotary, theta=1e4), partial(Rotary, theta=1e4), partial(Rotary, theta=1e6)]
 
 
+EXPERTS = partial(Experts, expert=partial(SwiGLU, hidden=32), experts=4, top=2)
 LONG = {"short": [1.0, 1.1] * 4, "long": [1.5, 2.0] * 4, "original_context": 32, "factor": 2.0}
 
 
@@ -125,6 +127,15 @@ HELD = {
         {
             "attention": {"query_key_norm": True, "scale": 0.3},
             "position": scaled(YarnScaling, factor=4.0, original_context=32, attention_factor=1.3),
+        },
+    ),
+    "mixtral": ("llama", {"feedforward": EXPERTS}),
+    "qwen3moe": ("qwen3moe", {"feedforward": EXPERTS, "attention": {"query_key_norm": True}}),
+    "olmoe": (
+        "olmoe",
+        {
+            "feedforward": partial(EXPERTS, renormalise=False),
+            "attention": {"query_key_norm": True, "norm_across_heads": True, "key_value_heads": 4},
         },
     ),
     "arcee": ("arcee", {"feedforward": partial(ReLUSquared, hidden=64)}),
@@ -199,6 +210,10 @@ REFUSED = {
     "no model.position.scaling=DynamicScaling": {"position": scaled(DynamicScaling, factor=2.0, original_context=32)},
     "no model.position=\\['Rotary', 'NoPosition'\\]": {"position": [Rotary, None]},
     "no model.scale_embeddings=true": {"scale_embeddings": True},
+    "no model.feedforward=Experts of SwiGLU and SwiGLU": {"feedforward": [EXPERTS, SwiGLU]},
+    "no model.feedforward=Experts of SwiGLU without renormalise and a shared one": {
+        "feedforward": partial(EXPERTS, renormalise=False, shared=SwiGLU)
+    },
     "no model.feedforward=SwiGLU and ReLUSquared": {"feedforward": [SwiGLU, ReLUSquared]},
 }
 
