@@ -4,6 +4,6 @@
 """
 
 from lm.checkpoint.architecture import context_of
-from lm.checkpoint.run_model import RunModel, load_model, optional_run
+from lm.checkpoint.run_model import RunModel, load_model
 
-__all__ = ["RunModel", "context_of", "load_model", "optional_run"]
+__all__ = ["RunModel", "context_of", "load_model"]

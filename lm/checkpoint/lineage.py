@@ -7,6 +7,7 @@ from lm.checkpoint.architecture import read_architecture
 from lm.directory import Run
 from lm.directory.manifest import read_manifest
 from lm.tokenizer import Tokenizer, load_tokenizer
+from lm.tokenizer.model_folder import is_model_folder
 
 
 def parent_of(directory: Path, *, which: str, step: int) -> dict[str, Any]:
@@ -76,5 +77,6 @@ def check_reference(origin: Path | None, tokenizer: Tokenizer, *, key: str) -> N
 def _same_tokenizer(origin: Path | None, tokenizer: Tokenizer) -> bool:
     if origin is None:
         return True
-    read_architecture(origin)  # a path without a model is refused as such, not for its missing tokenizer
+    if not is_model_folder(origin):
+        read_architecture(origin)  # a path without a model is refused as such, not for its missing tokenizer
     return load_tokenizer(origin).fingerprint == tokenizer.fingerprint

@@ -13,9 +13,13 @@ from lm.checkpoint.lineage import parent_of
 from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
 from lm.directory import Run
 from lm.files import report_damage
+from lm.hub import HUB
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
 
-RUN = "model.path names the directory of a run of lm pretrain, instruct or align, such as outputs/pretrain/default"
+RUN = (
+    "model.path names the directory of a run of lm pretrain, instruct or align, such as outputs/pretrain/default, or "
+    "the folder of a published model with its config.json"
+)
 TEMPLATE = "conversation.json"  # beside the weights of a model that was tuned on conversations
 Change = Callable[[Transformer], None]
 
@@ -171,10 +175,22 @@ def check_run(path: str | Path) -> Path:
         )
     if not run.exists():
         remedy = _newest_runs() or "lm pipeline makes the first run"
-        raise ValueError(f"model.path={path} does not exist, and names of a hub are not read: {RUN}; {remedy}")
-    if run.is_file() or ((run / "config.json").exists() and not (run / "model.json").exists() and _is_foreign(run)):
-        raise ValueError(f"model.path={path} is no run of lm: {RUN}; weights of other programs are not read")
+        hub = f"; of the Hugging Face hub, write model.path={HUB}{path}" if _may_be_on_hub(path) else ""
+        raise ValueError(f"model.path={path} does not exist: {RUN}; {remedy}{hub}")
+    if run.is_file():
+        folder = f"; a published model is the folder of its files: write model.path={run.parent}" * _is_weights(run)
+        raise ValueError(f"model.path={path} is no run of lm: {RUN}{folder}")
     return run
+
+
+def _may_be_on_hub(path: str | Path) -> bool:
+    """Whether a path that does not exist may be meant as a name of the hub: not one below the runs here."""
+    parts = Path(path).parts
+    return len(parts) <= 2 and not Path(parts[0]).is_dir() and not str(path).startswith((".", "/", "~"))
+
+
+def _is_weights(file: Path) -> bool:
+    return file.suffix in (".safetensors", ".bin", ".json") and (file.parent / "config.json").is_file()
 
 
 def _newest_runs() -> str:
@@ -187,23 +203,8 @@ def _newest_runs() -> str:
     return f"write model.path={', or '.join(named)}" if named else ""
 
 
-def _is_foreign(directory: Path) -> bool:
-    """Whether a directory holds a model as transformers saves it."""
-    return not (directory / "manifest.json").exists() and any(directory.glob("*.safetensors"))
-
-
 def load_model(
     path: str, *, which: Literal["best", "last", "stable"] = "best", vocab_size: int | None = None
 ) -> Transformer:
     """Load the trained model in a run directory, in evaluation mode; see `RunModel`."""
     return RunModel(path, which=which).build(vocab_size=vocab_size)
-
-
-def optional_run(path: str | None = None, *, which: Literal["best", "last", "stable"] = "best") -> RunModel | None:
-    """Return the trained model of a run to compare with, or None where no run is named.
-
-    Args:
-        path: Run directory, as outputs/pretrain/without; null for none.
-        which: Checkpoint to read; see `RunModel`.
-    """
-    return None if path is None else RunModel(path, which=which)

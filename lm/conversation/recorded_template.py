@@ -9,6 +9,7 @@ from lm.conversation.jinja_source import has_source
 from lm.conversation.role_token_template import RoleTokenTemplate
 from lm.conversation.template import Template
 from lm.files import report_damage, write_atomically
+from lm.hub import local_folder
 from lm.process.ranks import is_first_process
 from lm.progress import Console
 
@@ -58,14 +59,14 @@ class RecordedTemplate:
     """The template that a run recorded, or the chat_template of a published model; none for a base model.
 
     Args:
-        path: Directory of the run or of the published model; null for a model without one.
+        path: Directory of the run or of the published model, or `hub:org/name`; null for a model without one.
         resumed: Directory of the run that uses the template, from which a template takes its date if it was begun on
             another day; null for none.
         restart: Whether that run is removed and starts again, so that its date does not count.
     """
 
     def __init__(self, path: str | None, *, resumed: str | None = None, restart: bool = False):
-        self.file = None if path is None else Path(path, FILE)
+        self.file = None if path is None else local_folder(path) / FILE
         self.resumed = None if resumed is None or restart else Path(resumed, FILE)
 
     def check_tuned(self, given: Template | None) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from lm.bounds import Count, Natural
-from lm.checkpoint import context_of
 from lm.conversation import Conversation, RecordedTemplate, Template, with_tools_as_text
 from lm.corpus import Dropped
+from lm.interchange import context_of
 from lm.tokenizer import Tokenizer
 
 Part = Literal["questions", "answers", "all"]
@@ -128,7 +128,7 @@ class Fits(ConversationRule):
     than it says. Tokens are counted in the `template`, else the recorded one, else with one token for each role.
 
     Args:
-        path: Run directory of the model to train.
+        path: Run directory of the model to train, or the folder of a published one.
         tokenizer: The tokenizer of that model.
         template: How conversations are rendered; null for the recorded template.
         recorded: The template that the run at `path` was trained with.

@@ -44,6 +44,8 @@ def _family(values: dict, file: Path) -> Family:
             "one that the weights are of"
         )
     family = by_name or (by_kind if not named else None)
+    if not named and kind is None:
+        raise ValueError(f"{file} names no architecture: give the folder of a model as transformers saves it")
     if family is None:
         known = ", ".join(each.architecture for each in FAMILIES)
         raise ValueError(f"{file} is of the architecture {named[0] if named else kind}; known are {known}")

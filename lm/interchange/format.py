@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lm.model import Transformer
 from lm.tokenizer import Tokenizer
@@ -16,6 +17,7 @@ class Published:
     Args:
         outline: The model without its weights, to check what a format can hold.
         build: Reads the model with its weights, adapters merged.
+        description: The architecture, as model.json has it.
         tokenizer: The model's tokenizer.
         ends: Ids that end what the model generates: that of a document first, then those of a turn.
         opens: Whether a prompt, or a chat where the model was tuned on them, begins with the tokenizer's beginning.
@@ -25,6 +27,7 @@ class Published:
 
     outline: Transformer
     build: Callable[[], Transformer]
+    description: Mapping[str, Any]
     tokenizer: Tokenizer
     ends: Sequence[int]
     opens: bool

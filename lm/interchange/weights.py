@@ -1,16 +1,69 @@
-"""The tensors of a folder's safetensors files, read one at a time: no pickle, nothing in memory twice."""
+"""The tensors of a folder's weight files, read one at a time: no pickle unless asked for, nothing in memory twice."""
 
 import json
-from collections.abc import Iterator
-from functools import cached_property
+import pickle
+import re
 from pathlib import Path
+from typing import Protocol
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 INDEX, WHOLE = "model.safetensors.index.json", "model.safetensors"
-PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+PICKLE_INDEX, PICKLE = "pytorch_model.bin.index.json", "pytorch_model.bin"
 COPY = "copy the file again from where the model comes from"
+NUMBERED = re.compile(r"-(\d+)-of-(\d+)\.")
+TYPES = {"F64", "F32", "BF16", "F16"}  # of weights that are numbers, not codes of a quantisation
+
+
+class File(Protocol):
+    """An open file of tensors."""
+
+    shapes: dict[str, tuple[int, ...]]
+
+    def read(self, name: str) -> Tensor: ...
+
+
+class SafetensorsFile:
+    """A safetensors file, whose tensors are read when they are asked for."""
+
+    def __init__(self, file: Path):
+        try:
+            self._open = safe_open(file, framework="pt")
+            slices = {name: self._open.get_slice(name) for name in self._open.keys()}  # noqa: SIM118  (no mapping)
+        except (SafetensorError, OSError) as error:
+            size = file.stat().st_size
+            raise ValueError(f"{file} ({size} bytes) is damaged or cut off ({error}): {COPY}") from None
+        self.file = file
+        self.shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
+        self._types = {name: each.get_dtype() for name, each in slices.items()}
+
+    def read(self, name: str) -> Tensor:
+        if self._types[name] not in TYPES:
+            raise ValueError(
+                f"{self.file} has {name} in the type {self._types[name]}, as quantised models do: take the model in "
+                "float32, bfloat16 or float16"
+            )
+        try:
+            return self._open.get_tensor(name)
+        except (SafetensorError, OSError, RuntimeError) as error:
+            raise ValueError(f"{self.file} is damaged at the tensor {name} ({error}): {COPY}") from None
+
+
+class PickleFile:
+    """A pytorch_model.bin, from which only tensors are taken, mapped into memory: nothing in it is run."""
+
+    def __init__(self, file: Path):
+        try:
+            self._tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"{file} is damaged, or holds more than tensors ({reason}): {COPY}") from None
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
+
+    def read(self, name: str) -> Tensor:
+        return self._tensors[name]
 
 
 class WeightFiles:
@@ -18,27 +71,31 @@ class WeightFiles:
 
     Args:
         folder: The folder.
+        pickle: Whether pytorch_model.bin is read where there is no safetensors file.
 
     Raises:
         ValueError: There are no such files, one is missing, or one is damaged.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, pickle: bool = False):
         self.folder = folder
-        self._files = self._indexed()
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self._open = {}
-        for file in sorted({*self._files.values()}):
-            self._open[file] = _opened(file)
-            for name in self._open[file].keys():  # noqa: SIM118  (no mapping)
-                if self._files.get(name) == file:
-                    self.shapes[name] = tuple(self._open[file].get_slice(name).get_shape())
-        lost = sorted(self._files.keys() - self.shapes.keys())
+        names, index = self._listed(pickle)
+        open_file = PickleFile if any(name.endswith(".bin") for name in names) else SafetensorsFile
+        for name in names:
+            if not (folder / name).is_file():
+                raise ValueError(f"{folder / name} is missing: copy all files of the model")
+        self._open: dict[Path, File] = {folder / name: open_file(folder / name) for name in names}
+        self._where: dict[str, File] = {}
+        for file, opened in self._open.items():
+            kept = (name for name in opened.shapes if index is None or index.get(name) == file.name)
+            self._where |= dict.fromkeys(kept, opened)
+        lost = sorted((index or {}).keys() - self._where.keys())
         if lost:
             raise ValueError(
-                f"{folder / INDEX} says that {self._files[lost[0]].name} holds {lost[0]}, but it does not "
+                f"{folder} has an index that says that {(index or {})[lost[0]]} holds {lost[0]}, but it does not "
                 f"({len(lost)} tensors are missing): {COPY}"
             )
+        self.shapes = {name: file.shapes[name] for name, file in self._where.items()}
 
     @property
     def files(self) -> list[Path]:
@@ -49,38 +106,45 @@ class WeightFiles:
         """Return a tensor, on the CPU, in the type of the file.
 
         Raises:
-            ValueError: The file is damaged.
+            ValueError: The file is damaged, or the tensor holds no plain numbers.
         """
-        file = self._files[name]
-        try:
-            return self._open[file].get_tensor(name)
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise ValueError(f"{file} is damaged at the tensor {name} ({error}): {COPY}") from None
+        return self._where[name].read(name)
 
-    @cached_property
-    def dtypes(self) -> set[str]:
-        """The types of the tensors as the format names them, as F32 and BF16."""
-        return {self._open[self._files[name]].get_slice(name).get_dtype() for name in self.shapes}
-
-    def _indexed(self) -> dict[str, Path]:
-        """Each tensor with its file."""
-        index = self.folder / INDEX
-        if index.is_file():
-            return {name: self.folder / file for name, file in _map_of(index).items()}
-        whole = self.folder / WHOLE
-        files = [whole] if whole.is_file() else sorted(self.folder.glob("*.safetensors"))
-        if not files:
-            raise ValueError(f"{self.folder} has no {WHOLE}{self._instead()}")
-        return dict(_names(files))
+    def _listed(self, pickle: bool) -> tuple[list[str], dict[str, str] | None]:
+        """The files to read, and which of them holds each tensor where an index says so."""
+        for index, whole in ((INDEX, WHOLE), *([(PICKLE_INDEX, PICKLE)] if pickle else [])):
+            if (self.folder / index).is_file():
+                placed = _map_of(self.folder / index)
+                return sorted({*placed.values()}), placed
+            if (self.folder / whole).is_file():
+                return [whole], None
+            found = sorted(file.name for file in self.folder.glob(f"*{Path(whole).suffix}"))
+            if found and Path(whole).suffix == ".safetensors":
+                return _complete(found), None
+        raise ValueError(f"{self.folder} has no {WHOLE}{self._instead()}")
 
     def _instead(self) -> str:
-        pickles = [name for name in PICKLES if (self.folder / name).is_file()]
+        pickles = [name for name in (PICKLE, PICKLE_INDEX) if (self.folder / name).is_file()]
         if not pickles:
             return f": {COPY}"
         return (
-            f", only {pickles[0]}, a pickle, which can run code when it is opened: take the model's safetensors files, "
-            "or convert it where you trust it, by transformers' save_pretrained"
+            f", only {pickles[0]}, a pickle: take the model's safetensors files; or read the tensors in it, and "
+            f"nothing else, by model=huggingface model.path={self.folder} model.pickle=true"
         )
+
+
+def _complete(names: list[str]) -> list[str]:
+    """The files of a model without an index; those with numbers must be all there."""
+    counts = {int(match[2]) for name in names if (match := NUMBERED.search(name))}
+    for count in counts:
+        have = {int(match[1]) for name in names if (match := NUMBERED.search(name)) and int(match[2]) == count}
+        if lost := sorted({*range(1, count + 1)} - have):
+            example = next(name for name in names if NUMBERED.search(name))
+            raise ValueError(
+                f"{NUMBERED.sub(f'-{lost[0]:05}-of-{count:05}.', example)} is missing ({len(lost)} of {count} files): "
+                "copy all files of the model"
+            )
+    return names
 
 
 def _map_of(index: Path) -> dict[str, str]:
@@ -89,18 +153,3 @@ def _map_of(index: Path) -> dict[str, str]:
         return {str(name): Path(file).name for name, file in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{index} is not an index of safetensors files ({error!r}): {COPY}") from None
-
-
-def _names(files: list[Path]) -> Iterator[tuple[str, Path]]:
-    for file in files:
-        yield from ((name, file) for name in _opened(file).keys())  # noqa: SIM118
-
-
-def _opened(file: Path):
-    if not file.is_file():
-        raise ValueError(f"{file} is missing, which {INDEX} names: copy all files of the model")
-    try:
-        return safe_open(file, framework="pt")
-    except (SafetensorError, OSError) as error:
-        size = file.stat().st_size
-        raise ValueError(f"{file} ({size} bytes) is damaged or cut off ({error}): {COPY}") from None

@@ -17,6 +17,7 @@ from lm.files import hash_json, write_atomically
 from lm.model import ModelSource
 from lm.process.ranks import is_first_process
 from lm.tokenizer import Tokenizer
+from lm.tokenizer.model_folder import is_model_folder
 
 
 def evaluate(
@@ -141,7 +142,7 @@ def _check_held_out(directory: Path | None, evaluations: Mapping[str, Evaluation
 
     A split holds out the items of lowest rank, so a smaller share is part of a larger one.
     """
-    trained = read_manifest(directory)["config"] if directory else {}
+    trained = read_manifest(directory)["config"] if directory and not is_model_folder(directory) else {}
     share = ((trained.get("data") or {}).get("split") or {}).get("share")
     for name, evaluation in evaluations.items():
         if share is not None and evaluation.split is not None and evaluation.split.share > share:

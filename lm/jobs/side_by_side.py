@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from lm.checkpoint import load_model
 from lm.conversation import RecordedTemplate, Template
+from lm.interchange import load_model
 from lm.model import Transformer
 from lm.process.signals import forget_signals
 from lm.tokenizer import Tokenizer, load_tokenizer

@@ -12,6 +12,7 @@ from tokenizers.models import Model
 from tokenizers.normalizers import Normalizer
 
 from lm.files import hash_file
+from lm.hub import local_folder
 from lm.progress import Console
 from lm.tokenizer.model_folder import ModelFolder, has_template, is_model_folder
 from lm.tokenizer.roles import KEY as ROLES
@@ -35,7 +36,7 @@ def load_tokenizer(path: str | Path, *, turn_tokens: bool | Literal["auto"] = Fa
     a tokenizer.model, or GPT-2's vocab.json and merges.txt, stand in for a tokenizer.json.
 
     Args:
-        path: A tokenizer.json, or the directory of a run or of a published model that has one.
+        path: A tokenizer.json, or the directory of a run or of a published model that has one; or `hub:org/name`.
         turn_tokens: Whether tokens of turns (`<|user|>`, `<|end_of_turn|>` …) are added to the vocabulary of a
             published model that lacks them, for tuning it on conversations; the model gains rows for them. "auto" adds
             them to a base model, which has no chat template either.
@@ -46,7 +47,7 @@ def load_tokenizer(path: str | Path, *, turn_tokens: bool | Literal["auto"] = Fa
     Raises:
         ValueError: There is no tokenizer.json, or it cannot write every text.
     """
-    path = Path(path)
+    path = local_folder(path)
     file = path / "tokenizer.json" if path.is_dir() else path
     older = _older_content(path) if path.is_dir() and not file.is_file() else None
     if older is None and not file.is_file():

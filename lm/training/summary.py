@@ -67,8 +67,9 @@ def starting_point(parent: Mapping[str, Any] | None, context: int) -> list[str]:
         return []
     seen = parent["tokens_seen"]
     tokens = "" if seen is None else f", {seen} tokens seen"
-    lines = [f"weights of {parent['run']} ({parent['which']}, step {parent['step']}{tokens}), fresh optimizer state"]
-    before = context_of(parent["run"])
+    step = "" if parent["step"] is None else f", step {parent['step']}"  # a published model has none
+    lines = [f"weights of {parent['run']} ({parent['which']}{step}{tokens}), fresh optimizer state"]
+    before = parent["context"] if "context" in parent else context_of(parent["run"])
     if context > before:
         lines.append(
             f"note: context {before} → {context}: the model has read no position beyond {before}, so it must "

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hydra.core.config_search_path import ConfigSearchPath
 
-from lm.checkpoint import RunModel
 from lm.cli import call as calling
 from lm.cli.main import main
 from lm.config.composition import ConfigLoader
+from lm.interchange import open_model
 
 RUN = "outputs/pretrain/a"
 MODEL = f"model.path={RUN}"
@@ -417,11 +417,13 @@ def test_a_file_of_settings_is_an_experiment_of_the_users_own(flag: str, lm: Ran
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("gpt2", "model.path=gpt2 does not exist, and names of a hub are not read"),
-        ("HuggingFaceTB/SmolLM-135M", "does not exist, and names of a hub are not read"),
+        ("gpt2", "of the Hugging Face hub, write model.path=hub:gpt2"),
+        ("HuggingFaceTB/SmolLM-135M", "write model.path=hub:HuggingFaceTB/SmolLM-135M"),
+        ("outputs/pretrain/other", f"does not exist: model.path names the directory of a run"),
         (f"{RUN}/checkpoints/best.ckpt", f"lies inside a run: write model.path={RUN} model.which=best"),
         (f"{RUN}/checkpoints", f"lies inside a run: write model.path={RUN}"),
-        ("hub", "model.path=hub is no run of lm"),
+        ("hub", "hub/config.json names no architecture"),
+        ("hub/model.safetensors", "a published model is the folder of its files: write model.path=hub"),
         ("my.txt", "model.path=my.txt is no run of lm"),
     ],
 )
@@ -430,5 +432,5 @@ def test_what_is_no_run_is_refused_by_what_it_is(path: str, message: str, lm: Ra
     Path("hub/config.json").write_text("{}")
     Path("hub/model.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match=re.escape(message)):
-        RunModel(path)
-    assert RunModel(RUN).origin == Path(RUN)
+        open_model(path)
+    assert open_model(RUN).origin == Path(RUN)

@@ -9,6 +9,7 @@ from lm.corpus.layout import INDEX
 from lm.directory.manifest import read_manifest
 from lm.files import hash_json
 from lm.tokenizer import Tokenizer
+from lm.tokenizer.model_folder import is_model_folder
 
 
 class TrainingCorpora:
@@ -67,7 +68,7 @@ class TrainingCorpora:
 def _lineage(path: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the run and those before it, with their manifests."""
     parent: Any = {"run": path} if path else None
-    while parent:
+    while parent and not is_model_folder(Path(parent["run"])):  # a published model does not say
         directory = Path(parent["run"])
         try:
             manifest = read_manifest(directory)

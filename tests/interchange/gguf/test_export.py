@@ -31,6 +31,7 @@ def published(*, tokenizer: Tokenizer | None = None, readable: bool = False, **p
     return Published(
         outline=model,
         build=read,
+        description={},
         tokenizer=tokenizer,
         ends=tokenizer.ends,
         opens=True,
