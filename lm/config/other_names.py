@@ -21,6 +21,7 @@ JOBS = {
     "chat": "talk interactive ask repl converse conversation",
     "pipeline": "run all start e2e quickstart demo full end-to-end recipe",
     "pretrain -m seed=0,1": "sweep hpo search optimize multirun grid",
+    "export": "convert merge hf huggingface transformers save save_pretrained gguf onnx",
     "pretrain --cfg job": "config show cfg print",
     "pretrain dry_run=true": "estimate plan cost dry-run dry_run memory",
     "--help": "list ls jobs commands",
@@ -29,8 +30,8 @@ JOBS = {
 }
 NOT_BUILT = {
     "serve server api deploy": "a server is not built; what comes nearest is lm chat",
-    "export convert push upload merge hf": (
-        "an export is not built; a run holds its weights as model.safetensors beside tokenizer.json"
+    "push upload publish": (
+        "an upload is not built; what comes nearest is lm export, whose folder huggingface-cli upload sends"
     ),
     "resume restart continue": "the command that started a run resumes it when it is typed again",
 }

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from lm.config.build import build
 from lm.evaluation.join import harness as harness_join
 from lm.model import Attention, SwiGLU, Transformer
-from model.test_llama import hugging_face_name
+from model.test_other_implementation import hugging_face_name
 from support.shared_texts import DATA
 from support.training_runs import composed
 

@@ -56,6 +56,8 @@ benchmark {MODEL} | there is no job benchmark | evaluate {MODEL}
 preprocess | there is no job preprocess | corpus
 tokenize | there is no job tokenize | corpus
 prepare corpus=text corpus.path=my.txt | there is no job prepare | corpus corpus=text corpus.path=my.txt
+convert {MODEL} | there is no job convert | export {MODEL}
+gguf {MODEL} | there is no job gguf | export {MODEL}
 inference {MODEL} | there is no job inference | generate {MODEL}
 predict {MODEL} | there is no job predict | generate {MODEL}
 sample {MODEL} prompt=hi | there is no job sample | generate {MODEL} prompt=hi
@@ -322,7 +324,7 @@ def test_a_mistake_names_the_key_and_a_remedy_that_works(typed: str, begins: str
     assert (code, err) == (0, "")
 
 
-@pytest.mark.parametrize("job", ["serve", "export", "resume"])
+@pytest.mark.parametrize("job", ["serve", "upload", "resume"])
 def test_what_is_not_built_says_so_and_what_comes_nearest(job: str, lm: Ran) -> None:
     code, _, err = lm(job)
     assert code == 2
@@ -419,7 +421,7 @@ def test_a_file_of_settings_is_an_experiment_of_the_users_own(flag: str, lm: Ran
     [
         ("gpt2", "of the Hugging Face hub, write model.path=hub:gpt2"),
         ("HuggingFaceTB/SmolLM-135M", "write model.path=hub:HuggingFaceTB/SmolLM-135M"),
-        ("outputs/pretrain/other", f"does not exist: model.path names the directory of a run"),
+        ("outputs/pretrain/other", "does not exist: model.path names the directory of a run"),
         (f"{RUN}/checkpoints/best.ckpt", f"lies inside a run: write model.path={RUN} model.which=best"),
         (f"{RUN}/checkpoints", f"lies inside a run: write model.path={RUN}"),
         ("hub", "hub/config.json names no architecture"),
