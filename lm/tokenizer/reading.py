@@ -1,6 +1,9 @@
 """The text as a tokenizer reads it, and added tokens that would read it inexactly."""
 
+import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import tokenizers
 
@@ -69,3 +72,16 @@ def added_texts(backend: tokenizers.Tokenizer) -> dict[str, str]:
             )
         texts[token.content] = token.content.join(["", "a ", " ", "", "b", "\n", ""])
     return texts
+
+
+def without_first_prefix(description: Mapping[str, Any]) -> tokenizers.Tokenizer | None:
+    """Return what encodes texts within a conversation, if a space stands at its very beginning only; else None."""
+    spelled = json.dumps(description["pre_tokenizer"])
+    if '"prepend_scheme": "first"' not in spelled:
+        return None
+    never = json.loads(spelled.replace('"prepend_scheme": "first"', '"prepend_scheme": "never"'))
+    backend = tokenizers.Tokenizer.from_str(json.dumps({**description, "pre_tokenizer": never}))
+    backend.encode_special_tokens = True
+    backend.no_padding()
+    backend.no_truncation()
+    return backend

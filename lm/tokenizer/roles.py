@@ -58,4 +58,4 @@ def with_roles(content: str, roles: Roles) -> str:
     for token in description["added_tokens"]:
         token["special"] = token["special"] or token["content"] in (*roles.names, *roles.ends)
     model = description["model"] | {KEY: asdict(roles)}
-    return json.dumps(description | {"model": model}, ensure_ascii=False, indent=2)
+    return json.dumps(description | {"model": model}, ensure_ascii=False)  # with an indent it takes ten times as long

@@ -14,13 +14,10 @@ import tokenizers
 from lm.files import hash_bytes, write_atomically
 from lm.tokenizer.carried import CarriedEncoder, is_carried
 from lm.tokenizer.encoder import Encoder
-from lm.tokenizer.reading import Reader
+from lm.tokenizer.exactness import check_exact
+from lm.tokenizer.reading import Reader, without_first_prefix
 from lm.tokenizer.roles import END_OF_DOCUMENT, END_OF_TURN, OWN, ROLES, SPECIAL_TOKENS, roles_of
 from lm.tokenizer.sentencepiece_encoder import SentencePieceEncoder, embedded
-
-# One of everything that a lossy tokenizer changes: no leading space, capitals, combining and precomposed accents,
-# ligatures, runs and ends of white space, control characters.
-PROBE = "A é e\u0301 ﬁ Ⅳ  two\t\r\n \n x\u00a0\u200b\x00日本語 🙂 <|user|> "
 
 
 class Tokenizer:
@@ -69,7 +66,7 @@ class Tokenizer:
         description = json.loads(content)
         self.roles = roles_of(description) or OWN
         self._set_roles()
-        self._within = _without_first_prefix(description) if self.is_published else None
+        self._within = without_first_prefix(description) if self.is_published else None
         listed = self._backend.get_added_tokens_decoder().values() if self.is_published else ()
         self.swallows: dict[str, tuple[bool, bool]] = {
             token.content: (token.lstrip, token.rstrip)
@@ -101,7 +98,7 @@ class Tokenizer:
         ends = self._breaks - {*never, *self.role_tokens.values()}  # ours and those of the file, such as </s>
         self.token_bytes[list(ends)] -= len(self.prefix)
         if not self.lossy:
-            self._check_exact()
+            check_exact(self, plain=encoder.added)
 
     @property
     def lossy(self) -> bool:
@@ -160,30 +157,6 @@ class Tokenizer:
         self.end_of_turn: int | None = number(END_OF_TURN)
         found = {role: number(token) for role, token in ROLES.items()}
         self.role_tokens: dict[str, int] = {role: token for role, token in found.items() if token is not None}
-
-    def _check_exact(self) -> None:
-        """Raise if a text is not given back as it is read, its bytes are miscounted, or it becomes a special token."""
-        plain = self._encoder.added
-        typed = [(name, text) for name in self.special_tokens for text in (name, f"{name} a{name}b{name}{name} {name}")]
-        for token, text in (("", PROBE), *plain.items(), *typed):
-            ids, read = self.encode(text), self.normalize(text).encode()
-            counted = int(self.token_bytes[ids].sum()) - len(self.prefix)
-            if self.decode_bytes(ids) == read and counted == len(read) and self._special.isdisjoint(ids):
-                continue
-            if token in plain:
-                raise ValueError(
-                    f"texts with the added token {token!r} are not given back exactly, so bytes cannot be counted: set "
-                    '"special": true for it in added_tokens, which keeps it out of texts, or use another tokenizer'
-                )
-            if token:
-                raise ValueError(
-                    f"{token!r} typed in a text would become that special token, because the model has it as an entry "
-                    "of its own: use another tokenizer, or train one"
-                )
-            raise ValueError(
-                "this tokenizer does not give texts back exactly (it drops bytes, or adds a space, as add_prefix_space "
-                "does), so bytes cannot be counted: use another, or train one"
-            )
 
     @property
     def exact(self) -> bool:
@@ -314,19 +287,6 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         """Write the tokenizer.json, which `tokenizers` and `transformers` can open."""
         write_atomically(Path(path), self.content)
-
-
-def _without_first_prefix(description: Mapping[str, Any]) -> tokenizers.Tokenizer | None:
-    """Return what encodes texts within a conversation, if a space stands at its very beginning only; else None."""
-    spelled = json.dumps(description["pre_tokenizer"])
-    if '"prepend_scheme": "first"' not in spelled:
-        return None
-    never = json.loads(spelled.replace('"prepend_scheme": "first"', '"prepend_scheme": "never"'))
-    backend = tokenizers.Tokenizer.from_str(json.dumps({**description, "pre_tokenizer": never}))
-    backend.encode_special_tokens = True
-    backend.no_padding()
-    backend.no_truncation()
-    return backend
 
 
 def _encoder(
