@@ -7,7 +7,7 @@ import torch
 from lightning import Trainer
 from torch import nn
 
-from lm.model import Attention, SwiGLU, Transformer, lora
+from lm.model import Attention, LearnedPositions, SwiGLU, Transformer, lora
 from lm.objective import CausalLM
 from lm.optimizer import adamw, make_optimizer, muon
 from lm.optimizer.orthogonal import orthogonalize, orthogonalize_all
@@ -73,6 +73,23 @@ def test_the_matrices_of_the_blocks_are_orthogonalised_and_nothing_else(tie_embe
     assert decay["embedding.weight"] == 0.0
     assert decay.get("output.weight") == (None if tie_embeddings else 0.1)
     assert blocks | set(decay) == {name for name, _ in model.named_parameters()}
+
+
+def test_matrices_with_as_many_rows_as_there_are_learned_positions_are_orthogonalised():
+    model = Transformer(
+        vocab_size=19,
+        context=12,
+        dim=8,
+        layers=1,
+        attention=partial(Attention, heads=2),
+        feedforward=partial(SwiGLU, hidden=12),
+        position=None,
+        position_embedding=LearnedPositions,
+    )
+    hidden, *_ = muon(model, learning_rate=0.1).param_groups
+    chosen = names(model, hidden["params"])
+    assert "blocks.0.feedforward.up.weight" in chosen  # 12 × 8, as the positions
+    assert "position_embedding.weight" not in chosen
 
 
 def test_singular_values_come_near_one_and_singular_vectors_stay():
