@@ -44,12 +44,15 @@ class Names:
         block: Our module within a block → theirs, or its part of one.
         prefix: What stands before the names within block {n}.
         ignored: Endings of tensors in files that are no weights: masks and angles that are computed.
+        base: What stands before all names but that of the head, and is missing in files of a model without a head, as
+            those of the first GPT-2.
     """
 
     outer: Mapping[str, str]
     block: Mapping[str, str | Part]
     prefix: str = "model.layers.{n}."
     ignored: tuple[str, ...] = ()
+    base: str = "model."
 
 
 @dataclass(frozen=True)

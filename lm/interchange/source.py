@@ -108,8 +108,10 @@ class HuggingFaceModel(ModelSource):
     def _read(self, model: Transformer) -> dict[str, Tensor]:
         """The weights by our names."""
         shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-        stored = stored_tensors(self.family.names(model), [*shapes])
+        names = self.family.names(model)
+        stored = stored_tensors(names, [*shapes])
         files = self._files()
+        files.add_base(names.base)
         self._check_complete(model, stored, files)
         dtype, weights = DTYPES.get(self.dtype), {}
         for each in stored:

@@ -96,6 +96,7 @@ class WeightFiles:
                 f"({len(lost)} tensors are missing): {COPY}"
             )
         self.shapes = {name: file.shapes[name] for name, file in self._where.items()}
+        self._base = ""
 
     @property
     def files(self) -> list[Path]:
@@ -108,7 +109,15 @@ class WeightFiles:
         Raises:
             ValueError: The file is damaged, or the tensor holds no plain numbers.
         """
-        return self._where[name].read(name)
+        return self._where[name].read(name.removeprefix(self._base))
+
+    def add_base(self, base: str) -> None:
+        """Put `base` before all names, if none has it: files of a model without a head, as of the first GPT-2."""
+        if any(name.startswith(base) for name in self._where):
+            return
+        self._base = base
+        self._where = {f"{base}{name}": file for name, file in self._where.items()}
+        self.shapes = {f"{base}{name}": shape for name, shape in self.shapes.items()}
 
     def _listed(self, pickle: bool) -> tuple[list[str], dict[str, str] | None]:
         """The files to read, and which of them holds each tensor where an index says so."""

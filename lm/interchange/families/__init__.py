@@ -3,6 +3,18 @@
 A model of ours is exported as the first family that can hold it.
 """
 
-from lm.interchange.families import llama, mistral, qwen2, qwen3
+from lm.interchange.families import gemma2, gemma3, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3, smollm3
 
-FAMILIES = (llama.FAMILY, mistral.FAMILY, qwen2.FAMILY, qwen3.FAMILY)
+FAMILIES = (
+    llama.FAMILY,
+    mistral.FAMILY,
+    qwen2.FAMILY,
+    qwen3.FAMILY,
+    gpt2.FAMILY,
+    gpt_neox.FAMILY,
+    olmo2.FAMILY,
+    gemma2.FAMILY,
+    gemma3.FAMILY,
+    phi3.FAMILY,
+    smollm3.FAMILY,
+)

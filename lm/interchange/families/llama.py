@@ -5,7 +5,7 @@ from typing import Any
 from lm.interchange.family import Family, Names, Node, part
 from lm.interchange.fields import Fields
 from lm.interchange.rotary import contexts, read_rotary, their_context, write_rotary
-from lm.model import Transformer
+from lm.model import LongRoPEScaling, Transformer
 
 OUTER = {"embedding": "model.embed_tokens", "norm": "model.norm", "output": "lm_head"}
 ATTENTION = {
@@ -61,11 +61,18 @@ def described(fields: Fields, *, attention: Node, feedforward: Node | None = Non
 
 
 def configure(model: Transformer) -> dict[str, Any]:
+    check_common_scaling(model)
     attention, feedforward = model.blocks[0].attention, model.blocks[0].feedforward
     return configured(model) | {
         "attention_bias": attention.query.bias is not None,
         "mlp_bias": feedforward.down.bias is not None,
     }
+
+
+def check_common_scaling(model: Transformer) -> None:
+    """Refuse two sets of rotary factors, which programs expect of Phi-3 alone; an export then becomes one."""
+    if isinstance(getattr(model.positions[0], "scaling", None), LongRoPEScaling):
+        raise ValueError("LongRoPEScaling is of Phi-3")
 
 
 def configured(model: Transformer) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lm.interchange.families.llama import NAMES, configured, described
+from lm.interchange.families.llama import NAMES, check_common_scaling, configured, described
 from lm.interchange.family import Family, Node
 from lm.interchange.fields import Fields
 from lm.model import Transformer
@@ -15,6 +15,7 @@ def describe(fields: Fields) -> Node:
 
 
 def configure(model: Transformer) -> dict[str, Any]:
+    check_common_scaling(model)
     return configured(model) | {"sliding_window": model.blocks[0].attention.window}
 
 
