@@ -67,6 +67,16 @@ class RunModel(ModelSource):
             ValueError: The vocabulary has another size, the weights do not fit the context, or the checkpoint is
                 missing or damaged.
         """
+        model = self.unmerged(vocab_size=vocab_size)
+        merge(model)
+        return self._adapt(model).eval()
+
+    def unmerged(self, *, vocab_size: int | None = None) -> Transformer:
+        """Build the model as it was trained: adapters stand beside the weights that they change.
+
+        Raises:
+            ValueError: As of `build`.
+        """
         model = build_architecture(self.origin, vocab_size=vocab_size, context=self.context)
         try:
             model.load_state_dict(self._read_weights())
@@ -77,8 +87,7 @@ class RunModel(ModelSource):
                 f"model.context={self.context}: the weights of {self.origin} fit only the context they were trained "
                 f"with ({str(error).splitlines()[-1].strip()}); set model.context=null"
             ) from error
-        merge(model)
-        return self._adapt(model).eval()
+        return model.eval()
 
     def outline(self, *, vocab_size: int) -> Transformer:
         model = build_architecture(self.origin, vocab_size=vocab_size, context=self.context)

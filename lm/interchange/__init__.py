@@ -1,5 +1,6 @@
 """Models of other programs: read from their folders, and written in their formats."""
 
+from lm.interchange.adapter import PeftAdapter
 from lm.interchange.format import Format, Published
 from lm.interchange.huggingface import HuggingFace, Safetensors
 from lm.interchange.onnx import ONNX
@@ -11,6 +12,7 @@ __all__ = [
     "Format",
     "HuggingFace",
     "HuggingFaceModel",
+    "PeftAdapter",
     "Published",
     "Safetensors",
     "context_of",

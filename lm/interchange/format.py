@@ -18,6 +18,7 @@ class Published:
         outline: The model without its weights, to check what a format can hold.
         build: Reads the model with its weights, adapters merged.
         description: The architecture, as model.json has it.
+        unmerged: Reads the model with its weights, adapters beside the weights that they change.
         tokenizer: The model's tokenizer.
         ends: Ids that end what the model generates: that of a document first, then those of a turn.
         opens: Whether a prompt, or a chat where the model was tuned on them, begins with the tokenizer's beginning.
@@ -28,6 +29,7 @@ class Published:
     outline: Transformer
     build: Callable[[], Transformer]
     description: Mapping[str, Any]
+    unmerged: Callable[[], Transformer]
     tokenizer: Tokenizer
     ends: Sequence[int]
     opens: bool

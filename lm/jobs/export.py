@@ -47,6 +47,7 @@ def _published(model: ModelSource, tokenizer: Tokenizer, template: Template | No
         outline=outline,
         build=lambda: model.build(vocab_size=tokenizer.vocab_size),
         description=model.describe(vocab_size=tokenizer.vocab_size),
+        unmerged=lambda: model.unmerged(vocab_size=tokenizer.vocab_size),
         tokenizer=tokenizer,
         ends=[*tokenizer.ends[:1], *stops, *tokenizer.ends],
         opens=[*opening[:1]] == [tokenizer.beginning],

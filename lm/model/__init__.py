@@ -3,7 +3,7 @@
 `Transformer` is the model; `lora`, `nf4`, `freeze`, `scalar_head` change it; a `ModelSource` says where one comes from.
 """
 
-from lm.model.adapter import dora, lora, merge
+from lm.model.adapter import Adapted, DoRA, dora, lora, merge
 from lm.model.attention import Attention
 from lm.model.block import Block, ParallelBlock, PostNormBlock, PreNormBlock, SandwichBlock
 from lm.model.cache import Cache
@@ -25,11 +25,13 @@ from lm.model.transformer import Transformer
 
 __all__ = [
     "GELU",
+    "Adapted",
     "Attention",
     "Block",
     "Cache",
     "CentredRMSNorm",
     "Cost",
+    "DoRA",
     "DynamicScaling",
     "Experts",
     "FreshModel",

@@ -26,6 +26,10 @@ class ModelSource(ABC):
     def build(self, *, vocab_size: int) -> Transformer:
         """Build the model with its weights."""
 
+    def unmerged(self, *, vocab_size: int) -> Transformer:
+        """Build the model as it was trained: adapters, where there are some, beside the weights that they change."""
+        return self.build(vocab_size=vocab_size)
+
     @abstractmethod
     def outline(self, *, vocab_size: int) -> Transformer:
         """Build the model without reading weights, to count and to estimate; it may be on the meta device."""

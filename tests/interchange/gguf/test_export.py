@@ -32,6 +32,7 @@ def published(*, tokenizer: Tokenizer | None = None, readable: bool = False, **p
         outline=model,
         build=read,
         description={},
+        unmerged=read,
         tokenizer=tokenizer,
         ends=tokenizer.ends,
         opens=True,
