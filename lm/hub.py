@@ -1,6 +1,7 @@
 """A folder by its path, or by its name on the Hugging Face hub, which is asked only where `hub:` says so."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 HUB = "hub:"
@@ -29,6 +30,7 @@ def local_folder(path: str | Path, *, named: bool = False, pickle: bool = False)
     return _downloaded(text, pickle=pickle) if named else _cached(text) or Path(path)
 
 
+@cache
 def _downloaded(name: str, *, pickle: bool) -> Path:
     name, _, revision = name.partition("@")
     try:
