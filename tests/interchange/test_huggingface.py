@@ -18,7 +18,7 @@ from lm.generation import Generator, Sampling
 from lm.interchange import HuggingFace, HuggingFaceModel, Safetensors
 from lm.model import Attention, GeGLU, ReLUSquared, Rotary, YarnScaling
 from lm.tokenizer import load_tokenizer
-from support.published import publish, small_model
+from support.small_models import publish, small_model
 
 transformers = pytest.importorskip("transformers")
 

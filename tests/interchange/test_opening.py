@@ -12,7 +12,7 @@ from lm.checkpoint import RunModel
 from lm.conversation import RecordedTemplate
 from lm.interchange import HuggingFaceModel, context_of, load_model, open_model, optional_model
 from lm.tokenizer import load_tokenizer
-from support.published import CONTEXT, publish
+from support.small_models import CONTEXT, publish
 from support.training_runs import make_corpus, pretraining, run
 
 

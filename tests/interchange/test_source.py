@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from lm.interchange import HuggingFaceModel
 from lm.interchange.huggingface import HuggingFace
 from lm.model import lora, nf4
-from support.published import change, publish, small_model
+from support.small_models import change, publish, small_model
 
 EMBEDDING = "model.embed_tokens.weight"
 

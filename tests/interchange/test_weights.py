@@ -11,7 +11,7 @@ import torch
 from lm.interchange import HuggingFaceModel
 from lm.interchange.huggingface import HuggingFace
 from lm.interchange.weights import WeightFiles
-from support.published import publish, small_model
+from support.small_models import publish, small_model
 
 
 @pytest.fixture(scope="module")
