@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lm.bounds import Count
-from lm.conversation import Message, RecordedTemplate, Template
+from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template
 from lm.generation import Generator, Sampling
 from lm.jobs.chat_input import HELP, as_utf8, next_entry, open_input
 from lm.jobs.side_by_side import Chats, names_of, opened
@@ -187,7 +187,7 @@ def chat(
         names=names_of([recorded.file.parent if recorded.file else "model", *others]) if others else [],
     )
     for file in [recorded.file, *(RecordedTemplate(path).file for path in others)]:
-        if file is not None and not file.is_file():
+        if file is not None and not has_recorded_template(file.parent):
             _note_untuned(file.parent)
     if message is None and questions is not None:
         for asked in questions():

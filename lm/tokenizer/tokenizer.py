@@ -217,9 +217,8 @@ class Tokenizer:
                 continue
             if token not in instead:
                 raise ValueError(
-                    f"this model's vocabulary has no {token}, which the template writes: set "
-                    "tokenizer.turn_tokens=true in lm instruct, which adds it, or use the model's own template, as "
-                    "conversation@data.template=chat_template data.template.path=FOLDER"
+                    f"this model's vocabulary has no {token}, which the template writes: tune the model first, as lm "
+                    "instruct adds it (tokenizer.turn_tokens=true), or name a template without it, such as alpaca"
                 )
             text = text.replace(token, instead[token])
         return text

@@ -161,6 +161,11 @@ def test_an_untuned_model_is_told_to_be_one_once_and_not_among_its_replies(capsy
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
     chat(build, ByteTokenizer(), recorded=recorded, **settings)
     assert "was not trained" not in capsys.readouterr().err
+    (tmp_path / "conversation.json").unlink()
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")  # of a published model
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    chat(build, ByteTokenizer(), recorded=recorded, **settings)
+    assert not capsys.readouterr().err
 
 
 def test_a_long_conversation_drops_its_oldest_turns_and_keeps_the_system(capsys, monkeypatch):
