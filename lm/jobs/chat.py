@@ -8,12 +8,15 @@ from pathlib import Path
 from lm.bounds import Count
 from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template
 from lm.generation import Generator, Sampling
+from lm.jobs.chat_commands import carry_out
 from lm.jobs.chat_input import HELP, as_utf8, next_entry, open_input
 from lm.jobs.side_by_side import Chats, names_of, opened
 from lm.model import Transformer
 from lm.process.signals import forget_signals
 from lm.tokenizer import Tokenizer
 from lm.tools import Tool, Toolbox
+
+RETRY = 1_000_003  # added to the seed by another try, more than a conversation has turns
 
 
 class Chat:
@@ -47,25 +50,43 @@ class Chat:
         self.toolbox = toolbox
         self.template = template
         self.sampling = sampling
-        self.max_tokens = max_tokens
         self.seed = seed
-        self.opening = [Message("system", system)] if system else []
+        self.retries = 0  # of the last message, each with draws of its own
         self.turns: list[Message] = []
         self.note = ""  # what the last prompt had to leave out
-        context = generator.model.context
-        self.max_prompt = context - min(max_tokens, context // 2)  # tokens, which leave a reply room
         if toolbox is not None:
             toolbox.check(template, generator.tokenizer)
-        shortest = len(self._prompt([Message("user", "")]))
+        self.opening: list[Message] = []
+        self.set_max_tokens(max_tokens)
+        self.set_system(system)
+
+    def set_max_tokens(self, count: int) -> None:
+        """Set the maximum number of tokens of a reply, which leaves the rest of the context to the prompt."""
+        if count is None or count < 1:
+            raise ValueError(f"max_tokens {count} is not at least 1")
+        context = self.generator.model.context
+        self.max_tokens, self.max_prompt = count, context - min(count, context // 2)
+
+    def set_system(self, text: str | None) -> None:
+        """Set the system text; None for none. It is refused where it leaves no room for a question."""
+        self.opening = [Message("system", text)] if text else []
+        shortest, context = len(self._prompt([Message("user", "")])), self.generator.model.context
         if shortest > self.max_prompt:
             raise ValueError(
                 f"system and its special tokens take {shortest} tokens, but of the model's context of {context} a "
-                f"prompt may take {self.max_prompt}: shorten it, or lower max_tokens ({max_tokens})"
+                f"prompt may take {self.max_prompt}: shorten it, or lower max_tokens ({self.max_tokens})"
             )
 
     def reset(self) -> None:
         """Start a new conversation."""
-        self.turns = []
+        self.turns, self.retries = [], 0
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Go on with another conversation; its system text, if it has one, replaces this one's."""
+        system = [message for message in messages if message.role == "system"]
+        if system:
+            self.set_system(system[0].content)
+        self.turns, self.retries = [message for message in messages if message.role != "system"], 0
 
     def reply(self, content: str) -> Iterator[str]:
         """Yield the model's answer in pieces. If the caller stops early, what came so far is kept as the turn.
@@ -73,6 +94,23 @@ class Chat:
         An answer that calls tools continues after their results, which are shown in lines of their own.
         """
         self.turns.append(Message("user", content))
+        self.retries = 0
+        yield from self._reply()
+
+    def retry(self) -> Iterator[str]:
+        """Yield another answer to the last message, in place of the one that it got.
+
+        Raises:
+            ValueError: Nothing was asked yet.
+        """
+        last = max((n for n, turn in enumerate(self.turns) if turn.role == "user"), default=None)
+        if last is None:
+            raise ValueError("there is no message to answer again")
+        self.turns = self.turns[: last + 1]
+        self.retries += 1
+        return self._reply()
+
+    def _reply(self) -> Iterator[str]:
         called = 0
         while True:
             yield from self._answer()
@@ -93,7 +131,7 @@ class Chat:
                 sampling=self.sampling,
                 max_tokens=self.max_tokens,
                 stop_tokens=self.template.stop_tokens(self.generator.tokenizer),
-                seed=self.seed + len(self.turns),
+                seed=self.seed + len(self.turns) + RETRY * self.retries,
             ):
                 received.append(piece)
                 yield piece
@@ -227,10 +265,17 @@ def _converse(chats: Chats) -> None:
             print(f"({entry.note})", file=sys.stdout if interactive else sys.stderr)
         if entry.command and entry.text == "/exit":
             return
-        if entry.command and entry.text == "/reset":
-            chats.reset()
-            print("(new conversation)")
-        elif entry.command:
-            print(HELP)
-        elif entry.text:
-            chats.answer(entry.text, label="model " if interactive else "")
+        label = "model " if interactive else ""
+        try:
+            if entry.command and entry.text == "/help":
+                print(HELP)
+            elif entry.command and entry.text == "/retry":
+                chats.answer_again(label=label)
+            elif entry.command:
+                print(f"({carry_out(entry.text, entry.argument, chats)})")
+            elif entry.text:
+                chats.answer(entry.text, label=label)
+        except (ValueError, OSError) as error:
+            if not entry.command:
+                raise
+            print(f"({entry.text}: {error})" if isinstance(error, OSError) else f"({error})")

@@ -7,10 +7,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-COMMANDS = ("/help", "/reset", "/exit")
-HELP = '''/help   this list
-/reset  start a new conversation
-/exit   quit, as does Ctrl-D; Ctrl-C stops a reply
+COMMANDS = ("/help", "/retry", "/reset", "/system", "/set", "/save", "/load", "/exit")
+WITH_ARGUMENT = ("/system", "/set", "/save", "/load")
+HELP = '''/help               this list
+/retry              another answer to your last message
+/reset              start a new conversation
+/system TEXT        set the system text; none removes it, nothing shows it
+/set NAME VALUE     temperature, top_p, top_k, repetition_penalty, max_tokens, seed; nothing shows them
+/save FILE          keep the conversation in a file, as a line of JSON that training reads too
+/load FILE          go on with a conversation from a file
+/exit               quit, as does Ctrl-D; Ctrl-C stops a reply
 Any other text is a message, also one that begins with / (//help says "/help" to the model).
 Several lines: paste them; or Alt-Enter for a new line; or a line """ before them and one after.'''
 FENCE = '"""'
@@ -27,11 +33,13 @@ class Entry:
     Args:
         text: A message or the name of a command; "" if there was nothing but blanks.
         command: Whether it is a command.
+        argument: What follows the name of a command.
         note: What the user should know about it.
     """
 
     text: str
     command: bool = False
+    argument: str = ""
     note: str = ""
 
 
@@ -43,9 +51,10 @@ def next_entry(read: Read) -> Entry:
     if "\n" in text.strip():
         return _message(text)
     text = text.strip()
-    if text in COMMANDS:
-        return Entry(text, command=True)
-    if text[:1] == "/" and text[1:] in COMMANDS:
+    name, _, argument = text.partition(" ")
+    if text in COMMANDS or name in WITH_ARGUMENT:
+        return Entry(name, command=True, argument=argument.strip())
+    if text[:1] == "/" and (text[1:] in COMMANDS or name[1:] in WITH_ARGUMENT):
         return Entry(text[1:])
     unknown = re.fullmatch(r"/[a-z]+", text)
     note = f"{text} is no command and is sent as text; /help lists the commands" if unknown else ""

@@ -18,6 +18,8 @@ class Replying(Protocol):
 
     def reply(self, content: str) -> Iterator[str]: ...
 
+    def retry(self) -> Iterator[str]: ...
+
     def reset(self) -> None: ...
 
 
@@ -39,10 +41,21 @@ class Chats:
 
     def answer(self, content: str, *, label: str) -> None:
         """Print the reply of each model as it is generated, with its name, or `label` for a single one."""
+        self._print([each.reply(content) for each in self.conversations], label)
+
+    def answer_again(self, *, label: str) -> None:
+        """Print another reply of each model to the last message, in place of the one before.
+
+        Raises:
+            ValueError: Nothing was asked yet.
+        """
+        self._print([each.retry() for each in self.conversations], label)
+
+    def _print(self, replies: Sequence[Iterator[str]], label: str) -> None:
         width = max(map(len, self.names), default=0)
-        for name, conversation in zip(self.names or [None], self.conversations, strict=True):
+        for name, conversation, pieces in zip(self.names or [None], self.conversations, replies, strict=True):
             print(label if name is None else f"{name:<{width}}  ", end="", flush=True)
-            _answer(conversation, content)
+            _answer(conversation, pieces)
 
 
 def opened(path: str) -> tuple[Transformer, Tokenizer, Template]:
@@ -63,9 +76,8 @@ def names_of(paths: Sequence[str | Path]) -> list[str]:
     return ["/".join(each[-depth:]) for each in parts]
 
 
-def _answer(conversation: Replying, content: str) -> None:
+def _answer(conversation: Replying, pieces: Iterator[str]) -> None:
     """Print a reply as it is generated, then what its prompt had to leave out."""
-    pieces = conversation.reply(content)
     try:
         for piece in pieces:
             print(piece, end="", flush=True)

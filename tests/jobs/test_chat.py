@@ -2,61 +2,17 @@
 
 import io
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
-import torch
 
-from lm.conversation import Message, RecordedTemplate, Template
+from lm.conversation import Message, RecordedTemplate
 from lm.generation import Generator, Sampling
 from lm.jobs.chat import Chat, chat
-from lm.model import Attention, SwiGLU, Transformer, initialize
+from lm.model import Transformer
 from lm.tools import Calculator, Toolbox
+from support.small_chat import ByteTokenizer, Letters, small_model
 
-CONTEXT = 96
 NUCLEUS = Sampling(temperature=0.7, top_k=26)
-
-
-class ByteTokenizer:
-    """One token per byte, and special tokens for the ends of documents and turns."""
-
-    vocab_size = 260
-    end_of_document = beginning = 256
-    ends = (256,)
-    end_of_turn = 257
-
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode())
-
-    def decode(self, ids) -> str:
-        return self.decode_bytes(ids).decode(errors="replace")
-
-    def decode_bytes(self, ids, after=None) -> bytes:
-        return bytes(token for token in ids if token < 256)
-
-
-class Letters(Template):
-    """The first letter of the role, the content, the end of the turn."""
-
-    def encode(self, conversation, tokenizer):
-        raise NotImplementedError
-
-    def prompt(self, messages, tokenizer, *, tools=()) -> list[int]:
-        turns = [
-            token
-            for message in messages
-            for token in (*tokenizer.encode(f"{message.role[0]}:{message.content}"), tokenizer.end_of_turn)
-        ]
-        return [*turns, *tokenizer.encode("a:")]
-
-    def stop_tokens(self, tokenizer) -> list[int]:
-        return [tokenizer.end_of_turn]
-
-    def answer(self, conversation, number, tokenizer):
-        raise NotImplementedError
-
-    def describe(self):
-        return {"_target_": "Letters"}
 
 
 class Recorder(Generator):
@@ -72,28 +28,15 @@ class Recorder(Generator):
         return super().stream(prompt, **options)
 
 
-def build(vocab_size: int = 260) -> Transformer:
-    torch.manual_seed(0)
-    return Transformer(
-        vocab_size=vocab_size,
-        context=CONTEXT,
-        dim=16,
-        layers=1,
-        attention=partial(Attention, heads=2),
-        feedforward=SwiGLU,
-        initialize=partial(initialize, residual_scale=1.0),
-    )
-
-
 def conversation(**changes) -> Chat:
     settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
-    return Chat(Recorder(build(), ByteTokenizer()), **(settings | changes))
+    return Chat(Recorder(small_model(), ByteTokenizer()), **(settings | changes))
 
 
 def printed(capsys, monkeypatch, lines: str, **changes) -> str:
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
     settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1}
-    chat(build, ByteTokenizer(), **(settings | changes))
+    chat(small_model, ByteTokenizer(), **(settings | changes))
     return capsys.readouterr().out
 
 
@@ -153,13 +96,13 @@ def test_an_untuned_model_is_told_to_be_one_once_and_not_among_its_replies(capsy
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\nmore\n"))
     settings = {"template": Letters(), "sampling": NUCLEUS, "max_tokens": 8, "seed": 1, "message": message}
     recorded = RecordedTemplate(str(tmp_path))
-    chat(build, ByteTokenizer(), recorded=recorded, **settings)
+    chat(small_model, ByteTokenizer(), recorded=recorded, **settings)
     shown = capsys.readouterr()
     assert shown.err.count(f"({tmp_path} was not trained on conversations: it continues text") == 1
     assert "conversations" not in shown.out
     (tmp_path / "conversation.json").write_text('{"_target_": "Letters"}')
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
-    chat(build, ByteTokenizer(), recorded=recorded, **settings)
+    chat(small_model, ByteTokenizer(), recorded=recorded, **settings)
     assert "was not trained" not in capsys.readouterr().err
     (tmp_path / "conversation.json").unlink()
     (tmp_path / "chat_template.jinja").write_text("{{ messages }}")  # of a published model
@@ -240,7 +183,7 @@ class Scripted(Recorder):
     """Says what it is told to, turn by turn."""
 
     def __init__(self, *texts) -> None:
-        super().__init__(build(), ByteTokenizer())
+        super().__init__(small_model(), ByteTokenizer())
         self.texts = [*texts]
         self.model.context = 700
 
