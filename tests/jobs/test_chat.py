@@ -107,7 +107,7 @@ def test_an_untuned_model_is_told_to_be_one_once_and_not_among_its_replies(capsy
     (tmp_path / "conversation.json").unlink()
     (tmp_path / "chat_template.jinja").write_text("{{ messages }}")  # of a published model
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
-    chat(build, ByteTokenizer(), recorded=recorded, **settings)
+    chat(small_model, ByteTokenizer(), recorded=recorded, **settings)
     assert not capsys.readouterr().err
 
 
