@@ -158,6 +158,11 @@ class HuggingFaceModel(ModelSource):
 
     def _misshapen(self, stored: Stored, shape: Sequence[int], shapes: Mapping[str, Sequence[int]]) -> str:
         ours = ", ".join(f"{name} {[*shapes[name]]}" for name in stored.ours)
+        if self.context is not None and "position_embedding.weight" in stored.ours:
+            return (
+                f"model.context={self.context}: the learned positions of {self.origin} fit only a context of "
+                f"{shape[0]}; set model.context=null"
+            )
         return (
             f"{self.origin}: the tensor {stored.theirs} has the shape {[*shape]}, but {CONFIG} describes {ours}: the "
             "files are not of one model"

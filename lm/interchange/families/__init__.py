@@ -3,7 +3,20 @@
 A model of ours is exported as the first family that can hold it.
 """
 
-from lm.interchange.families import gemma2, gemma3, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3, smollm3
+from lm.interchange.families import (
+    gemma,
+    gemma2,
+    gemma3,
+    gpt2,
+    gpt_neox,
+    llama,
+    mistral,
+    olmo2,
+    phi3,
+    qwen2,
+    qwen3,
+    smollm3,
+)
 
 FAMILIES = (
     llama.FAMILY,
@@ -13,6 +26,7 @@ FAMILIES = (
     gpt2.FAMILY,
     gpt_neox.FAMILY,
     olmo2.FAMILY,
+    gemma.FAMILY,
     gemma2.FAMILY,
     gemma3.FAMILY,
     phi3.FAMILY,

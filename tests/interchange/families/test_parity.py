@@ -78,6 +78,7 @@ ROWS: dict[str, Row] = {
         NEOX | {"use_parallel_residual": False, "attention_bias": False, "rotary_pct": 0.5},
     ),
     "olmo2": ("Olmo2Config", {}),
+    "gemma": ("GemmaConfig", {"head_dim": 12}),
     "gemma2": ("Gemma2Config", GEMMA | {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0}),
     "gemma3": ("Gemma3TextConfig", GEMMA | {"layer_types": [LOCAL, WHOLE, LOCAL], "rope_parameters": THETAS}),
     "gemma3, all local": ("Gemma3TextConfig", {"head_dim": 8, "sliding_window": 6}),

@@ -127,3 +127,5 @@ def test_the_first_gpt_2_whose_names_lack_the_base_and_whose_masks_are_stored_is
     save_file(bare | {"h.0.attn.bias": torch.ones(1, 1, 8, 8).tril()}, file)
     read = HuggingFaceModel(str(tmp_path)).build(vocab_size=20)
     assert all(torch.equal(weight, read.state_dict()[name]) for name, weight in model.state_dict().items())
+    with pytest.raises(ValueError, match=r"model\.context=4: the learned positions of .* fit only a context of 8"):
+        HuggingFaceModel(str(tmp_path), context=4).build(vocab_size=20)
