@@ -11,12 +11,13 @@ classifier_dropout cross_attention_hidden_size decoder_start_token_id diversity_
 early_stopping embd_pdrop embedding_dropout encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty
 finetuning_task forced_bos_token_id forced_eos_token_id gradient_checkpointing hidden_dropout id2label
 initializer_range is_decoder is_encoder_decoder keys_to_ignore_at_inference label2id length_penalty max_length
-is_llama_config max_window_layers min_length model_type n_ctx no_repeat_ngram_size num_beam_groups num_beams num_return_sequences
+max_window_layers min_length model_type n_ctx no_repeat_ngram_size num_beam_groups num_beams num_return_sequences
 output_attentions output_hidden_states output_scores pad_token_id prefix pretraining_tp problem_type pruned_heads
 remove_invalid_values reorder_and_upcast_attn repetition_penalty resid_pdrop return_dict return_dict_in_generate
 sep_token_id summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
 suppress_tokens task_specific_params temperature tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript
 transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache
+is_llama_config
 """
 IGNORED = frozenset(NAMES.split())
 EMPTY = (None, False, 0, 0.0, "", [], {})  # of a field that is not known: it turns nothing on
