@@ -54,7 +54,7 @@ class CopyScore(Evaluation):
                 f"evaluation.lengths={self.lengths}: none fits twice into the context of {model.context} tokens"
             )
         special = {*tokenizer.special_tokens.values()}
-        known = [token for token in range(tokenizer.vocab_size) if token not in special]
+        known = [n for n, size in enumerate(tokenizer.token_bytes) if size > 0 and n not in special]
         scorer = Scorer(model, batch_tokens=self.batch_tokens)
         return {f"{length}": self._score(length, known, scorer, tokenizer) for length in fitting}
 

@@ -8,7 +8,7 @@ from tokenizers import AddedToken
 
 from lm.conversation import MaskValidator, Message, RecordedTemplate
 from lm.conversation.export import expressed
-from lm.tokenizer import load_tokenizer
+from lm.tokenizer import check_exported, load_tokenizer
 from support.published import gemma_backend, gpt2_backend, llama_backend, metaspace_backend, write_folder
 from support.talks import OPTIONS, conversation_of, template_of
 
@@ -92,6 +92,14 @@ def test_prompts_equal_those_of_transformers_and_are_prefixes_of_training_rows(t
         encoded = template.encode(answered, ours)
         assert encoded.tokens[: len(prompt)] == prompt
         validator.check(encoded, answered)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_published_template_is_exported_again_as_it_was(tmp_path, case):
+    folder = folder_of(tmp_path, case)
+    ours, template = load_tokenizer(folder), RecordedTemplate(str(folder)).resolve(None)
+    assert expressed(template, ours) == (CASES[case][2], False)  # which compares ids
+    check_exported(ours)
 
 
 @pytest.mark.parametrize("case", CASES)
