@@ -92,6 +92,20 @@ def test_an_objective_that_prepares_steps_resumes_with_whole_steps(batches, corp
     assert_same_run(tmp_path / "pretrain" / "run", uninterrupted)
 
 
+SPARSE = ("model/feedforward=experts", "model.feedforward.z_loss=0.001", "compute.activation_checkpointing=true")
+
+
+def test_a_killed_run_of_sparse_experts_resumes_bit_for_bit_with_their_load(corpus, tmp_path):
+    killer = "+callbacks.killer={_target_: support.killers.KillAfterBatch, batches: 27}"
+    assert run(pretraining(corpus, tmp_path, "whole", *SPARSE)) == 0
+    assert run(pretraining(corpus, tmp_path, "run", *SPARSE, killer)) == -signal.SIGKILL
+    assert run(pretraining(corpus, tmp_path, "run", *SPARSE)) == 0
+    assert_same_run(tmp_path / "pretrain" / "run", tmp_path / "pretrain" / "whole")
+    rows = (tmp_path / "pretrain" / "run" / "metrics.csv").read_text().splitlines()
+    for name in ("balance_loss", "z_loss", "largest_share", "smallest_share", "entropy"):
+        assert rows[0].split(",").count(f"train/experts/{name}") == 1
+
+
 STAGES = (
     "data/mixture=stages",
     "data.mixture.stages.early.weights={code: 1, prose: 9}",

@@ -64,6 +64,7 @@ PARTS = {
     "gspo": GSPO,
     "cispo": {"clipping": cispo},
     "ppo": {"advantage": Generalized(), "group_size": 1},
+    "sparse experts": {"sparse": True, "max_tokens": 12},
     "filtered": {"sampling": Sampling(temperature=0.8, top_k=40, top_p=0.97)},
 }
 

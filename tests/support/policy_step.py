@@ -4,7 +4,7 @@ With plain gradient descent at rate 1 and no clipping, the change of the weights
 """
 
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from lm.corpus import Split
 from lm.data import RowDataModule
 from lm.data.prompts import PromptData
 from lm.generation import Sampling
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, Experts, SwiGLU, Transformer
 from lm.optimizer import Plan
 from lm.policy import GroupRelative, Policy, clip, token_mean, token_ratio
 from lm.reward import Answer, AnswerReward, RewardSum
@@ -66,16 +66,17 @@ def questions(count: int = PROMPTS) -> list[Conversation]:
     ]
 
 
-def network(dtype: torch.dtype = torch.float64) -> Transformer:
+def network(dtype: torch.dtype = torch.float64, *, sparse: bool = False) -> Transformer:
     """Random weights under which the end of turn is as likely as needed for answers of unequal lengths."""
     torch.manual_seed(0)
+    expert = partial(SwiGLU, hidden=16)
     model = Transformer(
         vocab_size=tokenizer().vocab_size,
         context=CONTEXT,
         dim=8,
         layers=2,
         attention=lambda dim: Attention(dim, heads=2, key_value_heads=1),
-        feedforward=lambda dim: SwiGLU(dim, hidden=16),
+        feedforward=partial(Experts, expert=expert, experts=5, balance=0.5) if sparse else expert,
         tie_embeddings=False,
         dropout=0.2,
     )
@@ -177,9 +178,12 @@ def train(
     return trainer, seen
 
 
-def gradient(rows_per_device: int, *, devices: int = 1, strategy: str = "auto", **parts) -> dict[str, torch.Tensor]:
+def gradient(
+    rows_per_device: int, *, devices: int = 1, strategy: str = "auto", sparse: bool = False, **parts
+) -> dict[str, torch.Tensor]:
     """The gradient of a step, by parameter, and under `metrics` what was measured."""
-    model = with_head(network()) if "advantage" in parts and parts["advantage"].needs_values else network()
+    model = network(sparse=sparse)
+    model = with_head(model) if "advantage" in parts and parts["advantage"].needs_values else model
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     module = policy(model, **parts)
     _, seen = train(module, plan(rows_per_device, devices), strategy=strategy)
