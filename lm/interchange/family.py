@@ -19,11 +19,13 @@ class Part:
         theirs: Name of the tensor, without the ending .weight or .bias.
         number: Place of our weight among those that the tensor holds.
         layout: What the tensor is.
+        ending: Whether the name ends in .weight or .bias.
     """
 
     theirs: str
     number: int = 0
     layout: Layout = SAME
+    ending: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Family:
         configure: Returns the fields of config.json of a model, read from its parts as if the family could hold it:
             whether it can is found by reading them again.
         names: Names of the weights of a model.
+        other_names: Names that files may have instead; read, never written.
     """
 
     architecture: str
@@ -73,6 +76,7 @@ class Family:
     describe: Callable[[Fields], Node]
     configure: Callable[[Transformer], dict[str, Any]]
     names: Callable[[Transformer], Names] = field(repr=False)
+    other_names: tuple[Callable[[Transformer], Names], ...] = field(default=(), repr=False)
 
 
 def part(target: str, **keywords: Any) -> Node:
@@ -86,7 +90,8 @@ def stored_tensors(names: Names, weights: Sequence[str]) -> list[Stored]:
     for weight in weights:
         module, _, ending = weight.rpartition(".")
         held, prefix = _held(names, module)
-        _, ours = found.setdefault(f"{prefix}{held.theirs}.{ending}", (held.layout, {}))
+        theirs = f"{prefix}{held.theirs}.{ending}" if held.ending else f"{prefix}{held.theirs}"
+        _, ours = found.setdefault(theirs, (held.layout, {}))
         ours[held.number] = weight
     return [
         Stored(theirs, tuple(ours[number] for number in sorted(ours)), layout)

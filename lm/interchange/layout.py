@@ -52,6 +52,23 @@ class Rows(Layout):
 
 
 @dataclass(frozen=True)
+class Stacked(Layout):
+    """Weights of experts in one tensor, E rows inputs; an expert's several weights are one below the other.
+
+    Args:
+        experts: E.
+    """
+
+    experts: int
+
+    def split(self, tensor: Tensor, shapes: Sequence[Shape]) -> list[Tensor]:
+        return list(tensor.flatten(0, 1).split([shape[0] for shape in shapes]))
+
+    def join(self, weights: Sequence[Tensor]) -> Tensor:
+        return torch.cat([*weights]).unflatten(0, (self.experts, -1))
+
+
+@dataclass(frozen=True)
 class Transposed(Layout):
     """Another layout with inputs as rows, as in GPT-2, whose matrices are written for `inputs @ weight`.
 

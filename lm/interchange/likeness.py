@@ -7,7 +7,7 @@ from torch import nn
 
 from lm.model import Transformer
 
-UNCOMPARED = {"training", "dropout", "p", "in_features", "out_features", "num_embeddings", "embedding_dim"}
+UNCOMPARED = {"training", "dropout", "p", "z_loss", "in_features", "out_features", "num_embeddings", "embedding_dim"}
 Facts = dict[str, Any]
 
 

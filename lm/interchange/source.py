@@ -12,7 +12,7 @@ from lm.config.build import build
 from lm.files import hash_file, hash_json
 from lm.hub import local_folder
 from lm.interchange.config_file import CONFIG, read_config
-from lm.interchange.family import Stored, stored_tensors
+from lm.interchange.family import Names, Stored, stored_tensors
 from lm.interchange.weights import WeightFiles
 from lm.model import ModelSource, Transformer, describe_factory
 
@@ -108,11 +108,11 @@ class HuggingFaceModel(ModelSource):
     def _read(self, model: Transformer) -> dict[str, Tensor]:
         """The weights by our names."""
         shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-        names = self.family.names(model)
-        stored = stored_tensors(names, [*shapes])
         files = self._files()
-        files.add_base(names.base)
-        self._check_complete(model, stored, files)
+        files.add_base(self.family.names(model).base)
+        names = self._names(model, files)
+        stored = stored_tensors(names, [*shapes])
+        self._check_complete(model, names, stored, files)
         dtype, weights = DTYPES.get(self.dtype), {}
         for each in stored:
             tensor = files.read(each.theirs)
@@ -124,7 +124,16 @@ class HuggingFaceModel(ModelSource):
                 weights[name] = part
         return weights
 
-    def _check_complete(self, model: Transformer, stored: Sequence[Stored], files: WeightFiles) -> None:
+    def _names(self, model: Transformer, files: WeightFiles) -> Names:
+        """The names that the files have, or should have."""
+        first, *others = (names(model) for names in (self.family.names, *self.family.other_names))
+        weights = [*model.state_dict()]
+        return next(
+            (each for each in others if {tensor.theirs for tensor in stored_tensors(each, weights)} <= {*files.shapes}),
+            first,
+        )
+
+    def _check_complete(self, model: Transformer, names: Names, stored: Sequence[Stored], files: WeightFiles) -> None:
         """Refuse files that lack a tensor, have one that nothing reads, or one of another size, before any is read."""
         shapes = {name: weight.shape for name, weight in model.state_dict().items()}
         needed = {each.theirs for each in stored}
@@ -134,7 +143,6 @@ class HuggingFaceModel(ModelSource):
                 f"{self.origin} has no tensor {_listed(missing)}, which {self.family.architecture} needs: copy all "
                 "files of the model again"
             )
-        names = self.family.names(model)
         head, embedding = (f"{names.outer.get(key)}.weight" for key in ("output", "embedding"))
         ignored = tuple(names.ignored)
         extra = {name for name in files.shapes if name not in needed and not (ignored and name.endswith(ignored))}

@@ -11,10 +11,12 @@ from lm.interchange.families import (
     gpt_neox,
     llama,
     mistral,
+    mixtral,
     olmo2,
     phi3,
     qwen2,
     qwen3,
+    qwen3_moe,
     smollm3,
 )
 
@@ -31,4 +33,6 @@ FAMILIES = (
     gemma3.FAMILY,
     phi3.FAMILY,
     smollm3.FAMILY,
+    mixtral.FAMILY,
+    qwen3_moe.FAMILY,
 )

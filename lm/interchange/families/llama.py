@@ -75,14 +75,19 @@ def check_common_scaling(model: Transformer) -> None:
         raise ValueError("LongRoPEScaling is of Phi-3")
 
 
-def configured(model: Transformer) -> dict[str, Any]:
-    """Return the fields that families with Llama's names share."""
+def configured(model: Transformer, *, hidden: int | None = None) -> dict[str, Any]:
+    """Return the fields that families with Llama's names share.
+
+    Args:
+        model: The model.
+        hidden: Hidden features of a feedforward; None for those of the first layer.
+    """
     attention = model.blocks[0].attention
     return {
         "vocab_size": model.vocab_size,
         "max_position_embeddings": their_context(model),
         "hidden_size": model.embedding.embedding_dim,
-        "intermediate_size": model.blocks[0].feedforward.down.in_features,
+        "intermediate_size": model.blocks[0].feedforward.down.in_features if hidden is None else hidden,
         "num_hidden_layers": len(model.blocks),
         "num_attention_heads": attention.heads,
         "num_key_value_heads": attention.key_value_heads,
