@@ -70,9 +70,9 @@ def test_both_spellings_of_the_number_of_experts_are_read_and_a_contradiction_is
     config = json.loads(file.read_text())
     number = config.pop("num_experts")
     file.write_text(json.dumps(config | {"num_local_experts": number}))
-    assert read_config(tmp_path)[1]["feedforward"]["experts"] == number == 16
-    file.write_text(json.dumps(config | {"num_local_experts": 8, "num_experts": 16}))
-    with pytest.raises(ValueError, match="contradicts itself: num_experts=16 and num_local_experts=8"):
+    assert read_config(tmp_path)[1]["feedforward"]["experts"] == number == 8
+    file.write_text(json.dumps(config | {"num_local_experts": 4, "num_experts": 8}))
+    with pytest.raises(ValueError, match="contradicts itself: num_experts=8 and num_local_experts=4"):
         read_config(tmp_path)
 
 
