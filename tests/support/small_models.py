@@ -36,6 +36,7 @@ def publish(folder: Path, model: Transformer | None = None, *, format: Format | 
     published = Published(
         outline=model,
         build=lambda: model,
+        unmerged=lambda: model,
         description={},
         tokenizer=tokenizer,
         ends=tokenizer.ends,
