@@ -11,6 +11,7 @@ from lm.conversation import Message, RecordedTemplate
 from lm.generation import Generator, Sampling
 from lm.tokenizer import load_tokenizer
 from support.llama_cpp import LlamaCpp
+from support.shared_texts import DATA, needs_data
 from support.training_runs import composed
 
 pytest.importorskip("gguf", reason="needs the package gguf: pip install 'lightning-lm[gguf]'")
@@ -41,3 +42,14 @@ def test_llama_cpp_chats_with_an_exported_model_as_we_do(tuned, tmp_path, capsys
     capsys.readouterr()
     export(tuned, tmp_path, "format=gguf", "format.kind=f32")
     assert "nothing to do" in capsys.readouterr().out
+
+
+@needs_data
+def test_llama_cpp_continues_a_published_model_to_the_letter(tmp_path):
+    source = DATA / "stories260K" / "hf"
+    folder = export(source, tmp_path, "format=gguf", "format.kind=f32")
+    llama, tokenizer = LlamaCpp(folder / "model.gguf"), load_tokenizer(source)
+    story = (source / "greedy.txt").read_text()
+    assert llama.encode("Once upon\na time <s>", begin=True) == [1, *tokenizer.encode("Once upon\na time <s>")]
+    continued = llama.generate("", len(tokenizer.encode(story)))["content"]
+    assert continued == f" {story}"  # llama.cpp keeps the blank before a text
