@@ -56,8 +56,9 @@ def _ranks(file: Mapping[str, Any]) -> dict[str, int]:
             raise no_tokenizer(f"merges that make {made!r} early and late")
         ranks.setdefault(made, len(ranks))
         last = made
-    known, special = set(pairs), [token["content"] for token in file["added_tokens"] if token["special"]]
-    for piece in {**file["model"]["vocab"], **dict.fromkeys(special)}:
+    known, added = set(pairs), {token["content"]: token["special"] for token in file["added_tokens"]}
+    found_first = {piece for piece, special in added.items() if not special}  # before anything is merged
+    for piece in {**file["model"]["vocab"], **added}.keys() - found_first:
         for place in range(1, 0 if BYTE_FALLBACK.fullmatch(piece) else len(piece)):
             parts = (piece[:place], piece[place:])
             if parts not in known and all(len(part) == 1 or part in ranks for part in parts):

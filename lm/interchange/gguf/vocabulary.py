@@ -18,6 +18,7 @@ from lm.tokenizer.sentencepiece_encoder import embedded
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # tokenizer.ggml.token_type
 ROLES = {"bos": "bos_token_id", "unk": "unknown_token_id", "pad": "padding_token_id"}
+TYPED = ("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>")  # of gpt-oss, which llama.cpp makes plain by name
 ENDS = ("eos_token_id", "eot_token_id", "eom_token_id")  # each ends what llama.cpp generates
 
 
@@ -63,6 +64,9 @@ def vocabulary_of(
         own, notes = sentencepiece_fields(file, tokens), []
     else:
         own, notes = byte_level_fields(file, inexact=inexact)
+    notes += [
+        f"llama.cpp reads {name} typed in a text as that token" for name in TYPED if name in tokenizer.special_tokens
+    ]
     own |= {"tokens": tokens, "token_type": types}
     own |= {ROLES[role]: number for role, number in tokenizer.special_roles.items() if role in ROLES}
     own |= dict(zip(ENDS, dict.fromkeys(ends), strict=False))

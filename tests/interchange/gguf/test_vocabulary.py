@@ -67,9 +67,11 @@ def bpe(expression: str = pattern("gpt4")) -> Tokenizer:
     return train_bpe(TEXT, vocab_size=330, pattern=expression)
 
 
-def published(*pre_tokenizers: dict) -> Tokenizer:
+def published(*before: dict) -> Tokenizer:
+    """A tokenizer split by the regular expression within the library's ByteLevel."""
     last = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    return changed(bpe(GPT2), pre_tokenizer={"type": "Sequence", "pretokenizers": [*pre_tokenizers, last]})
+    steps = {"type": "Sequence", "pretokenizers": [*before, last]} if before else last
+    return changed(bpe(GPT2), pre_tokenizer=steps)
 
 
 def as_llama2(folder: Path, **options) -> Tokenizer:
@@ -136,6 +138,21 @@ def test_llama_cpp_gives_the_ids_of_sentencepiece(options, tmp_path):
 def test_the_vocabulary_of_llama_2_keeps_its_ids(tmp_path):
     path = DATA / "tokenizers" / "llama2_tokenizer.model"
     assert_the_same(sentencepiece_tokenizer([], path=str(path)), tmp_path / "x.gguf")
+
+
+def test_the_split_and_added_tokens_of_gemma_change_no_ids(tmp_path):
+    split = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+    backend = tokenizers.Tokenizer.from_str(as_llama2(tmp_path, add_dummy_prefix=False).content)
+    backend.add_tokens([AddedToken(each, special=False, normalized=False) for each in ("\n\n", "\n\n\n", "<b>")])
+    assert_the_same(changed(Tokenizer(backend.to_str()), pre_tokenizer=split), tmp_path / "x.gguf")
+
+
+def test_a_special_token_that_llama_cpp_reads_in_texts_is_named(tmp_path):
+    backend = tokenizers.Tokenizer.from_str(bpe().content)
+    backend.add_special_tokens([AddedToken("<|start|>", special=True, normalized=False)])
+    notes = write(tmp_path / "x.gguf", Tokenizer(backend.to_str()))
+    assert notes[1:] == ["llama.cpp reads <|start|> typed in a text as that token"]
+    assert LlamaCpp(tmp_path / "x.gguf").encode("<|start|>") == [bpe().vocab_size]
 
 
 def test_what_is_split_otherwise_is_said_and_nothing_else(tmp_path):
