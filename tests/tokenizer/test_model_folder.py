@@ -1,5 +1,6 @@
 """The folder of a published model opens with the special tokens of the model, each by its role."""
 
+import io
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import tokenizers
 
 from lm.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from support.published import gpt2_backend, gpt2_folder, llama_backend, llama_folder
+from support.published import TEXTS, gpt2_backend, gpt2_folder, llama_backend, llama_folder
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "stories260K" / "hf"
 TEXT = "Once upon a café,\n 🙂 </s> <|user|>"
@@ -158,16 +159,19 @@ def test_a_model_with_a_chat_template_gets_no_turn_tokens_by_itself(tmp_path):
     assert load_tokenizer(folder, turn_tokens=True).roles.added == TURNS
 
 
-@pytest.mark.skipif(not STORIES.is_dir(), reason="needs the shared data")
 def test_a_folder_with_a_sentencepiece_model_alone_opens_with_its_ids(tmp_path):
-    sentencepiece = pytest.importorskip("sentencepiece")
-    file = STORIES.parents[1] / "tokenizers" / "llama2_tokenizer.model"
-    (tmp_path / "tokenizer.model").symlink_to(file)
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 32000, "bos_token_id": 1}))
+    sentencepiece, file = pytest.importorskip("sentencepiece"), io.BytesIO()
+    options = {"model_type": "bpe", "vocab_size": 300, "byte_fallback": True, "normalization_rule_name": "identity"}
+    options |= {"remove_extra_whitespaces": False, "minloglevel": 2, "hard_vocab_limit": False}
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter([*TEXTS * 20, "the ox ate a bug", "qualms vex jumbled wizards"] * 9), model_writer=file, **options)
+    (tmp_path / "tokenizer.model").write_bytes(file.getvalue())
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=file.getvalue())
+    config = {"model_type": "llama", "vocab_size": theirs.vocab_size(), "bos_token_id": 1}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     names = {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(names))
-    tokenizer, theirs = load_tokenizer(tmp_path), sentencepiece.SentencePieceProcessor(str(file))
-    assert (tokenizer.vocab_size, tokenizer.opening, tokenizer.ends) == (32000, (1,), (2,))
+    tokenizer = load_tokenizer(tmp_path)
+    assert (tokenizer.vocab_size, tokenizer.opening, tokenizer.ends) == (theirs.vocab_size(), (1,), (2,))
     assert tokenizer.encode("Once upon a café,\n 🙂") == theirs.encode("Once upon a café,\n 🙂")
 
 
