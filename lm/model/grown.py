@@ -55,9 +55,11 @@ def grow(model: Transformer, *, vocab_size: int, fresh: Sequence[int]) -> Transf
 
 
 def _grown(rows: Tensor, count: int, fresh: Sequence[int]) -> Tensor:  # V D → count D
-    known = torch.ones(len(rows), dtype=torch.bool)
-    known[[number for number in fresh if number < len(rows)]] = False
-    mean = rows.float()[known.to(rows.device)].mean(0) if rows.device.type != "meta" else rows.new_empty(rows.shape[1])
     grown = torch.cat([rows, rows.new_empty(count - len(rows), rows.shape[1])])
-    grown[[*fresh, *range(len(rows), count)]] = mean.to(rows.dtype)
+    if rows.is_meta:
+        return grown
+    new = [*fresh, *range(len(rows), count)]
+    known = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+    known[[number for number in new if number < len(rows)]] = False
+    grown[new] = rows[known].float().mean(0).to(rows.dtype)
     return grown

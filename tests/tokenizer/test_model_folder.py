@@ -163,7 +163,11 @@ def test_a_folder_with_a_sentencepiece_model_alone_opens_with_its_ids(tmp_path):
     sentencepiece, file = pytest.importorskip("sentencepiece"), io.BytesIO()
     options = {"model_type": "bpe", "vocab_size": 300, "byte_fallback": True, "normalization_rule_name": "identity"}
     options |= {"remove_extra_whitespaces": False, "minloglevel": 2, "hard_vocab_limit": False}
-    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter([*TEXTS * 20, "the ox ate a bug", "qualms vex jumbled wizards"] * 9), model_writer=file, **options)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([*TEXTS * 20, "the ox ate a bug", "qualms vex jumbled wizards"] * 9),
+        model_writer=file,
+        **options,
+    )
     (tmp_path / "tokenizer.model").write_bytes(file.getvalue())
     theirs = sentencepiece.SentencePieceProcessor(model_proto=file.getvalue())
     config = {"model_type": "llama", "vocab_size": theirs.vocab_size(), "bos_token_id": 1}
