@@ -41,7 +41,7 @@ def texts(tokenizer: Tokenizer) -> list[str]:
     """Random texts, some with typed special tokens; none has an apostrophe before ſ, or ends in blanks."""
     draw = random.Random(0)
     pieces = [*PIECES, *tokenizer.special_tokens]
-    drawn = ["".join(draw.choices(pieces, k=draw.randrange(1, 16))) for _ in range(300)]
+    drawn = ["".join(draw.choices(pieces, k=draw.randrange(1, 16))) for _ in range(120)]
     return [text.replace("'ſ", "ſ'") + "." for text in drawn]
 
 
@@ -135,6 +135,7 @@ def test_llama_cpp_gives_the_ids_of_sentencepiece(options, tmp_path):
 
 
 @needs_data
+@pytest.mark.slow
 def test_the_vocabulary_of_llama_2_keeps_its_ids(tmp_path):
     path = DATA / "tokenizers" / "llama2_tokenizer.model"
     assert_the_same(sentencepiece_tokenizer([], path=str(path)), tmp_path / "x.gguf")
@@ -176,7 +177,7 @@ def test_a_split_that_llama_cpp_has_only_nearly_needs_consent(tmp_path):
         write(tmp_path / "x.gguf", bpe(O200K))
     assert "combining marks" in write(tmp_path / "x.gguf", bpe(O200K), inexact=True)[0]
     llama = LlamaCpp(tmp_path / "x.gguf")
-    for text in map(str.encode, texts(bpe(O200K))):
+    for text in map(str.encode, texts(bpe(O200K))[:40]):
         plain = text.decode("ascii", "ignore").upper()
         assert llama.encode(plain) == bpe(O200K).encode(plain), plain
 
