@@ -12,7 +12,7 @@ from lm.config.build import build
 from lm.files import hash_file, hash_json
 from lm.hub import local_folder
 from lm.interchange.config_file import CONFIG, read_config
-from lm.interchange.family import Names, Stored, stored_tensors
+from lm.interchange.family import Names, Stored, part, stored_tensors
 from lm.interchange.weights import WeightFiles
 from lm.model import ModelSource, Transformer, describe_factory
 
@@ -103,7 +103,7 @@ class HuggingFaceModel(ModelSource):
                 f"{vocab_size}: set tokenizer.path={self.origin}, and prepare data with that tokenizer"
             )
         with torch.device("meta"):
-            return build(self._node())
+            return build(self._node() | {"initialize": part("lm.interchange.source.left_as_they_are")})
 
     def _read(self, model: Transformer) -> dict[str, Tensor]:
         """The weights by our names."""
@@ -115,13 +115,13 @@ class HuggingFaceModel(ModelSource):
         self._check_complete(model, names, stored, files)
         dtype, weights = DTYPES.get(self.dtype), {}
         for each in stored:
-            tensor = files.read(each.theirs)
+            tensor = files.read(each.theirs, dtype)
             dtype = dtype or tensor.dtype  # the first is the embedding: files may mix types, a model may not
-            parts = each.layout.split(tensor.to(dtype), [shapes[name] for name in each.ours])
-            for name, part in zip(each.ours, parts, strict=True):
-                if part.shape != shapes[name]:
+            parts = each.layout.split(tensor, [shapes[name] for name in each.ours])
+            for name, weight in zip(each.ours, parts, strict=True):
+                if weight.shape != shapes[name]:
                     raise ValueError(self._misshapen(each, tensor.shape, shapes))
-                weights[name] = part
+                weights[name] = weight
         return weights
 
     def _names(self, model: Transformer, files: WeightFiles) -> Names:
@@ -175,6 +175,10 @@ class HuggingFaceModel(ModelSource):
             f"{self.origin}: the tensor {stored.theirs} has the shape {[*shape]}, but {CONFIG} describes {ours}: the "
             "files are not of one model"
         )
+
+
+def left_as_they_are(model: Transformer) -> None:
+    """Initialise no weight: those of files take their place."""
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ INDEX, WHOLE = "model.safetensors.index.json", "model.safetensors"
 PICKLE_INDEX, PICKLE = "pytorch_model.bin.index.json", "pytorch_model.bin"
 COPY = "copy the file again from where the model comes from"
 NUMBERED = re.compile(r"-(\d+)-of-(\d+)\.")
-TYPES = {"F64", "F32", "BF16", "F16"}  # of weights that are numbers, not codes of a quantisation
+# of weights that are numbers, not codes of a quantisation
+TYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
 
 class File(Protocol):
@@ -22,7 +23,7 @@ class File(Protocol):
 
     shapes: dict[str, tuple[int, ...]]
 
-    def read(self, name: str) -> Tensor: ...
+    def read(self, name: str, dtype: torch.dtype | None = None) -> Tensor: ...
 
 
 class SafetensorsFile:
@@ -39,14 +40,17 @@ class SafetensorsFile:
         self.shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
         self._types = {name: each.get_dtype() for name, each in slices.items()}
 
-    def read(self, name: str) -> Tensor:
+    def read(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
         if self._types[name] not in TYPES:
             raise ValueError(
                 f"{self.file} has {name} in the type {self._types[name]}, as quantised models do: take the model in "
                 "float32, bfloat16 or float16"
             )
         try:
-            return self._open.get_tensor(name)
+            if dtype in (None, TYPES[self._types[name]]):
+                return self._open.get_tensor(name)
+            with safe_open(self.file, framework="pt") as opened:  # what is cast is not kept in memory beside the result
+                return opened.get_tensor(name).to(dtype)
         except (SafetensorError, OSError, RuntimeError) as error:
             raise ValueError(f"{self.file} is damaged at the tensor {name} ({error}): {COPY}") from None
 
@@ -62,8 +66,8 @@ class PickleFile:
             raise ValueError(f"{file} is damaged, or holds more than tensors ({reason}): {COPY}") from None
         self.shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
 
-    def read(self, name: str) -> Tensor:
-        return self._tensors[name]
+    def read(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
+        return self._tensors[name].to(dtype) if dtype else self._tensors[name]
 
 
 class WeightFiles:
@@ -103,13 +107,13 @@ class WeightFiles:
         """The files that hold tensors."""
         return sorted(self._open)
 
-    def read(self, name: str) -> Tensor:
-        """Return a tensor, on the CPU, in the type of the file.
+    def read(self, name: str, dtype: torch.dtype | None = None) -> Tensor:
+        """Return a tensor, on the CPU, in a type; None is that of the file.
 
         Raises:
             ValueError: The file is damaged, or the tensor holds no plain numbers.
         """
-        return self._where[name].read(name.removeprefix(self._base))
+        return self._where[name].read(name.removeprefix(self._base), dtype)
 
     def add_base(self, base: str) -> None:
         """Put `base` before all names, if none has it: files of a model without a head, as of the first GPT-2."""
