@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lm.files import atomic_path, write_atomically
+from lm.checkpoint.safetensors import write_safetensors
+from lm.files import write_atomically
 from lm.interchange.export import family_of
 from lm.interchange.family import Family, Stored, stored_tensors
 from lm.interchange.format import Format, Published
@@ -51,8 +51,7 @@ class PeftAdapter(Format):
         tensors |= {PREFIX + each.theirs: each.layout.join([whole[name] for name in each.ours]) for each in saved}
         place = folder / BASE
         written, notes = HuggingFace().write(place, replace(published, outline=base, build=lambda: base))
-        with atomic_path(folder / WEIGHTS) as temporary:
-            save_file({name: weight.detach().contiguous() for name, weight in tensors.items()}, temporary)
+        write_safetensors(folder / WEIGHTS, tensors)
         config = _config(adapted, holders, [each.theirs for each in saved], base=place)
         write_atomically(folder / CONFIG, json.dumps(config, indent=2) + "\n")
         return [folder / CONFIG, folder / WEIGHTS, *written], [f"the base: {note}" for note in notes]

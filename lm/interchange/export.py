@@ -1,25 +1,19 @@
-"""Write a model as transformers reads it: the first family that can hold it, checked by reading its config again."""
+"""What a model is in transformers: the first family that can hold it, checked by reading its config again."""
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from lm.config.build import build
-from lm.files import atomic_path, write_atomically
 from lm.interchange.config_file import CONFIG
 from lm.interchange.families import FAMILIES
 from lm.interchange.family import Family, stored_tensors
 from lm.interchange.fields import Fields
 from lm.interchange.likeness import difference
-from lm.interchange.weights import WHOLE
 from lm.model import Transformer
-
-TYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
 
 
 def family_of(model: Transformer) -> tuple[Family, dict[str, Any]]:
@@ -46,29 +40,6 @@ def family_of(model: Transformer) -> tuple[Family, dict[str, Any]]:
             return family, config
         reasons.append(f"\n  {family.architecture}: {reason}")
     raise ValueError(f"no architecture of transformers computes what this model does:{''.join(reasons)}")
-
-
-def write_model(directory: Path, model: Transformer, *, special: Mapping[str, Any] | None = None) -> list[Path]:
-    """Write config.json and model.safetensors.
-
-    Args:
-        directory: Where to write; it exists.
-        model: The model; adapters are merged.
-        special: Fields of config.json that name special tokens, as eos_token_id.
-
-    Returns:
-        The files.
-
-    Raises:
-        ValueError: No architecture of transformers computes what the model does.
-    """
-    family, config = family_of(model)
-    dtype = TYPES[model.embedding.weight.dtype]
-    config |= {"torch_dtype": dtype, "dtype": dtype, "use_cache": True, **(special or {})}
-    with atomic_path(directory / WHOLE) as temporary:
-        save_file(their_weights(family, model, model.state_dict()), temporary, metadata={"format": "pt"})
-    write_atomically(directory / CONFIG, json.dumps(config, indent=2) + "\n")
-    return [directory / CONFIG, directory / WHOLE]
 
 
 def their_weights(family: Family, model: Transformer, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from lm.bounds import Positive
 from lm.checkpoint.architecture import write_architecture
-from lm.files import atomic_path, write_atomically
+from lm.checkpoint.safetensors import write_safetensors
+from lm.files import write_atomically
 from lm.interchange.config_file import CONFIG
 from lm.interchange.export import family_of, their_weights
 from lm.interchange.format import Format, Published
 from lm.interchange.weights import INDEX, WHOLE
+from lm.model import Transformer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LARGEST_HALF = 65504.0
@@ -38,17 +39,16 @@ class HuggingFace(Format):
         self.dtype, self.shard = dtype, shard
 
     def write(self, folder: Path, published: Published) -> tuple[list[Path], list[str]]:
-        family, config = family_of(published.outline)
-        files = dict(published.files())
+        family, _ = family_of(published.outline)
+        files = published.files()
         generation = json.loads(files["generation_config.json"])
         model = published.build()
-        weights, dtype = _cast(their_weights(family, model, model.state_dict()), self.dtype)
-        config |= {name: generation.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-        files[CONFIG] = json.dumps(config | {"torch_dtype": dtype, "dtype": dtype, "use_cache": True}, indent=2) + "\n"
-        written = write_weights(folder, weights, shard=self.shard)
+        special = {name: generation.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        written = write_model(folder, model, special=special, dtype=self.dtype, shard=self.shard)
         for name, content in files.items():
             write_atomically(folder / name, content)
-        return [*written, *(folder / name for name in files)], [f"architecture {family.architecture}, {dtype}"]
+        said = self.dtype or str(model.embedding.weight.dtype).removeprefix("torch.")
+        return [*written, *(folder / name for name in files)], [f"architecture {family.architecture}, {said}"]
 
 
 class Safetensors(Format):
@@ -71,6 +71,37 @@ class Safetensors(Format):
         return [*written, write_architecture(folder, dict(published.description)), folder / "tokenizer.json"], []
 
 
+def write_model(
+    folder: Path,
+    model: Transformer,
+    *,
+    special: Mapping[str, Any] | None = None,
+    dtype: Dtype | None = None,
+    shard: float | None = None,
+) -> list[Path]:
+    """Write config.json and the weights of a model.
+
+    Args:
+        folder: Where to write.
+        model: The model, without adapters.
+        special: Fields of config.json that name special tokens, as eos_token_id.
+        dtype: Type of the weights; None keeps that of the model.
+        shard: Bytes in a file of weights; None for one file.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: No architecture of transformers computes what the model does.
+    """
+    family, config = family_of(model)
+    weights, known = _cast(their_weights(family, model, model.state_dict()), dtype)
+    written = write_weights(folder, weights, shard=shard)
+    config |= {**(special or {}), "torch_dtype": known, "dtype": known, "use_cache": True}
+    write_atomically(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    return [*written, folder / CONFIG]
+
+
 def write_weights(folder: Path, weights: Mapping[str, Tensor], *, shard: float | None = None) -> list[Path]:
     """Write weights to model.safetensors, or to several files with an index, each whole or absent.
 
@@ -86,8 +117,7 @@ def write_weights(folder: Path, weights: Mapping[str, Tensor], *, shard: float |
     many = len(parts) > 1
     files = [f"model-{n:05}-of-{len(parts):05}.safetensors" if many else WHOLE for n in range(1, len(parts) + 1)]
     for file, part in zip(files, parts, strict=True):
-        with atomic_path(folder / file) as temporary:
-            save_file(part, temporary, metadata={"format": "pt"})
+        write_safetensors(folder / file, part)
     if not many:
         return [folder / WHOLE]
     total = sum(weight.numel() * weight.element_size() for weight in weights.values())

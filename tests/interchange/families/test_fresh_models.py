@@ -8,7 +8,7 @@ import torch
 
 from lm.config.build import build
 from lm.config.check import plain
-from lm.interchange.export import write_model
+from lm.interchange.huggingface import write_model
 from lm.interchange.source import HuggingFaceModel
 from support.compositions import composition
 

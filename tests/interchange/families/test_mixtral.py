@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from lm.config.build import build
 from lm.config.check import plain
 from lm.interchange.config_file import read_config
-from lm.interchange.export import family_of, their_weights, write_model
+from lm.interchange.export import family_of, their_weights
+from lm.interchange.huggingface import write_model
 from lm.interchange.source import HuggingFaceModel
 from lm.model import Transformer
 from support.compositions import composition

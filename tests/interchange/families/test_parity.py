@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from lm.interchange.export import family_of, their_weights, write_model
+from lm.interchange.export import family_of, their_weights
+from lm.interchange.huggingface import write_model
 from lm.interchange.source import HuggingFaceModel
 from lm.model import Transformer
 

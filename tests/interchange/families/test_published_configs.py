@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lm.interchange.config_file import read_config
-from lm.interchange.export import write_model
+from lm.interchange.huggingface import write_model
 from lm.interchange.source import HuggingFaceModel
 from lm.model import GELU, Attention, LearnedPositions, Transformer
 
