@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -16,10 +17,14 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
     seen: set[int] = set()
     for name, tensor in tensors.items():
         place = tensor.untyped_storage().data_ptr()
-        own[name] = tensor.detach().cpu().clone() if place in seen else tensor.detach().cpu().contiguous()
+        own[name] = _apart(tensor) if place in seen else tensor.detach().cpu().contiguous()
         seen.add(place)
     with atomic_path(path) as temporary:
         save_file(own, temporary, metadata={"format": "pt"})
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # the library makes a file for its owner alone
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
