@@ -34,7 +34,9 @@ def family_of(model: Transformer) -> tuple[Family, dict[str, Any]]:
                 again = build(family.describe(Fields(json.loads(json.dumps(config)), place=CONFIG)))
             stored_tensors(family.names(model), [*model.state_dict()])
             reason = difference(model, again)
-        except (AttributeError, KeyError, ValueError, StopIteration) as error:  # it has not what the family reads
+        except ValueError as error:
+            reason = str(error)
+        except (AttributeError, LookupError, StopIteration) as error:  # what the family reads is not there
             reason = f"it has other parts ({error})"
         if not reason:
             return family, config
