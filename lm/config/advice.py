@@ -7,10 +7,12 @@ from pathlib import Path
 
 import yaml
 
+from lm.config.declared import declared
 from lm.config.docstrings import describe
 from lm.config.faults import nearest
 from lm.config.other_names import JOBS, KEYS, NOT_BUILT, OF_JOB, OWN, SENTENCES, VALUES, WORDS
 from lm.config.outline import LOADER, Outline, jobs, options, outline, rules
+from lm.config.target import signature
 
 # The option of a group that reads a file, by how its name ends; "" is a folder.
 READERS = {
@@ -120,7 +122,8 @@ class Adviser:
         if path in DATA and (first := self.first_a_corpus(value)):
             return first
         if group not in self.found.groups:
-            return (self.own(value) and f"write {self.own(value)}") or self.instead_of(path, value)
+            instead = self.own(value) or (f"+{group}={value}" if self._is_taken(group, value) else "")
+            return f"write {instead}" if instead else self.instead_of(path, value)
         if value.lower() in NOTHING:
             return f"write {group}={'null' if self._may_be_null(group) else next(iter(known))}"
         if path in READERS and is_path(value) and (reader := READERS[path].get(Path(value).suffix.lower())):
@@ -128,6 +131,13 @@ class Adviser:
         if is_path(value) and (advice := self.instead_of(path, value)):
             return advice
         return self.meant(group, value)
+
+    def _is_taken(self, group: str, value: str) -> bool:
+        """Whether a part of the job takes an option of a group that the job does not choose from, as model/block."""
+        inside = "/" in group and "@" not in group
+        target, name = self.found.reader(_place(group)) if inside and value in self._options(group) else ("", "")
+        taken = signature(declared(target)[0]) if target else None
+        return taken is not None and name in taken.parameters
 
     def located(self, name: str, value: str) -> list[str]:
         """The words that set a key, or choose an option of a group, by the last parts of its name."""

@@ -64,7 +64,7 @@ def test_a_screen_has_values_meanings_and_the_other_options(wide):
     said = describe_job("pretrain", PLACES)
     assert "  data.path=outputs/corpus/default  Directory of a corpus, or a list of them\n" in said
     assert "  optimizer.learning_rate=" in said
-    assert "  model=tiny                    base checkpoint ladder nano rung small\n" in said
+    assert "  model=tiny                    base checkpoint gemma2 gemma3 gpt2 gpt_neox …\n" in said
     assert "  experiment=null               only your own: see lm help conf\n" in said
     assert "model.path=…  " in describe_job("chat", PLACES)
 
@@ -80,7 +80,7 @@ def test_a_group_has_its_options_and_its_keys_with_their_meaning():
 
 def test_a_group_names_those_inside_and_leaves_their_keys_to_them():
     said = describe_job("pretrain", PLACES, ["model"])
-    assert "\ngroups inside\n  model/attention=grouped   full normed\n" in said
+    assert "\ngroups inside\n  model/attention=grouped   full normed windowed\n" in said
     assert "  model.dim=192\n" in said
     assert "heads=" not in said
     for name in ("model.attention", "model/attention"):
@@ -157,7 +157,7 @@ def test_the_part_may_stand_before_and_after_help(command, capsys):
 def test_all_has_every_option_and_the_keys_of_the_job(capsys):
     assert main(["pretrain", "--help", "all"]) == 0
     said = capsys.readouterr().out
-    assert "    * tiny        2.4 M parameters" in said
+    assert "    * tiny         2.4 M parameters" in said
     assert "  run.extend=false\n      Whether a longer budget" in said
     assert "lm explain pretrain KEY" in said.splitlines()[-2] + said.splitlines()[-1]
 

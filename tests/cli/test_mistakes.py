@@ -142,6 +142,7 @@ instruct model={RUN} | model={RUN}: no such option | instruct {MODEL}
 evaluate {RUN} | {RUN}: it has no = | evaluate {MODEL}
 pretrain fast_dev_run=true | fast_dev_run: unknown key | pretrain debug=fast
 pipeline lr=1e-3 | lr: unknown key | pipeline pretrain.optimizer.learning_rate=1e-3
+pretrain model=nano model/block=post | model/block=post: lm pretrain has no | pretrain model=nano +model/block=post
 pipeline model=small | model=small: lm pipeline has no group model | pipeline model@pretrain.model=small
 pipeline tokenizer=bytes | tokenizer=bytes: lm pipeline has no group | pipeline tokenizer@tokenizer.tokenizer=bytes
 pipeline corpus=python | corpus=python: lm pipeline has no group | pipeline corpus@corpus.corpus=python
