@@ -72,7 +72,8 @@ class HuggingFaceModel(ModelSource):
         return adapt(model, frozen=self.freeze, **self.changes).eval()
 
     def outline(self, *, vocab_size: int | None = None) -> Transformer:
-        return adapt(self._empty(vocab_size), frozen=self.freeze, **self.changes)
+        self._empty(vocab_size)  # which checks the vocabulary
+        return adapt(build(self._node()), frozen=self.freeze, **self.changes)  # where the caller counts or times it
 
     def describe(self, *, vocab_size: int) -> dict[str, Any]:
         changes = {key: describe_factory(change) for key, change in self.changes.items() if change}

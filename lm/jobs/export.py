@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template, jinja_of, published_files
 from lm.directory import Run
 from lm.interchange import Format, Published
@@ -42,7 +44,8 @@ def _described(parent: Mapping[str, Any]) -> str:
 def _published(model: ModelSource, tokenizer: Tokenizer, template: Template | None) -> Published:
     stops = template.stop_tokens(tokenizer) if template else []
     opening = template.prompt(GREETING, tokenizer) if template else tokenizer.opening
-    outline = model.outline(vocab_size=tokenizer.vocab_size)
+    with torch.device("meta"):
+        outline = model.outline(vocab_size=tokenizer.vocab_size)
     return Published(
         outline=outline,
         build=lambda: model.build(vocab_size=tokenizer.vocab_size),

@@ -55,11 +55,11 @@ def grow(model: Transformer, *, vocab_size: int, fresh: Sequence[int]) -> Transf
 
 
 def _grown(rows: Tensor, count: int, fresh: Sequence[int]) -> Tensor:  # V D → count D
+    new = sorted({*fresh, *range(len(rows), count)})
+    before = [number for number in new if number < len(rows)]
+    total = rows.double().sum(0) - sum(rows[number].double() for number in before)
+    mean = (total / (len(rows) - len(before))).to(rows.dtype)
     grown = torch.cat([rows, rows.new_empty(count - len(rows), rows.shape[1])])
-    if rows.is_meta:
-        return grown
-    new = [*fresh, *range(len(rows), count)]
-    known = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
-    known[[number for number in new if number < len(rows)]] = False
-    grown[new] = rows[known].float().mean(0).to(rows.dtype)
+    for number in new:  # one by one, as a dry run has no numbers to index by
+        grown[number] = mean
     return grown
