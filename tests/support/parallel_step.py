@@ -22,6 +22,8 @@ from lm.model import (
     SwiGLU,
     Transformer,
 )
+from lm.model.experts import recorded_routing, sparse_layers
+from lm.objective.balance import Usage
 from lm.objective.gradient_norm import clip_gradients
 from lm.objective.loss import summed_cross_entropy, target_losses
 from lm.parallel.sharding import parallelize
@@ -89,8 +91,13 @@ def step(network: Transformer, rows: slice, *, factor: float) -> dict[str, torch
     half = max(1, len(tokens) // 2)
     for part in (slice(0, half), slice(half, None)):
         if len(tokens[part]):
-            hidden = network.hidden(tokens[part], documents=documents[part])
+            with recorded_routing(sparse_layers(network)) as routing:
+                hidden = network.hidden(tokens[part], documents=documents[part])
             total = summed_cross_entropy(hidden.flatten(0, 1), network.projection, targets[part].flatten(), chunk=5)
+            if routing:
+                texts = torch.arange(len(hidden))[:, None] * 2 + documents[part]
+                usage = Usage.of([passes[0] for passes in routing], texts, 2 * len(hidden))
+                total = total + usage.balance_losses().sum() + usage.z_losses().sum()
             (total * factor).backward()
     found = {"losses": losses, "norm": clip_gradients(network.parameters(), 1.0)}
     for name, weight in network.named_parameters():
