@@ -5,7 +5,7 @@ from typing import Any
 
 from lm.interchange.families import llama
 from lm.interchange.families.llama import configured, described
-from lm.interchange.families.qwen2 import without_window
+from lm.interchange.families.qwen2 import windowed, windows
 from lm.interchange.family import Family, Node, part
 from lm.interchange.fields import Fields
 from lm.model import Transformer
@@ -15,9 +15,8 @@ NAMES = replace(llama.NAMES, block={**llama.NAMES.block, **HEAD_NORMS})
 
 
 def describe(fields: Fields) -> Node:
-    without_window(fields)
     fields.values.setdefault("head_dim", 128)
-    return described(fields, attention=attention(fields))
+    return windowed(fields, described(fields, attention=attention(fields)))
 
 
 def attention(fields: Fields) -> Node:
@@ -28,7 +27,7 @@ def attention(fields: Fields) -> Node:
 
 def configure(model: Transformer) -> dict[str, Any]:
     biased = model.blocks[0].attention.query.bias is not None
-    return configured(model) | {"use_sliding_window": False, "attention_bias": biased}
+    return configured(model) | windows(model) | {"attention_bias": biased}
 
 
 FAMILY = Family("Qwen3ForCausalLM", "qwen3", describe, configure, lambda model: NAMES)

@@ -68,6 +68,8 @@ ROWS: dict[str, Row] = {
     "mistral": ("MistralConfig", {"sliding_window": 7}),
     "mistral, no window": ("MistralConfig", {"sliding_window": None, "head_dim": 12}),
     "qwen2": ("Qwen2Config", {}),
+    "qwen2, windows": ("Qwen2Config", {"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1}),
+    "qwen3, windows": ("Qwen3Config", {"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 2}),
     "qwen3": ("Qwen3Config", {"head_dim": 12}),
     "gpt2": ("GPT2Config", GPT2),
     "gpt2, exact, untied": (
