@@ -23,6 +23,11 @@ GROUPS = sorted(
 )
 
 
+def chosen(group: str, option: str) -> str:
+    """The override that chooses an option of a part, which is added where models have none."""
+    return f"{'' if f'- {group}:' in (MODELS / 'nano.yaml').read_text() else '+'}model/{group}={option}"
+
+
 def made(*overrides: str):
     config = plain(composition("pretrain").compose([*overrides]))
     with torch.device("meta"):
@@ -38,8 +43,7 @@ def test_the_first_line_states_the_parameters_at_a_vocabulary_of_4096(size):
 
 @pytest.mark.parametrize(("group", "option"), GROUPS)
 def test_every_part_fits_a_model(group, option):
-    added = "" if f"- {group}:" in (MODELS / "nano.yaml").read_text() else "+"
-    model = made("model=nano", f"{added}model/{group}={option}")
+    model = made("model=nano", chosen(group, option))
     logits = model(torch.zeros(1, 3, dtype=torch.int64, device="meta"))
     assert logits.shape == (1, 3, 4096)
     written = (MODELS / group / f"{option}.yaml").read_text()

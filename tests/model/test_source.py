@@ -8,12 +8,12 @@ from torch import nn
 from lm.config.build import build
 from lm.config.check import plain
 from lm.model import Attention, FreshModel, SwiGLU, Transformer, describe_factory, model_source
-from model.test_sizes import GROUPS, MODELS
+from model.test_sizes import GROUPS, MODELS, chosen
 from support.compositions import composition
 
-OPTIONS = [f"model={path.stem}" for path in MODELS.glob("*.yaml") if path.stem != "checkpoint"] + [
-    f"model/{group}={option}" for group, option in GROUPS
-]
+TRAINED = {"checkpoint", "huggingface"}  # described by what they read
+SIZES = sorted(path.stem for path in MODELS.glob("*.yaml") if path.stem not in TRAINED)
+OPTIONS = [f"model={size}" for size in SIZES] + [chosen(group, option) for group, option in GROUPS]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
