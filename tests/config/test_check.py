@@ -82,7 +82,7 @@ PLANTED = {
     # targets
     "model._target_=toy.Modle": "model._target_: there is no toy.Modle; did you mean toy.Model?",
     "model._target_=tyo.Model": "model._target_: there is no tyo; did you mean toy?",
-    "model._target_=lm.rnu.Run": "model._target_: there is no lm.rnu; did you mean lm.directory?",
+    "model._target_=lm.directry.Run": "model._target_: there is no lm.directry; did you mean lm.directory?",
     "model._target_=toy.CONF": "model._target_: toy.CONF is neither a class nor a function",
     # what is not there
     "data.path=???": "data.path: missing: set data.path=…",
