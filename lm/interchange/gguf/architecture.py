@@ -30,7 +30,7 @@ GELU = {"GELU", "GELU with bias"}
 EXPERTS = "Experts of SwiGLU"
 LAYER_NORM: Takes = {"norm": {"LayerNorm"}, "attention.head_dim": {"dim / heads"}}
 GEMMA: Takes = {"feedforward": {"GeGLU"}, "scale_embeddings": {"true"}, "tie_embeddings": {"true"}}
-SANDWICH: Takes = {**GEMMA, "block": {"SandwichBlock"}, "attention.window": {"null", "repeated"}}
+SANDWICH: Takes = {**GEMMA, "block": {"SandwichBlock"}, "attention.window": {"null", "a number"}}
 NORMS = frozenset({"norm", "attention_norm", "feedforward_norm"})
 MATRICES = frozenset(
     {"attention.query", "attention.key", "attention.value", "attention.output", "feedforward.up", "feedforward.down"}
@@ -171,8 +171,12 @@ ARCHITECTURES = (  # the first that fits is taken
 )
 
 
-def architecture_of(facts: Mapping[str, Hashable]) -> Architecture:
+def architecture_of(facts: Mapping[str, Hashable], *, window: int = 0) -> Architecture:
     """Return the architecture that computes what a model computes.
+
+    Args:
+        facts: Facts about the model.
+        window: The shortest window of its attention; 0 for none.
 
     Raises:
         ValueError: None does; it names the parts in the way of the nearest one.
@@ -182,9 +186,9 @@ def architecture_of(facts: Mapping[str, Hashable]) -> Architecture:
         return fitting[0]
     nearest = min(ARCHITECTURES, key=lambda each: len(each.faults(facts)))
     faults = nearest.faults(facts)
-    shorter = any("attention.window" in fault for fault in faults)
-    remedy = "; or set model.context to the window, up to which all layers see the whole text" if shorter else ""
+    shorter = window and any("attention.window" in fault for fault in faults)
     raise ValueError(
         f"format=gguf: no architecture of llama.cpp computes this model; {nearest.name}, the nearest, has no "
-        f"{' and no '.join(faults)}: export it with format=huggingface or format=safetensors{remedy}"
+        f"{' and no '.join(faults)}: export it with format=huggingface or format=safetensors"
+        f"{f', or with model.context={window}, up to which every layer sees the whole text' if shorter else ''}"
     )

@@ -29,7 +29,8 @@ class GGUF(Format):
 
     def write(self, folder: Path, published: Published) -> tuple[list[Path], list[str]]:
         import_gguf()
-        architecture = architecture_of(facts_of(published.outline))
+        windows = [window for window in windows_of(published.outline) if window]
+        architecture = architecture_of(facts_of(published.outline), window=min(windows, default=0))
         vocabulary = vocabulary_of(
             published.tokenizer,
             rows=published.outline.vocab_size,

@@ -22,7 +22,7 @@ def facts_of(model: Transformer) -> dict[str, Hashable]:
         "attention.head_dim": _common(_share(each, model) for each in attentions),
         "attention.bias": _common(_biased(each) for each in attentions),
         "attention.query_key_norm": _common(_query_key_norm(each) for each in attentions),
-        "attention.window": "null" if not any(windows) else "repeated" if period_of(windows) else str(windows),
+        "attention.window": "null" if not any(windows) else "a number" if period_of(windows) else str(windows),
         "attention.cap": _common("null" if each.cap is None else "a number" for each in attentions),
         "position": _positions(model, windows),
         "position.scaling": _common(_scaling(each) for each in model.positions),

@@ -199,7 +199,7 @@ REFUSED = {
         "norm": nn.LayerNorm,
         "feedforward": partial(ReLUSquared, hidden=64),
     },
-    "no model.attention.window=repeated": {"attention": windows(2)},
+    "no model.attention.window=a number": {"attention": windows(2)},
     "gemma2, the nearest, has no model.attention.window=\\[0, 8\\]": {
         **GEMMA,
         "block": SandwichBlock,

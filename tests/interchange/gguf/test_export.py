@@ -22,7 +22,7 @@ pytest.importorskip("gguf", reason="needs the package gguf: pip install 'lightni
 def published(*, tokenizer: Tokenizer | None = None, readable: bool = False, **parts) -> Published:
     tokenizer = tokenizer or byte_tokenizer([])
     given = {"attention": partial(Attention, heads=4), "feedforward": partial(SwiGLU, hidden=32)} | parts
-    model = Transformer(vocab_size=tokenizer.vocab_size, context=32, dim=32, layers=1, **given)
+    model = Transformer(vocab_size=tokenizer.vocab_size, dim=32, layers=1, **({"context": 32} | given))
 
     def read() -> Transformer:
         assert readable, "the weights are read"
@@ -82,6 +82,8 @@ def test_a_model_of_conf_finds_its_architecture(option, name):
     assert architecture_of(facts_of(of_conf(option))).name == name
 
 
-def test_a_window_that_llama_cpp_lacks_is_refused_with_the_context_that_needs_none():
-    with pytest.raises(ValueError, match=r"no model.attention.window=.*; or set model.context to the window, up to"):
-        architecture_of(facts_of(of_conf("phi3")))
+def test_a_window_that_llama_cpp_lacks_is_refused_with_the_context_that_needs_none(tmp_path):
+    windowed = {"attention": partial(Attention, heads=4, window=16)}
+    with pytest.raises(ValueError, match=r"no model.attention.window=a number: .*, or with model.context=16, up to"):
+        GGUF().write(tmp_path, published(**windowed))
+    GGUF().write(tmp_path, published(**windowed, context=16, readable=True))
