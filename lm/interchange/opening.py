@@ -27,6 +27,7 @@ def open_model(
     adapter: Change | None = None,
     head: Change | None = None,
     freeze: list[str] | None = None,
+    pickle: bool = False,
 ) -> ModelSource:
     """Return the model at a path: that of a run of `lm`, or a published one in a folder as transformers saves it.
 
@@ -44,6 +45,8 @@ def open_model(
         head: Adds a score per position, as `lm.model.scalar_head`, which a reward model needs. None adds none, and
             keeps that of a reward model, frozen.
         freeze: Parts that do not train, as `embedding` or `blocks.0`. None or empty: all parts train.
+        pickle: Read pytorch_model.bin of a folder without a safetensors file, as plain data only: a pickle may
+            otherwise run code.
 
     Returns:
         The source of the model.
@@ -53,7 +56,7 @@ def open_model(
     """
     changes = {"quantise": quantise, "adapter": adapter, "head": head, "freeze": freeze}
     if is_published(path):
-        return HuggingFaceModel(path, context=context, dtype=dtype, **changes)
+        return HuggingFaceModel(path, context=context, dtype=dtype, pickle=pickle, **changes)
     if dtype not in (None, "float32"):
         raise ValueError(
             f"model.dtype={dtype}: {path} is a run of lm, whose weights are float32: leave model.dtype out; "

@@ -141,8 +141,9 @@ class WeightFiles:
         if not pickles:
             return f": {COPY}"
         return (
-            f", only {pickles[0]}, a pickle: take the model's safetensors files; or read the tensors in it, and "
-            f"nothing else, by model=huggingface model.path={self.folder} model.pickle=true"
+            f", only {pickles[0]}, a pickle: take the model's safetensors files; or write its tensors, and nothing "
+            f"else of it, as safetensors: lm export model.path={self.folder} model.pickle=true run.name=NAME, then "
+            "model.path=outputs/export/NAME"
         )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm.interchange import HuggingFaceModel
+from lm.cli.call import call_job
+from lm.interchange import HuggingFaceModel, open_model
 from lm.interchange.huggingface import HuggingFace
 from lm.interchange.weights import WeightFiles
 from support.small_models import publish, small_model
+from support.training_runs import composed
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +80,13 @@ def pickled(copy) -> Path:
     return copy
 
 
-def test_a_pickle_is_read_only_where_it_is_asked_for(pickled):
-    remedy = f"model=huggingface model.path={pickled} model.pickle=true"
+def test_a_pickle_is_read_only_where_it_is_asked_for(pickled, tmp_path):
+    remedy = f"lm export model.path={pickled} model.pickle=true run.name=NAME"
     with pytest.raises(ValueError, match=rf"only pytorch_model.bin, a pickle: .*{re.escape(remedy)}"):
         HuggingFaceModel(str(pickled)).build()
     assert same(HuggingFaceModel(str(pickled), pickle=True).build())
+    call_job(composed("export", f"model.path={pickled}", "model.pickle=true", f"run.root={tmp_path}", "run.name=safe"))
+    assert same(open_model(str(tmp_path / "export/safe")).build(vocab_size=None))
 
 
 class Runs:
