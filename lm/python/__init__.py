@@ -1,0 +1,7 @@
+"""`lm` from Python: models to talk to, jobs to run, and the runs that there are."""
+
+from lm.python.jobs import FinishedRun, run
+from lm.python.listing import ListedRun, runs
+from lm.python.model import Model, TokenScore, load
+
+__all__ = ["FinishedRun", "ListedRun", "Model", "TokenScore", "load", "run", "runs"]
