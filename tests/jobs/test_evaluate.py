@@ -69,7 +69,7 @@ def test_an_unfinished_run_is_refused(corpus, tmp_path):
 
 def test_a_path_without_a_model_is_refused_with_the_remedy(corpus, tmp_path):
     with pytest.raises(
-        ValueError, match=r"nowhere does not exist, .* the directory of a run .*, such as outputs/pretrain"
+        ValueError, match=r"nowhere does not exist: .* the directory of a run .*, such as outputs/pretrain"
     ):
         call_job(evaluation(tmp_path / "nowhere", corpus, tmp_path))
 
