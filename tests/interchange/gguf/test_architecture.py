@@ -47,6 +47,7 @@ def model(*, attention: dict | list | None = None, **parts) -> Transformer:
     usual |= {"vocab_size": TOKENIZER.vocab_size + 5, "context": 64, "dim": 64, "layers": 2}
     given = attention if isinstance(attention, list) else {"heads": 4, "key_value_heads": 2} | (attention or {})
     usual["attention"] = given if isinstance(given, list) else partial(Attention, **given)
+    torch.manual_seed(0)
     made = Transformer(**(usual | parts))
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
