@@ -55,8 +55,16 @@ class Footprint:
 
     @property
     def holes(self) -> int:
-        """Bytes that glibc's allocator holds beyond the tensors, on a CPU: what comes and goes leaves holes."""
-        return round(HOLES * sum(self.parts[part] for part in TRANSIENT))
+        """Bytes that glibc's allocator holds beyond the tensors, on a CPU: what comes and goes leaves holes.
+
+        What the passes leave is still there while the optimizer computes, whose own copies leave holes too.
+        """
+        left = HOLES * sum(self.passes[part] for part in TRANSIENT)
+        held = [sum(self.passes.values()) + left]
+        if self.update:
+            copies = max(0, self.update["optimizer"] - self.passes["optimizer"])
+            held.append(sum(self.update.values()) + left + HOLES * copies)
+        return round(max(held)) - self.total
 
 
 class _Ledger(TorchDispatchMode):

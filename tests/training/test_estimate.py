@@ -68,7 +68,7 @@ def test_the_memory_on_a_cpu_is_all_that_the_process_holds(corpus, tmp_path, cap
     }
     transient = sum(found[part] for part in ("gradients", "activations", "logits"))
     assert found["libraries"] == 400e6
-    assert found["allocator"] == pytest.approx(HOLES * transient, rel=0.02)
+    assert HOLES * transient <= 1.02 * found["allocator"]  # more where the optimizer computes in copies of its own
     held = 400e6 + found["allocator"] + transient + found["weights"] + found["optimizer"]
     assert found["memory"] == pytest.approx(held, rel=0.01)
     assert re.search(rf"this machine .* {found['memory'] / 1e6:.0f} MB of", text)

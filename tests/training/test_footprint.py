@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from lm.training.footprint import PARTS, Footprint, _Ledger, estimate_footprint, per_device
+from lm.training.footprint import HOLES, PARTS, Footprint, _Ledger, estimate_footprint, per_device
 from lm.training.trainer import Devices
 from support.footprint_step import CHOSEN, build, objective, real_step
 
@@ -124,3 +124,14 @@ def test_stored_parts_are_sharded_and_activations_are_not():
 
 def test_replicas_shard_nothing():
     assert per_device(WHOLE, Devices("cuda", count=8)) == WHOLE
+
+
+def test_holes_of_the_passes_remain_while_the_optimizer_computes():
+    passes = {"weights": 100, "optimizer": 100, "gradients": 200, "activations": 40, "logits": 10}
+    update = {"weights": 100, "optimizer": 450, "gradients": 100, "activations": 0, "logits": 0}
+    found = Footprint(passes, update)
+    assert found.total == 650
+    assert found.total + found.holes == 650 + round(HOLES * 250 + HOLES * 350)
+    small = Footprint(passes, {**update, "optimizer": 100})  # copies nothing: the passes hold more
+    assert small.total + small.holes == 450 + round(HOLES * 250)
+    assert Footprint(passes).holes == round(HOLES * 250)
