@@ -1,21 +1,17 @@
 """The runs below a directory: what each is, how large, in which state, and which runs stand on it."""
 
-import fcntl
 import os
-import struct
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from lm.directory.layout import LOCK, MANIFEST
+from lm.directory.layout import MANIFEST
+from lm.directory.lock import is_locked
 from lm.directory.manifest import read_manifest
 
 State = Literal["complete", "running", "interrupted", "unreadable"]
-# struct flock, for a question about a lock that does not take it: type, whence, start, length, process
-QUESTION, KIND = ("qqihh", 3) if sys.platform == "darwin" else ("hhqqi", 0)
 
 
 @dataclass(frozen=True)
@@ -107,24 +103,17 @@ def standing_on(runs: Sequence[FoundRun]) -> dict[str, list[str]]:
     return found
 
 
-def is_locked(directory: Path) -> bool:
-    """Whether a process executes the run; asks without taking the lock, so that a start at this moment succeeds."""
-    question: list[int] = [0] * len(QUESTION)
-    question[KIND] = fcntl.F_WRLCK
+def manifest_or_nothing(directory: Path) -> Mapping[str, Any]:
+    """The manifest of a run; empty where it cannot be read."""
     try:
-        with open(directory / LOCK, "rb") as file:
-            answer = fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(QUESTION, *question))
-    except OSError:
-        return False
-    return struct.unpack(QUESTION, answer)[KIND] != fcntl.F_UNLCK
+        return read_manifest(directory)
+    except (OSError, ValueError):
+        return {}
 
 
 def _found(root: Path, directory: Path, size: float, changed: float) -> FoundRun:
-    try:
-        manifest = read_manifest(directory)
-    except (OSError, ValueError):
-        manifest = {}
-    return FoundRun(directory, directory.relative_to(root).as_posix(), manifest, int(size), changed)
+    place = directory.relative_to(root).as_posix()
+    return FoundRun(directory, place, manifest_or_nothing(directory), int(size), changed)
 
 
 def _add(total: list[float], path: str) -> None:

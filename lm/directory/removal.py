@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lm.directory.catalogue import FoundRun, standing_on
+from lm.directory.catalogue import FoundRun, manifest_or_nothing, standing_on
 from lm.directory.layout import LOCK, MANIFEST, own_files
+from lm.directory.lock import DirectoryLock
 from lm.files import write_atomically
 
 
@@ -27,8 +28,11 @@ def check_removable(chosen: Sequence[FoundRun], runs: Sequence[FoundRun]) -> Non
             faults.append(f"{run.place} is being executed: stop it first")
         staying = [place for place in dependents[run.place] if place not in going]
         if staying:
-            others = f" and {len(staying) - 3} others" if len(staying) > 3 else ""
-            faults.append(f"{', '.join(staying[:3])}{others} stand on {run.place}: keep it, or remove them too")
+            more = len(staying) - 3
+            others = f" and {more} other{'s' * (more > 1)}" if more > 0 else ""
+            one = len(staying) == 1
+            stand, them = ("stands", "that") if one else ("stand", "them")
+            faults.append(f"{', '.join(staying[:3])}{others} {stand} on {run.place}: keep it, or remove {them} too")
     if faults:
         raise ValueError("\n".join([*faults, "nothing was removed"]))
 
@@ -36,15 +40,32 @@ def check_removable(chosen: Sequence[FoundRun], runs: Sequence[FoundRun]) -> Non
 def remove_run(run: FoundRun, root: Path) -> None:
     """Remove the files of a run, and directories that are empty then; runs below it stay.
 
-    The manifest goes last, as that of an unfinished run: if the process is killed, the run can be removed again.
+    The run is locked until it is gone, so that no process begins to execute it meanwhile. The manifest goes last, as
+    that of an unfinished run: if the process is killed, the run can be removed again.
+
+    Raises:
+        ValueError: A process has begun to execute the run, or has changed it, since it was found; nothing of it goes.
     """
+    lock = DirectoryLock(run.directory)
+    try:
+        if manifest_or_nothing(run.directory) != run.manifest:
+            raise ValueError(f"{run.place} has changed since it was listed: lm runs lists it again; it was not removed")
+        _remove_files(run)
+    finally:
+        lock.release()
+    for place in (run.directory, *run.directory.parents):
+        if place == root or root not in place.parents:
+            return
+        try:
+            place.rmdir()
+        except OSError:  # not empty: other runs lie there, or one has begun
+            return
+
+
+def _remove_files(run: FoundRun) -> None:
     if run.manifest:
         unfinished = {**run.manifest, "state": "started"}
         write_atomically(run.directory / MANIFEST, json.dumps(unfinished, indent=2, ensure_ascii=False))
     own = own_files(run.directory)
     for path in sorted(own, key=lambda path: (path.name == LOCK, path.name == MANIFEST)):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    for place in (run.directory, *run.directory.parents):
-        if place == root or root not in place.parents or any(place.iterdir()):
-            return
-        place.rmdir()

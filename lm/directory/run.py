@@ -1,18 +1,17 @@
 """A named run: its directory, its lock, whether it is complete, and what it was made from."""
 
 import errno
-import fcntl
 import json
 import os
 import shutil
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any
 
 from lm.directory.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, own_files
+from lm.directory.lock import DirectoryLock
 from lm.directory.manifest import REMEDY, check_same_config, identity, read_manifest, versions
 from lm.files import hash_file, hash_json, is_temporary, sync, write_atomically
 from lm.process import distribution
@@ -60,7 +59,7 @@ class Run:
         self.supervisor: RankSupervisor | None = None  # of the ranks that the job starts
         self.just_finished = False  # by this process, which also writes what is read of the run
         self._manifest: dict = {}
-        self._lock: TextIO | None = None
+        self._lock: DirectoryLock | None = None
         self._opened = monotonic()
 
     @property
@@ -105,7 +104,7 @@ class Run:
     def close(self) -> None:
         """Release the directory; the end of the process does so too."""
         if self._lock:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def finished(
@@ -218,8 +217,7 @@ class Run:
         if self._lock:
             return
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._acquire_lock()
+            self._lock = DirectoryLock(self.directory)
         except OSError as error:  # a complete run on a disk that is read only needs no lock: nobody can change it
             self._manifest = {} if self.restart or error.errno not in READ_ONLY else self._recorded()
             if not self._complete():
@@ -252,25 +250,6 @@ class Run:
             return {}
         manifest = read_manifest(self.directory)
         return manifest if made or manifest["state"] == "complete" else {}
-
-    def _acquire_lock(self) -> None:
-        """Lock the directory against a second process.
-
-        A record lock, not flock: data workers do not inherit it, and they may outlive a killed run by seconds.
-        """
-        self._lock = open(self.directory / LOCK, "a+")  # noqa: SIM115 (open as long as the run)
-        try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
-            self.close()
-            raise ValueError(
-                f"run {self.directory} is in use by {holder}: wait for it, or set run.name to another name"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._lock.flush()
 
     def _clear(self) -> None:
         """Remove the run's own files."""

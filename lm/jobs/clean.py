@@ -9,7 +9,7 @@ from lm.directory.catalogue import FoundRun, catalogue, standing_on
 from lm.files import is_temporary
 from lm.jobs.runs import remove_all
 from lm.progress import Console
-from lm.report.table import scaled
+from lm.report.table import counted, scaled
 
 DAY = 86_400  # seconds
 
@@ -50,7 +50,8 @@ def clean(
             file.unlink(missing_ok=True)
     else:
         console.lines(f"{run.place}, {run.state}, {scaled(run.size, 'B')}" for run in chosen)
-    what = f"{len(chosen)} runs, {scaled(sum(run.size for run in chosen), 'B')}, and {len(torn)} temporary files"
+    size = scaled(sum(run.size for run in chosen), "B")
+    what = f"{counted(len(chosen), 'run')}, {size}, and {counted(len(torn), 'temporary file')}"
     nothing = "" if chosen or torn else ": nothing to do"
     console.line(f"removed {what}{nothing}" if delete else f"{what} would go{nothing or '; delete=true removes them'}")
     return chosen

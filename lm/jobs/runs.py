@@ -9,7 +9,7 @@ from typing import Literal
 from lm.directory.catalogue import FoundRun, catalogue, standing_on
 from lm.directory.removal import check_removable, remove_run
 from lm.progress import Console
-from lm.report.table import Column, scaled, text_table
+from lm.report.table import Column, counted, scaled, text_table
 
 ORDERS = {
     "place": lambda run: run.place,
@@ -46,7 +46,9 @@ def list_runs(
         return _remove(console, runs, remove, Path(root))
     chosen = [run for run in runs if fnmatchcase(run.place, only)]
     if not chosen:
-        raise ValueError(f"only={only}: none of the {len(runs)} runs in {root} has such a place; it is job/name")
+        raise ValueError(
+            f"only={only}: {root} has {counted(len(runs), 'run')}, and none at such a place; it is job/name"
+        )
     dependents = standing_on(runs)
     columns = [
         Column("run", "", lambda run: run.place),
@@ -58,7 +60,9 @@ def list_runs(
         Column("read by", "", lambda run: str(len(dependents[run.place]) or "")),
     ]
     console.block(text_table(columns, sorted(chosen, key=ORDERS[order])))
-    console.line(f"{len(chosen)} runs, {scaled(sum(run.size for run in chosen), 'B')} in {root}", before="\n")
+    console.line(
+        f"{counted(len(chosen), 'run')}, {scaled(sum(run.size for run in chosen), 'B')} in {root}", before="\n"
+    )
     return chosen
 
 

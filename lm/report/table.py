@@ -67,6 +67,11 @@ def scaled(number: float, unit: str = "") -> str:
     return f"{number:.0f} {unit}".rstrip()
 
 
+def counted(number: int, noun: str) -> str:
+    """Format a number of things: 1 run, 2 runs."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Format seconds as hours, minutes and seconds, the two largest that are not 0: 4 min 25 s."""
     whole = round(seconds)

@@ -41,7 +41,8 @@ def test_nothing_goes_until_it_is_asked_for(capsys: pytest.CaptureFixture[str]):
     before = places()
     assert [run.place for run in clean()] == ["pretrain/stopped"]
     assert places() == before
-    assert "1 runs" in (said := capsys.readouterr().out)
+    assert "1 run, " in (said := capsys.readouterr().out)
+    assert "and 0 temporary files" in said
     assert "delete=true removes them" in said
 
 
