@@ -1,15 +1,18 @@
 """The terminal of a job: lines under one label, and progress bars with the remaining time.
 
-Bars go to the error stream: a moving bar in a terminal, a line every ten seconds in a log.
+Bars go to the error stream: a moving bar in a terminal, a line every ten seconds in a log. In a notebook they are
+widgets, where ipywidgets is there.
 """
 
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import cache
 from operator import length_hint
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -147,6 +150,31 @@ def _columns(terminal: int | None) -> int:
     return min(terminal or 80, int(named) if named.isdigit() and int(named) else terminal or 80)
 
 
+@cache
+def _widget(automatic: type[tqdm]) -> type[Bar]:
+    """The bar as a widget of the notebook class that tqdm has chosen."""
+
+    class WidgetBar(Bar, automatic):
+        __str__ = tqdm.__str__  # drawn by the notebook: no width to fit
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            return {**super().format_dict, "postfix": ", ".join(fact.full for fact in self.facts) or None}
+
+    return WidgetBar
+
+
+def _in_notebook() -> type[tqdm] | None:
+    """The class that `tqdm.auto` chooses in a notebook with widgets; None elsewhere, without importing it."""
+    if not {"ipykernel.zmqshell", "IPython.utils._process_emscripten"} & sys.modules.keys():  # as tqdm asks
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the class is experimental, or that ipywidgets is not there
+        from tqdm.auto import tqdm as automatic
+    notebook = sys.modules.get("tqdm.notebook")
+    return automatic if notebook and issubclass(automatic, notebook.tqdm_notebook) else None
+
+
 class _Lines:
     """A stream for bars in a log, which has no cursor: each state of the bar becomes a line."""
 
@@ -170,20 +198,17 @@ def bar(total: int | None = None, *, label: str, unit: str, done: int = 0) -> Ba
         unit: What is counted, in the plural.
         done: Items done before.
     """
+    common = {"total": total, "initial": done, "desc": label, "unit": unit, "leave": False, "miniters": 1}
+    common |= {"unit_scale": (total or 0) >= 100_000, "disable": not is_first_process()}
+    if automatic := _in_notebook():
+        return _widget(automatic)(**common, dynamic_ncols=True, mininterval=0.5, delay=0.5)
     terminal = sys.stderr.isatty()
     return Bar(
-        total=total,
-        initial=done,
-        desc=label,
-        unit=unit,
-        unit_scale=(total or 0) >= 100_000,
-        leave=False,
+        **common,
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(sys.stderr),
         mininterval=0.1 if terminal else 10,
         delay=0 if terminal else 10,
-        miniters=1,
-        disable=not is_first_process(),
     )
 
 

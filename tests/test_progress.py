@@ -3,9 +3,12 @@ import fcntl
 import os
 import pty
 import struct
+import subprocess
+import sys
 import termios
 
 import pytest
+from tqdm import tqdm
 
 from lm import progress
 from lm.progress import Fact, bar, progress_line, track
@@ -106,3 +109,34 @@ def test_a_bar_in_a_terminal_rewrites_its_line_within_the_width(columns: int, tm
     assert b"\n" not in written
     assert any("99" in each and "2.345" in each and "/s" in each for each in drawn)
     assert max(map(len, drawn)) < columns
+
+
+def test_a_bar_is_of_the_class_that_tqdm_chooses_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Widget(tqdm):
+        """A class of a notebook, which draws what format_meter gives."""
+
+    monkeypatch.setattr(progress, "_in_notebook", lambda: Widget)
+    with bar(1000, label="pretrain", unit="steps") as shown:
+        shown.facts = FACTS
+        shown.update(10)
+        assert isinstance(shown, Widget)
+        assert "loss 2.345, 12.0k tokens/s, 1.534 bits/byte" in shown.format_meter(**shown.format_dict)
+        assert shown.units_per_second > 0
+        assert str(shown).startswith("pretrain:   1%|")
+
+
+def test_tqdm_auto_is_not_asked_outside_a_notebook() -> None:
+    code = "import sys; from lm.progress import bar; bar(1, label='', unit=''); print('tqdm.auto' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_a_notebook_without_widgets_is_quiet() -> None:
+    code = """if True:
+        import sys, types
+        sys.modules |= {"ipykernel.zmqshell": sys, "IPython": types.SimpleNamespace(get_ipython=object)}
+        sys.modules["ipywidgets"] = None  # as if it was not installed
+        from lm.progress import _in_notebook
+        print(_in_notebook())
+    """
+    done = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("None\n", "")
