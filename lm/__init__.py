@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lm.python import FinishedRun, Model, load, run, runs
+    from lm.python import FinishedRun, ListedRun, Model, RefusedError, TokenScore, load, run, runs
 
-__all__ = ["FinishedRun", "Model", "load", "run", "runs"]
+__all__ = ["FinishedRun", "ListedRun", "Model", "RefusedError", "TokenScore", "load", "run", "runs"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NoReturn
 
 import torch
@@ -10,7 +10,16 @@ from lightning import Callback
 
 from lm.callbacks.checkpoints import validation_follows
 from lm.checkpoint.files import save
-from lm.process.signals import SIGNALS, Interrupted, ends_process, is_repeated, leave, on_arrival
+from lm.process.signals import (
+    SIGNALS,
+    Interrupted,
+    can_catch_signals,
+    ends_process,
+    is_repeated,
+    leave,
+    on_arrival,
+    owns_process,
+)
 
 CAUGHT = (signal.SIGINT, *SIGNALS)
 
@@ -20,7 +29,8 @@ class Interruption(Callback):
 
     Before the first step of this process is done there is nothing to save, and the batch that is prepared may be
     gigantic: the process exits at once. So it does on a second signal. SIGUSR1, by which Slurm announces the time
-    limit, always waits for a step, after which the job is queued again.
+    limit, always waits for a step, after which the job is queued again. In a process of the caller's, such as that of a
+    notebook, what would end the process raises `Interrupted` instead.
 
     Lightning's own handlers are not installed: on SIGTERM they notify the other ranks, which are busy in another
     collective, and exit with 0 and nothing saved; on Slurm's SIGUSR1 they requeue a job that is still running.
@@ -30,27 +40,34 @@ class Interruption(Callback):
         self.received = self._agreed = 0
         self.trained = False  # whether this process has done a step
         self._arrived: list[tuple[int, float]] = []
+        self._raises = not owns_process()
 
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Record signals from here on, long before the first step.
 
         They are blocked until `setup`. Ranks launched in between inherit the mask, so that a signal cannot kill them
-        before they can record it. Lightning would then kill the whole job.
+        before they can record it. Lightning would then kill the whole job. In a thread beside the main one no signal
+        can be caught.
         """
+        if not can_catch_signals():
+            yield
+            return
         before = {number: signal.signal(number, self._record) for number in filter(ends_process, CAUGHT)}
         signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
-            with on_arrival(self._act):
+            with nullcontext() if self._raises else on_arrival(self._act):
                 yield
         except Interrupted as interrupted:
             if self.received and not interrupted.signal_number:  # the run had already stopped early, and saved
                 raise Interrupted(self.received, interrupted.message) from None
             raise
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)  # one that waited is recorded here, or raises
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def raise_if_received(self, message: str) -> None:
         """Raise `Interrupted` with `message` if a signal arrived after the last step: nothing is to follow the run."""
@@ -83,12 +100,16 @@ class Interruption(Callback):
 
     def _act(self, number: int) -> None:
         """End the process at once where waiting for the end of a step is of no use. Runs in a thread of its own."""
-        if signal.getsignal(number) == signal.SIG_IGN:
-            return
+        if signal.getsignal(number) != signal.SIG_IGN and (reason := self._why_not_wait(number)):
+            leave(number, reason)
+
+    def _why_not_wait(self, number: int) -> str:
+        """Why a signal that has arrived does not wait for the end of a step; "" if it does."""
         if is_repeated(number, self._arrived):
-            leave(number, "interrupted twice, so the last step was not saved")
-        if not self.trained and number != signal.SIGUSR1:
-            leave(number, "interrupted before the first step")
+            return "interrupted twice, so the last step was not saved"
+        return "" if self.trained or number == signal.SIGUSR1 else "interrupted before the first step"
 
     def _record(self, number: int, frame) -> None:
         self.received = number
+        if self._raises and (reason := self._why_not_wait(number)):
+            raise Interrupted(number, reason)

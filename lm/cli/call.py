@@ -62,7 +62,8 @@ def _frozen(config: DictConfig, swept: Sequence[str]) -> Job | Outcome:
 
 def run_sweep_job(job: Job) -> Outcome:
     """Run one job of a sweep. A failure is reported and becomes its outcome, so the other jobs still run."""
-    CONSOLE.line(job.name)
+    if job.name:
+        CONSOLE.line(job.name)
     outcome = Outcome(job.name, job.overrides, job.directory)
     try:
         with carrying_out(shlex.split(job.command)):

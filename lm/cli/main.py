@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import sys
-import threading
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -19,8 +18,7 @@ from lm.cli.explain import explain
 from lm.cli.help import list_jobs, show_topic
 from lm.cli.job_help import describe_job
 from lm.cli.words import Words
-from lm.config.advice import other_job
-from lm.config.faults import did_you_mean
+from lm.config.advice import no_such_job
 from lm.config.outline import config_directory, jobs, outline
 from lm.config.short_form import compared, full_forms
 from lm.process.command import carrying_out
@@ -31,6 +29,7 @@ from lm.process.ranks import die_with_parent, is_first_process
 from lm.process.signals import (
     SIGNALS,
     Interrupted,
+    can_catch_signals,
     ends_process,
     exit_code,
     interruption_behind,
@@ -59,8 +58,8 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path | None = Non
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal with fewer characters is no reason to fail
-    main_thread = threading.current_thread() is threading.main_thread()  # elsewhere signals cannot be caught
-    before = {number: signal.getsignal(number) for number in SIGNALS if ends_process(number)} if main_thread else {}
+    caught = [number for number in SIGNALS if ends_process(number)] if can_catch_signals() else []
+    before = {number: signal.getsignal(number) for number in caught}
     try:
         for number in before:
             signal.signal(number, on_signal)
@@ -130,8 +129,7 @@ def _dispatch(arguments: list[str], directory: Path) -> int:
         print(with_local_commands(explain(options.words[1:], directory, options.config_dir)))
     elif options.words[0] not in known:
         job, *rest = options.words
-        advice = other_job(job, rest, known)
-        raise ValueError(f"there is no job {job}{f'; {advice}' if advice else did_you_mean(job, known)}")
+        raise ValueError(no_such_job(job, rest, known))
     elif asks or options.help:
         print(with_local_commands(describe_job(options.words[0], places, options.words[1:])))
     else:

@@ -9,7 +9,7 @@ import yaml
 
 from lm.config.declared import declared
 from lm.config.docstrings import describe
-from lm.config.faults import nearest
+from lm.config.faults import did_you_mean, nearest
 from lm.config.other_names import JOBS, KEYS, NOT_BUILT, OF_JOB, OWN, SENTENCES, VALUES, WORDS
 from lm.config.outline import LOADER, Outline, jobs, options, outline, rules
 from lm.config.target import signature
@@ -46,6 +46,12 @@ def other_job(word: str, rest: Sequence[str], known: Iterable[str]) -> str:
         if name in names.split() and (job in known or job.startswith("-") or job == "help"):
             return f"write {' '.join(['lm', job, *more, *(rest if job in known else ())])}"
     return ""
+
+
+def no_such_job(word: str, rest: Sequence[str], known: Sequence[str]) -> str:
+    """That there is no job of this name, and what to type in its place."""
+    advice = other_job(word, rest, known)
+    return f"there is no job {word}{f'; {advice}' if advice else did_you_mean(word, known)}"
 
 
 class Adviser:

@@ -22,6 +22,7 @@ from lm.config.hydra_errors import COMPOSITION_ERRORS, first_line, one_line
 from lm.config.signature import Finder, validate
 from lm.config.target import locate
 
+EACH_IN_TURN = "add -m to run each in turn"  # the remedy for several values, at the command
 MAX_JOBS_CHECKED = 100  # each takes a fortieth of a second
 Mended = dict[tuple[str, tuple[str, ...]], tuple[list[str], list[Fault]]]  # an override beside chosen options
 
@@ -53,7 +54,7 @@ def examine_command(
         faults = _examine([_candidate(composition, [*job], mended, adviser) for job in product(*values)])[1]
     found += faults
     if not multirun and not composition.sweeps:
-        remedy = "has several values: add -m to run each in turn; or write [a,b] for a list, '\"a, b\"' for a text"
+        remedy = f"has several values: {EACH_IN_TURN}; or write [a,b] for a list, '\"a, b\"' for a text"
         found += [Fault(each.input_line, remedy) for each in parsed if each.is_sweep_override()]
     single = not multirun and not composition.sweeps and not swept
     return nodes[0] if single and not found else None, [*dict.fromkeys(found)]

@@ -30,6 +30,7 @@ class Chat:
         max_tokens: Maximum number of tokens of a reply; after the result of a tool the count starts again.
         seed: Seed of the random draws of the first reply; each reply has its own.
         toolbox: Tools that the model may call; None for none.
+        stop: Strings that end a reply, and are not part of it.
 
     Raises:
         ValueError: The system turn leaves no room for a question, or the template has no turn for results of tools.
@@ -45,9 +46,11 @@ class Chat:
         max_tokens: int = 200,
         seed: int = 0,
         toolbox: Toolbox | None = None,
+        stop: Sequence[str] = (),
     ) -> None:
         self.generator = generator
         self.toolbox = toolbox
+        self.stop = stop
         self.template = template
         self.sampling = sampling
         self.seed = seed
@@ -130,6 +133,7 @@ class Chat:
                 prompt,
                 sampling=self.sampling,
                 max_tokens=self.max_tokens,
+                stop=self.stop,
                 stop_tokens=self.template.stop_tokens(self.generator.tokenizer),
                 seed=self.seed + len(self.turns) + RETRY * self.retries,
             ):

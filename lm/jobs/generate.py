@@ -44,7 +44,7 @@ def generate(
     texts = [text for text in prompts for _ in range(samples)]
     tokens = [[*tokenizer.opening, *tokenizer.encode(text)] for text in texts]
     stop = stop or []
-    _note_what_is_not_read(tokens[::samples], generator.model.context)
+    note_what_is_not_read(tokens[::samples], generator.model.context)
     if len(texts) == 1:
         pieces = generator.stream(tokens[0], sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed)
         first = next(pieces, "")  # errors come before anything is printed
@@ -62,7 +62,7 @@ def generate(
         print(text + completion.text)
 
 
-def _note_what_is_not_read(prompts: Sequence[Sequence[int]], context: int) -> None:
+def note_what_is_not_read(prompts: Sequence[Sequence[int]], context: int) -> None:
     """Say in a line of which prompts only the end fits the context."""
     for number, tokens in enumerate(prompts, 1):
         if len(tokens) > context:

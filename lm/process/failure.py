@@ -57,6 +57,12 @@ def one_line(error: BaseException) -> str:
     return _failure(error).line
 
 
+def refusal(error: BaseException) -> str:
+    """The line of a user's mistake, as the command prints it; "" for a bug, which keeps its traceback."""
+    failure = _failure(error)
+    return failure.line if failure.code == MISTAKE else ""
+
+
 def write_report(failure: Failure) -> bool:
     """Write the failure for the process that launched this rank, unless one is written; False if none launched it."""
     if REPORT not in os.environ:

@@ -2,7 +2,8 @@
 
 Before a job starts there is nothing to unwind, and an exception raised amid an import or a composition may be swallowed
 or turned into another: the process exits at once. A job unwinds, so that it removes temporary files and ends its
-workers. Training saves first; see `lm.callbacks.interruption`.
+workers. Training saves first; see `lm.callbacks.interruption`. A job within a process of the caller's, such as that of
+a notebook, only ever raises.
 """
 
 import os
@@ -38,6 +39,7 @@ class _Process:
     """What this process does on a signal; there is one handler per process, so the state is the module's."""
 
     at_once = False  # whether nothing has to be unwound
+    guest = False  # whether the process is the caller's: a signal may end the job, and never the process
     handled = 0.0  # when the main thread saw the last signal, by the monotonic clock
     arguments: Sequence[str] | None = None  # of the command line
     arrived: list[tuple[int, float]] = []  # noqa: RUF012
@@ -81,6 +83,26 @@ def unwinding() -> Iterator[None]:
         yield
     finally:
         _Process.at_once = before
+
+
+@contextmanager
+def in_process_of_caller() -> Iterator[None]:
+    """Jobs within run in a process that is not theirs, such as that of a notebook: a signal ends the job alone."""
+    before, _Process.guest = _Process.guest, True
+    try:
+        yield
+    finally:
+        _Process.guest = before
+
+
+def owns_process() -> bool:
+    """Whether the process is that of the job, which a signal may end."""
+    return not _Process.guest
+
+
+def can_catch_signals() -> bool:
+    """Whether this thread may set handlers: Python allows it in the main thread only."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def forget_signals() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template
 from lm.evaluation.scorer import Likelihood, Request, Scorer
@@ -12,11 +12,27 @@ from lm.generation import Generator, Sampling
 from lm.generation.generator import random_generator
 from lm.hub import local_folder
 from lm.interchange import open_model
+from lm.jobs.chat import Chat
+from lm.jobs.generate import note_what_is_not_read
 from lm.model import Transformer
+from lm.progress import Console
 from lm.tokenizer import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from lm.python.jobs import FinishedRun
+
+
+class Options(TypedDict, total=False):
+    """The options of `Model.generate`, for type checkers."""
+
+    max_tokens: int
+    temperature: float
+    top_k: int | None
+    top_p: float
+    repetition_penalty: float
+    stop: str | Sequence[str]
+    seed: int
+
 
 Turn = Message | Mapping[str, str]  # a mapping has role and content
 Talk = str | Sequence[Turn]  # what a user says, or a conversation whose last turn is a user's
@@ -74,10 +90,10 @@ class Model:
         return self.tokenizer.decode(tokens)
 
     @overload
-    def generate(self, prompt: str, *, samples: Literal[1] = 1, **options: Any) -> str: ...
+    def generate(self, prompt: str = "", *, samples: Literal[1] = 1, **options: Unpack[Options]) -> str: ...
 
     @overload
-    def generate(self, prompt: str | Sequence[str], *, samples: int = 1, **options: Any) -> list[str]: ...
+    def generate(self, prompt: str | Sequence[str], *, samples: int = 1, **options: Unpack[Options]) -> list[str]: ...
 
     def generate(
         self,
@@ -112,8 +128,10 @@ class Model:
             raise ValueError(f"samples {samples} is not at least 1: try samples=1")
         prompts = [prompt] if isinstance(prompt, str) else [*prompt]
         sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty)
+        tokens = [self._prompt(text) for text in prompts]
+        note_what_is_not_read(tokens, self.context)
         completions = self._generator.generate(
-            [self._prompt(text) for text in prompts for _ in range(samples)],
+            [each for each in tokens for _ in range(samples)],
             sampling=sampling,
             max_tokens=max_tokens,
             stop=_strings(stop),
@@ -132,9 +150,13 @@ class Model:
         top_k: int | None = None,
         top_p: float = 0.95,
         repetition_penalty: float = 1.0,
+        stop: str | Sequence[str] = (),
         seed: int = 0,
     ) -> str:
         """Return the answer to a message or a conversation, in the template that the model was tuned in.
+
+        It is the answer of `lm chat`: of a conversation that outgrows the context the oldest turns are left out, the
+        system turn stays, and a line on the error stream says so.
 
         Args:
             messages: What the user says, or turns with role and content, the last one the user's.
@@ -144,13 +166,15 @@ class Model:
             top_k: Number of most likely tokens to keep; None keeps all.
             top_p: Probability that the most likely tokens must reach together; 1 keeps all.
             repetition_penalty: Factor on logits of tokens that the conversation already contains; 1 is none.
+            stop: Strings that end the answer, and are not part of it.
             seed: Seed of the random draws.
 
         Raises:
-            ValueError: The model was not tuned on conversations.
+            ValueError: The model was not tuned on conversations, or the system text leaves no room for a question.
         """
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "repetition_penalty": repetition_penalty}
-        pieces = self.stream(_turns(messages, system), max_tokens=max_tokens, seed=seed, **options)
+        sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty)
+        turns = _turns(messages, system)
+        pieces = self._reply(turns, sampling=sampling, max_tokens=max_tokens, stop=_strings(stop), seed=seed)
         return self.template.content("".join(pieces), self.tokenizer)
 
     def stream(
@@ -178,10 +202,12 @@ class Model:
             seed: Seed of the random draws.
         """
         sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty)
-        tokens, ends = (self._prompt(prompt), None) if isinstance(prompt, str) else self._asked(prompt)
-        return self._generator.stream(
-            tokens, sampling=sampling, max_tokens=max_tokens, stop=_strings(stop), stop_tokens=ends, seed=seed
-        )
+        if not isinstance(prompt, str):
+            turns = _turns(prompt, None)
+            return self._reply(turns, sampling=sampling, max_tokens=max_tokens, stop=_strings(stop), seed=seed)
+        tokens = self._prompt(prompt)
+        note_what_is_not_read([tokens], self.context)
+        return self._generator.stream(tokens, sampling=sampling, max_tokens=max_tokens, stop=_strings(stop), seed=seed)
 
     def logprobs(self, text: str, *, after: str = "") -> list[TokenScore]:
         """Return how likely each token of a text is.
@@ -214,17 +240,24 @@ class Model:
     def _prompt(self, text: str) -> list[int]:
         return [*self.tokenizer.opening, *self.encode(text)]
 
-    def _asked(self, messages: Sequence[Turn]) -> tuple[list[int], list[int]]:
-        """The prompt of a conversation and the tokens that end an answer."""
+    def _reply(
+        self, turns: list[Message], *, sampling: Sampling, max_tokens: int, stop: Sequence[str], seed: int
+    ) -> Iterator[str]:
+        """The answer to a conversation in pieces."""
         if self.template is None:
             raise ValueError(
                 f"{self.name} was not tuned on conversations: generate continues a text; "
                 f"lm instruct model.path={self.name} tunes it"
             )
-        turns = _turns(messages, None)
         if not turns or turns[-1].role != "user":
             raise ValueError("the last message of a conversation to answer is the user's")
-        return self.template.prompt(turns, self.tokenizer), self.template.stop_tokens(self.tokenizer)
+        if max_tokens == 0:
+            return iter(())
+        chat = Chat(
+            self._generator, template=self.template, sampling=sampling, max_tokens=max_tokens, stop=stop, seed=seed
+        )
+        chat.take(turns[:-1])
+        return _noting(chat, chat.reply(turns[-1].content))
 
 
 def load(
@@ -257,6 +290,16 @@ def _turns(messages: Talk, system: str | None) -> list[Message]:
         messages = [Message("user", messages)]
     turns = [each if isinstance(each, Message) else Message(each["role"], each["content"]) for each in messages]
     return [Message("system", system), *turns] if system else turns
+
+
+def _noting(chat: Chat, pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces of a reply, after a line on what its prompt had to leave out."""
+    noted = False
+    for piece in pieces:
+        if chat.note and not noted:
+            Console("chat").warn(f"note: {chat.note}")
+            noted = True
+        yield piece
 
 
 def _strings(stop: str | Sequence[str]) -> list[str]:

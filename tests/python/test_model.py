@@ -1,14 +1,17 @@
 """A model from Python gives what the command gives."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 import lm
 from lm.cli.call import call_job
+from lm.conversation import RecordedTemplate
 from lm.evaluation.text_loss import TextLoss
 from lm.generation import Sampling
+from lm.jobs.chat import chat
 from lm.jobs.generate import generate
 from lm.sources import TextSource
 from support.training_runs import instruction, make_corpus, pretraining
@@ -58,7 +61,37 @@ def test_pieces_of_a_stream_join_to_the_whole(base, tuned):
 def test_a_chat_takes_a_text_or_turns(tuned):
     answer = tuned.chat("alpha?", max_tokens=8)
     assert answer == tuned.chat([{"role": "user", "content": "alpha?"}], max_tokens=8)
-    assert tuned.chat("alpha?", system="be kind", max_tokens=8, temperature=2.0) != answer
+    assert tuned.chat("alpha?", system="b", max_tokens=8, temperature=2.0) != answer
+
+
+def test_an_answer_is_that_of_the_command(tuned, root, capsys):
+    sampling = Sampling(temperature=0.8, top_p=0.95)
+    recorded = RecordedTemplate(str(root / "instruct/tuned"))
+    asked = {"message": "alpha?", "max_tokens": 8, "seed": 3, "recorded": recorded}
+    chat(lambda vocab_size: tuned.network, tuned.tokenizer, sampling, **asked)
+    assert capsys.readouterr().out.strip() == tuned.chat("alpha?", max_tokens=8, seed=3).strip()
+
+
+def test_a_stop_string_ends_an_answer(tuned):
+    whole = tuned.chat("alpha?", max_tokens=8, temperature=0)
+    assert len(whole) > 2
+    assert tuned.chat("alpha?", max_tokens=8, temperature=0, stop=whole[2]) == whole[: whole.index(whole[2])]
+
+
+def test_a_conversation_that_outgrows_the_context_loses_its_oldest_turns_and_says_so(tuned, capsys):
+    turns = [{"role": role, "content": f"{role} {n}"} for n in range(6) for role in ("user", "assistant")]
+    last = {"role": "user", "content": "alpha?"}
+    answer = tuned.chat([*turns, last], max_tokens=8, temperature=0)
+    assert re.fullmatch(r"note: \d+ earlier turns no longer fit .*\n", capsys.readouterr().err)
+    assert answer in {tuned.chat([*turns[n:], last], max_tokens=8, temperature=0) for n in range(2, 13, 2)}
+
+
+def test_a_prompt_of_which_only_the_end_is_read_is_named(base, capsys):
+    base.generate(["alpha " * 500, "beta"], max_tokens=1)
+    assert "note: prompt 1 of 2 has" in (said := capsys.readouterr().err)
+    assert "are not read" in said
+    assert [*base.stream("alpha " * 500, max_tokens=0)] == []
+    assert "note: the prompt has" in capsys.readouterr().err
 
 
 def test_a_model_that_was_not_tuned_does_not_chat(base, root):
