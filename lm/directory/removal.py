@@ -40,11 +40,11 @@ def check_removable(chosen: Sequence[FoundRun], runs: Sequence[FoundRun]) -> Non
 def remove_run(run: FoundRun, root: Path) -> None:
     """Remove the files of a run, and directories that are empty then; runs below it stay.
 
-    The run is locked until it is gone, so that no process begins to execute it meanwhile. The manifest goes last, as
-    that of an unfinished run: if the process is killed, the run can be removed again.
+    The run is locked until it is removed, so that no process begins to execute it meanwhile. The manifest is removed
+    last, as that of an unfinished run: if the process is killed, the run can be removed again.
 
     Raises:
-        ValueError: A process has begun to execute the run, or has changed it, since it was found; nothing of it goes.
+        ValueError: A process has begun to execute the run, or has changed it, since it was found; nothing is removed.
     """
     lock = DirectoryLock(run.directory)
     try:

@@ -85,7 +85,7 @@ class Chat:
         self.turns, self.retries = [], 0
 
     def take(self, messages: Sequence[Message]) -> None:
-        """Go on with another conversation; its system text, if it has one, replaces this one's."""
+        """Continue another conversation; its system text, if it has one, replaces this one's."""
         system = [message for message in messages if message.role == "system"]
         if system:
             self.set_system(system[0].content)

@@ -70,18 +70,6 @@ def _set(argument: str, chats: "Chats") -> str:
 
 
 def _number(name: str, text: str) -> float | None:
-    """The value of a setting; null is only that of top_k, which then keeps all tokens."""
-    try:
-        number = json.loads(text)
-    except ValueError:
-        number = text
-    kinds = int if name in WHOLE else int | float
-    if (number is None and name in NULLABLE) or (isinstance(number, kinds) and not isinstance(number, bool)):
-        return number
-    raise ValueError(f"/set {name} {text}: not a {'whole ' if name in WHOLE else ''}number")
-
-
-def _number(name: str, text: str) -> float | None:
     """The value of a setting; null is one of top_k alone, which then keeps all tokens."""
     try:
         number = json.loads(text)
@@ -128,7 +116,7 @@ def _save(argument: str, chats: "Chats") -> str:
     lines = [_record(chat) for chat in chats.conversations]
     write_atomically(file, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     turns = len(chats.conversations[0].turns)
-    return f"{turns} {'message' if turns == 1 else 'messages'} → {file}; /load {argument} goes on with them"
+    return f"{turns} {'message' if turns == 1 else 'messages'} → {file}; /load {argument} continues them"
 
 
 def _record(chat: "Chat") -> dict[str, Any]:
@@ -136,7 +124,7 @@ def _record(chat: "Chat") -> dict[str, Any]:
 
 
 def _load(argument: str, chats: "Chats") -> str:
-    """Go on with the conversation of a file; with several models, each with its own line, or all with the only one."""
+    """Continue the conversation of a file; with several models, each with its own line, or all with the only one."""
     if not argument:
         raise ValueError("write /load FILE, as /load talk.jsonl")
     file = Path(argument).expanduser()

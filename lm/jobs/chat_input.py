@@ -15,7 +15,7 @@ HELP = '''/help               this list
 /system TEXT        set the system text; none removes it, nothing shows it
 /set NAME VALUE     temperature, top_p, top_k, repetition_penalty, max_tokens, seed; nothing shows them
 /save FILE          keep the conversation in a file, as a line of JSON that training reads too
-/load FILE          go on with a conversation from a file
+/load FILE          continue a conversation from a file
 /exit               quit, as does Ctrl-D; Ctrl-C stops a reply
 Any other text is a message, also one that begins with / (//help says "/help" to the model).
 Several lines: paste them; or Alt-Enter for a new line; or a line """ before them and one after.'''

@@ -15,7 +15,7 @@ def dashboard(root: str = "outputs", host: str = "127.0.0.1", port: Annotated[in
 
     Args:
         root: Directory of the runs; it may be empty and fill later.
-        host: Address to listen at. 127.0.0.1 is this machine alone; 0.0.0.0 shows all runs to whoever reaches it.
+        host: Address to listen at. 127.0.0.1 is this machine alone; 0.0.0.0 shows all runs to anyone who can connect.
         port: Port to listen at; 0 takes a free one.
 
     Raises:

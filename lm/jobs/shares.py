@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
+from lm.report.table import elapsed
+
 TOLERANCE = 0.05  # share of the minutes by which the stages may take longer before the last line says so
 
 
@@ -42,11 +44,5 @@ class Shares:
         """Return the time so far in words, and how it compares with the minutes where it is longer."""
         over = self.seconds - 60 * self._minutes
         if over <= TOLERANCE * 60 * self._minutes:
-            return in_words(self.seconds)
-        return f"{in_words(self.seconds)}, {in_words(over)} more than minutes={self._minutes:g}"
-
-
-def in_words(seconds: float) -> str:
-    """Return a time as '10 min 06 s'."""
-    whole, rest = divmod(round(seconds), 60)
-    return f"{whole} min {rest:02d} s"
+            return elapsed(self.seconds)
+        return f"{elapsed(self.seconds)}, {elapsed(over)} more than minutes={self._minutes:g}"

@@ -19,7 +19,7 @@ class Block(nn.Module, ABC):
         attention: Attention of this block.
         feedforward: Feedforward of this block.
         norm: Makes a norm of the residual stream's width; called once for each norm of the block.
-        dropout: Probability of dropping a feature of what a part writes.
+        dropout: Probability of dropping a feature of the output of attention and feedforward.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class PreNormBlock(Block):
         attention: Attention of this block.
         feedforward: Feedforward of this block.
         norm: Makes a norm of the residual stream's width; called once for each norm of the block.
-        dropout: Probability of dropping a feature of what a part writes.
+        dropout: Probability of dropping a feature of the output of attention and feedforward.
     """
 
     def _add_norms(self, norm: Callable[[], nn.Module]) -> None:
@@ -84,7 +84,7 @@ class PostNormBlock(Block):
         attention: Attention of this block.
         feedforward: Feedforward of this block.
         norm: Makes a norm of the residual stream's width; called once for each norm of the block.
-        dropout: Probability of dropping a feature of what a part writes.
+        dropout: Probability of dropping a feature of the output of attention and feedforward.
     """
 
     def _add_norms(self, norm: Callable[[], nn.Module]) -> None:
@@ -104,7 +104,7 @@ class SandwichBlock(Block):
         attention: Attention of this block.
         feedforward: Feedforward of this block.
         norm: Makes a norm of the residual stream's width; called once for each norm of the block.
-        dropout: Probability of dropping a feature of what a part writes.
+        dropout: Probability of dropping a feature of the output of attention and feedforward.
     """
 
     def _add_norms(self, norm: Callable[[], nn.Module]) -> None:
@@ -126,7 +126,7 @@ class ParallelBlock(Block):
         attention: Attention of this block.
         feedforward: Feedforward of this block.
         norm: Makes a norm of the residual stream's width; called once for each norm of the block.
-        dropout: Probability of dropping a feature of what a part writes.
+        dropout: Probability of dropping a feature of the output of attention and feedforward.
     """
 
     def _add_norms(self, norm: Callable[[], nn.Module]) -> None:

@@ -37,7 +37,7 @@ class Transformer(nn.Module):
         position: Factory of the rotation of queries and keys, called with the head dim. A list is repeated over the
             layers; null rotates nothing.
         block: Factory of a block, called with its parts, which says where norms stand. Null is `lm.model.PreNormBlock`.
-        position_embedding: Factory of what is added to a token's embedding at its position, called with `context` and
+        position_embedding: Factory of the position embedding that is added to a token's, called with `context` and
             `dim`, as `lm.model.LearnedPositions` of GPT-2. Null adds nothing.
         scale_embeddings: Multiply embeddings by √dim, in the type of the weights, as Gemma does.
         logit_cap: Soft cap of the logits, cap × tanh(logit / cap), as 30 in Gemma 2. Null has none.

@@ -1,4 +1,4 @@
-"""The machine that a process runs on, as far as it can be told without loading torch."""
+"""The machine that a process runs on, as far as it is known without loading torch."""
 
 import platform
 import resource

@@ -48,7 +48,7 @@ def run_apart(node: Mapping[str, Any], words: Sequence[str]) -> Any:
     Raises:
         RefusedError: The job refuses what it was given.
         Interrupted: It was interrupted. KeyboardInterrupt here is passed on, and the job saves.
-        RuntimeError: A bug, or its process was killed; with the end of what it printed.
+        RuntimeError: A bug, or its process was killed; with the last lines that it printed.
     """
     job = Job("", [], "", dict(node), command=shlex.join(words))
     with TemporaryDirectory(prefix="lm-") as folder:

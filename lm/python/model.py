@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template
+from lm.conversation.conversation import ROLES
 from lm.evaluation.scorer import Likelihood, Request, Scorer
 from lm.generation import Generator, Sampling
 from lm.generation.generator import random_generator
 from lm.hub import local_folder
 from lm.interchange import open_model
+from lm.interchange.huggingface import DTYPES
 from lm.jobs.chat import Chat
 from lm.jobs.generate import note_what_is_not_read
 from lm.model import Transformer
@@ -34,6 +36,7 @@ class Options(TypedDict, total=False):
     seed: int
 
 
+CHECKPOINTS = ("best", "last", "stable")
 Turn = Message | Mapping[str, str]  # a mapping has role and content
 Talk = str | Sequence[Turn]  # what a user says, or a conversation whose last turn is a user's
 
@@ -83,6 +86,8 @@ class Model:
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, without special tokens."""
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is {type(text).__name__}, not a text: give a str")
         return self.tokenizer.encode(text)
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -126,7 +131,7 @@ class Model:
         """
         if samples < 1:
             raise ValueError(f"samples {samples} is not at least 1: try samples=1")
-        prompts = [prompt] if isinstance(prompt, str) else [*prompt]
+        prompts = _texts(prompt)
         sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, repetition_penalty=repetition_penalty)
         tokens = [self._prompt(text) for text in prompts]
         note_what_is_not_read(tokens, self.context)
@@ -227,11 +232,11 @@ class Model:
         Raises:
             ValueError: There is no text.
         """
-        texts = [text] if isinstance(text, str) else [*text]
-        count = sum(len(each.encode("utf-8", "surrogatepass")) for each in texts)
-        if not count:
+        texts = _texts(text)
+        nats = sum(sum(each.nats) for each in self._likelihoods(texts))
+        if not any(texts):
             raise ValueError("there is no text to measure: give at least one character")
-        return sum(sum(each.nats) for each in self._likelihoods(texts)) / count / log(2)
+        return nats / sum(len(each.encode("utf-8", "surrogatepass")) for each in texts) / log(2)
 
     def _likelihoods(self, texts: Sequence[str], after: str = "") -> list[Likelihood]:
         before = [self.tokenizer.beginning, *self.encode(after)]
@@ -278,6 +283,11 @@ def load(
         ValueError: There is no model at the path, or one that cannot be read.
     """
     place = getattr(path, "directory", path)
+    if place is None:
+        raise ValueError("this job has no run to load a model from: give a run of pretrain, instruct or align")
+    for name, value, known in (("which", which, CHECKPOINTS), ("dtype", dtype, (None, *DTYPES))):
+        if value not in known:
+            raise ValueError(f"{name}={value!r} is not one of {', '.join(map(str, known))}")
     source = open_model(str(place), which=which, dtype=dtype)
     folder = local_folder(str(place))
     tokenizer = load_tokenizer(folder)
@@ -286,10 +296,16 @@ def load(
 
 
 def _turns(messages: Talk, system: str | None) -> list[Message]:
-    if isinstance(messages, str):
-        messages = [Message("user", messages)]
-    turns = [each if isinstance(each, Message) else Message(each["role"], each["content"]) for each in messages]
+    turns = [Message("user", messages)] if isinstance(messages, str) else [_turn(each) for each in messages]
     return [Message("system", system), *turns] if system else turns
+
+
+def _turn(given: Turn) -> Message:
+    if isinstance(given, Message):
+        return given
+    if not isinstance(given, Mapping) or not isinstance(given.get("content"), str) or given.get("role") not in ROLES:
+        raise ValueError(f'{given!r} is not a turn: write {{"role": "user", "content": "…"}}, of {", ".join(ROLES)}')
+    return Message(given["role"], given["content"])
 
 
 def _noting(chat: Chat, pieces: Iterator[str]) -> Iterator[str]:
@@ -300,6 +316,11 @@ def _noting(chat: Chat, pieces: Iterator[str]) -> Iterator[str]:
             Console("chat").warn(f"note: {chat.note}")
             noted = True
         yield piece
+
+
+def _texts(given: str | Sequence[str]) -> list[str]:
+    """The texts; each is checked when it is encoded."""
+    return [*given] if isinstance(given, list | tuple) else [given]
 
 
 def _strings(stop: str | Sequence[str]) -> list[str]:

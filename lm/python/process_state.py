@@ -1,4 +1,4 @@
-"""What a job sets for its whole process, put back for the caller: a notebook goes on after it."""
+"""What a job sets for its whole process, restored for the caller, whose process continues."""
 
 import logging
 import os

@@ -11,7 +11,7 @@ from lm.tokenizer.roles import Roles
 
 NAMES = {"bos": "bos_token", "eos": "eos_token", "pad": "pad_token", "unk": "unk_token"}
 INSTEAD = {"bos": "cls_token", "eos": "sep_token"}  # of BERT
-OPENING = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer")  # classes that write bos unless told otherwise
+OPENING = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer")  # classes that write bos by default
 FILES = ("tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "config.json")
 
 

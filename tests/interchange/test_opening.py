@@ -1,4 +1,4 @@
-"""A path names a run, a published model or nothing; each is told apart by its files."""
+"""A path names a run, a published model or nothing; its files say which."""
 
 import re
 import shutil

@@ -8,7 +8,7 @@ from lm.model import ParallelBlock, PostNormBlock, PreNormBlock, SandwichBlock
 
 
 class Tripled(nn.Module):
-    """A part that can be told from a norm."""
+    """A part whose effect differs from that of a norm."""
 
     def forward(self, inputs, **_):
         return 3 * inputs

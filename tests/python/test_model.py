@@ -137,6 +137,11 @@ def test_a_model_says_what_it_is(base, tuned):
         (lambda model: model.bits_per_byte(""), "there is no text to measure"),
         (lambda model: model.generate("a", samples=0), "samples 0 is not at least 1"),
         (lambda model: model.generate("a", top_p=2), "top_p 2 is not in"),
+        (lambda model: model.generate(3), "3 is int, not a text"),
+        (lambda model: model.bits_per_byte(["a", None]), "None is NoneType, not a text"),
+        (lambda model: model.stream([{"content": "x"}]), "is not a turn: write"),
+        (lambda model: model.chat(["x"]), "'x' is not a turn"),
+        (lambda model: model.chat([{"role": "usr", "content": "x"}]), "of system, user, assistant"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(base, call, message):
@@ -147,3 +152,17 @@ def test_what_cannot_be_is_refused_in_words(base, call, message):
 def test_a_path_without_a_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         lm.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"which": "bset"}, "which='bset' is not one of best, last, stable"), ({"dtype": "int8"}, "dtype='int8' is not")],
+)
+def test_an_option_that_does_not_exist_is_refused(root, options, message):
+    with pytest.raises(ValueError, match=message):
+        lm.load(root / "pretrain" / "base", **options)
+
+
+def test_a_job_without_a_run_has_no_model():
+    with pytest.raises(ValueError, match="this job has no run"):
+        lm.load(lm.FinishedRun("doctor", None))

@@ -81,7 +81,7 @@ def _positions(model: Transformer, windows: Sequence[int]) -> str:
 
 
 def _angles(position: nn.Module) -> Hashable:
-    """What tells two rotations apart."""
+    """The settings in which two rotations may differ."""
     if not isinstance(position, Rotary):
         return None
     return position.theta, position.rotated, position.scaling and str(vars(position.scaling)), _scaling(position)

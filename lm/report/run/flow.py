@@ -24,9 +24,9 @@ def flow(steps: Sequence[Mapping[str, Any]]) -> str:
 def _bar(step: Mapping[str, Any], whole: int) -> str:
     lost = step["bytes"] - step["bytes_out"]
     kept, dropped = (max(0.0, 100 * size / whole) for size in (min(step["bytes_out"], step["bytes"]), lost))
-    gone = step["documents"] - step["documents_out"]
+    dropped_documents = step["documents"] - step["documents_out"]
     said = [
-        f"{gone:,} documents dropped" if gone else "",
+        f"{dropped_documents:,} documents dropped" if dropped_documents else "",
         f"{step['changed']:,} changed" if step.get("changed") else "",
     ]
     said.append(f"{scaled(abs(lost), 'B')} {'less' if lost > 0 else 'more'}" if lost else "")

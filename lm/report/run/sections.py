@@ -7,7 +7,7 @@ from typing import Any
 from lm.report.page import key_values
 from lm.report.run.curves import charts, tokens_per_step
 from lm.report.run.facts import RunFacts
-from lm.report.table import Column, duration, html_table, scaled
+from lm.report.table import Column, elapsed, html_table, scaled
 
 CONTROLS = """<div class="controls">
 <label>axis <select id="axis"><option value="steps">steps</option>{tokens}</select></label>
@@ -41,7 +41,7 @@ def _tiles(facts: RunFacts) -> Iterator[tuple[str, str]]:
             yield label, scaled(result[name])
     seconds = facts.manifest.get("seconds")
     if seconds:
-        yield "time", duration(seconds)
+        yield "time", elapsed(seconds)
     peak = max((each.get("peak_memory", 0) for each in facts.executions), default=0)
     if peak:
         yield "memory at most", scaled(peak, "B")
@@ -162,7 +162,7 @@ def _started(execution: Mapping[str, Any]) -> str:
     return shown + key_values(
         {
             "started": execution.get("started", ""),
-            "took": duration(seconds) if seconds else "",
+            "took": elapsed(seconds) if seconds else "",
             "machine": "; ".join(machine),
             "commit": execution.get("commit", ""),
         }
