@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import load_file
 
 from lm.bounds import Count
 from lm.checkpoint.architecture import ADAPTATION, MERGED, build_architecture, read_architecture
@@ -12,6 +13,7 @@ from lm.checkpoint.files import WEIGHTS_PREFIX, check_identity, check_whole, che
 from lm.checkpoint.lineage import parent_of
 from lm.checkpoint.sharded import WEIGHTS, is_parts, read_whole
 from lm.directory import Run
+from lm.directory.manifest import read_manifest
 from lm.files import report_damage
 from lm.hub import HUB
 from lm.model import ModelSource, Transformer, describe_factory, freeze, merge
@@ -20,6 +22,7 @@ RUN = (
     "model.path names the directory of a run of lm pretrain, instruct or align, such as outputs/pretrain/default, or "
     "the folder of a published model with its config.json"
 )
+EXPORTED = "model.safetensors"  # of `lm export format=safetensors`, which has no checkpoints
 TEMPLATE = "conversation.json"  # beside the weights of a model that was tuned on conversations
 Change = Callable[[Transformer], None]
 
@@ -30,7 +33,8 @@ class RunModel(ModelSource):
     Adapters and quantised matrices of the run are merged: a plain model comes out, as fast as any.
 
     Args:
-        path: Run directory of a `pretrain` or `instruct` run, as outputs/pretrain/default.
+        path: Run directory of a `pretrain`, `instruct` or `align` run, as outputs/pretrain/default, or of an export with
+            format=safetensors.
         which: Checkpoint to read. `best` is by validation; a run without validation has only a `last`, which is then
             read in its place. `stable` is the one before the learning rate decayed, which a schedule such as
             `warmup_stable_decay` leaves: the best start for further pretraining.
@@ -102,6 +106,8 @@ class RunModel(ModelSource):
 
     def parent(self) -> dict[str, Any]:
         file = self.checkpoint
+        if file.name == EXPORTED:
+            return parent_of(self.origin, which=file.stem, step=read_manifest(self.origin)["result"]["step"])
         with report_damage(file, "resume its run, or copy it again"):
             step = read_facts(file)["global_step"]
         return parent_of(self.origin, which=file.stem, step=step)
@@ -111,6 +117,9 @@ class RunModel(ModelSource):
 
     def _read_weights(self) -> dict[str, torch.Tensor]:
         file = self.checkpoint
+        if file.name == EXPORTED:
+            with report_damage(file, "write it again with lm export, or copy it again"):
+                return load_file(file)
         other = checkpoint_path(self.origin, "last" if file.stem == "best" else "best")
         instead = f", or read {other.name} by which={other.stem}" if other.exists() else ""
         with report_damage(file, f"resume its run, or copy it again{instead}"):
@@ -127,7 +136,9 @@ class RunModel(ModelSource):
 
     @property
     def checkpoint(self) -> Path:
-        """The file that is read; ValueError if it is missing."""
+        """The file that is read; ValueError if it is missing. An export has one model, whatever `which` says."""
+        if (self.origin / EXPORTED).is_file():
+            return self.origin / EXPORTED
         file = checkpoint_path(self.origin, self.which)
         if self.which == "stable" and not file.exists():
             raise ValueError(

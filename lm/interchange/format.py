@@ -24,6 +24,7 @@ class Published:
         opens: Whether a prompt, or a chat where the model was tuned on them, begins with the tokenizer's beginning.
         chat_template: Returns the chat template in Jinja; None for a model that was never tuned on conversations.
         files: Returns the files with which transformers opens the tokenizer: name → content.
+        template: The template that the model was tuned in, as conversation.json has it; None for a model that was not.
     """
 
     outline: Transformer
@@ -35,6 +36,7 @@ class Published:
     opens: bool
     chat_template: Callable[[], str | None]
     files: Callable[[], Mapping[str, str]]
+    template: Mapping[str, Any] | None = None
 
 
 class Format(ABC):

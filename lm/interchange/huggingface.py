@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lm.bounds import Positive
 from lm.checkpoint.architecture import write_architecture
+from lm.checkpoint.run_model import TEMPLATE
 from lm.checkpoint.safetensors import write_safetensors
 from lm.files import write_atomically
 from lm.interchange.config_file import CONFIG
@@ -54,7 +55,8 @@ class HuggingFace(Format):
 class Safetensors(Format):
     """One model.safetensors by our own names of weights, beside model.json, tokenizer and template.
 
-    For programs of your own: any model of `lm` can be written, also one that no architecture of transformers computes.
+    Any model of `lm` can be written, also one that no architecture of transformers computes. The folder is a model.path
+    for every job, and has what programs of your own need.
 
     Args:
         dtype: Type of the weights: float32, bfloat16 or float16. None keeps that of the model.
@@ -67,8 +69,13 @@ class Safetensors(Format):
         state = published.build().state_dict()
         weights, _ = _cast({name: weight.contiguous() for name, weight in state.items()}, self.dtype)
         published.tokenizer.save(folder / "tokenizer.json")
-        written = write_weights(folder, weights)
-        return [*written, write_architecture(folder, dict(published.description)), folder / "tokenizer.json"], []
+        written = [*write_weights(folder, weights), write_architecture(folder, dict(published.description))]
+        written.append(folder / "tokenizer.json")
+        if published.template is not None:
+            written.append(folder / TEMPLATE)
+            content = json.dumps(published.template, indent=2, ensure_ascii=False)
+            write_atomically(folder / TEMPLATE, content + "\n")
+        return written, []
 
 
 def write_model(

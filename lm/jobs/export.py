@@ -56,4 +56,5 @@ def _published(model: ModelSource, tokenizer: Tokenizer, template: Template | No
         opens=[*opening[:1]] == [tokenizer.beginning],
         chat_template=lambda: jinja_of(template, tokenizer) if template else None,
         files=lambda: published_files(tokenizer, template=template, context=outline.context),
+        template=template.describe() if template else None,
     )

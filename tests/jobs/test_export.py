@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from lm.checkpoint import load_model
+from lm.checkpoint import RunModel, load_model
 from lm.cli.call import call_job
 from lm.conversation import Message, RecordedTemplate
 from lm.generation import Generator, Sampling
@@ -53,3 +54,18 @@ def test_llama_cpp_continues_a_published_model_to_the_letter(tmp_path):
     assert llama.encode("Once upon\na time <s>", begin=True) == [1, *tokenizer.encode("Once upon\na time <s>")]
     continued = llama.generate("", len(tokenizer.encode(story)))["content"]
     assert continued == f" {story}"  # llama.cpp keeps the blank before a text
+
+
+def test_safetensors_are_a_model_path_with_the_same_weights_template_and_tokens_seen(tuned, tmp_path):
+    folder = export(tuned, tmp_path, "format=safetensors")
+    expected, found = RunModel(str(tuned)).build().state_dict(), RunModel(str(folder)).build().state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(weight, expected[name]) for name, weight in found.items())
+    templates = [RecordedTemplate(str(each)).resolve(None).describe() for each in (tuned, folder)]
+    assert templates[0] == templates[1]
+    before, after = RunModel(str(tuned)).parent(), RunModel(str(folder)).parent()
+    assert (after["step"], after["tokens_seen"]) == (before["step"], before["tokens_seen"])
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="model.safetensors is damaged .*write it again with lm export"):
+        RunModel(str(folder)).build()
