@@ -33,8 +33,8 @@ class RunModel(ModelSource):
     Adapters and quantised matrices of the run are merged: a plain model comes out, as fast as any.
 
     Args:
-        path: Run directory of a `pretrain`, `instruct` or `align` run, as outputs/pretrain/default, or of an export with
-            format=safetensors.
+        path: Run directory of a `pretrain`, `instruct` or `align` run, as outputs/pretrain/default, or of an export by
+            `lm export format=safetensors`.
         which: Checkpoint to read. `best` is by validation; a run without validation has only a `last`, which is then
             read in its place. `stable` is the one before the learning rate decayed, which a schedule such as
             `warmup_stable_decay` leaves: the best start for further pretraining.

@@ -67,5 +67,5 @@ def test_safetensors_are_a_model_path_with_the_same_weights_template_and_tokens_
     assert (after["step"], after["tokens_seen"]) == (before["step"], before["tokens_seen"])
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="model.safetensors is damaged .*write it again with lm export"):
+    with pytest.raises(ValueError, match=r"model.safetensors is damaged .*write it again with lm export"):
         RunModel(str(folder)).build()
