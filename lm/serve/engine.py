@@ -1,0 +1,356 @@
+"""Answer many requests at once with one model: a thread that takes steps, each of which serves all of them."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lm.generation.sampling import sample_tokens
+from lm.model import Transformer
+from lm.serve.answer import Answer
+from lm.serve.request import Busy, Closed, Counters, Request, Update
+from lm.serve.scores import scored
+from lm.serve.slots import Slots
+from lm.tokenizer import Tokenizer
+
+
+class Ticket:
+    """A request that an engine accepted.
+
+    Args:
+        answer: The answer in the making.
+        wake: Wakes the engine.
+    """
+
+    def __init__(self, answer: Answer, wake: Callable[[], None]) -> None:
+        self._answer, self._wake = answer, wake
+
+    @property
+    def cached_prompt_tokens(self) -> int:
+        """Tokens of the prompt that another request had read; known from the first update on."""
+        return self._answer.cached
+
+    def cancel(self) -> None:
+        """End the answer in whatever state it is; its slot is free within one step."""
+        self._answer.cancelled = True
+        self._wake()
+
+
+class Engine:
+    """Continuous batching: requests join and leave between steps, and none changes another's text.
+
+    Args:
+        model: The model; it is put into evaluation mode.
+        tokenizer: Its tokenizer.
+        slots: Requests that are worked on at once.
+        context: Tokens of a prompt and its answer together; None is the model's context.
+        prefill_tokens: Tokens of prompts that one step reads at most: more reads prompts faster, fewer lets the
+            answers that are being written wait less.
+        queue: Requests that may wait for a slot.
+        prefixes: Whether a prompt's keys are taken over from another request that began with the same tokens.
+    """
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        *,
+        slots: int = 16,
+        context: int | None = None,
+        prefill_tokens: int = 256,
+        queue: int = 256,
+        prefixes: bool = True,
+    ) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.context = model.context if context is None else context
+        self.prefill_tokens, self.queue, self.prefixes = prefill_tokens, queue, prefixes
+        self._slots = Slots(model, slots)
+        self._changed = threading.Condition()
+        self._waiting: deque[Answer] = deque()
+        self._at: list[Answer | None] = [None] * slots  # of each slot; those that write stand first
+        self._writing = 0
+        self._counts = dict.fromkeys(
+            (
+                "steps", "requests", "finished", "cancelled", "failed",
+                "prompt_tokens", "cached_prompt_tokens", "generated_tokens",
+            ), 0,
+        )  # fmt: skip
+        self._closed = False  # takes no more requests
+        self._deadline: float | None = None  # when what is left fails
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to take steps, on a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def close(self, *, drain: bool = True, seconds: float = 30.0) -> None:
+        """Take no more requests, end, and wait for the end.
+
+        Args:
+            drain: Whether to finish first what was accepted, waiting requests too.
+            seconds: Time for that; what is left then fails.
+        """
+        with self._changed:
+            self._closed = True
+            self._deadline = time.monotonic() + (seconds if drain else 0)
+            self._changed.notify_all()
+        if self._thread is None:
+            self._end_all("the server is closing")
+        else:
+            self._thread.join()
+
+    def submit(self, request: Request, deliver: Callable[[Update], None]) -> Ticket:
+        """Queue a request.
+
+        Args:
+            request: What is asked.
+            deliver: Called with each update, in order, on the engine's thread: it must return soon.
+
+        Raises:
+            ValueError: The request cannot be answered.
+            Busy: The queue is full.
+            Closed: The engine takes no more requests.
+        """
+        self._check(request)
+        answer = Answer(
+            request,
+            deliver,
+            context=self.context,
+            unchanged_up_to=self.model.unchanged_up_to,
+            tokenizer=self.tokenizer,
+        )
+        with self._changed:
+            if self._closed:
+                raise Closed("the engine is closing and takes no more requests")
+            if len(self._waiting) >= self.queue:
+                raise Busy(f"{len(self._waiting)} requests wait already: try again later")
+            self._waiting.append(answer)
+            self._counts["requests"] += 1
+            self._changed.notify_all()
+        return Ticket(answer, self._wake)
+
+    def counters(self) -> Counters:
+        """Return what was done so far."""
+        with self._changed:
+            running = sum(answer is not None for answer in self._at)
+            return Counters(slots=len(self._at), running=running, waiting=len(self._waiting), **self._counts)
+
+    def _check(self, request: Request) -> None:
+        vocabulary = self.model.vocab_size
+        if not request.prompt:
+            raise ValueError("the prompt is empty: begin with the token that begins a document")
+        foreign = [token for token in request.prompt if not 0 <= token < vocabulary]
+        if foreign:
+            raise ValueError(f"the prompt contains token {foreign[0]}, and the vocabulary has {vocabulary}")
+        if request.max_tokens < (0 if request.echo else 1):
+            raise ValueError(f"max_tokens {request.max_tokens} is below 1 (0 is for a prompt that is echoed): try 200")
+        total = len(request.prompt) + request.max_tokens
+        if total > self.context:
+            raise ValueError(
+                f"a prompt of {len(request.prompt)} tokens and max_tokens {request.max_tokens} exceed the context of "
+                f"{self.context} tokens: shorten the prompt or lower max_tokens"
+            )
+        if request.alternatives is not None and not 0 <= request.alternatives <= vocabulary:
+            raise ValueError(f"alternatives {request.alternatives} is not from 0 to {vocabulary}, the vocabulary")
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        torch.set_num_threads(torch.get_num_threads())  # the setting of a new thread is the machine's
+        with torch.inference_mode():
+            while self._has_work():
+                try:
+                    self._step()
+                except Exception as error:
+                    self._end_all(f"{type(error).__name__}: {error}")
+
+    def _has_work(self) -> bool:
+        """Wait for something to do; return False once closed and done."""
+        with self._changed:
+            while not self._waiting and not any(self._at):
+                if self._closed:
+                    return False
+                self._changed.wait()
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._end_all("the server is closing")
+            return False
+        return True
+
+    def _step(self) -> None:
+        """Serve every request once: admit, read prompts up to the limit, and write a token in each slot."""
+        self._remove_cancelled()
+        self._admit()
+        ready = self._extend()  # first, since those that have read their prompt join those that write
+        ready += self._read()
+        if ready:
+            self._write(ready)
+        with self._changed:
+            self._counts["steps"] += 1
+
+    def _remove_cancelled(self) -> None:
+        with self._changed:
+            gone = [answer for answer in self._waiting if answer.cancelled]
+            for answer in gone:
+                self._waiting.remove(answer)
+        for answer in [*gone, *(each for each in self._at if each is not None and each.cancelled)]:
+            self._end(answer, Update("", reason="cancelled"))
+
+    def _admit(self) -> None:
+        """Give free slots to those that wait longest."""
+        for slot, answer in enumerate(self._at):
+            if answer is not None:
+                continue
+            with self._changed:
+                if not self._waiting:
+                    return
+                answer = self._waiting.popleft()
+                answer.slot, self._at[slot] = slot, answer
+                self._counts["prompt_tokens"] += len(answer.request.prompt)
+            self._slots.reserve(answer.total)
+
+    def _read(self) -> list[tuple[Answer, Tensor]]:
+        """Read prompts, up to the limit of a step; return those that are read, and their last features."""
+        ready, left = [], self.prefill_tokens
+        for answer in [each for each in self._at if each is not None and each.reading]:
+            count = min(answer.unread, left)
+            if count == 0:
+                break
+            left -= count
+            try:
+                features = self._read_chunk(answer, count)
+            except Exception as error:
+                self._fail(answer, error)
+                continue
+            if answer.unread == 0:
+                answer.reading = False
+                self._place(answer)
+                ready.append((answer, features[-1]))
+        return ready
+
+    def _read_chunk(self, answer: Answer, count: int) -> Tensor:
+        start = answer.filled
+        tokens = answer.continuation.window[start : start + count]
+        features = self._slots.read(answer.slot, tokens, start=start, room=answer.room)
+        prompt = answer.request.prompt
+        expected = prompt[start + 1 : start + 1 + count]
+        if answer.request.echo and len(answer.prompt_scores) < len(prompt) and expected:
+            logits = self.model.projection.logits(features[: len(expected)])
+            answer.prompt_scores += scored(logits, expected, alternatives=answer.request.alternatives or 0)
+        answer.filled += count
+        return features
+
+    def _place(self, answer: Answer) -> None:
+        """Move an answer that begins to write behind those that write."""
+        self._swap(answer.slot, self._writing)
+        self._writing += 1
+
+    def _swap(self, first: int, second: int) -> None:
+        at = self._at
+        held = [answer.filled for answer in (at[first], at[second]) if answer is not None]
+        self._slots.swap(first, second, tokens=max(held, default=0))
+        at[first], at[second] = at[second], at[first]
+        for slot in (first, second):
+            if at[slot] is not None:
+                at[slot].slot = slot
+
+    def _extend(self) -> list[tuple[Answer, Tensor]]:
+        """Read the newest token of those that write; return their features."""
+        for answer in [each for each in self._at[: self._writing] if each.filled == each.room]:
+            self._leave(answer)
+            answer.read_again()
+        answers = self._at[: self._writing]
+        if not answers:
+            return []
+        try:
+            features = self._slots.extend(
+                [answer.continuation.window[-1] for answer in answers],
+                filled=[answer.filled for answer in answers],
+                rooms=[answer.room for answer in answers],
+            )
+        except Exception as error:
+            for answer in answers:
+                self._fail(answer, error)
+            return []
+        for answer in answers:
+            answer.filled += 1
+        return [*zip(answers, features, strict=True)]
+
+    def _leave(self, answer: Answer) -> None:
+        """Take an answer out of those that write: the last of them takes its place."""
+        self._writing -= 1
+        self._swap(answer.slot, self._writing)
+
+    def _write(self, ready: list[tuple[Answer, Tensor]]) -> None:
+        """Draw the next token of each, and deliver."""
+        features = torch.stack([features for _, features in ready])
+        logits = self.model.projection.logits(F.pad(features, (0, 0, 0, -len(ready) % 4)))
+        groups: dict[object, list[int]] = {}
+        for place, (answer, _) in enumerate(ready):
+            if answer.request.max_tokens == 0:
+                self._end(answer, Update("", prompt_scores=tuple(answer.prompt_scores), reason="length"))
+            else:
+                groups.setdefault(answer.request.sampling, []).append(place)
+        for sampling, places in groups.items():
+            answers, rows = [ready[place][0] for place in places], logits[places]
+            seen = None if sampling.repetition_penalty == 1 else _seen(answers, rows)
+            generators = [answer.generator for answer in answers]
+            tokens = sample_tokens(rows, sampling=sampling, generators=generators, seen=seen).tolist()
+            for answer, token, row in zip(answers, tokens, rows, strict=True):
+                try:
+                    self._append(answer, token, row)
+                except Exception as error:
+                    self._fail(answer, error)
+
+    def _append(self, answer: Answer, token: int, logits: Tensor) -> None:
+        text = answer.continuation.append(token)
+        asked = answer.request.alternatives
+        scores = () if asked is None else tuple(scored(logits[None], [token], alternatives=asked))
+        first = len(answer.continuation.tokens) == 1
+        prompt_scores = tuple(answer.prompt_scores) if first else ()
+        update = Update(text, (token,), scores, prompt_scores, answer.continuation.reason)
+        with self._changed:
+            self._counts["generated_tokens"] += 1
+        if update.reason:
+            self._end(answer, update)
+        else:
+            answer.send(update)
+
+    def _fail(self, answer: Answer, error: Exception) -> None:
+        self._end(answer, Update("", reason="failed", error=f"{type(error).__name__}: {error}"))
+
+    def _end(self, answer: Answer, update: Update) -> None:
+        """Free the slot and deliver the last update."""
+        if answer.slot is not None:
+            if not answer.reading:
+                self._leave(answer)
+            self._at[answer.slot] = None
+            answer.slot = None
+        ends = update.reason if update.reason in ("cancelled", "failed") else "finished"
+        with self._changed:
+            self._counts[ends] += 1
+        try:
+            answer.send(update)
+        except Exception:  # whoever asked is gone
+            answer.ended = True
+
+    def _end_all(self, error: str) -> None:
+        with self._changed:
+            waiting, self._waiting = [*self._waiting], deque()
+        for answer in [*waiting, *(each for each in self._at if each is not None)]:
+            self._end(answer, Update("", reason="failed", error=error))
+
+
+def _seen(answers: list[Answer], logits: Tensor) -> Tensor:
+    """Which tokens each row contains, except its stop tokens: B V."""
+    seen = torch.zeros_like(logits, dtype=torch.bool)
+    for row, answer in enumerate(answers):
+        continuation = answer.continuation
+        seen[row, list(continuation.seen.difference(continuation.stop_tokens))] = True
+    return seen
