@@ -9,10 +9,11 @@ import signal
 import pytest
 import torch
 
-from lm.checkpoint import RunModel, load_model
+from lm.checkpoint import RunModel
 from lm.cli.call import call_job
 from lm.directory import Interrupted, Run
 from lm.directory.manifest import read_manifest
+from lm.interchange import load_model
 from lm.tokenizer import load_tokenizer, train_bpe
 from support.training_runs import composed, documents, instruction, make_corpus, pretraining, run
 

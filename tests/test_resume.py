@@ -6,8 +6,8 @@ import signal
 import pytest
 import torch
 
-from lm.checkpoint import load_model
 from lm.directory.manifest import read_manifest
+from lm.interchange import load_model
 from support.training_runs import instruction, make_corpus, pretraining, run
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from lm.checkpoint import load_model
 from lm.checkpoint.files import AtomicCheckpointIO, checkpoint_path
+from lm.interchange import load_model
 from support.ranks_here import as_ranks, free_port
 from support.row_notes import noted
 from support.training_runs import call, make_corpus, of_seconds, pretraining, run

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.config.trust import trusting
 from lm.directory.manifest import read_manifest
+from lm.interchange import load_model
 from support.own_parts import OwnLogger
 from support.training_runs import composed, instruction, make_corpus, pretraining
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.directory.manifest import read_manifest
 from lm.hardware.datasheets import measure_machine
+from lm.interchange import load_model
 from lm.report import scaled
 from support.training_runs import instruction, make_corpus, pretraining, run
 

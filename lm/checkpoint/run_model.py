@@ -221,10 +221,3 @@ def _newest_runs() -> str:
     base = next((each for each in made if not (each / TEMPLATE).is_file()), None)
     named = [f"{path}, the newest {kind} run here" for path, kind in ((tuned, "tuned"), (base, "pretrained")) if path]
     return f"write model.path={', or '.join(named)}" if named else ""
-
-
-def load_model(
-    path: str, *, which: Literal["best", "last", "stable"] = "best", vocab_size: int | None = None
-) -> Transformer:
-    """Load the trained model in a run directory, in evaluation mode; see `RunModel`."""
-    return RunModel(path, which=which).build(vocab_size=vocab_size)

@@ -6,6 +6,7 @@ from typing import Literal
 from lm.bounds import Count
 from lm.checkpoint import RunModel
 from lm.checkpoint import context_of as context_of_run
+from lm.checkpoint.architecture import ARCHITECTURE
 from lm.directory.layout import MANIFEST
 from lm.hub import HUB, local_folder
 from lm.interchange.config_file import CONFIG, read_config
@@ -86,7 +87,10 @@ def context_of(path: str) -> int:
 
 
 def is_published(path: str) -> bool:
-    """Whether a path names a published model: by `hub:`, or a folder with a config.json that is not a run's."""
+    """Whether a path names a published model: by `hub:`, or a folder with a config.json that is not a run's.
+
+    A run that was copied without its manifest is known by its model.json.
+    """
     folder = local_folder(path)
-    foreign = (folder / CONFIG).is_file() and not (folder / MANIFEST).is_file()
+    foreign = (folder / CONFIG).is_file() and not any((folder / own).is_file() for own in (MANIFEST, ARCHITECTURE))
     return str(path).startswith(HUB) or foreign or is_model_folder(folder)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lm.callbacks.benchmarks import main_values
-from lm.checkpoint import load_model
 from lm.config.build import build
+from lm.interchange import load_model
 from lm.tokenizer import load_tokenizer
 from support.training_runs import composed, make_corpus, pretraining, run
 

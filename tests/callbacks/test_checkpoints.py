@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from lm.callbacks import Checkpoints
-from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.directory.manifest import read_manifest
+from lm.interchange import load_model
 from support.training_runs import make_corpus, pretraining, run
 
 

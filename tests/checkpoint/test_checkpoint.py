@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lm.checkpoint import RunModel, load_model
+from lm.checkpoint import RunModel
 from lm.checkpoint.files import AtomicCheckpointIO
 from lm.cli.call import call_job
+from lm.interchange import load_model
 from lm.model import lora, scalar_head
 from lm.tokenizer import load_tokenizer
 from support.training_runs import composed, make_corpus, pretraining, run
@@ -55,7 +56,7 @@ def same(model, state) -> bool:
 
 def test_a_moved_run_loads_without_its_corpus_and_computes(trained):
     tokenizer = load_tokenizer(trained)
-    model = load_model(str(trained), vocab_size=tokenizer.vocab_size)
+    model = RunModel(str(trained)).build(vocab_size=tokenizer.vocab_size)
     assert not model.training
     assert model(torch.tensor([tokenizer.encode("alpha beta")])).isfinite().all()
 
@@ -136,7 +137,7 @@ def test_a_foreign_target_in_an_architecture_is_refused_before_it_runs(target, d
 def test_a_model_of_another_vocabulary_is_refused(trained):
     size = load_tokenizer(trained).vocab_size
     with pytest.raises(ValueError, match=rf"a vocabulary of {size}, the tokenizer {size + 1}: use .*/tokenizer\.json"):
-        load_model(str(trained), vocab_size=size + 1)
+        RunModel(str(trained)).build(vocab_size=size + 1)
 
 
 @pytest.mark.parametrize(("name", "message"), [("here", "is not a trained model"), ("nowhere", "does not exist")])

@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
-from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.config.short_form import full_forms
 from lm.directory import Run
 from lm.directory.manifest import read_manifest
 from lm.evaluation import BitsPerByte, Task
 from lm.evaluation.division import divided
+from lm.interchange import load_model
 from lm.tokenizer import load_tokenizer
 from support.evaluation_ranks import measure
 from support.ranks_here import as_ranks

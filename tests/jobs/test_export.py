@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm.checkpoint import RunModel, load_model
+from lm.checkpoint import RunModel
 from lm.cli.call import call_job
 from lm.conversation import Message, RecordedTemplate
 from lm.generation import Generator, Sampling
+from lm.interchange import load_model
 from lm.tokenizer import load_tokenizer
 from support.llama_cpp import LlamaCpp
 from support.shared_texts import DATA, needs_data

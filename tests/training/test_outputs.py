@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm.checkpoint import load_model
 from lm.cli.call import call_job
 from lm.directory.manifest import read_manifest
+from lm.interchange import load_model
 from support.training_runs import make_corpus, pretraining, run
 
 
