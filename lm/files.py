@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
+from time import sleep
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
+WINDOWS = os.name == "nt"
+FORBIDDEN = '\\:*?"<>|'  # in names on Windows: a separator, a drive, and what its file systems refuse
+PAUSES = [0.02 * 2**attempt for attempt in range(7)]  # seconds, between attempts to replace a file that is read
 
 
 @contextmanager
@@ -25,10 +29,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         sync(temporary)
-        os.replace(temporary, path)
+        replace(temporary, path)
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file to `target`, whatever is there; on Windows wait for those who read that, for two seconds."""
+    for pause in PAUSES if WINDOWS else ():
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            sleep(pause)
+    os.replace(source, target)
 
 
 def is_temporary(path: Path) -> bool:
@@ -68,8 +83,10 @@ def report_damage(path: str | Path, remedy: str) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Wait until a file, or the names in a directory, are on disk. Windows has no such call for directories."""
+    if WINDOWS and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)  # Windows syncs what may be written
     try:
         os.fsync(handle)
     finally:

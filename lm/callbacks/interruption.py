@@ -10,8 +10,8 @@ from lightning import Callback
 
 from lm.callbacks.checkpoints import validation_follows
 from lm.checkpoint.files import save
+from lm.process.signal_support import ANNOUNCED, SIGNALS, block, unblock
 from lm.process.signals import (
-    SIGNALS,
     Interrupted,
     can_catch_signals,
     ends_process,
@@ -54,7 +54,7 @@ class Interruption(Callback):
             yield
             return
         before = {number: signal.signal(number, self._record) for number in filter(ends_process, CAUGHT)}
-        signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+        block(CAUGHT)
         try:
             with nullcontext() if self._raises else on_arrival(self._act):
                 yield
@@ -64,7 +64,7 @@ class Interruption(Callback):
             raise
         finally:
             try:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)  # one that waited is recorded here, or raises
+                unblock(CAUGHT)  # one that waited is recorded here, or raises
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
@@ -76,7 +76,7 @@ class Interruption(Callback):
 
     def setup(self, trainer, pl_module, stage: str) -> None:
         trainer._signal_connector.register_signal_handlers = lambda: None  # Lightning has no setting for it
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, CAUGHT)
+        unblock(CAUGHT)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
@@ -107,7 +107,7 @@ class Interruption(Callback):
         """Why a signal that has arrived does not wait for the end of a step; "" if it does."""
         if is_repeated(number, self._arrived):
             return "interrupted twice, so the last step was not saved"
-        return "" if self.trained or number == signal.SIGUSR1 else "interrupted before the first step"
+        return "" if self.trained or number == ANNOUNCED else "interrupted before the first step"
 
     def _record(self, number: int, frame) -> None:
         self.received = number

@@ -120,7 +120,13 @@ def write_parts(path: Path, tensors: Mapping[str, Tensor], rest: dict[str, Any],
     torch.save(rest, content)
     write_atomically(directory / REST, content.getvalue())
     link = path.with_name(f".{path.stem}.{token_hex(4)}{path.suffix}")
-    link.symlink_to(directory.name)
+    try:
+        link.symlink_to(directory.name)
+    except OSError as error:
+        raise ValueError(
+            f"{path.parent} cannot hold symbolic links ({error.strerror}), which checkpoints of several ranks need: "
+            "write to another disk by run.root=…, allow links (on Windows, its developer mode), or set trainer=ddp"
+        ) from error
     move_directory_aside(path)
     os.replace(link, path)
     sync(path.parent)  # before what it replaces is removed

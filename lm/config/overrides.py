@@ -14,6 +14,8 @@ from lm.config.hints import alternatives
 from lm.config.hydra_errors import COMPOSITION_ERRORS
 from lm.config.target import signature
 
+UNC = re.compile(r"\\\\[\w.$-]+\\")  # of a path on another Windows machine; Hydra would take one backslash for none
+
 
 def quoted_as_needed(
     composition: Composition, override: str, *, multirun: bool = False, command: Sequence[str] | None = None
@@ -35,6 +37,8 @@ def quoted_as_needed(
     if not equals or composition.options(key.lstrip("+")):
         return override
     quoted = f"{key}={_quoted(text)}"
+    if UNC.match(text):
+        return quoted
     try:
         (read,) = composition.parse([override])
     except OverrideParseException:

@@ -36,7 +36,7 @@ def verify_shards(directory: Path, split: str, hashes: Mapping[Path, str], *, ve
     Raises:
         ValueError: A file differs from what was written.
     """
-    record, reader = directory / VERIFIED, f"{split} {os.getuid()}@{socket.gethostname()}"
+    record, reader = directory / VERIFIED, f"{split} {_user()}@{socket.gethostname()}"
     stamps = _stamps(hashes)  # before reading: a change during the check must not be recorded as checked
     if verify == "never" or (verify == "auto" and _read(record).get(reader) == stamps):
         return
@@ -49,9 +49,14 @@ def verify_shards(directory: Path, split: str, hashes: Mapping[Path, str], *, ve
         return
 
 
+def _user() -> str:
+    """Who reads: the number of the user, or the name on Windows, which has none."""
+    return str(os.getuid()) if "getuid" in dir(os) else os.environ.get("USERNAME", "")
+
+
 def _stamps(hashes: Mapping[Path, str]) -> str:
     """Hash of the machine's start and of each file's name, size, times and expected hash."""
-    boot = BOOT.read_text().strip() if BOOT.is_file() else ""
+    boot = BOOT.read_text(encoding="ascii").strip() if BOOT.is_file() else ""
     files = [(path.name, path.stat(), expected) for path, expected in hashes.items()]
     return hash_json([boot, [[name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, expected] for name, s, expected in files]])
 

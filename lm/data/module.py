@@ -3,6 +3,7 @@
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from multiprocessing import get_start_method
 
 import torch
 from lightning import LightningDataModule
@@ -13,6 +14,7 @@ from lm.data.batches import PreparedSteps, ResumeSampler, ValidationBatches, col
 from lm.data.row_source import RowSource
 from lm.data.rows import DataPlan, Rows
 from lm.process.ranks import data_share
+from lm.process.signal_support import SIGNALS
 from lm.tokenizer import Tokenizer
 
 
@@ -117,6 +119,7 @@ class RowDataModule(LightningDataModule):
             sampler=ResumeSampler(start, len(batches)),
             num_workers=self.workers,
             worker_init_fn=_ignore_signals,
+            persistent_workers=self.workers > 0 and get_start_method() != "fork",  # others start in seconds
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
         )
 
@@ -126,5 +129,5 @@ def _ignore_signals(worker: int) -> None:
 
     A worker that dies of such a signal ends the run before it saves.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+    for number in (signal.SIGINT, *SIGNALS):
         signal.signal(number, signal.SIG_IGN)

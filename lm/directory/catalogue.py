@@ -60,10 +60,10 @@ class FoundRun:
 
     def _started_in(self) -> str:
         """The directory in which its command was run, which relative paths start from."""
-        here, root = str(self.directory.absolute()), self.manifest.get("config", {}).get("run", {}).get("root", "")
+        here, root = self.directory.absolute(), self.manifest.get("config", {}).get("run", {}).get("root", "")
         job, name = self.manifest.get("job", ""), self.manifest.get("name", "")
-        below = os.path.normpath(os.path.join(root, job, name))
-        return here.removesuffix(f"/{below}") if here.endswith(f"/{below}") else os.getcwd()
+        below = Path(os.path.normpath(os.path.join(root, job, name))).parts
+        return str(Path(*here.parts[: -len(below)])) if here.parts[-len(below) :] == below else os.getcwd()
 
 
 def catalogue(root: str | Path) -> list[FoundRun]:
@@ -98,7 +98,7 @@ def standing_on(runs: Sequence[FoundRun]) -> dict[str, list[str]]:
     for run in runs:
         own = str(run.directory.absolute())
         for read in sorted({place for path in run.paths for place in _around(path, places)}):
-            if read != own and not own.startswith(f"{read}/") and not read.startswith(f"{own}/"):
+            if read != own and not own.startswith(read + os.sep) and not read.startswith(own + os.sep):
                 found[places[read]].append(run.place)
     return found
 
@@ -127,7 +127,7 @@ def _add(total: list[float], path: str) -> None:
 
 def _around(path: str, places: Mapping[str, str]) -> Iterator[str]:
     """The innermost run that a path is, or lies in."""
-    while len(path) > 1:
+    while path != os.path.dirname(path):
         if path in places:
             yield path
             return

@@ -1,18 +1,14 @@
 """The lock of a run directory, held by the one process that executes the run or removes it."""
 
-import fcntl
 import os
 import socket
-import struct
-import sys
 from pathlib import Path
 from typing import TextIO
 from weakref import WeakSet
 
 from lm.directory.layout import LOCK
+from lm.file_lock import lock_file, locked_by_another
 
-# struct flock, for a question about a lock that does not take it: type, whence, start, length, process
-QUESTION, KIND = ("qqihh", 3) if sys.platform == "darwin" else ("hhqqi", 0)
 _held: WeakSet["DirectoryLock"] = WeakSet()  # by this process
 
 
@@ -43,11 +39,11 @@ class DirectoryLock:
         while True:
             directory.mkdir(parents=True, exist_ok=True)
             try:
-                file = open(directory / LOCK, "a+")  # noqa: SIM115 (open as long as the lock is held)
+                file = open(directory / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 (open as long as the lock is held)
             except FileNotFoundError:  # the directory was removed a moment ago
                 continue
             try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file, wait=False)
             except OSError:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
@@ -69,14 +65,7 @@ def is_locked(directory: Path) -> bool:
     place = os.path.realpath(directory)
     if any(lock.place == place for lock in [*_held]):
         return True
-    question: list[int] = [0] * len(QUESTION)
-    question[KIND] = fcntl.F_WRLCK
-    try:
-        with open(directory / LOCK, "rb") as file:
-            answer = fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(QUESTION, *question))
-    except OSError:
-        return False
-    return struct.unpack(QUESTION, answer)[KIND] != fcntl.F_UNLCK
+    return locked_by_another(directory / LOCK)
 
 
 def _is_at(file: TextIO, path: Path) -> bool:
@@ -87,4 +76,5 @@ def _is_at(file: TextIO, path: Path) -> bool:
         return False
 
 
-os.register_at_fork(after_in_child=_held.clear)  # which holds none of them
+if "register_at_fork" in dir(os):  # not on Windows, where no process is forked
+    os.register_at_fork(after_in_child=_held.clear)  # a child holds none of them

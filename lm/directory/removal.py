@@ -8,7 +8,7 @@ from pathlib import Path
 from lm.directory.catalogue import FoundRun, manifest_or_nothing, standing_on
 from lm.directory.layout import LOCK, MANIFEST, own_files
 from lm.directory.lock import DirectoryLock
-from lm.files import write_atomically
+from lm.files import WINDOWS, write_atomically
 
 
 def check_removable(chosen: Sequence[FoundRun], runs: Sequence[FoundRun]) -> None:
@@ -50,9 +50,11 @@ def remove_run(run: FoundRun, root: Path) -> None:
     try:
         if manifest_or_nothing(run.directory) != run.manifest:
             raise ValueError(f"{run.place} has changed since it was listed: lm runs lists it again; it was not removed")
-        _remove_files(run)
+        _remove_files(run, but=LOCK if WINDOWS else "")  # which cannot remove an open file
     finally:
         lock.release()
+    if WINDOWS:
+        (run.directory / LOCK).unlink(missing_ok=True)
     for place in (run.directory, *run.directory.parents):
         if place == root or root not in place.parents:
             return
@@ -62,10 +64,10 @@ def remove_run(run: FoundRun, root: Path) -> None:
             return
 
 
-def _remove_files(run: FoundRun) -> None:
+def _remove_files(run: FoundRun, *, but: str) -> None:
     if run.manifest:
         unfinished = {**run.manifest, "state": "started"}
         write_atomically(run.directory / MANIFEST, json.dumps(unfinished, indent=2, ensure_ascii=False))
-    own = own_files(run.directory)
+    own = [path for path in own_files(run.directory) if path.name != but]
     for path in sorted(own, key=lambda path: (path.name == LOCK, path.name == MANIFEST)):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

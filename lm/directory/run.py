@@ -13,7 +13,7 @@ from typing import Any
 from lm.directory.layout import BOOKKEEPING, CONFIG, LOCK, MANIFEST, own_files
 from lm.directory.lock import DirectoryLock
 from lm.directory.manifest import REMEDY, check_same_config, identity, read_manifest, versions
-from lm.files import hash_file, hash_json, is_temporary, sync, write_atomically
+from lm.files import FORBIDDEN, WINDOWS, hash_file, hash_json, is_temporary, sync, write_atomically
 from lm.process import distribution
 from lm.process.command import command_line
 from lm.process.failure import REPORT
@@ -50,7 +50,12 @@ class Run:
             raise ValueError("run.restart=true removes the run that run.extend=true would extend: set one of them")
         for key, value in {"job": job, "name": name}.items():
             parts = PurePosixPath(value).parts
-            if not parts or value != "/".join(parts) or {"/", ".", ".."} & {*parts}:
+            if (
+                not parts
+                or value != "/".join(parts)
+                or {"/", ".", ".."} & {*parts}
+                or (WINDOWS and {*value} & {*FORBIDDEN})
+            ):
                 raise ValueError(
                     f"run.{key}={value}: must lie inside {root}: a plain name such as first, or small/first"
                 )
@@ -172,7 +177,7 @@ class Run:
             if not file.is_dir()
         }
         seconds = round(self.seconds, 3)
-        self._manifest["executions"][-1] |= {"seconds": seconds, "peak_memory": peak_memory(), **describe_machine()}
+        self._manifest["executions"][-1] |= {"seconds": seconds, **_peak(), **describe_machine()}
         self._manifest |= {
             "state": "complete",
             "finished": _now(),
@@ -271,6 +276,11 @@ def _execution() -> dict[str, Any]:
     """What starts to work at this run: the command, the code and the machine."""
     found = {"started": _now(), "command": command_line(), "commit": distribution.commit(), **describe_machine()}
     return {key: value for key, value in found.items() if value}
+
+
+def _peak() -> dict[str, int]:
+    peak = peak_memory()
+    return {"peak_memory": peak} if peak else {}
 
 
 def _now() -> str:

@@ -1,6 +1,5 @@
 """Several sources through a funnel of filters, with an account of every document."""
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 from lm.config.faults import errors_at
 from lm.corpus import Document, Source
 from lm.corpus.tally import Tally
+from lm.file_lock import lock_file
 from lm.filtering.clusters import ClusterPhase, PairPhase
 from lm.filtering.contract import Filter, FilterLike, as_filter
 from lm.filtering.executors import Executor, LocalExecutor
@@ -153,8 +153,8 @@ class FilteredSource(Source):
     def _lock(self) -> Iterator[None]:
         """Hold the lock of the result: a second process waits, and finds the work done."""
         self.store.result.mkdir(parents=True, exist_ok=True)
-        with open(self.store.result / ".lock", "a") as lock:
-            fcntl.lockf(lock, fcntl.LOCK_EX)
+        with open(self.store.result / ".lock", "a", encoding="utf-8") as lock:
+            lock_file(lock, wait=True)
             yield
 
 

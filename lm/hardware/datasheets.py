@@ -1,10 +1,11 @@
 """Speed and memory of devices, by datasheet or measured, to estimate a run on machines at hand and others."""
 
-import os
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
+
+from lm.process.limits import total_memory
 
 GPU_UTILIZATION = 0.4  # assumed; well-tuned runs reach 0.3 to 0.55 (Chowdhery et al. 2022, arXiv:2204.02311, table 3)
 CPU_UTILIZATION = 0.5  # assumed; norms, softmax and the optimizer take the rest
@@ -58,11 +59,7 @@ def measure_machine(accelerator: str, precision: str, *, seconds: float = 0.1) -
         (left @ right)[0, 0].item()  # waits for the device
         best = min(best, perf_counter() - before)
     flops = 2 * size**3 / best
-    memory = torch.cuda.get_device_properties(0).total_memory if accelerator == "cuda" else _memory()
+    memory = torch.cuda.get_device_properties(0).total_memory if accelerator == "cuda" else total_memory()
     kind = str(dtype).removeprefix("torch.")
     source = f"{flops / 1e9:.0f} GFLOP/s {kind} (measured" + (")" if gpu else f", {torch.get_num_threads()} threads)")
     return Machine("this machine", flops, memory, GPU_UTILIZATION if gpu else CPU_UTILIZATION, source)
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -18,7 +18,7 @@ def clean(
     root: str = "outputs",
     days: NonNegative = 7.0,
     unfinished: bool = True,
-    unread: Sequence[str] = (),
+    unread: str | Sequence[str] = (),
     delete: bool = False,
 ) -> list[FoundRun]:
     """Print what the rules would remove, and remove it with `delete`. No rule takes a run that another one stands on.
@@ -29,13 +29,16 @@ def clean(
         root: Directory of the runs.
         days: Nothing that was written within so many days is removed.
         unfinished: Whether runs that are interrupted go.
-        unread: Jobs whose complete runs go where no other run reads them, such as corpus or evaluate.
+        unread: Job, or jobs, whose complete runs go where no other run reads them, such as corpus or evaluate.
         delete: Whether to remove; false only prints.
 
     Returns:
         The runs that the rules name.
     """
     console, runs = Console("clean"), catalogue(root)
+    if not Path(root).is_dir():
+        raise ValueError(f"root={root}: no runs lie there; a run of lm writes to outputs/ unless run.root is set")
+    unread = [unread] if isinstance(unread, str) else unread
     jobs = {run.place.partition("/")[0] for run in runs}
     if unknown := [job for job in unread if job not in jobs]:
         raise ValueError(f"unread: {root} has no runs of {unknown[0]}, only of {', '.join(sorted(jobs)) or 'no job'}")

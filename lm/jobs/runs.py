@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ ORDERS = {
 def list_runs(
     root: str = "outputs",
     only: str = "*",
-    remove: Sequence[str] = (),
+    remove: str | Sequence[str] = (),
     order: Literal["place", "size", "time"] = "place",
 ) -> list[FoundRun]:
     """Print each run with its state, size, metric and the run it started from; remove those that are named.
@@ -29,8 +30,8 @@ def list_runs(
     Args:
         root: Directory of the runs.
         only: Pattern of the runs to list, such as 'pretrain/*' or '*/default'; the pattern * is all.
-        remove: Runs to remove, as job/name or patterns of that; none only lists. A run that another one stands on is
-            refused, unless that one is removed too.
+        remove: Run to remove, as job/name or a pattern of that, or several; none only lists. A run that another one
+            stands on is refused, unless that one is removed too.
         order: place, size (largest first) or time (newest first).
 
     Returns:
@@ -43,12 +44,12 @@ def list_runs(
     if not runs:
         raise ValueError(f"root={root}: no runs lie there; a run of lm writes to outputs/ unless run.root is set")
     if remove:
-        return _remove(console, runs, remove, Path(root))
+        return _remove(console, runs, [remove] if isinstance(remove, str) else remove, Path(root))
     chosen = [run for run in runs if fnmatchcase(run.place, only)]
     if not chosen:
-        raise ValueError(
-            f"only={only}: {root} has {counted(len(runs), 'run')}, and none at such a place; it is job/name"
-        )
+        below = any(run.place.startswith(f"{only}/") for run in runs)
+        remedy = f"write 'only={only}/*'" if below else "it is a pattern of job/name; lm runs lists them"
+        raise ValueError(f"only={only}: {root} has {counted(len(runs), 'run')}, and none at such a place: {remedy}")
     dependents = standing_on(runs)
     columns = [
         Column("run", "", lambda run: run.place),
@@ -71,6 +72,8 @@ def _remove(console: Console, runs: Sequence[FoundRun], patterns: Sequence[str],
     for pattern in patterns:
         if not any(fnmatchcase(run.place, pattern) for run in runs):
             near = [run.place for run in runs if run.place.endswith(f"/{pattern}")]
+            near += [f"'{pattern}/*'"] if any(run.place.startswith(f"{pattern}/") for run in runs) else []
+            near = near or get_close_matches(pattern, [run.place for run in runs], 2)
             hint = f"; did you mean {' or '.join(near)}?" if near else "; lm runs lists them"
             raise ValueError(f"remove: there is no run {pattern} in {root}{hint}")
     chosen = [run for run in runs if any(fnmatchcase(run.place, pattern) for pattern in patterns)]

@@ -1,5 +1,6 @@
 """The command that this process carries out, as it was typed: what a run records to be made again."""
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,4 +21,13 @@ def carrying_out(words: Sequence[str]) -> Iterator[None]:
 
 def command_line() -> str:
     """The command as a shell takes it; empty where jobs are called from Python."""
-    return shlex.join(_words.get())
+    return shell_line(_words.get())
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Words as the shell of this system takes them."""
+    if os.name != "nt":
+        return shlex.join(words)
+    from subprocess import list2cmdline
+
+    return list2cmdline(words)

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lm.process import windows
+
 GROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 MEMINFO, STATM = Path("/proc/meminfo"), Path("/proc/self/statm")
 
@@ -36,8 +38,16 @@ def available_memory() -> int | None:
     The minimum of the memory that the system has free or can free and the memory left below the control group limits.
     """
     free = [int(line.split()[1]) * 1024 for line in _read(MEMINFO).splitlines() if line.startswith("MemAvailable:")]
+    free = free or [*windows.memory()[1:]]
     free += [limit - used for limit, used in _memory_limits()]
     return max(0, min(free)) if free else None
+
+
+def total_memory() -> int:
+    """Return the bytes of memory of the machine."""
+    if "sysconf" in dir(os):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return next(iter(windows.memory()), 0)
 
 
 def resident_memory() -> int:
@@ -94,6 +104,6 @@ def _groups(controller: str) -> Iterator[Path]:
 def _read(path: Path) -> str:
     """The content of a file of the system; empty where there is none."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8", errors="replace")
     except (OSError, UnicodeDecodeError):
         return ""

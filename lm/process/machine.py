@@ -1,13 +1,18 @@
 """The machine that a process runs on, as far as it is known without loading torch."""
 
 import platform
-import resource
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lm.process import windows
 from lm.process.limits import cores
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -21,7 +26,7 @@ def describe_machine() -> dict[str, Any]:
 def processor_name() -> str:
     """The name of the processor, as the system has it; that of its architecture where it has none."""
     try:
-        lines = CPUINFO.read_text().splitlines()
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -32,7 +37,9 @@ _processor = cache(processor_name)
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has held at once."""
+    """The most bytes of memory that this process has held at once; 0 where the system does not say."""
+    if resource is None:
+        return windows.peak_memory()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 

@@ -2,9 +2,9 @@
 
 import ctypes
 import os
-import signal
 import sys
 
+KILLED = 128 + 9  # exit code of a process that SIGKILL ended, which Windows does not have
 # Set by torchrun, Lightning's launcher and Slurm; a process above 0 in any of them is not the first.
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
@@ -53,6 +53,6 @@ def in_group() -> bool:
 def die_with_parent(parent: int) -> None:
     """Make the kernel kill this process when its `parent` dies: a killed parent cannot end it."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
     if os.getppid() != parent:  # it died before the call
-        raise SystemExit(128 + signal.SIGKILL)
+        raise SystemExit(KILLED)

@@ -8,7 +8,6 @@ a notebook, only ever raises.
 
 import os
 import re
-import shlex
 import signal
 import sys
 import threading
@@ -18,9 +17,10 @@ from threading import Lock, Thread, Timer
 from time import monotonic
 from typing import NoReturn
 
+from lm.process.command import shell_line
 from lm.process.ranks import is_first_process
+from lm.process.signal_support import SIGNALS, unblock
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)  # besides Ctrl-C
 GRACE = 5.0  # seconds that the main thread may spend in C before a signal ends it from another thread
 APART = 1.0  # seconds: two signals closer than this are one, which several processes sent; Ctrl-C is a person's
 RESTART = re.compile(r"\+*([\w.]+\.)?restart=")
@@ -48,7 +48,7 @@ class _Process:
 
 def ends_process(number: int) -> bool:
     """Return whether a signal is ours to handle: nohup has SIGHUP ignored."""
-    return not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)
+    return not (signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN)
 
 
 def on_signal(number: int, frame: object) -> NoReturn:
@@ -136,7 +136,7 @@ def _last_words(state: str) -> str:
         return ""
     again = [word for word in arguments if not RESTART.match(word)]
     which = "the same command again" if again == [*arguments] else "the command without restart"
-    return f"\n{state}; run {which} to resume: {shlex.join(['lm', *again])}\n"
+    return f"\n{state}; run {which} to resume: {shell_line(['lm', *again])}\n"
 
 
 def interruption_behind(error: BaseException) -> BaseException | None:
@@ -175,7 +175,8 @@ def on_arrival(act: Callable[[int], None]) -> Iterator[None]:
 def _start_thread(act: Callable[[int], None]) -> Callable[[], None]:
     """Start the thread and return the function that ends it."""
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
+    if os.name != "nt":
+        os.set_blocking(writer, False)
     Thread(target=_read_signals, args=(reader, act), daemon=True, name="signals").start()
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
@@ -187,7 +188,7 @@ def _start_thread(act: Callable[[int], None]) -> Callable[[], None]:
 
 
 def _read_signals(reader: int, act: Callable[[int], None]) -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, *SIGNALS))
+    unblock((signal.SIGINT, *SIGNALS))
     while number := os.read(reader, 1):
         if number[0] in (signal.SIGINT, *SIGNALS):
             act(number[0])
@@ -207,6 +208,7 @@ def _force(number: int) -> None:
 
 
 # A forked data worker shares the pipe; one Ctrl-C written by several processes would count several times.
-os.register_at_fork(
-    after_in_child=lambda: signal.set_wakeup_fd(-1) if threading.current_thread() is threading.main_thread() else None
-)
+if "register_at_fork" in dir(os):  # not on Windows, where no process is forked
+    os.register_at_fork(
+        after_in_child=lambda: signal.set_wakeup_fd(-1) if can_catch_signals() else None,
+    )

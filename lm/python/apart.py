@@ -17,6 +17,7 @@ from typing import Any
 
 from lm.hardware.compute import count_devices
 from lm.process.failure import MISTAKE
+from lm.process.signal_support import APART, ask_to_stop
 from lm.process.signals import Interrupted
 from lm.python.refusal import RefusedError
 from lm.sweep.job import Job, read_outcome, write_job
@@ -81,15 +82,14 @@ def _forwarded(process: subprocess.Popen[str]) -> list[str]:
             return said
         except KeyboardInterrupt:  # it saves, and ends; a second one ends it at once
             with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
+                ask_to_stop(process, signal.SIGINT)
 
 
 @contextmanager
 def _started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A process outside the group of this one, which gets signals of its own; it has ended afterwards."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, **streams, text=True, errors="replace", **APART)
     try:
         with process.stdout:
             yield process

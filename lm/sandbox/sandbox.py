@@ -79,6 +79,10 @@ class Sandbox:
     disk_mb: Count = 16
     walls: Sequence[str] = WALLS
 
+    def __post_init__(self) -> None:
+        if os.name == "nt":
+            raise ValueError("a sandbox for code needs Linux or macOS: run lm in WSL, or leave out what runs programs")
+
     def run(self, code: str, *, stdin: str = "") -> Outcome:
         """Run a program as a script.
 

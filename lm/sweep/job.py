@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lm.directory import Interrupted
-from lm.files import write_atomically
+from lm.files import FORBIDDEN, WINDOWS, write_atomically
 from lm.process.ranks import is_first_process
 from lm.progress import Console
 from lm.sweep.metric import Metric, Mode
@@ -67,7 +67,8 @@ def sweep_name(overrides: Sequence[str]) -> str:
     `/` is written %2F: as itself it would make directories, and another sign may be part of a value.
     """
     differing = [each for each in overrides if not each.lstrip("+~").startswith("run.")]
-    name = ",".join(differing).replace("%", "%25").replace("/", "%2F")
+    reserved = "%/" + (FORBIDDEN if WINDOWS else "")
+    name = "".join(f"%{ord(each):02X}" if each in reserved else each for each in ",".join(differing))
     if len(name.encode()) <= 150:
         return name
     return f"{name[:50]}…{blake2b(name.encode(), digest_size=4).hexdigest()}"

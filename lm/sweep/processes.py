@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import Popen
 from time import sleep
 
+from lm.process.signal_support import IN_GROUP, ask_to_stop
 from lm.sweep.job import CONSOLE, Job, Outcome, read_outcome, write_job
 
 POLL = 0.05  # seconds
@@ -52,7 +53,7 @@ def in_processes(
     finally:
         for each in started:
             with suppress(ProcessLookupError):
-                each.process.send_signal(signal.SIGTERM)
+                ask_to_stop(each.process, signal.SIGTERM)
         for each in started:
             each.process.wait()
     return outcomes
@@ -63,11 +64,11 @@ def _start(file: Path, job: Job, slot: int, at_once: int, devices: Sequence[str]
     environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": devices[slot]} if devices else {})}
     with _share_of_cores(slot, at_once):
         if at_once == 1:
-            return Popen(command, env=environment)
+            return Popen(command, env=environment, **IN_GROUP)
         log = file.with_suffix(".log")
         CONSOLE.line(f"{job.name}: log in {log}")
         with open(log, "wb") as output:
-            return Popen(command, env=environment, stdout=output, stderr=output)
+            return Popen(command, env=environment, stdout=output, stderr=output, **IN_GROUP)
 
 
 def _ended(started: _Started, job: Job, directory: Path, *, printed: bool) -> Outcome:

@@ -1,6 +1,5 @@
 """A search by Optuna that can be interrupted, resumed and extended, and tries the same points either way."""
 
-import fcntl
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm.directory.manifest import check_same_config
+from lm.file_lock import lock_file
 from lm.files import hash_json
 from lm.sweep.comparison import read_reports
 from lm.sweep.job import Outcome
@@ -199,9 +199,9 @@ def opened(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / LOCK, "a") as lock:
+    with open(directory / LOCK, "a", encoding="utf-8") as lock:
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(lock, wait=False)
         except OSError:
             raise ValueError(f"another process searches in {directory}: wait for it, or set run.name=…") from None
         for path in directory.glob("study.journal.lock*"):

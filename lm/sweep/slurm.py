@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from lm.directory import Interrupted
 from lm.process.ranks import is_first_process
+from lm.process.signal_support import ANNOUNCED
 from lm.sweep.job import CONSOLE, Job, Outcome, has_outcome, read_outcome, run_job_file, write_job
 
 WARNING = 120  # seconds between the signal to save and the time limit
@@ -36,7 +36,7 @@ class Submitted:
         except Interrupted as interrupted:
             if not is_first_process():  # exit code 0: otherwise srun would end the first rank, which is still saving
                 raise SystemExit(0) from None
-            if interrupted.signal_number == signal.SIGUSR1:
+            if interrupted.signal_number == ANNOUNCED:
                 _queue_again()
             raise SystemExit(128 + interrupted.signal_number) from None
         if code:

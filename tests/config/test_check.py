@@ -311,7 +311,22 @@ def test_overrides_that_hydra_reads_are_not_quoted(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["import ", "  lead", "Hello, how are you?", "42", "1e3", "true", "glob(*)", "a (b), c"]
+    "text",
+    [
+        "import ",
+        "  lead",
+        "Hello, how are you?",
+        "42",
+        "1e3",
+        "true",
+        "glob(*)",
+        "a (b), c",
+        "C:\\Users\\me\\new",
+        "D:/runs",
+        "C:\\my texts\\(1)\\*.txt",
+        "\\\\server\\share\\x",
+        "C:\\data\\",
+    ],
 )
 def test_a_text_stays_as_typed(text: str) -> None:
     composition = Composition("train", directory=toy.CONF)

@@ -1,5 +1,6 @@
 """Ranks, micro-batches, workers and resumption divide the global batches, and change nothing in them."""
 
+import pickle
 from contextlib import nullcontext
 from fractions import Fraction
 from types import SimpleNamespace
@@ -154,6 +155,17 @@ def test_workers_give_what_the_process_itself_gives(opened):
     assert_same(list(data.val_dataloader()), measured)
     assert len(alone) == STEPS * plan.accumulate
     assert measured
+
+
+def test_workers_that_are_not_forked_get_what_they_need_by_pickle_and_stay(opened, monkeypatch):
+    """As on macOS and Windows, where a worker starts Python again."""
+    data = attach(opened, plan_of(2, 2), rank=1, workers=1)
+    assert not data.train_dataloader().persistent_workers
+    monkeypatch.setattr("lm.data.module.get_start_method", lambda: "spawn")
+    loader = data.val_dataloader()
+    assert loader.persistent_workers
+    dataset, _ = pickle.loads(pickle.dumps((loader.dataset, loader.worker_init_fn)))
+    assert_same([dataset[0]], [loader.dataset[0]])
 
 
 def staged() -> tuple[list[Ragged], Order]:

@@ -68,3 +68,12 @@ def test_temporary_files_of_killed_processes_go():
     clean(delete=True)
     assert not temporary.exists()
     assert whole.exists()
+
+
+def test_a_directory_that_is_not_there_is_no_clean_one():
+    with pytest.raises(ValueError, match="root=output: no runs lie there"):
+        clean(root="output")
+
+
+def test_one_job_needs_no_list():
+    assert [run.place for run in clean(unread="corpus", unfinished=False)] == ["corpus/unread"]

@@ -38,10 +38,12 @@ def test_a_pattern_chooses(capsys: pytest.CaptureFixture[str]):
     assert [run.place for run in list_runs(only="pretrain/*")] == ["pretrain/a", "pretrain/b"]
     with pytest.raises(ValueError, match="only=x: outputs has 3 runs, and none at such a place"):
         list_runs(only="x")
+    with pytest.raises(ValueError, match=r"none at such a place: write 'only=pretrain/\*'"):
+        list_runs(only="pretrain")
 
 
 def test_runs_are_removed_by_place_path_or_pattern():
-    list_runs(remove=["outputs/pretrain/b"])
+    list_runs(remove="outputs/pretrain/b")
     assert [run.place for run in list_runs()] == ["instruct/a", "pretrain/a"]
     list_runs(remove=["*/a"])
     assert not Path("outputs/pretrain").exists()
@@ -52,6 +54,10 @@ def test_what_others_stand_on_or_does_not_exist_is_refused_before_anything_goes(
         list_runs(remove=["pretrain/*"])
     with pytest.raises(ValueError, match=r"no run b in outputs; did you mean pretrain/b\?"):
         list_runs(remove=["b"])
+    with pytest.raises(ValueError, match=r"did you mean 'pretrain/\*'\?"):
+        list_runs(remove="pretrain")
+    with pytest.raises(ValueError, match=r"did you mean instruct/a\?"):
+        list_runs(remove="instrct/a")
     assert len(list_runs()) == 3
     with pytest.raises(ValueError, match="root=nowhere: no runs lie there"):
         list_runs(root="nowhere")

@@ -35,12 +35,20 @@ def lineage(facts: RunFacts) -> str:
 
 
 def _entry(each: RunFacts, facts: RunFacts) -> str:
-    place = os.path.relpath(each.directory, facts.directory)
+    place = _link(each.directory, facts.directory)
     here = each.directory.absolute() == facts.directory.absolute()
-    name = f"<b>{escape(each.title)}</b>" if here else f'<a href="{quote(place)}/report.html">{escape(each.title)}</a>'
+    name = f"<b>{escape(each.title)}</b>" if here else f'<a href="{place}/report.html">{escape(each.title)}</a>'
     notes = [each.found.metric, *_texts(each.manifest.get("config", {}))]
     note = f'<br><span class="quiet">{escape("; ".join(filter(None, notes)))}</span>' if any(notes) else ""
     return f"<li>{name}{note}</li>"
+
+
+def _link(directory: Path, start: Path) -> str:
+    """The address of a directory, relative to another; absolute on another drive of Windows."""
+    try:
+        return quote(Path(os.path.relpath(directory, start)).as_posix())
+    except ValueError:
+        return directory.absolute().as_uri()
 
 
 def _texts(config: dict[str, Any]) -> Iterator[str]:

@@ -34,3 +34,11 @@ def test_commands_make_the_run_again(tuned: RunFacts):
         "lm pretrain run.name=base",
         "lm instruct 'show this=1'",
     ]
+
+
+def test_a_run_on_another_drive_is_named_by_its_whole_address(tuned: RunFacts, monkeypatch: pytest.MonkeyPatch):
+    def other_drive(*_: object) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr("lm.report.run.lineage.os.path.relpath", other_drive)
+    assert 'href="file:///' in lineage(tuned)
