@@ -11,6 +11,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 # Tests run side by side; several threads for a model of a few thousand weights only wait for each other.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes they start
+os.environ["LM_CACHE"] = os.devnull  # what was measured on this machine changes no line that a test reads
 
 # A shell has what it starts in the background ignore Ctrl-C, and so do the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -15,7 +15,7 @@ from lm.callbacks.metrics import Metrics
 from lm.callbacks.metrics_file import MetricsFile
 from lm.callbacks.mlflow import mlflow_logger
 from lm.callbacks.non_finite_guard import NonFiniteGuard
-from lm.callbacks.progress import Progress
+from lm.callbacks.progress import Progress, judge_by_peak
 from lm.callbacks.rank_consistency import RankConsistency
 from lm.callbacks.resume import RandomState, RunRecord, StepCounters
 from lm.callbacks.run_callback import RunCallback, order_callbacks, saves_last, steps_without_effect
@@ -44,6 +44,7 @@ __all__ = [
     "TextLogger",
     "Wandb",
     "check_callbacks",
+    "judge_by_peak",
     "mlflow_logger",
     "order_callbacks",
     "saves_last",

@@ -1,5 +1,7 @@
 """The progress bar of a training run: steps, time so far and left, loss, tokens per second, what validation found."""
 
+from collections.abc import Iterable
+
 from lightning import Callback, LightningModule, Trainer
 
 from lm.batch import Batch
@@ -23,6 +25,7 @@ class Progress(Callback):
         self._bar = None
         self._loss: list[Fact] = []
         self._validated: list[Fact] = []
+        self.share_per_token = 0.0  # of a second of the machine's peak; 0 where that is not known
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._bar = bar(trainer.max_steps, label=self.label, unit="steps", done=trainer.global_step)
@@ -41,7 +44,9 @@ class Progress(Callback):
         plan = trainer.datamodule.data_plan.plan
         speed = self._bar.speed(plan.rows_per_step * plan.row_tokens)
         tokens = [Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")] if self._bar.units_per_second else []
-        self._bar.facts = [*self._loss, *tokens, *self._validated]
+        rate = self._bar.units_per_second * plan.rows_per_step * plan.row_tokens
+        peak = [Fact(f"{rate * self.share_per_token:.0%} of peak")] if tokens and self.share_per_token else []
+        self._bar.facts = [*self._loss, *tokens, *peak, *self._validated]
         self._bar.update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -57,3 +62,15 @@ class Progress(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def judge_by_peak(callbacks: Iterable[Callback], share_per_token: float) -> None:
+    """Have the bars show the speed as a share of what the machine can do.
+
+    Args:
+        callbacks: Callbacks of a run.
+        share_per_token: FLOPs of a token, by those that all devices can do in a second.
+    """
+    for each in callbacks:
+        if isinstance(each, Progress):
+            each.share_per_token = share_per_token

@@ -25,6 +25,7 @@ EXECUTION_KEYS = (
     "callbacks",
     "compute.threads",
     "compute.activation_checkpointing",
+    "compute.peak_flops",
     "budget.rows_per_device",
     "budget.remaining",
     "data.recorded",

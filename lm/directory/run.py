@@ -153,6 +153,12 @@ class Run:
         self._write(MANIFEST, self._manifest)
         return False
 
+    def note(self, **facts: Any) -> None:
+        """Record plain facts of this start of the run, known before it is finished, in its manifest."""
+        if is_first_process():
+            self._manifest["executions"][-1] |= facts
+            self._write(MANIFEST, self._manifest)
+
     def finish(self, *, outputs: Sequence[Path], result: dict, metric: Mapping[str, Any] | None = None) -> None:
         """Record that the run is complete.
 

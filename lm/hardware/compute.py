@@ -5,7 +5,8 @@ from typing import Literal
 
 import torch
 
-from lm.bounds import Count
+from lm.bounds import Count, Positive
+from lm.hardware.peak import Peak, find_peak
 from lm.process.limits import cores, omp_threads, started_as_one_of_several_tasks
 
 Precision = Literal[
@@ -33,12 +34,31 @@ class Compute:
         compile: Compile the blocks with torch.compile: 15–35 s at the start, 10–30 % faster steps on a CPU.
         activation_checkpointing: Compute the activations of each block again in the backward pass: a third more
             arithmetic, for models and contexts that do not fit otherwise.
+        peak_flops: Floating-point operations a second that one device can do, which the speed of training is shown as a
+            share of. `auto` is what `lm doctor` or an earlier run has measured on this machine at this precision and
+            number of threads, else the datasheet of a known GPU, else nothing is shown. `measure` measures matrix
+            products first, for half a second. null shows no share.
     """
 
     precision: Precision = "auto"
     threads: Count | Literal["auto"] = "auto"
     compile: bool = False
     activation_checkpointing: bool = False
+    peak_flops: Positive | Literal["auto", "measure"] | None = "auto"
+
+    def find_peak(self, *, accelerator: str, precision: str, threads: int) -> Peak | None:
+        """Return what one device can do, by which the speed of a run is judged; None where that is not known.
+
+        Args:
+            accelerator: cuda, mps or cpu.
+            precision: Lightning's name of the precision.
+            threads: Threads of each rank on a CPU.
+        """
+        if self.peak_flops is None:
+            return None
+        if isinstance(self.peak_flops, int | float):
+            return Peak(float(self.peak_flops), "compute.peak_flops")
+        return find_peak(accelerator, precision, threads=threads, measure=self.peak_flops == "measure")
 
     def resolve_precision(self, accelerator: str, parameters: int) -> str:
         """Return the Lightning precision to train a model of `parameters` with."""

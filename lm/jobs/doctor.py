@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from lm.hardware import Compute
 from lm.hardware.compute import accelerator_name, count_devices
-from lm.hardware.datasheets import measure_machine
+from lm.hardware.peak import find_peak
 from lm.hardware.processor import instruction_sets
 from lm.process import distribution
 from lm.process.limits import available_memory, cores, omp_threads
@@ -34,7 +34,7 @@ def doctor(compute: Compute, root: str = "outputs", measure: bool = True) -> dic
     Args:
         compute: What a run would be given.
         root: Directory of the runs, whose disk is looked at.
-        measure: Whether matrix products are timed, for a second.
+        measure: Whether matrix products are timed, for a second, and kept for `compute.peak_flops=auto`.
 
     Returns:
         What was found, by topic.
@@ -86,10 +86,10 @@ def _extras() -> list[str]:
 
 
 def _speed(compute: Compute) -> str:
-    """Matrix products at each precision, on the device that `auto` takes."""
-    compute.resolve_threads(1)
-    accelerator = accelerator_name("auto")
-    return ", ".join(measure_machine(accelerator, each).source for each in ("32-true", "bf16-mixed"))
+    """Matrix products at each precision, on the device that `auto` takes; kept, for runs to be judged by."""
+    threads, accelerator = compute.resolve_threads(1), accelerator_name("auto")
+    speeds = (find_peak(accelerator, each, threads=threads, measure=True) for each in ("32-true", "bf16-mixed"))
+    return ", ".join(speed.source for speed in speeds)
 
 
 def _memory() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
+from lm.bounds import Positive
 from lm.directory.layout import MANIFEST, REPORT
 from lm.files import write_atomically
 from lm.progress import Console
@@ -16,7 +17,9 @@ SHOWN = ("train/loss", "validation/loss", "validation/bits_per_byte")  # in the 
 COMPARISON = "comparison.html"
 
 
-def report(path: str | None = None, compare: Sequence[str] = (), output: str | None = None) -> Path:
+def report(
+    path: str | None = None, compare: str | Sequence[str] = (), output: str | None = None, price: Positive | None = None
+) -> Path:
     """Write the page, print where it is, and the curves in a line each.
 
     Args:
@@ -24,6 +27,8 @@ def report(path: str | None = None, compare: Sequence[str] = (), output: str | N
         compare: Directories of runs, or patterns of them; those that differ in nothing but the seed are averaged.
         output: File to write. null is report.html in the directory of the run, or comparison.html beside the first of
             several.
+        price: Price of an hour of a device, in any currency, for an estimate of cost on the page of a run; null for the
+            `prices.here` of the run, if it has one.
 
     Returns:
         The file.
@@ -32,11 +37,12 @@ def report(path: str | None = None, compare: Sequence[str] = (), output: str | N
         ValueError: Neither or both of `path` and `compare` are given, or a directory is not that of a run.
     """
     console = Console("report")
+    compare = [compare] if isinstance(compare, str) else compare
     if bool(path) == bool(compare):
         raise ValueError("set path=outputs/pretrain/default for the page of a run, or compare=[RUN,RUN] for several")
     if path:
         place = _run(path)
-        page, file = run_page(place), place / REPORT
+        page, file = run_page(place, price=price), place / REPORT
         console.block(_curves(RunFacts(place)))
     else:
         runs = [_run(each) for pattern in compare for each in _matching(pattern)]

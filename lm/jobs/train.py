@@ -33,6 +33,7 @@ from lm.training.completion import complete_run, returned
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
 from lm.training.fitting import check_data
+from lm.training.judging import judge
 from lm.training.memory_check import check_fits
 from lm.training.minutes import fix_length, known_length, length_input
 from lm.training.outputs import describe_run, resumable_checkpoint
@@ -136,6 +137,8 @@ def train(
         return returned(module, run.result)
 
     outputs = describe_run(run, setup.source, tokenizer, rows.template)
+    precision = setup.prepare(network, parameters=cost.parameters)
+    judge(run, setup, cost, precision=precision, callbacks=callbacks.values())
     interruption = Interruption()
     exact = [RankConsistency(inputs), RunRecord(run.identity), RandomState(seed), StepCounters(), FinalValidation()]
     lightning = make_trainer(
@@ -143,7 +146,7 @@ def train(
         run=run,
         plan=plan,
         devices=setup.devices,
-        precision=setup.prepare(network, parameters=cost.parameters),
+        precision=precision,
         validations=validations,
         callbacks=[*exact, *order_callbacks(callbacks.values()), interruption],
         loggers=logger.values(),

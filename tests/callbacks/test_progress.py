@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from lm.callbacks import Progress
+from lm.callbacks.progress import judge_by_peak
 from lm.progress import Bar, bar
 
 USUAL = {"metric": "validation/bits_per_byte", "step_metrics": {}}
@@ -44,6 +45,10 @@ def test_a_resumed_bar_continues_in_whole_steps_with_loss_and_bits_per_byte(show
     monkeypatch.setattr(Bar, "units_per_second", 50.0)
     progress.on_train_batch_end(trainer(global_step=7), module, None, None, 13)
     assert "12.8k tokens/s" in str(shown[0])  # 50 steps of 4 × 64
+    assert "of peak" not in str(shown[0])
+    judge_by_peak([progress], 1 / 51_200)
+    progress.on_train_batch_end(trainer(global_step=8), module, None, None, 15)
+    assert "12.8k tokens/s, 25% of peak" in str(shown[0])
     progress.teardown(trainer(global_step=6), module, "fit")
 
 

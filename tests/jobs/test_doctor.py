@@ -7,6 +7,14 @@ from lm.jobs import doctor as job
 from lm.process import distribution
 
 
+def test_the_speed_is_measured_and_kept(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lm.hardware.peak.SECONDS", 0.0)
+    found = job.doctor(Compute(threads=1), root=str(tmp_path / "outputs"))
+    assert "GFLOP/s float32 (measured, 1 threads)" in found["speed"]
+    assert Compute().find_peak(accelerator="cpu", precision="32-true", threads=1).flops > 1e8
+
+
 def test_a_sound_machine_has_nothing_wrong(tmp_path, capsys: pytest.CaptureFixture[str]):
     found = job.doctor(Compute(threads=1), root=str(tmp_path / "outputs"), measure=False)
     said = capsys.readouterr().out

@@ -6,13 +6,23 @@ from typing import Any
 from lm.report.run.facts import Points
 
 MOST_POINTS = 2000  # of a curve; a screen has fewer columns
-FIRST = ("loss", "bits_per_byte", "accuracy", "reward", "learning_rate", "gradient_norm", "tokens_per_second")
+FIRST = (
+    "loss",
+    "bits_per_byte",
+    "accuracy",
+    "reward",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "share_of_peak",
+)
 TITLES = {
     "loss": "loss (nats per token)",
     "bits_per_byte": "bits per byte",
     "learning_rate": "learning rate",
     "gradient_norm": "gradient norm, before clipping",
     "tokens_per_second": "tokens per second",
+    "share_of_peak": "share of the machine's peak (MFU)",
 }
 EXACT = {"learning_rate"}  # set, not measured: nothing to smooth
 COUNTS = {"tokens"}  # metrics that grow with the step and nothing else: an axis, not a curve

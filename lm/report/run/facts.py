@@ -55,6 +55,33 @@ class RunFacts:
         """Each start of the run: command, commit, machine; empty in runs of earlier versions."""
         return self.manifest.get("executions", [])
 
+    @property
+    def peak(self) -> dict[str, Any]:
+        """What the last start noted of the machine's peak: devices, peak_flops, flops_per_token; empty without it."""
+        last = self.executions[-1] if self.executions else {}
+        known = all(isinstance(last.get(name), int | float) for name in ("devices", "peak_flops", "flops_per_token"))
+        return last if known and last["devices"] * last["peak_flops"] > 0 else {}
+
+    @property
+    def share_of_peak(self) -> Points:
+        """The share of what its devices can do, by step: that of the arithmetic of the model; empty where unknown."""
+        steps, rates = self.metrics.get("train/tokens_per_second", ([], []))
+        if not self.peak:
+            return [], []
+        each = self.peak["flops_per_token"] / (self.peak["peak_flops"] * self.peak["devices"])
+        return steps, [rate * each for rate in rates]
+
+    @property
+    def device_hours(self) -> float:
+        """Hours of all starts that ended by themselves, times the devices of each."""
+        return sum(each["seconds"] * _devices(each) for each in self.executions if each.get("seconds")) / 3600
+
+    @property
+    def price(self) -> float | None:
+        """The price of an hour of a device, if the config of the run has one: `prices.here`."""
+        named = (self.manifest["config"].get("prices") or {}).get("here")
+        return float(named) if isinstance(named, int | float) else None
+
     @cached_property
     def metrics(self) -> dict[str, Points]:
         """Each metric of metrics.csv with its steps, in the order of the file; rows that cannot be read are left out.
@@ -111,6 +138,11 @@ class RunFacts:
     def _rows(self, name: str) -> list[dict[str, str]]:
         text = self._text(name).replace("\0", "")
         return list(csv.DictReader(text.splitlines())) if text else []
+
+
+def _devices(execution: Mapping[str, Any]) -> int:
+    """The devices of a start: those that it noted, else its GPUs, else the processor."""
+    return execution.get("devices") or len(execution.get("gpus", ())) or 1
 
 
 def _number(text: str | None) -> float | None:

@@ -15,8 +15,12 @@ from lm.report.run.flow import flow
 from lm.report.run.lineage import commands, lineage
 
 
-def run_page(directory: str | Path) -> str:
+def run_page(directory: str | Path, *, price: float | None = None) -> str:
     """Return the page of the run in `directory`: the same page whenever the directory is the same.
+
+    Args:
+        directory: Directory of the run.
+        price: Price of an hour of a device, for an estimate of cost; None for the one that its config names, if any.
 
     Raises:
         FileNotFoundError: The directory is not that of a run.
@@ -35,7 +39,7 @@ def run_page(directory: str | Path) -> str:
         Section("again", "Make it again", _again(facts)),
     ]
     data = {**drawn, "samples": shown} if drawn["charts"] or shown else None
-    return sectioned(facts.title, sections.head(facts), parts, data=data)
+    return sectioned(facts.title, sections.head(facts, price=price), parts, data=data)
 
 
 def write_run_page(directory: str | Path, *, again: bool = True) -> None:

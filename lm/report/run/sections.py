@@ -1,6 +1,6 @@
 """The sections of a run's page, each a function of its facts; empty where the run has nothing of the kind."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -21,18 +21,25 @@ CONTROLS = """<div class="controls">
 SMOOTHING = 80  # of a hundred, where a page opens
 
 
-def head(facts: RunFacts) -> str:
-    """The name of the run, its state, and what is asked first."""
+def head(facts: RunFacts, *, price: float | None = None) -> str:
+    """The name of the run, its state, and what is asked first.
+
+    Args:
+        facts: The run.
+        price: Price of an hour of a device; None for the one that its config names, if any.
+    """
     state = facts.manifest["state"]
     shown = "complete" if state == "complete" else "not finished"
-    tiles = "".join(f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for name, value in _tiles(facts))
+    tiles = "".join(
+        f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for name, value in _tiles(facts, price)
+    )
     return (
         f'<p class="quiet">lm {escape(facts.manifest.get("job", ""))}</p><h1>{escape(facts.title)}</h1>'
         f'<p><span class="state {escape(state)}">{shown}</span></p><ul class="tiles">{tiles}</ul>'
     )
 
 
-def _tiles(facts: RunFacts) -> Iterator[tuple[str, str]]:
+def _tiles(facts: RunFacts, price: float | None) -> Iterator[tuple[str, str]]:
     result, metric = facts.result, facts.manifest.get("metric")
     if metric:
         yield metric["name"].removeprefix("validation/").replace("_", " "), f"{metric['value']:.4g}"
@@ -47,12 +54,23 @@ def _tiles(facts: RunFacts) -> Iterator[tuple[str, str]]:
         yield "memory at most", scaled(peak, "B")
     _, rates = facts.metrics.get("train/tokens_per_second", ([], []))
     if rates:
-        yield "tokens per second", scaled(sorted(rates)[len(rates) // 2])
+        yield "tokens per second", scaled(_median(rates))
+    _, shares = facts.share_of_peak
+    if shares:
+        yield "of the machine's peak", f"{_median(shares):.0%}"
+    price = facts.price if price is None else price
+    if price is not None and facts.device_hours:
+        yield f"cost, at {price:g} an hour", f"{price * facts.device_hours:.2g}"
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
 
 
 def curves(facts: RunFacts) -> tuple[str, dict[str, Any]]:
     """The charts of a training run: their places, and the data that the script draws into them."""
-    drawn = charts(facts.metrics)
+    shares = facts.share_of_peak
+    drawn = charts({**facts.metrics, **({"train/share_of_peak": shares} if shares[0] else {})})
     return chart_places(drawn, tokens=tokens_per_step(facts.metrics)), {
         "charts": drawn,
         "tokens_per_step": tokens_per_step(facts.metrics),
@@ -165,8 +183,17 @@ def _started(execution: Mapping[str, Any]) -> str:
             "took": elapsed(seconds) if seconds else "",
             "machine": "; ".join(machine),
             "commit": execution.get("commit", ""),
+            "peak": _peak(execution),
         }
     )
+
+
+def _peak(execution: Mapping[str, Any]) -> str:
+    """What the speed is judged by; empty where it is not known."""
+    if "peak_source" not in execution:
+        return ""
+    each = "" if execution["devices"] == 1 else f"{execution['devices']} × "
+    return f"{each}{execution['peak_source']}; {scaled(execution['flops_per_token'])} FLOPs per token"
 
 
 def _yaml(node: Any, indent: str = "") -> str:
