@@ -169,11 +169,11 @@ class ChatTemplate(Template):
         answer = script.answer(number)
         return script.disguise.show(answer.text.removesuffix(answer.stop))
 
-    def content(self, reply: str, tokenizer: Tokenizer) -> str:
+    def around(self, tokenizer: Tokenizer) -> tuple[str, str]:
         before, after = self._around(tokenizer)
         prompt, stop = self._simplest(tokenizer).prompt(1), special_pattern(self.special_tokens(tokenizer))
         before = stop.sub("", before.removeprefix(prompt))  # decoding leaves out special tokens
-        return reply.removeprefix(before).removesuffix(stop.split(after)[0])
+        return before, stop.split(after)[0]
 
     def _simplest(self, tokenizer: Tokenizer) -> Script:
         """One question and its answer."""

@@ -75,9 +75,14 @@ class Template(ABC):
     def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
         """Return the answer in turn `number`, counted from 1, as written between its prompt and its stop token."""
 
+    def around(self, tokenizer: Tokenizer) -> tuple[str, str]:
+        """Return the text that the template writes before and after the content of an answer, within the reply."""
+        return "", ""
+
     def content(self, reply: str, tokenizer: Tokenizer) -> str:
         """Return the content of a reply that a model generated: without what the template writes around contents."""
-        return reply
+        before, after = self.around(tokenizer)
+        return reply.removeprefix(before).removesuffix(after)
 
     def jinja(self, tokenizer: Tokenizer, *, boundary: str = "") -> str:
         """Return the chat_template, in Jinja, with which other programs write conversations as this template does.

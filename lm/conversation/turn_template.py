@@ -126,8 +126,8 @@ class TurnTemplate(Template):
     def answer(self, conversation: Conversation, number: int, tokenizer: Tokenizer) -> str:
         return self._content(conversation.messages[number - 1]) + self._tail
 
-    def content(self, reply: str, tokenizer: Tokenizer) -> str:
-        return reply.removesuffix(self._tail)
+    def around(self, tokenizer: Tokenizer) -> tuple[str, str]:
+        return "", self._tail
 
     def _write(self, messages: Sequence[Message], encoder: ConversationEncoder, place: str) -> None:
         """Write every turn, the system text where the format has it."""

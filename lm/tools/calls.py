@@ -36,19 +36,34 @@ def calls_in(text: str) -> list[Call]:
     `function` around it, `<tool_call>…</tool_call>` (Hermes, Qwen) and `[TOOL_CALLS] […]` (Mistral). Text after the
     last line of JSON makes it text, not a call. What begins as a call and is not JSON is a call with a fault.
     """
+    return split_calls(text)[1]
+
+
+def split_calls(text: str) -> tuple[str, list[Call]]:
+    """Return what an answer says before the calls with which it ends, and these; all of it where it calls nothing."""
     spoken = Message("assistant", text).spoken
-    tagged = TAGGED.findall(spoken)
+    start, calls = _found(spoken)
+    if not calls:
+        return text, []
+    thoughts = text.rstrip()[: len(text.rstrip()) - len(spoken)]
+    return (thoughts + spoken[:start]).rstrip(), calls
+
+
+def _found(spoken: str) -> tuple[int, list[Call]]:
+    """Where the calls begin in the words of an answer, and the calls."""
+    tagged = [*TAGGED.finditer(spoken)]
     if tagged:
-        return [call for each in tagged for call in _read(each)]
+        return tagged[0].start(), [call for each in tagged for call in _read(each[1])]
     if listed := LISTED.search(spoken):
-        return _read(listed[1])
+        return listed.start(), _read(listed[1])
     if spoken.startswith(("{", "[{")) and (whole := _parsed(spoken)) is not None:
-        return [*_calls(whole)] if BEGINS.search(spoken[:50]) else []
-    lines = spoken.splitlines()
+        return 0, [*_calls(whole)] if BEGINS.search(spoken[:50]) else []
+    lines = spoken.splitlines(keepends=True)
     first = len(lines)
     while first and (BEGINS.match(lines[first - 1].strip()) or not lines[first - 1].strip()):
         first -= 1
-    return [call for line in lines[first:] if line.strip() for call in _read(line.strip())]
+    calls = [call for line in lines[first:] if line.strip() for call in _read(line.strip())]
+    return len("".join(lines[:first])), calls
 
 
 def _read(text: str) -> list[Call]:
