@@ -16,6 +16,12 @@ from lm.serve.api.served import Limits, Served
 SEEDS = 2**32  # of which one is drawn for a request without: small enough for numbers of JavaScript
 MOST_ALTERNATIVES = 20  # as OpenAI has it in conversations
 SHOWN = 60  # characters of a value in a message
+KINDS = {  # of fields that may be of several
+    "prompt": "a string, a list of strings, token ids or a list of lists of token ids",
+    "stop": "a string or a list of strings",
+    "content": "a string or a list of parts, each with a type",
+    "tool_choice": "none or auto",
+}
 
 
 class StreamOptions(BaseModel):
@@ -171,29 +177,31 @@ def check_fits(text: str, served: Served) -> None:
 
 
 def _refused(error: ValidationError, fields: Mapping[str, Any]) -> Refusal:
-    """The first fault in words; of a field with alternatives, as a string or a list, one line for all."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    first = faults[0]
-    place = [each for each in first["loc"] if isinstance(each, int) or each in _names(first["loc"], fields)]
+    """The first fault in words; of a field that may be of several kinds, all of them."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = _place(first["loc"], fields)
+    missing = first["type"] == "missing"
+    several = [n for n, each in enumerate(place) if each in KINDS and not missing]
+    if several:  # pydantic has a fault of each kind
+        place = place[: several[0] + 1]
     param = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in place).removeprefix(".")
-    message = first["msg"].removeprefix("Input should be ").replace("Field required", "missing")
-    if len({fault["loc"][0] for fault in faults}) == 1 and len(faults) > 1 and first["loc"] != faults[-1]["loc"]:
-        kinds = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in faults)
-        param, message = str(first["loc"][0]), " or ".join([*kinds][:4])
-    wanted = message if message == "missing" else f"must be {message}" if first["type"] != "value_error" else message
+    message = first["msg"].removeprefix("Input should be ").replace("a valid integer", "an integer")
+    if several:
+        message = KINDS[place[-1]]
+    wanted = "missing" if missing else f"must be {message.replace('a valid', 'a')}"
     return Refusal(f"{param}: {wanted[:300]}", param=param, code="invalid_type")
 
 
-def _names(place: tuple, fields: Any) -> set[str]:
-    """The parts of a place that are keys of the body, and not names of alternatives; the last may be missing in it."""
-    found: set[str] = set()
+def _place(place: tuple, fields: Any) -> list[int | str]:
+    """The parts of a place that are in the body, without names of alternatives; the last may be missing in it."""
+    found: list[int | str] = []
     for part in place:
         if isinstance(fields, dict) and isinstance(part, str):
-            if part in fields:
-                fields = fields[part]
-            elif part != place[-1]:
+            if part not in fields and part != place[-1]:
                 continue
-            found.add(part)
+            fields = fields.get(part)
+            found.append(part)
         elif isinstance(fields, list) and isinstance(part, int):
             fields = fields[part]
+            found.append(part)
     return found
