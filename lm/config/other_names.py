@@ -18,6 +18,7 @@ JOBS = {
     "corpus corpus=funnel": "filter clean dedup deduplicate",
     "tokenizer": "bpe vocab tokeniser train-tokenizer train_tokenizer",
     "generate": "inference infer predict sample complete completion",
+    "serve": "server api api_server deploy endpoint openai",
     "chat": "talk interactive ask repl converse conversation",
     "pipeline": "run all start e2e quickstart demo full end-to-end recipe",
     "pretrain -m seed=0,1": "sweep hpo search optimize multirun grid",
@@ -29,7 +30,6 @@ JOBS = {
     "help conf": "init new create setup",
 }
 NOT_BUILT = {
-    "serve server api deploy": "a server is not built; what comes nearest is lm chat",
     "push upload publish": (
         "an upload is not built; what comes nearest is lm export, whose folder huggingface-cli upload sends"
     ),

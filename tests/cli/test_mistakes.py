@@ -325,7 +325,7 @@ def test_a_mistake_names_the_key_and_a_remedy_that_works(typed: str, begins: str
     assert (code, err) == (0, "")
 
 
-@pytest.mark.parametrize("job", ["serve", "upload", "resume"])
+@pytest.mark.parametrize("job", ["publish", "upload", "resume"])
 def test_what_is_not_built_says_so_and_what_comes_nearest(job: str, lm: Ran) -> None:
     code, _, err = lm(job)
     assert code == 2

@@ -57,7 +57,7 @@ class Serving:
     def refusal(self, path: str, body: Any = None, **headers: str) -> tuple[int, str, str | None, str | None]:
         """Status, message, param and code of an error, which has OpenAI's form."""
         status, answer = self.ask(path, body, **headers)
-        assert [*answer] == ["error"] and [*answer["error"]] == ["message", "type", "param", "code"], answer
+        assert {name: [*answer[name]] for name in answer} == {"error": ["message", "type", "param", "code"]}
         return status, answer["error"]["message"], answer["error"]["param"], answer["error"]["code"]
 
     def stream(self, path: str, body: dict) -> list[dict]:

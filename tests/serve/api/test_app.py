@@ -83,7 +83,8 @@ def test_a_model_that_is_not_there_is_not_found(server: Serving):
 def test_a_base_model_asked_for_a_conversation_says_what_to_do(server: Serving):
     status, message, _, code = server.refusal(CHAT, {"model": "base", "messages": HELLO})
     assert (status, code) == (400, "no_chat_template")
-    assert "/v1/completions" in message and "lm instruct model.path=outputs/pretrain/base" in message
+    assert "/v1/completions" in message
+    assert "lm instruct model.path=outputs/pretrain/base" in message
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,8 @@ def test_the_log_has_a_line_a_request_without_its_content(server: Serving):
     server.ask(CHAT, {"messages": [{"role": "user", "content": "secret"}], "max_tokens": 4})
     server.send("/x\x1b[31m".replace("\x1b", "%1b"))
     own = [line for line in server.lines if "instruct/small" in line][-1]
-    assert own.startswith("POST /v1/chat/completions 200, instruct/small, ") and "+ 4 tokens, " in own
+    assert own.startswith("POST /v1/chat/completions 200, instruct/small, ")
+    assert "+ 4 tokens, " in own
     assert not any("secret" in line or "\x1b" in line for line in server.lines)
     assert server.warnings == []
 
