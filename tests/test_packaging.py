@@ -41,7 +41,7 @@ def test_the_wheel_holds_every_module_every_page_and_every_yaml_and_nothing_else
         path.removeprefix("lm/plugins/") for path in below("lm", ".py")
     }  # Hydra's plugins lie beside the package
     pages = below("lm", ".md") | {"lm/conf/README.md"}
-    assets = {path for kind in (".js", ".css", ".LICENSE") for path in below("lm", kind)}
+    assets = {path for kind in (".html", ".js", ".css", ".LICENSE") for path in below("lm", kind)}
     assert packed == modules | pages | assets | {f"lm/{path}" for path in below("conf", ".yaml")}
     assert "hydra_plugins/lm.py" in packed
 

@@ -3,32 +3,23 @@
 The screenshots of each page are kept in the temporary directory of the test.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lm.report.run import comparison_page, run_page
+from support.browser import needs_browser, opened, set_screen, violations
 from support.reported_runs import make_corpus_run, make_run
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-axe = pytest.importorskip("axe_core_python.selenium", reason="axe-core-python is not installed")
-BROWSER, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="Chromium and its driver are not installed")
+pytestmark = needs_browser
 SCREENS = {"desktop": (1280, "light"), "phone": (390, "dark")}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["webdriver.Chrome"]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+def browser() -> Iterator:
+    with opened() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +38,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def show(browser, page: Path, screen: str) -> None:
     width, scheme = SCREENS[screen]
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": screen == "phone"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    set_screen(browser, width=width, scheme=scheme)
     browser.get(page.as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
 
@@ -63,9 +51,9 @@ def press(browser, selector: str, key: str) -> None:
 @pytest.mark.parametrize("name", ["run", "corpus", "comparison"])
 def test_a_page_is_accessible_and_fits_the_screen(browser, pages, name: str, screen: str):
     show(browser, pages[name], screen)
-    found = axe.Axe().run(browser)["violations"]
+    found = violations(browser)
     browser.save_screenshot(str(pages[name].with_name(f"{name}-{screen}.png")))
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert found == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= SCREENS[screen][0]
 
