@@ -37,6 +37,7 @@ SETS = {
     "harmless": lambda: Transcripts(
         at("hh_rlhf/harmless_base_dev_1500.jsonl.gz"),
         text_field="chosen",
+        preferences="chosen",
         user="\n\nHuman:",
         assistant="\n\nAssistant:",
     ),
