@@ -24,8 +24,8 @@ class Sampling:
         top_k: Number of most likely tokens to keep, at least 1; null keeps all.
         top_p: Probability in (0, 1] that the most likely tokens must reach together; the others are dropped
             (nucleus sampling, arXiv:1904.09751). 1 keeps all.
-        repetition_penalty: Factor above 0 applied, before the temperature, to logits of tokens that the row already
-            contains: above 1 makes them less likely (CTRL, arXiv:1909.05858). 1 is none.
+        repetition_penalty: Factor from 0.0001 to 10000, applied before the temperature to logits of tokens that the row
+            already contains: above 1 makes them less likely (CTRL, arXiv:1909.05858). 1 is none.
     """
 
     temperature: float = 1.0
@@ -40,11 +40,11 @@ class Sampling:
             )
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"sampling.top_k {self.top_k} keeps no token: try 50, or null for no limit")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"sampling.top_p {self.top_p} is not in (0, 1]: try 0.95, or 1 for no limit")
-        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+        if not 1e-30 <= self.top_p <= 1:  # a smaller one is 0 in float32, which keeps no token
+            raise ValueError(f"sampling.top_p {self.top_p} is not from 1e-30 to 1: try 0.95, or 1 for no limit")
+        if not 1e-4 <= self.repetition_penalty <= 1e4:  # beyond, logits become infinite
             raise ValueError(
-                f"sampling.repetition_penalty {self.repetition_penalty} is not above 0: try 1.1 (1 is none)"
+                f"sampling.repetition_penalty {self.repetition_penalty} is not from 0.0001 to 10000: try 1.1"
             )
 
     @property

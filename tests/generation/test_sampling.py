@@ -125,8 +125,11 @@ def test_repetition_penalty_reaches_greedy_choice():
         ("top_k", 0),
         ("top_p", 0.0),
         ("top_p", 1.1),
+        ("top_p", 1e-50),
         ("repetition_penalty", 0.0),
         ("repetition_penalty", math.nan),
+        ("repetition_penalty", 5e-324),
+        ("repetition_penalty", 1e300),
     ],
 )
 def test_impossible_options_are_refused_by_name_with_a_remedy(key, value):

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from lm.serve.api import Access, Api, Limits, Models, Served
 from lm.serve.api.measures import Measures
 from lm.serve.api.server import Server, listen
 from lm.serve.engine import Engine
+from lm.serve.request import Request, Update
 from lm.tokenizer import Tokenizer, byte_tokenizer
 from support.small_models import CONTEXT, small_model
 
@@ -34,7 +35,7 @@ class Serving:
 
     @property
     def port(self) -> int:
-        return int(self.server.url.rpartition(":")[2])
+        return self.server.port
 
     def send(
         self, path: str, body: Any = None, *, method: str = "", **headers: str
@@ -68,6 +69,32 @@ class Serving:
         assert (lines[-1], end) == ("data: [DONE]", "")
         assert all(line.startswith("data: ") and "\n" not in line for line in lines)
         return [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+
+
+class ScriptedTicket:
+    """A request whose answer is written already."""
+
+    cached_prompt_tokens = 3
+    cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def script(server: Serving, updates: Sequence[Update], *, refuse: Exception | None = None) -> list[ScriptedTicket]:
+    """Have the engine of the first model answer with these updates; return the tickets of what is asked."""
+    tickets: list[ScriptedTicket] = []
+
+    def submit(request: Request, deliver: Callable[[Update], None]) -> ScriptedTicket:
+        if refuse is not None:
+            raise refuse
+        tickets.append(ScriptedTicket())
+        for update in updates:
+            deliver(update)
+        return tickets[-1]
+
+    server.served[0].engine.submit = submit
+    return tickets
 
 
 @contextmanager
@@ -105,4 +132,4 @@ def serving(
             each.engine.close(drain=False, seconds=0)
 
 
-__all__ = ["CHAT", "COMPLETIONS", "CONTEXT", "HELLO", "MODEL", "TOKENIZER", "Serving", "serving"]
+__all__ = ["CHAT", "COMPLETIONS", "CONTEXT", "HELLO", "MODEL", "TOKENIZER", "Serving", "script", "serving"]

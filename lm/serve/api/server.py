@@ -56,6 +56,9 @@ class Server:
         access: Who may ask.
         log: Takes a line for each request.
         warn: Takes the traceback of a fault of the server.
+
+    Attributes:
+        port: The port at which it listens.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Server:
         log: Callable[[str], None],
         warn: Callable[[str], None],
     ) -> None:
-        self._api, self._socket, self._host = api, listening, access.host
+        self._api, self._host, self.port = api, access.host, listening.getsockname()[1]
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # a client that reads no more does not keep its connection for ever
             limit = int(1000 * api.limits.timeout)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(limit, 2**31 - 1))
@@ -94,7 +97,7 @@ class Server:
         """Its address, for this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(self._host, self._host)
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        return f"http://{host}:{self._socket.getsockname()[1]}"
+        return f"http://{host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
