@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from lm.dashboard.listing import Listing
 from lm.dashboard.page import live_page, overview
 from lm.report.run import comparison_page
-from lm.report.run.curves import charts, tokens_per_step
 from lm.report.run.facts import RunFacts
+from lm.report.run.sections import curve_data
 
 Answer = tuple[HTTPStatus, str, str]  # status, type and content
 HTML, JSON, TEXT = "text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"
@@ -73,7 +73,7 @@ class Dashboard(ThreadingHTTPServer):
         if directory is None:
             return self._missing(place)
         facts = RunFacts(directory)
-        found = {"charts": charts(facts.metrics), "tokens_per_step": tokens_per_step(facts.metrics)}
+        found = curve_data(facts)
         found |= {"samples": facts.samples, "state": facts.manifest["state"]}
         return HTTPStatus.OK, JSON, json.dumps(found, allow_nan=False)
 

@@ -10,6 +10,7 @@ import pytest
 
 from lm.report.run import comparison_page, run_page
 from support.browser import needs_browser, opened, set_screen, violations
+from support.reported_evaluations import BITS, TASK, TEXT, make_evaluation
 from support.reported_runs import make_corpus_run, make_run
 
 pytestmark = needs_browser
@@ -29,6 +30,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     written = {
         "run": run_page(runs[0]),
         "corpus": run_page(make_corpus_run("a", root=root)),
+        "evaluation": run_page(make_evaluation(root, copa=TASK, text=TEXT, bits=BITS)),
         "comparison": comparison_page([*runs, make_run("other", root=root, lr=1)]),
     }
     for name, page in written.items():

@@ -34,11 +34,11 @@
 
   // One column of steps for all curves of a chart, and null where a curve has no point
   const table = (chart, set) => {
-    const scale = set.tokens && data.tokens_per_step ? data.tokens_per_step : 1;
-    const columns = [], series = [{ label: set.tokens ? "tokens" : "step", value: (_, value) => short(value) }];
+    const scale = set.tokens && data.tokens_per_step && !chart.axis ? data.tokens_per_step : 1;
+    const columns = [], series = [{ label: chart.axis ?? (set.tokens ? "tokens" : "step"), value: (_, value) => short(value) }];
     const bands = [];
     chart.curves.forEach((curve, number) => {
-      const steps = curve.steps.map(step => step * scale), stroke = colors()[number % 8];
+      const steps = curve.steps.map(step => step * scale), stroke = curve.reference ? color("--quiet") : colors()[number % 8];
       const noisy = chart.noisy && set.smooth > 0 && curve.values.length > 20 && !curve.low;
       const push = (values, options) => { columns.push([steps, values]); series.push(options); };
       const points = { show: curve.values.length < 2 || undefined };
@@ -51,7 +51,7 @@
       if (noisy) push(curve.values, { label: `${curve.label}, raw`, stroke: faded(stroke), width: 1, spanGaps: true,
         points: { show: false }, value: (_, value) => short(value) });
       push(noisy ? smoothed(curve.values, set.smooth) : curve.values, { label: curve.label, stroke, width: 2,
-        spanGaps: true, points, dash: number >= 8 ? [6, 4] : undefined, value: (_, value) => short(value) });
+        spanGaps: true, points, dash: number >= 8 || curve.reference ? [6, 4] : undefined, value: (_, value) => short(value) });
     });
     const joined = uPlot.join(columns.map(([steps, values]) => [steps, values]));
     return { joined, series, bands };
@@ -62,14 +62,15 @@
     const set = settings(), { joined, series, bands } = table(chart, set);
     if (chart.curves.length > 8) series.slice(1).forEach(each => { each.show = !each.label.includes(","); });
     const positive = chart.curves.every(curve => curve.values.every(value => value > 0));
+    const logX = chart.axis ? chart.log_x ?? false : set.logX;
     const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 },
       ticks: { stroke: color("--line") }, values: (_, splits) => splits.map(short) };
     const plot = new uPlot({
       width: Math.max(280, place.clientWidth), height: 240, series, bands,
-      scales: { x: { time: false, distr: set.logX ? 3 : 1 }, y: { distr: set.logY && positive ? 3 : 1 } },
-      axes: [axis, { ...axis, size: 62 }],
-      cursor: { sync: { key: "charts" }, drag: { x: true, y: false } },
-    }, set.logX ? joined.map(column => column.slice(joined[0][0] > 0 ? 0 : 1)) : joined, place);
+      scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: set.logY && positive ? 3 : 1 } },
+      axes: [{ ...axis, label: chart.axis, labelSize: 20 }, { ...axis, size: 62 }],
+      cursor: { sync: chart.axis ? undefined : { key: "charts" }, drag: { x: true, y: false } },
+    }, logX ? joined.map(column => column.slice(joined[0][0] > 0 ? 0 : 1)) : joined, place);
     plots.push(plot);
     // The names in the legend hide and show their curves: by keyboard too
     place.querySelectorAll(".u-legend .u-series:not(:first-child) th").forEach(name => {

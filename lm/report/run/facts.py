@@ -13,6 +13,7 @@ from typing import Any
 from lm.directory.catalogue import FoundRun
 from lm.directory.manifest import read_manifest
 
+EVALUATIONS = "evaluations"  # within the directory of a run
 SAMPLE = re.compile(r"^── step (\d+) ──$", re.MULTILINE)
 Points = tuple[list[int], list[float]]  # steps and values
 
@@ -123,6 +124,11 @@ class RunFacts:
         """The table of each evaluation, as the terminal has shown it."""
         names = sorted(name for name in self.manifest.get("outputs", ()) if name.endswith(".txt"))
         return {Path(name).stem: self._text(name) for name in names}
+
+    def results_of(self, evaluation: str) -> dict[str, Any]:
+        """The results of an evaluation as plain data; empty where the run has its table alone."""
+        found = self._json(f"{EVALUATIONS}/{evaluation}.json").get("results", {})
+        return found if isinstance(found, dict) else {}
 
     def _text(self, name: str) -> str:
         file = self.directory / name

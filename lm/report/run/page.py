@@ -10,6 +10,7 @@ from lm.files import write_atomically
 from lm.progress import Console
 from lm.report.page import Section, sectioned
 from lm.report.run import sections
+from lm.report.run.evaluations import evaluations
 from lm.report.run.facts import RunFacts
 from lm.report.run.flow import flow
 from lm.report.run.lineage import commands, lineage
@@ -28,11 +29,13 @@ def run_page(directory: str | Path, *, price: float | None = None) -> str:
     facts = RunFacts(Path(directory))
     changed = differences(facts.manifest.get("job", ""), facts.manifest["config"])
     curves, drawn = sections.curves(facts)
+    measured, plotted = evaluations(facts, first=len(drawn["charts"]))
+    drawn["charts"] += plotted
     texts, shown = sections.samples(facts)
     parts = [
         Section("curves", "Curves", curves),
         Section("data", "Data", flow(facts.funnel) + sections.sources(facts)),
-        Section("evaluations", "Evaluations", sections.evaluations(facts)),
+        Section("evaluations", "Evaluations", measured),
         Section("samples", "Samples", texts),
         Section("run", "Run", sections.execution(facts, changed)),
         Section("lineage", "Lineage", lineage(facts)),

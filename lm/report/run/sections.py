@@ -18,6 +18,7 @@ CONTROLS = """<div class="controls">
 <p class="quiet">Drag over a chart to zoom, double-click to reset. By keyboard, on a chart: + and − zoom, arrows move,
 0 resets.</p>
 """
+FOLDED = 25  # rows of a table beyond which it is opened by hand
 SMOOTHING = 80  # of a hundred, where a page opens
 
 
@@ -43,6 +44,10 @@ def _tiles(facts: RunFacts, price: float | None) -> Iterator[tuple[str, str]]:
     result, metric = facts.result, facts.manifest.get("metric")
     if metric:
         yield metric["name"].removeprefix("validation/").replace("_", " "), f"{metric['value']:.4g}"
+    for name in [*facts.evaluations][:4]:
+        main = (facts.results_of(name).get("metrics") or {}).get(facts.results_of(name).get("main"))
+        if main:
+            yield name, f"{main['value']:.1%}" if main.get("share", main.get("chance")) else f"{main['value']:.4g}"
     for name, label in (("tokens", "tokens"), ("parameters", "parameters")):
         if isinstance(result.get(name), int):
             yield label, scaled(result[name])
@@ -69,26 +74,33 @@ def _median(values: Sequence[float]) -> float:
 
 def curves(facts: RunFacts) -> tuple[str, dict[str, Any]]:
     """The charts of a training run: their places, and the data that the script draws into them."""
+    data = curve_data(facts)
+    return chart_places(data["charts"], tokens=data["tokens_per_step"]), data
+
+
+def curve_data(facts: RunFacts) -> dict[str, Any]:
+    """The curves of a training run as the script takes them."""
     shares = facts.share_of_peak
-    drawn = charts({**facts.metrics, **({"train/share_of_peak": shares} if shares[0] else {})})
-    return chart_places(drawn, tokens=tokens_per_step(facts.metrics)), {
-        "charts": drawn,
-        "tokens_per_step": tokens_per_step(facts.metrics),
-    }
+    metrics = {**facts.metrics, **({"train/share_of_peak": shares} if shares[0] else {})}
+    return {"charts": charts(metrics), "tokens_per_step": tokens_per_step(facts.metrics)}
 
 
 def chart_places(drawn: list[dict[str, Any]], *, tokens: float | None) -> str:
     """The places of charts under their controls, each with its numbers as a table for those who do not see it."""
     if not drawn:
         return ""
-    places = "".join(
+    option = '<option value="tokens">tokens</option>' if tokens else ""
+    return CONTROLS.format(tokens=option, smoothing=SMOOTHING) + f'<div class="charts">{chart_figures(drawn)}</div>'
+
+
+def chart_figures(drawn: Sequence[Mapping[str, Any]], *, first: int = 0) -> str:
+    """The places of charts, from number `first` on."""
+    return "".join(
         f'<figure class="chart"><figcaption>{escape(chart["title"])}</figcaption>'
         f'<div class="plot" data-chart="{number}" tabindex="0" role="group" aria-label="chart of '
         f'{escape(chart["title"], quote=True)}"></div>{_numbers(chart)}</figure>'
-        for number, chart in enumerate(drawn)
+        for number, chart in enumerate(drawn, first)
     )
-    option = '<option value="tokens">tokens</option>' if tokens else ""
-    return CONTROLS.format(tokens=option, smoothing=SMOOTHING) + f'<div class="charts">{places}</div>'
 
 
 def _numbers(chart: Mapping[str, Any]) -> str:
@@ -98,7 +110,7 @@ def _numbers(chart: Mapping[str, Any]) -> str:
         Column("lowest", "", lambda curve: f"{min(curve['values']):.4g}"),
         Column("highest", "", lambda curve: f"{max(curve['values']):.4g}"),
         Column("last", "", lambda curve: f"{curve['values'][-1]:.4g}"),
-        Column("at step", "", lambda curve: f"{curve['steps'][-1]}"),
+        Column(f"at {chart.get('axis', 'step')}", "", lambda curve: f"{curve['steps'][-1]:.6g}"),
     ]
     return f"<details><summary>numbers</summary>{html_table(columns, chart['curves'])}</details>"
 
@@ -116,13 +128,6 @@ def samples(facts: RunFacts) -> tuple[str, list[tuple[int, list[str]]]]:
     )
     shown = "".join(f'<pre class="wrapped">{escape(text)}</pre>' for text in texts)
     return f'{slider if len(found) > 1 else ""}<div id="sample-texts" aria-live="polite">{shown}</div>', found
-
-
-def evaluations(facts: RunFacts) -> str:
-    """The table of each evaluation, as the terminal has shown it."""
-    return "".join(
-        f"<h3>{escape(name)}</h3><pre tabindex='0'>{escape(text)}</pre>" for name, text in facts.evaluations.items()
-    )
 
 
 def sources(facts: RunFacts) -> str:
@@ -159,9 +164,9 @@ def execution(facts: RunFacts, differences: Mapping[str, tuple[str, str]] | None
             Column("here", "", lambda item: item[1][1]),
             Column("default", "", lambda item: item[1][0]),
         ]
-        parts.append(
-            f"<h3>Differs from the defaults</h3>{html_table(columns, list(differences.items()), text=(0, 1, 2))}"
-        )
+        table = html_table(columns, list(differences.items()), text=(0, 1, 2))
+        folded = f"<details><summary>{len(differences)} keys</summary>{table}</details>"
+        parts.append(f"<h3>Differs from the defaults</h3>{folded if len(differences) > FOLDED else table}")
     elif differences is not None:
         parts.append("<p>Nothing differs from the defaults of the job.</p>")
     versions = ", ".join(f"{name} {number}" for name, number in facts.manifest.get("versions", {}).items())

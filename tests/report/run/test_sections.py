@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from lm.directory import Run
+from lm.report.run.evaluations import evaluations
 from lm.report.run.facts import RunFacts
-from lm.report.run.sections import curves, evaluations, execution, head, samples
+from lm.report.run.sections import curves, execution, head, samples
 from support.reported_runs import make_run
 
 
@@ -36,7 +37,7 @@ def test_differences_from_the_defaults_are_a_table(tmp_path: Path):
 
 
 def test_a_run_without_evaluations_has_no_section_of_them(tmp_path: Path):
-    assert evaluations(RunFacts(make_run("a", root=tmp_path))) == ""
+    assert evaluations(RunFacts(make_run("a", root=tmp_path)), first=0) == ("", [])
 
 
 def test_the_share_of_the_peak_and_the_cost_follow_from_what_the_run_noted(tmp_path: Path):
