@@ -28,10 +28,10 @@ class Answer:
         unchanged_up_to: int | None,
         tokenizer: Tokenizer,
     ) -> None:
-        self.request, self.deliver = request, deliver
+        self.request, self.deliver, self.prompt = request, deliver, [*request.prompt]
         self.cancelled = self.ended = False
         self.continuation = Continuation(
-            request.prompt,
+            self.prompt,
             context=context,
             max_tokens=request.max_tokens,
             stop=request.stop,
@@ -40,22 +40,31 @@ class Answer:
         )
         self.generator = random_generator(request.seed, request.choice)
         self.slot: int | None = None
+        self.number = 0  # place in the order of admission
+        self.begun = False  # whether reading has begun
+        self.reading = True  # False while tokens are written
+        self.again = False  # whether a text that outgrew its angles is read a second time
         self.filled = 0  # tokens that the slot holds
-        self.reading = True  # False once the slot holds all tokens but the newest
-        self.cached = 0  # tokens of the prompt that another request had read
-        self.prompt_scores: list[Scored] = [Scored(request.prompt[0], None)] if request.echo else []
-        self.total = len(request.prompt) + request.max_tokens
-        holds = unchanged_up_to is None or len(request.prompt) > unchanged_up_to
+        self.cached = 0  # tokens of the prompt that another answer had read
+        self.prompt_scores: list[Scored] = [Scored(self.prompt[0], None)] if request.echo else []
+        self.total = len(self.prompt) + request.max_tokens
+        holds = unchanged_up_to is None or len(self.prompt) > unchanged_up_to
         self.room = self.total if holds else min(self.total, unchanged_up_to)
+        self.angles = None if unchanged_up_to is None or self.room <= unchanged_up_to else self.room
 
     @property
     def unread(self) -> int:
         """Tokens that the slot does not hold yet."""
         return len(self.continuation.window) - self.filled
 
-    def read_again(self) -> None:
-        """Start over, since the text outgrows the angles by which its keys were rotated."""
-        self.filled, self.reading, self.room = 0, True, self.total
+    @property
+    def scored(self) -> int | None:
+        """With how many alternatives the prompt is scored; None if it is not."""
+        return (self.request.alternatives or 0) if self.request.echo else None
+
+    def start_over(self) -> None:
+        """Read all again, by the angles of the longest text that this may become."""
+        self.filled, self.again, self.room = 0, True, self.total
 
     def send(self, update: Update) -> None:
         """Deliver an update, with the scores of the prompt if they wait; nothing follows the last one."""

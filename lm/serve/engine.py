@@ -12,10 +12,14 @@ from torch.nn import functional as F
 from lm.generation.sampling import sample_tokens
 from lm.model import Transformer
 from lm.serve.answer import Answer
+from lm.serve.batch import Batch
+from lm.serve.packed import packed
 from lm.serve.request import Busy, Closed, Counters, Request, Update
+from lm.serve.rows import rows_of_equal_bits
 from lm.serve.scores import scored
-from lm.serve.slots import Slots
 from lm.tokenizer import Tokenizer
+
+CHUNK = 64  # tokens of a prompt that are read at once
 
 
 class Ticket:
@@ -68,11 +72,12 @@ class Engine:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.context = model.context if context is None else context
         self.prefill_tokens, self.queue, self.prefixes = prefill_tokens, queue, prefixes
-        self._slots = Slots(model, slots)
+        faster, self._project = packed(self.model)
+        self._rows = rows_of_equal_bits(self.model)
+        chunk = min(CHUNK, prefill_tokens)
+        self._batch = Batch(faster, slots=slots, rows=self._rows, chunk=chunk, prefixes=prefixes)
         self._changed = threading.Condition()
         self._waiting: deque[Answer] = deque()
-        self._at: list[Answer | None] = [None] * slots  # of each slot; those that write stand first
-        self._writing = 0
         self._counts = dict.fromkeys(
             (
                 "steps", "requests", "finished", "cancelled", "failed",
@@ -137,8 +142,8 @@ class Engine:
     def counters(self) -> Counters:
         """Return what was done so far."""
         with self._changed:
-            running = sum(answer is not None for answer in self._at)
-            return Counters(slots=len(self._at), running=running, waiting=len(self._waiting), **self._counts)
+            slots, running = len(self._batch.answers), len(self._batch.running)
+            return Counters(slots=slots, running=running, waiting=len(self._waiting), **self._counts)
 
     def _check(self, request: Request) -> None:
         vocabulary = self.model.vocab_size
@@ -174,7 +179,7 @@ class Engine:
     def _has_work(self) -> bool:
         """Wait for something to do; return False once closed and done."""
         with self._changed:
-            while not self._waiting and not any(self._at):
+            while not self._waiting and not self._batch.running:
                 if self._closed:
                     return False
                 self._changed.wait()
@@ -184,7 +189,7 @@ class Engine:
         return True
 
     def _step(self) -> None:
-        """Serve every request once: admit, read prompts up to the limit, and write a token in each slot."""
+        """Serve every request once: write a token of each answer, and read prompts up to the limit."""
         self._remove_cancelled()
         self._admit()
         ready = self._extend()  # first, since those that have read their prompt join those that write
@@ -199,98 +204,84 @@ class Engine:
             gone = [answer for answer in self._waiting if answer.cancelled]
             for answer in gone:
                 self._waiting.remove(answer)
-        for answer in [*gone, *(each for each in self._at if each is not None and each.cancelled)]:
+        for answer in [*gone, *(each for each in self._batch.running if each.cancelled)]:
             self._end(answer, Update("", reason="cancelled"))
 
     def _admit(self) -> None:
         """Give free slots to those that wait longest."""
-        for slot, answer in enumerate(self._at):
-            if answer is not None:
-                continue
+        while self._batch.free:
             with self._changed:
                 if not self._waiting:
                     return
                 answer = self._waiting.popleft()
-                answer.slot, self._at[slot] = slot, answer
-                self._counts["prompt_tokens"] += len(answer.request.prompt)
-            self._slots.reserve(answer.total)
-
-    def _read(self) -> list[tuple[Answer, Tensor]]:
-        """Read prompts, up to the limit of a step; return those that are read, and their last features."""
-        ready, left = [], self.prefill_tokens
-        for answer in [each for each in self._at if each is not None and each.reading]:
-            count = min(answer.unread, left)
-            if count == 0:
-                break
-            left -= count
-            try:
-                features = self._read_chunk(answer, count)
-            except Exception as error:
-                self._fail(answer, error)
-                continue
-            if answer.unread == 0:
-                answer.reading = False
-                self._place(answer)
-                ready.append((answer, features[-1]))
-        return ready
-
-    def _read_chunk(self, answer: Answer, count: int) -> Tensor:
-        start = answer.filled
-        tokens = answer.continuation.window[start : start + count]
-        features = self._slots.read(answer.slot, tokens, start=start, room=answer.room)
-        prompt = answer.request.prompt
-        expected = prompt[start + 1 : start + 1 + count]
-        if answer.request.echo and len(answer.prompt_scores) < len(prompt) and expected:
-            logits = self.model.projection.logits(features[: len(expected)])
-            answer.prompt_scores += scored(logits, expected, alternatives=answer.request.alternatives or 0)
-        answer.filled += count
-        return features
-
-    def _place(self, answer: Answer) -> None:
-        """Move an answer that begins to write behind those that write."""
-        self._swap(answer.slot, self._writing)
-        self._writing += 1
-
-    def _swap(self, first: int, second: int) -> None:
-        at = self._at
-        held = [answer.filled for answer in (at[first], at[second]) if answer is not None]
-        self._slots.swap(first, second, tokens=max(held, default=0))
-        at[first], at[second] = at[second], at[first]
-        for slot in (first, second):
-            if at[slot] is not None:
-                at[slot].slot = slot
+                self._counts["prompt_tokens"] += len(answer.prompt)
+                self._batch.admit(answer)
 
     def _extend(self) -> list[tuple[Answer, Tensor]]:
         """Read the newest token of those that write; return their features."""
-        for answer in [each for each in self._at[: self._writing] if each.filled == each.room]:
-            self._leave(answer)
-            answer.read_again()
-        answers = self._at[: self._writing]
+        for answer in [each for each in self._batch.writing if each.filled == each.room]:
+            self._batch.read_again(answer)
+        answers = self._batch.writing
         if not answers:
             return []
         try:
-            features = self._slots.extend(
-                [answer.continuation.window[-1] for answer in answers],
-                filled=[answer.filled for answer in answers],
-                rooms=[answer.room for answer in answers],
-            )
+            features = self._batch.extend()
         except Exception as error:
             for answer in answers:
                 self._fail(answer, error)
             return []
-        for answer in answers:
-            answer.filled += 1
         return [*zip(answers, features, strict=True)]
 
-    def _leave(self, answer: Answer) -> None:
-        """Take an answer out of those that write: the last of them takes its place."""
-        self._writing -= 1
-        self._swap(answer.slot, self._writing)
+    def _read(self) -> list[tuple[Answer, Tensor]]:
+        """Read prompts, up to the limit of a step; return those that are read, and their last features.
+
+        Half of the limit is for the prompt that came first, the rest for those that have least to read: a short one
+        waits for no long one, and a long one is read however many short ones come.
+        """
+        ready: list[tuple[Answer, Tensor]] = []
+        reading = sorted((each for each in self._batch.running if each.reading), key=lambda answer: answer.number)
+        begun = [answer for answer in reading if answer.begun or self._begin(answer)]
+        for answer in [each for each in begun if each.unread == 0]:
+            ready.append((answer, self._batch.features_of_prompt(answer)))
+            self._batch.start_writing(answer)
+        left = max(1, self.prefill_tokens // self._batch.chunk)
+        pending = [answer for answer in begun if answer.unread]
+        shares = [(answer, -(-left // 2)) for answer in pending[:1]]
+        shares += [(answer, left) for answer in sorted(pending[1:], key=lambda answer: answer.unread)]
+        for answer, share in [*shares, *((answer, left) for answer in pending[:1])]:
+            for _ in range(min(share, left)):
+                if answer.slot is None or not answer.reading:
+                    break
+                left -= 1
+                self._read_chunk(answer, ready)
+        return ready
+
+    def _begin(self, answer: Answer) -> bool:
+        begun = self._batch.begin(answer)
+        with self._changed:
+            self._counts["cached_prompt_tokens"] += answer.cached
+        return begun
+
+    def _read_chunk(self, answer: Answer, ready: list[tuple[Answer, Tensor]]) -> None:
+        """Read a chunk; an answer that has read all joins those that are ready."""
+        try:
+            start, features = answer.filled, self._batch.read(answer)
+            expected = answer.prompt[start + 1 : answer.filled + 1]
+            if answer.request.echo and not answer.again and expected:
+                logits = self._project(F.pad(features, (0, 0, 0, -len(features) % self._rows)))[: len(expected)]
+                answer.prompt_scores += scored(logits, expected, alternatives=answer.request.alternatives or 0)
+            if answer.unread == 0:
+                if not answer.again:
+                    self._batch.complete(answer, features[-1])
+                self._batch.start_writing(answer)
+                ready.append((answer, features[-1]))
+        except Exception as error:
+            self._fail(answer, error)
 
     def _write(self, ready: list[tuple[Answer, Tensor]]) -> None:
         """Draw the next token of each, and deliver."""
         features = torch.stack([features for _, features in ready])
-        logits = self.model.projection.logits(F.pad(features, (0, 0, 0, -len(ready) % 4)))
+        logits = self._project(F.pad(features, (0, 0, 0, -len(ready) % self._rows)))[: len(ready)]
         groups: dict[object, list[int]] = {}
         for place, (answer, _) in enumerate(ready):
             if answer.request.max_tokens == 0:
@@ -328,10 +319,7 @@ class Engine:
     def _end(self, answer: Answer, update: Update) -> None:
         """Free the slot and deliver the last update."""
         if answer.slot is not None:
-            if not answer.reading:
-                self._leave(answer)
-            self._at[answer.slot] = None
-            answer.slot = None
+            self._batch.release(answer)
         ends = update.reason if update.reason in ("cancelled", "failed") else "finished"
         with self._changed:
             self._counts[ends] += 1
@@ -343,7 +331,7 @@ class Engine:
     def _end_all(self, error: str) -> None:
         with self._changed:
             waiting, self._waiting = [*self._waiting], deque()
-        for answer in [*waiting, *(each for each in self._at if each is not None)]:
+        for answer in [*waiting, *self._batch.running]:
             self._end(answer, Update("", reason="failed", error=error))
 
 

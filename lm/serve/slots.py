@@ -3,7 +3,6 @@
 Legend: L layers  N slots  B rows  K key/value heads  T tokens  S tokens attended to  E head dim
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +12,6 @@ from lm.model import Transformer
 from lm.model.visibility import Visibility
 
 BLOCK = 32  # keys attended to are a multiple of it, so that the same sums come out beside any neighbour
-
-Write = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,13 @@ class Slots:
     Args:
         model: The model.
         count: Texts at once.
+        rows: Rows are padded to a multiple of this number; see `rows_of_equal_bits`.
     """
 
-    def __init__(self, model: Transformer, count: int) -> None:
-        self.model, self.count = model, count
+    def __init__(self, model: Transformer, count: int, *, rows: int) -> None:
+        self.model, self.rows = model, rows
         self.device = model.embedding.weight.device
-        empty = model.new_cache(_multiple(count, 4), BLOCK)
+        empty = model.new_cache(_multiple(count, self.rows), BLOCK)
         self.keys, self.values = empty.keys, empty.values  # L N K S E each
 
     @property
@@ -55,7 +53,7 @@ class Slots:
     def read(self, slot: int, tokens: list[int], *, start: int, room: int) -> Tensor:
         """Read the next tokens of one slot, which has `start`; return their features, T D."""
         count = len(tokens)
-        padded = [*tokens, *[0] * (-count % 4)]
+        padded = [*tokens, *[0] * (-count % self.rows)]
         own = torch.arange(start, start + len(padded), device=self.device)
         end = start + count
         visibility = self._visibility(own[None], end=end, rooms=[room])
@@ -78,7 +76,7 @@ class Slots:
             rooms: How many each may come to have.
         """
         rows = len(tokens)
-        more = [0] * (-rows % 4)
+        more = [0] * (-rows % self.rows)
         places = torch.tensor([*filled, *more], device=self.device)
         own, written = torch.arange(rows, device=self.device), places[:rows]
         end = max(filled) + 1
