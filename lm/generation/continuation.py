@@ -3,6 +3,9 @@
 import codecs
 from collections.abc import Callable, Sequence
 
+import torch
+from torch import Tensor
+
 
 class StopStrings:
     """Pass text on as it comes, in whole characters and without any part of a stop string.
@@ -107,3 +110,11 @@ class Continuation:
             piece += self._text.finish()
         self.pieces.append(piece)
         return piece
+
+
+def seen_tokens(continuations: Sequence[Continuation], logits: Tensor) -> Tensor:
+    """Return which tokens each row contains, B V as the logits, except its stop tokens: every row has to end once."""
+    seen = torch.zeros_like(logits, dtype=torch.bool)
+    for row, continuation in enumerate(continuations):
+        seen[row, list(continuation.seen.difference(continuation.stop_tokens))] = True
+    return seen

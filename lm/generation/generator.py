@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lm.generation.continuation import Continuation
+from lm.generation.continuation import Continuation, seen_tokens
 from lm.generation.sampling import Sampling, chosen_log_probabilities, sample_tokens
 from lm.model import Cache, Transformer
 from lm.tokenizer import Tokenizer
@@ -154,7 +154,7 @@ class Generator:
             batch = [continuations[row] for row in active]
             with _inference(self.model):  # not across the yield: the mode would leak into the caller
                 logits, cache = self._next_logits(batch, cache)
-                seen = None if sampling.repetition_penalty == 1 else _seen(batch, logits)
+                seen = None if sampling.repetition_penalty == 1 else seen_tokens(batch, logits)
                 chosen = sample_tokens(
                     logits, sampling=sampling, generators=[generators[row] for row in active], seen=seen
                 )
@@ -210,14 +210,6 @@ def random_generator(*numbers: int) -> torch.Generator:
     """Return the generator of (seed, row, …). Hashed, because torch's CPU generator only uses 32 bits of a seed."""
     digest = hashlib.blake2b(":".join(map(str, numbers)).encode(), digest_size=4).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest))
-
-
-def _seen(batch: list[Continuation], logits: Tensor) -> Tensor:
-    """Which tokens each row contains [B, V], except its stop tokens: every row has to end once."""
-    seen = torch.zeros_like(logits, dtype=torch.bool)
-    for row, continuation in enumerate(batch):
-        seen[row, list(continuation.seen.difference(continuation.stop_tokens))] = True
-    return seen
 
 
 @contextmanager

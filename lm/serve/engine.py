@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lm.generation.sampling import sample_tokens
 from lm.model import Transformer
 from lm.serve.answer import Answer
 from lm.serve.batch import Batch
+from lm.serve.drawing import drawn
 from lm.serve.packed import packed
 from lm.serve.request import Busy, Closed, Counters, Request, Update
 from lm.serve.rows import rows_of_equal_bits
@@ -167,14 +167,26 @@ class Engine:
         with self._changed:
             self._changed.notify_all()
 
+    def step(self) -> None:
+        """Serve every request once: write a token of each answer, and read prompts up to the limit."""
+        with torch.inference_mode():
+            self._remove_cancelled()
+            self._admit()
+            ready = self._extend()  # first, since those that have read their prompt join those that write
+            ready += self._read()
+            if ready:
+                self._write(ready)
+        with self._changed:
+            self._counts["steps"] += 1
+
     def _run(self) -> None:
         torch.set_num_threads(torch.get_num_threads())  # the setting of a new thread is the machine's
-        with torch.inference_mode():
-            while self._has_work():
-                try:
-                    self._step()
-                except Exception as error:
-                    self._end_all(f"{type(error).__name__}: {error}")
+        while self._has_work():
+            try:
+                self.step()
+            except Exception as error:
+                for answer in self._batch.running:
+                    self._fail(answer, error)
 
     def _has_work(self) -> bool:
         """Wait for something to do; return False once closed and done."""
@@ -187,17 +199,6 @@ class Engine:
             self._end_all("the server is closing")
             return False
         return True
-
-    def _step(self) -> None:
-        """Serve every request once: write a token of each answer, and read prompts up to the limit."""
-        self._remove_cancelled()
-        self._admit()
-        ready = self._extend()  # first, since those that have read their prompt join those that write
-        ready += self._read()
-        if ready:
-            self._write(ready)
-        with self._changed:
-            self._counts["steps"] += 1
 
     def _remove_cancelled(self) -> None:
         with self._changed:
@@ -282,24 +283,19 @@ class Engine:
         """Draw the next token of each, and deliver."""
         features = torch.stack([features for _, features in ready])
         logits = self._project(F.pad(features, (0, 0, 0, -len(ready) % self._rows)))[: len(ready)]
-        groups: dict[object, list[int]] = {}
-        for place, (answer, _) in enumerate(ready):
-            if answer.request.max_tokens == 0:
-                self._end(answer, Update("", prompt_scores=tuple(answer.prompt_scores), reason="length"))
-            else:
-                groups.setdefault(answer.request.sampling, []).append(place)
-        for sampling, places in groups.items():
-            answers, rows = [ready[place][0] for place in places], logits[places]
-            seen = None if sampling.repetition_penalty == 1 else _seen(answers, rows)
-            generators = [answer.generator for answer in answers]
-            tokens = sample_tokens(rows, sampling=sampling, generators=generators, seen=seen).tolist()
-            for answer, token, row in zip(answers, tokens, rows, strict=True):
-                try:
-                    self._append(answer, token, row)
-                except Exception as error:
-                    self._fail(answer, error)
+        answers = [answer for answer, _ in ready]
+        for answer, row, token in zip(answers, logits, drawn(logits, answers), strict=True):
+            try:
+                self._append(answer, token, row)
+            except Exception as error:
+                self._fail(answer, error)
 
-    def _append(self, answer: Answer, token: int, logits: Tensor) -> None:
+    def _append(self, answer: Answer, token: int | None, logits: Tensor) -> None:
+        if token is None:
+            raise ArithmeticError("the model's logits are not finite: its weights are broken, or the type overflows")
+        if answer.request.max_tokens == 0:
+            self._end(answer, Update("", prompt_scores=tuple(answer.prompt_scores), reason="length"))
+            return
         text = answer.continuation.append(token)
         asked = answer.request.alternatives
         scores = () if asked is None else tuple(scored(logits[None], [token], alternatives=asked))
@@ -333,12 +329,3 @@ class Engine:
             waiting, self._waiting = [*self._waiting], deque()
         for answer in [*waiting, *self._batch.running]:
             self._end(answer, Update("", reason="failed", error=error))
-
-
-def _seen(answers: list[Answer], logits: Tensor) -> Tensor:
-    """Which tokens each row contains, except its stop tokens: B V."""
-    seen = torch.zeros_like(logits, dtype=torch.bool)
-    for row, answer in enumerate(answers):
-        continuation = answer.continuation
-        seen[row, list(continuation.seen.difference(continuation.stop_tokens))] = True
-    return seen

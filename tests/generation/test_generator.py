@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lm.generation import Generator, Sampling, chosen_log_probabilities, random_generator
-from lm.generation.generator import _seen
+from lm.generation.continuation import seen_tokens
 from lm.model import Attention, LongRoPEScaling, Rotary, SwiGLU, Transformer
 
 CONTEXT, END = 24, 256
@@ -189,7 +189,7 @@ def test_a_repetition_penalty_makes_tokens_rarer(generator):
 
 def test_a_repetition_penalty_exempts_stop_tokens():
     """A conversation contains the end of turn; made less likely, the model would never stop."""
-    seen = _seen([SimpleNamespace(seen={1, 5, 7}, stop_tokens=frozenset({7}))], torch.zeros(1, 256))
+    seen = seen_tokens([SimpleNamespace(seen={1, 5, 7}, stop_tokens=frozenset({7}))], torch.zeros(1, 256))
     assert seen.nonzero()[:, 1].tolist() == [1, 5]
 
 
