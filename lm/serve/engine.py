@@ -71,6 +71,9 @@ class Engine:
     ) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.context = model.context if context is None else context
+        _check_sizes(slots=slots, prefill_tokens=prefill_tokens, queue=queue)
+        if not 1 <= self.context <= model.context:
+            raise ValueError(f"context {context} is not from 1 to the model's {model.context}: null is the model's")
         self.prefill_tokens, self.queue, self.prefixes = prefill_tokens, queue, prefixes
         faster, self._project = packed(self.model)
         self._rows = rows_of_equal_bits(self.model)
@@ -133,7 +136,9 @@ class Engine:
             if self._closed:
                 raise Closed("the engine is closing and takes no more requests")
             if len(self._waiting) >= self.queue:
-                raise Busy(f"{len(self._waiting)} requests wait already: try again later")
+                raise Busy(
+                    f"the queue is full ({self.queue} {'request' if self.queue == 1 else 'requests'}): try again"
+                )
             self._waiting.append(answer)
             self._counts["requests"] += 1
             self._changed.notify_all()
@@ -329,3 +334,9 @@ class Engine:
             waiting, self._waiting = [*self._waiting], deque()
         for answer in [*waiting, *self._batch.running]:
             self._end(answer, Update("", reason="failed", error=error))
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} {size} is not at least 1")
