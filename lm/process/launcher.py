@@ -109,14 +109,14 @@ def choose_on_first(trainer: Trainer, module: LightningModule, choose: Callable[
                 "the nodes by srun or torchrun, or set budget=tokens and budget.tokens"
             )
         return choose()
-    trainer.strategy.connect(module)
-    trainer.strategy.setup_environment()
     outcome: tuple[T | None, str] = (None, "")
-    if is_first_process():
+    if is_first_process():  # before ranks are joined: an optimizer that shares its work would wait for the others
         try:
             outcome = (choose(), "")
         except Exception as error:  # no rank may raise alone: the others would wait
             outcome = (None, f"{type(error).__name__} on the first rank: {error}")
+    trainer.strategy.connect(module)
+    trainer.strategy.setup_environment()
     chosen, failure = trainer.strategy.broadcast(outcome)
     if failure:
         raise ValueError(failure)

@@ -119,6 +119,15 @@ def test_what_the_first_rank_chooses_all_have_and_only_it_is_asked(torchrun, cha
         assert not launches_ranks(trainer(2))
 
 
+def test_the_first_rank_chooses_before_ranks_are_joined(torchrun, channel, monkeypatch):
+    """An optimizer that divides its work among joined ranks would wait for those that time nothing."""
+    order = []
+    monkeypatch.setattr(DDPStrategy, "setup_environment", lambda strategy: order.append("join"))
+    torchrun(0, 2)
+    choose_on_first(trainer(2), LightningModule(), lambda: order.append("choose"))
+    assert order == ["choose", "join"]
+
+
 def test_where_the_first_rank_cannot_choose_all_end_with_its_error(torchrun, channel):
     for rank in (0, 1):
         torchrun(rank, 2)
