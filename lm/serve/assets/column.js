@@ -2,7 +2,7 @@
 
 import { button, copy, download, el, say } from "./dom.js";
 import { asJson, asMarkdown, fileName } from "./export.js";
-import { branched, generate, stop } from "./generate.js";
+import { branched, generate, stopAll } from "./generate.js";
 import { drawn, update } from "./message.js";
 import * as tree from "./tree.js";
 
@@ -20,13 +20,13 @@ export class Column {
 
   get model() { return this.page.models.find(each => each.id === this.lane.model); }
 
-  draw() {
+  draw({ end = true } = {}) {
     const model = this.model, path = tree.path(this.lane);
     this.element.setAttribute("aria-label", `Chat with ${this.lane.model}`);
     this.drawHead(model, path);
     this.messages.replaceChildren(...path.map(node => drawn(node, this)));
     if (!path.length) this.messages.append(this.welcome(model));
-    this.toEnd();
+    if (end) this.toEnd();
   }
 
   drawHead(model, path) {
@@ -75,6 +75,7 @@ export class Column {
   /** Fill an answer; the text is drawn as fast as the browser can without falling behind. */
   async answer(node) {
     const { model, page } = this, { chat } = page;
+    if (this.element.contains(document.activeElement)) page.focus(); // the button that was pressed goes away
     if (!model) {
       node.error = `${this.lane.model} is not served now: choose another model above`;
       return this.draw();
@@ -119,5 +120,5 @@ export class Column {
     return this.page.changed(this.page.chat);
   }
 
-  stop() { Object.values(this.lane.nodes).forEach(stop); }
+  stop() { stopAll(this.lane); }
 }

@@ -9,7 +9,8 @@ const ROOM = 256; // tokens of a continued text where nothing is said; the serve
 const running = new Map(); // message → its AbortController
 
 export const isRunning = node => running.has(node.id);
-export const stop = node => running.get(node.id)?.abort();
+export const runs = lane => Object.values(lane.nodes).some(isRunning);
+export const stopAll = lane => Object.keys(lane.nodes).forEach(id => running.get(id)?.abort());
 
 /** What is sent for an answer; one that has text already is continued. */
 export function request(model, lane, node, system) {

@@ -95,6 +95,6 @@ function edit(node, column) {
   body.removeAttribute("tabindex");
   foot.replaceChildren(el("div", { className: "row" }, button(answer ? "Save as a version" : "Send", () => end(true),
     { className: "primary" }), button("Cancel", () => end(false)),
-  el("span", { className: "hint" }, answer ? "The model goes on from what you write here." : "The present version stays.")));
+  el("span", { className: "hint" }, answer ? "The model goes on from what you write here." : "The version before stays.")));
   box.focus();
 }

@@ -1,11 +1,13 @@
-// The text of an answer as elements: code blocks and `code` apart, each token an element where its probability is known.
+// The text of an answer as elements: code blocks, `code` and **strong** apart, each token an element where its probability is known.
 
 import { copier, el } from "./dom.js";
 import { level, placed } from "./scores.js";
 
 const FENCE = /^ {0,3}(```+|~~~+)[ \t]*([^\n`]*)$/;
+const INLINE = /(?<!`)`([^`\n]+)`(?!`)|\*\*[^*\s](?:[^*\n]*[^*\s])?\*\*/g;
+const TAGS = { text: "span", inline: "code", strong: "strong" };
 
-/** The parts of a text, each with its kind (text, code, inline) and the characters it spans. */
+/** The parts of a text, each with its kind (text, code, inline, strong) and the characters it spans. */
 export function parts(text) {
   const found = [];
   let at = 0, plain = 0, open = null;
@@ -28,11 +30,11 @@ export function parts(text) {
 function inline(text, start, end) {
   const found = [];
   let at = start;
-  for (const code of text.slice(start, end).matchAll(/(?<!`)`([^`\n]+)`(?!`)/g)) {
-    const from = start + code.index;
+  for (const { 0: whole, 1: code, index } of text.slice(start, end).matchAll(INLINE)) {
+    const from = start + index, marks = code ? 1 : 2;
     if (from > at) found.push({ kind: "text", start: at, end: from });
-    found.push({ kind: "inline", start: from + 1, end: from + code[0].length - 1 });
-    at = from + code[0].length;
+    found.push({ kind: code ? "inline" : "strong", start: from + marks, end: from + whole.length - marks });
+    at = from + whole.length;
   }
   if (end > at) found.push({ kind: "text", start: at, end });
   return found;
@@ -58,8 +60,7 @@ export function rendered(node, { plain }) {
     return element;
   };
   const elements = shown.map(part => {
-    if (part.kind === "text") return fill(el("span", { className: "prose" }), part.start, part.end);
-    if (part.kind === "inline") return fill(el("code"), part.start, part.end);
+    if (part.kind !== "code") return fill(el(TAGS[part.kind], { className: "prose" }), part.start, part.end);
     return el("div", { className: "code" },
       el("div", { className: "code-head" }, el("span", {}, part.language || "code"),
         copier(() => content.slice(part.start, part.end), "Copy", { "aria-label": "Copy this code" })),

@@ -25,6 +25,14 @@ export const ofCompletion = logprobs => (logprobs?.tokens ?? []).map((text, at) 
   };
 });
 
+/** A scored token in few characters, for the browser's storage; its bytes are left out where its text gives them. */
+export const packed = ({ top, ...own }) => [...short(own), top.map(short)];
+export const unpacked = given => ({ ...long(given), top: given[4].map(long) });
+
+const short = ({ id, text, bytes, logprob }) =>
+  [id, text, logprob === null ? null : +logprob.toFixed(4), String(bytes) === String(bytesOf(text)) ? 0 : bytes];
+const long = ([id, text, logprob, bytes]) => ({ id: id ?? undefined, text, logprob, bytes: bytes === 0 ? bytesOf(text) : bytes });
+
 /** Groups of tokens, each with the characters that they complete: several tokens may share one character. */
 export function placed(scores, start = 0) {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true }), groups = [];

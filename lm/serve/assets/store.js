@@ -1,5 +1,7 @@
 // Chats and settings in the browser's own storage; nothing is sent anywhere to be kept.
 
+import { packed, unpacked } from "./scores.js";
+
 const CHAT = "lm-chat/", SETTINGS = "lm-settings";
 
 export function settings() {
@@ -18,28 +20,35 @@ export function chats() {
   for (const key of Object.keys(localStorage).filter(each => each.startsWith(CHAT))) {
     try {
       const chat = JSON.parse(localStorage.getItem(key));
-      for (const lane of chat.lanes) Object.values(lane.nodes).forEach(settle);
+      nodes(chat).forEach(restore);
       found.push(chat);
     } catch { /* of another version of this page */ }
   }
   return found.sort((a, b) => b.changed - a.changed);
 }
 
+const nodes = chat => chat.lanes.flatMap(lane => Object.values(lane.nodes));
+
 /** An answer that was being written when the page was left ends there. */
-function settle(node) {
-  if (node.role === "assistant" && !node.reason && !node.error) node.reason = "stopped";
+function restore(node) {
+  if (node.role !== "assistant") return;
+  node.scores = node.scores.map(unpacked);
+  if (!node.reason && !node.error) node.reason = "stopped";
 }
 
-/** Keep a chat. Where the storage is full, token probabilities of the other chats go first, then its own. */
-export function keep(chat, others) {
-  if (write(CHAT + chat.id, JSON.stringify(chat))) return true;
-  for (const other of [...others.filter(each => each !== chat), chat]) {
-    for (const lane of other.lanes) Object.values(lane.nodes).forEach(node => { if (node.scores) node.scores = []; });
-    write(CHAT + other.id, JSON.stringify(other));
-    if (write(CHAT + chat.id, JSON.stringify(chat))) return true;
+/** Keep a chat, and return what could not be kept, in words: probabilities of the oldest chats go first. */
+export function keep(chat, all) {
+  if (put(chat)) return "";
+  const crowded = [...all.filter(each => each !== chat).reverse(), chat];
+  for (const other of crowded.filter(each => nodes(each).some(node => node.scores?.length))) {
+    for (const node of nodes(other)) if (node.scores) Object.assign(node, { scores: [], given: node.content.length });
+    put(other);
+    if (put(chat)) return "The browser's storage is full: the token probabilities of older answers were removed.";
   }
-  return false;
+  return "The browser's storage is full: this chat is lost with this tab. Delete other chats, or export this one.";
 }
+
+const put = chat => write(CHAT + chat.id, JSON.stringify(chat, (name, value) => name === "scores" ? value.map(packed) : value));
 
 export const forget = chat => localStorage.removeItem(CHAT + chat.id);
 

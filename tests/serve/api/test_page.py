@@ -325,6 +325,8 @@ def test_two_models_answer_side_by_side(page):
     assert "2/2" not in page.find(".lane:nth-child(1) .assistant").text
     page.click("#compare")
     assert len(page.all(".lane")) == 1
+    page.click("#compare")
+    assert "2/2" in page.find(".lane:nth-child(2)").text  # a column that was closed is there again
 
 
 def test_what_is_typed_is_shown_as_tokens(page):
@@ -387,6 +389,49 @@ def test_chats_are_kept_in_the_browser_until_they_are_deleted(page):
     assert page.all("#chat-list li") == []
     assert page.texts() == []
     assert page.browser.execute_script("return Object.keys(localStorage)") == ["lm-settings"]
+
+
+def test_token_probabilities_are_kept_in_few_characters(page):
+    page.send(QUESTION)
+    described = (
+        "const score = await import('/assets/scores.js'); const one = {id: 3, text: 'bytes:\\\\xc3', bytes: [195],"
+        "logprob: -1.5, top: [{id: 4, text: '<eos>', bytes: null, logprob: -0.25}, {id: 5, text: 'é',"
+        "bytes: [195, 169], logprob: -2}]}; return [score.packed(one), one, score.unpacked(score.packed(one))]"
+    )
+    packed, one, again = page.browser.execute_script(f"return (async () => {{ {described} }})()")
+    assert packed == [3, r"bytes:\xc3", -1.5, 0, [[4, "<eos>", -0.25, None], [5, "é", -2, 0]]]
+    assert again == one
+    shown = "return [...document.querySelectorAll('.assistant .token')].map(each => each.textContent)"
+    before = page.browser.execute_script(shown)
+    page.load()
+    assert page.browser.execute_script(shown) == before
+    page.find(".assistant .tokens").send_keys(Keys.ARROW_RIGHT)
+    assert "bytes 48" in page.find("#token-card").text
+
+
+def test_a_full_storage_gives_up_probabilities_of_old_answers_and_says_so(page):
+    page.send(QUESTION)
+    fill = "localStorage.setItem('junk', 'x'.repeat(arguments[0] - JSON.stringify({...localStorage}).length - 100))"
+    page.browser.execute_script(fill, 5 * 2**20)  # what Chromium keeps for a page
+    page.click("#new-chat")
+    page.send("hi")
+    assert "probabilities of older answers were removed" in page.find("#notice").text
+    page.browser.execute_script("localStorage.removeItem('junk')")
+    page.load()
+    assert len(page.all("#chat-list li")) == 2
+    page.find("#chat-list li:last-child .chat").click()
+    assert page.all(".assistant .token") == []
+    assert "Hi <b>you</b>" in page.texts()[1]
+
+
+def test_an_answer_that_is_cut_by_leaving_the_page_is_kept_as_far_as_it_went(page):
+    page.set("max_tokens", "400")
+    Select(page.find(".lane select")).select_by_visible_text("pretrain/base")
+    page.find("#typed").send_keys(SONG.strip(), Keys.ENTER)
+    wait_for(page.browser, "document.querySelectorAll('.assistant .token').length > 3")
+    page.load()
+    assert 3 < len(page.content()[1]) < 380
+    assert "stopped" in page.find(".facts").text
 
 
 def test_an_error_is_said_in_words_and_can_be_tried_again(page):
