@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from lm.bounds import Count, NonNegative, Positive
-from lm.conversation import RecordedTemplate, Template, has_recorded_template
+from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template
 from lm.generation import Sampling
 from lm.hub import local_folder
 from lm.interchange import open_model
@@ -186,6 +186,9 @@ def _opened(path: str) -> tuple[str, ModelSource, Tokenizer]:
 
 def _names(paths: Sequence[str]) -> list[str]:
     """What requests call the models: the last two parts of runs, as instruct/default, or more to tell them apart."""
+    for number, each in enumerate(paths):
+        if Path(each).absolute() in map(Path.absolute, map(Path, paths[:number])):
+            raise ValueError(f"beside={each} is served already: leave it out")
     short = ["/".join(Path(path).absolute().parts[-2:]) for path in paths]
     return short if len({*short}) == len({*paths}) else names_of(paths)
 
@@ -202,6 +205,8 @@ def _served(
 ) -> Served:
     folder = local_folder(path)
     known = RecordedTemplate(path).resolve(template) if template or has_recorded_template(folder) else None
+    if known is not None:  # what it cannot write is told now, and not to the first who asks
+        known.stop_tokens(tokenizer), known.prompt([Message("user", "x")], tokenizer)
     network = source.build(vocab_size=tokenizer.vocab_size)
     return Served(
         name=name,

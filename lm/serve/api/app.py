@@ -20,7 +20,7 @@ from lm.serve.api.page import page_routes
 from lm.serve.api.refusal import Refusal
 from lm.serve.api.schema import schema_of
 from lm.serve.api.served import Limits, Models
-from lm.serve.api.tokenize import read_tokenize, tokenized
+from lm.serve.api.tokenize import detokenize, tokenize, tokenizer_info
 
 SMALL = 20_000  # bytes of a body that is read at once, and not by another thread
 Read = TypeVar("Read")
@@ -48,6 +48,8 @@ class Api:
             Route("/v1/models", self.list_models, methods=["GET"]),
             Route("/v1/models/{name:path}", self.one_model, methods=["GET"]),
             Route("/tokenize", self.tokenize, methods=["POST"]),
+            Route("/detokenize", self.detokenize, methods=["POST"]),
+            Route("/tokenizer_info", self.tokenizer_info, methods=["GET"]),
             Route("/health", self.health, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
             Route("/openapi.json", self.schema, methods=["GET"]),
@@ -68,7 +70,15 @@ class Api:
 
     async def tokenize(self, request: Request) -> Response:
         """Show a text or a conversation as tokens."""
-        return JSONResponse(tokenized(*await self._read(request, read_tokenize)))
+        return JSONResponse(await self._read(request, tokenize))
+
+    async def detokenize(self, request: Request) -> Response:
+        """Show token ids as text."""
+        return JSONResponse(await self._read(request, detokenize))
+
+    async def tokenizer_info(self, request: Request) -> Response:
+        """Name the special tokens."""
+        return JSONResponse(tokenizer_info(self.models.find(request.query_params.get("model"))))
 
     async def list_models(self, request: Request) -> Response:
         """List the models."""

@@ -125,10 +125,20 @@ def _encoded(prompt: str | list[int], served: Served) -> tuple[int, ...]:
     if isinstance(prompt, str):
         check_fits(prompt, served)
         return (*tokenizer.opening, *tokenizer.encode(prompt)) or (tokenizer.beginning,)
-    if max(prompt) >= served.vocab_size:
-        raise Refusal(
-            f"prompt has the token id {max(prompt)}, and the vocabulary of {served.name} ends at "
-            f"{served.vocab_size - 1}",
-            param="prompt",
-        )
+    check_ids(prompt, served, param="prompt")
     return tuple(prompt)
+
+
+def check_ids(ids: list[int], served: Served, *, param: str) -> None:
+    """Refuse token ids that the vocabulary of a model does not have.
+
+    Args:
+        ids: The ids.
+        served: The model.
+        param: The field that has them.
+    """
+    if max(ids, default=0) >= served.vocab_size:
+        raise Refusal(
+            f"{param} has the token id {max(ids)}, and the vocabulary of {served.name} ends at {served.vocab_size - 1}",
+            param=param,
+        )

@@ -9,14 +9,19 @@ from lm.process.distribution import version
 from lm.serve.api.chat import ChatBody
 from lm.serve.api.completions import CompletionBody
 from lm.serve.api.served import Limits
-from lm.serve.api.tokenize import TokenizeBody
+from lm.serve.api.tokenize import DetokenizeBody, TokenizeBody
 
 BODIES: dict[str, tuple[type[BaseModel], str]] = {
     "/v1/chat/completions": (ChatBody, "Answer a conversation"),
     "/v1/completions": (CompletionBody, "Continue prompts"),
     "/tokenize": (TokenizeBody, "Show a text or a conversation as tokens"),
+    "/detokenize": (DetokenizeBody, "Show token ids as text"),
 }
-READ = {"/v1/models": "List the models", "/health": "Say whether requests are taken"}
+READ = {
+    "/v1/models": "List the models",
+    "/tokenizer_info": "Name the special tokens",
+    "/health": "Say whether requests are taken",
+}
 STATUSES = {
     "400": "the request is refused, in words",
     "401": "the API key is missing or wrong",
