@@ -7,6 +7,7 @@ Legend: B batch  T tokens  S tokens attended to (those in the cache, then T)  D 
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,7 +85,11 @@ class Attention(nn.Module):
         mask: Tensor | None = None,  # B 1 T S or T S, True where a token attends; None: to all up to itself
         update_cache: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
-        """Attend. `update_cache` stores the keys and values of this call and returns all, old and new."""
+        """Attend. `update_cache` stores the keys and values of this call and returns all, old and new.
+
+        Where it returns lists of them, each for some rows in turn, the mask is a list too: rows of very different
+        lengths attend apart, and a short one does not read as far as a long one.
+        """
         batch, tokens, _ = inputs.shape
         queries, keys = self._normed(self.query(inputs), self.query_norm), self._normed(self.key(inputs), self.key_norm)
         # -1 stands for heads: under tensor parallelism a rank computes some of them
@@ -94,7 +99,8 @@ class Attention(nn.Module):
         queries, keys = queries.transpose(1, 2), keys.transpose(1, 2)  # B H T E, B K T E
         if update_cache is not None:
             keys, values = update_cache(keys, values)  # B K S E
-        mixed = self._mix(queries, keys, values, mask)  # B H T E
+        mix = self._mix if isinstance(keys, Tensor) else self._mix_apart
+        mixed = mix(queries, keys, values, mask)  # B H T E
         return self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))
 
     def _normed(self, features: Tensor, norm: nn.Module) -> Tensor:
@@ -103,6 +109,12 @@ class Attention(nn.Module):
         if self.norm_across_heads:
             return norm(features).view(batch, tokens, -1, self.head_dim)
         return norm(features.view(batch, tokens, -1, self.head_dim))
+
+    def _mix_apart(
+        self, queries: Tensor, keys: list[Tensor], values: list[Tensor], masks: list[Tensor | None]
+    ) -> Tensor:
+        parts = queries.split([len(each) for each in keys])
+        return torch.cat([self._mix(*part) for part in zip(parts, keys, values, masks, strict=True)])
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         if self.cap is not None:

@@ -3,26 +3,11 @@
 Legend: L layers  N slots  B rows  K key/value heads  T tokens  S tokens attended to  E head dim
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from lm.model import Transformer
-from lm.model.visibility import Visibility
-
-BLOCK = 32  # keys attended to are a multiple of it, so that the same sums come out beside any neighbour
-
-
-@dataclass(frozen=True)
-class Rooms(Visibility):
-    """What rows of different lengths see, each with its own room, by which rotary angles may differ."""
-
-    rooms: Tensor | None = None  # B 1
-
-    def lengths(self) -> Tensor:
-        """Return the room of each row, B 1."""
-        return self.rooms
+from lm.model import Attention, Transformer
+from lm.serve.sight import BLOCK, Group, Sight, grouped, multiple
 
 
 class Slots:
@@ -37,7 +22,9 @@ class Slots:
     def __init__(self, model: Transformer, count: int, *, rows: int) -> None:
         self.model, self.rows = model, rows
         self.device = model.embedding.weight.device
-        empty = model.new_cache(_multiple(count, self.rows), BLOCK)
+        self.windows = [block.attention.window for block in model.blocks]
+        self.apart = all(isinstance(block.attention, Attention) for block in model.blocks)  # others may know no groups
+        empty = model.new_cache(multiple(count, self.rows), BLOCK)
         self.keys, self.values = empty.keys, empty.values  # L N K S E each
 
     @property
@@ -46,26 +33,28 @@ class Slots:
         return self.keys.shape[3]
 
     def reserve(self, length: int) -> None:
-        """Make room for texts of `length` tokens."""
+        """Make room for texts of `length` tokens: twice as much as before at least, since all is copied."""
         if length > self.length:
-            self.keys, self.values = (_grown(each, _multiple(length, BLOCK)) for each in (self.keys, self.values))
+            room = multiple(max(length, min(2 * self.length, self.model.context)), BLOCK)
+            self.keys, self.values = (_grown(each, room) for each in (self.keys, self.values))
 
     def read(self, slot: int, tokens: list[int], *, start: int, room: int) -> Tensor:
         """Read the next tokens of one slot, which has `start`; return their features, T D."""
         count = len(tokens)
         padded = [*tokens, *[0] * (-count % self.rows)]
-        own = torch.arange(start, start + len(padded), device=self.device)
+        own = torch.arange(start, start + len(padded), device=self.device)[None]
         end = start + count
-        visibility = self._visibility(own[None], end=end, rooms=[room])
+        group = Group(slice(0, 1), start, end)
+        sight = Sight(own, None, rooms=torch.tensor([[room]], device=self.device), groups=(group,))
 
         def write(layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-            self.keys[layer, slot, :, start:end] = keys[0, :, :count]
-            self.values[layer, slot, :, start:end] = values[0, :, :count]
-            seen = _multiple(end, BLOCK)
-            return self.keys[layer, slot, None, :, :seen], self.values[layer, slot, None, :, :seen]
+            span = group.span(self.windows[layer])
+            for cache, new in ((self.keys, keys), (self.values, values)):
+                cache[layer, slot, :, start:end] = new[0, :, :count]
+            return self.keys[layer, slot, None, :, span], self.values[layer, slot, None, :, span]
 
         read = torch.tensor([padded], device=self.device)
-        return self.model.features(read, visibility, write=write)[0, :count]
+        return self.model.features(read, sight, write=write)[0, :count]
 
     def extend(self, tokens: list[int], *, filled: list[int], rooms: list[int]) -> Tensor:
         """Read one token more in each of the first slots; return their features, B D.
@@ -75,21 +64,30 @@ class Slots:
             filled: How many tokens each of them has.
             rooms: How many each may come to have.
         """
-        rows = len(tokens)
-        more = [0] * (-rows % self.rows)
-        places = torch.tensor([*filled, *more], device=self.device)
-        own, written = torch.arange(rows, device=self.device), places[:rows]
-        end = max(filled) + 1
-        seen = _multiple(end, BLOCK)
-        visibility = self._visibility(places[:, None], end=end, rooms=[*rooms, *(1 for _ in more)])
+        count = len(tokens)
+        more = -count % self.rows  # rows to fill up, which repeat the last one
+        places = torch.tensor(filled + filled[-1:] * more, device=self.device)
+        own, written = torch.arange(count, device=self.device), places[:count]
+        rooms_of_all = torch.tensor(rooms + rooms[-1:] * more, device=self.device)[:, None]
+        groups = (
+            grouped(filled, rows=len(places))
+            if self.apart
+            else (Group(slice(0, len(places)), min(filled), max(filled) + 1),)
+        )
+        sight = Sight(places[:, None], None, rooms=rooms_of_all, groups=groups)
 
-        def write(layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-            self.keys[layer][own, :, written] = keys[:rows, :, 0]
-            self.values[layer][own, :, written] = values[:rows, :, 0]
-            return self.keys[layer, : len(places), :, :seen], self.values[layer, : len(places), :, :seen]
+        def write(
+            layer: int, keys: Tensor, values: Tensor
+        ) -> tuple[Tensor, Tensor] | tuple[list[Tensor], list[Tensor]]:
+            caches = self.keys[layer], self.values[layer]
+            for cache, new in zip(caches, (keys, values), strict=True):
+                cache[own, :, written] = new[:count, :, 0]
+            parts = [(group.rows, slice(None), group.span(self.windows[layer])) for group in groups]
+            read = tuple([cache[part] for part in parts] for cache in caches)
+            return read if len(parts) > 1 else (read[0][0], read[1][0])
 
-        read = torch.tensor([*tokens, *more], device=self.device)[:, None]
-        return self.model.features(read, visibility, write=write)[:rows, 0]
+        read = torch.tensor(tokens + tokens[-1:] * more, device=self.device)[:, None]
+        return self.model.features(read, sight, write=write)[:count, 0]
 
     def swap(self, first: int, second: int, *, tokens: int) -> None:
         """Exchange what two slots hold, up to `tokens`."""
@@ -102,18 +100,6 @@ class Slots:
         if source != target:
             for each in (self.keys, self.values):
                 each[:, target, :, :tokens] = each[:, source, :, :tokens]
-
-    def _visibility(self, places: Tensor, *, end: int, rooms: list[int]) -> Rooms:
-        """Let each token see those of its slot up to itself: places B T."""
-        seen = torch.arange(_multiple(end, BLOCK), device=self.device)
-        mask = (seen <= places[..., None])[:, None]  # B 1 T S
-        rooms = torch.tensor(rooms, device=self.device)[:, None]
-        return Rooms(places, mask, places=places, seen=seen, rooms=rooms)
-
-
-def _multiple(number: int, of: int) -> int:
-    """Return the first multiple that is not below `number`."""
-    return -(-number // of) * of
 
 
 def _grown(cache: Tensor, length: int) -> Tensor:

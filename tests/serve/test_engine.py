@@ -273,7 +273,7 @@ def test_memory_is_flat_over_a_thousand_requests(model):
     sizes = []
     for _ in range(4):
         asked = [
-            Asked(engine, replace(SHORT, prompt=[number % 50] * (1 + number % 9), max_tokens=2, choice=number))
+            Asked(engine, replace(SHORT, prompt=[number % 50] * (1 + number % 9), max_tokens=1, choice=number))
             for number in range(250)
         ]
         for each in asked[::10]:

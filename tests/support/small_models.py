@@ -21,7 +21,7 @@ def small_model(tokenizer: Tokenizer | None = None, **parts: Any) -> Transformer
     torch.manual_seed(0)
     given = {"attention": partial(Attention, heads=4, key_value_heads=2), "feedforward": partial(SwiGLU, hidden=24)}
     sizes = {"vocab_size": tokenizer.vocab_size, "context": CONTEXT, "dim": 16, "layers": 2}
-    model = Transformer(**sizes, norm=partial(nn.RMSNorm, eps=1e-6), **given | parts)
+    model = Transformer(norm=partial(nn.RMSNorm, eps=1e-6), **sizes | given | parts)
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.2 * torch.randn_like(weight))
