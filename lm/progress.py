@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
 from operator import length_hint
@@ -64,10 +64,14 @@ class Fact:
 
 
 class Bar(tqdm):
-    """A bar whose line says less the narrower the terminal is, and never wraps; `facts` are shown after the time."""
+    """A bar whose line says less the narrower the terminal is, and never wraps.
+
+    Attributes:
+        facts: Called when the bar is drawn, for what is shown after the time.
+    """
 
     monitor_interval = 0  # no watching thread: data workers are forked
-    facts: Sequence[Fact] = ()
+    facts: Callable[[], Sequence[Fact]] = tuple
 
     @property
     def units_per_second(self) -> float:
@@ -93,7 +97,7 @@ class Bar(tqdm):
             share=self.n / self.total if self.total else None,
             elapsed=tqdm.format_interval(state["elapsed"]),
             remaining="?" if remaining is None else tqdm.format_interval(remaining),
-            facts=self.facts,
+            facts=self.facts(),
         )
 
 
@@ -159,7 +163,7 @@ def _widget(automatic: type[tqdm]) -> type[Bar]:
 
         @property
         def format_dict(self) -> dict[str, Any]:
-            return {**super().format_dict, "postfix": ", ".join(fact.full for fact in self.facts) or None}
+            return {**super().format_dict, "postfix": ", ".join(fact.full for fact in self.facts()) or None}
 
     return WidgetBar
 

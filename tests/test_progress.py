@@ -95,7 +95,7 @@ def test_a_bar_in_a_terminal_rewrites_its_line_within_the_width(columns: int, tm
         patch.delenv("COLUMNS", raising=False)
         patch.setattr("sys.stderr", stream)
         with bar(1000, label="pretrain", unit="steps") as shown:
-            shown.facts = FACTS
+            shown.facts = lambda: FACTS
             shown.update(10)
             shown.refresh()
             shown.update(980)
@@ -117,7 +117,7 @@ def test_a_bar_is_of_the_class_that_tqdm_chooses_in_a_notebook(monkeypatch: pyte
 
     monkeypatch.setattr(progress, "_in_notebook", lambda: Widget)
     with bar(1000, label="pretrain", unit="steps") as shown:
-        shown.facts = FACTS
+        shown.facts = lambda: FACTS
         shown.update(10)
         assert isinstance(shown, Widget)
         assert "loss 2.345, 12.0k tokens/s, 1.534 bits/byte" in shown.format_meter(**shown.format_dict)

@@ -24,7 +24,7 @@ class NonFiniteGuard(RunCallback):
     def __init__(self, *, skip: Natural = 0, every: Count = 10):
         self.skip, self.every = skip, every
         self.skipped: list[int] = []
-        self._first: Tensor | int = -1  # first unchecked step whose gradient is not finite, on the device; -1 for none
+        self._norms: dict[int, Tensor] = {}  # step → norm of its gradient, on the device, until it is checked
         self._losses: dict[int, list[Tensor]] = {}  # step → losses of this rank's micro-batches
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -33,11 +33,9 @@ class NonFiniteGuard(RunCallback):
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx: int) -> None:
         last = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         step = trainer.global_step if last else trainer.global_step + 1
-        self._losses.setdefault(step, []).append(outputs["loss"].detach())
+        self._losses.setdefault(step, []).append(outputs["loss"])
         if last:
-            norm = pl_module.gradient_norm
-            here = torch.where(torch.isfinite(norm), -1, step)
-            self._first = here if isinstance(self._first, int) else torch.where(self._first < 0, here, self._first)
+            self._norms[step] = pl_module.gradient_norm
             if self.skip or step % self.every == 0:
                 self._check(trainer)
 
@@ -58,8 +56,10 @@ class NonFiniteGuard(RunCallback):
         self.skipped = [*state_dict["skipped"]]
 
     def _check(self, trainer: Trainer) -> None:
-        step, self._first = int(self._first), -1  # waits for the device
-        if step < 0:
+        norms, self._norms = self._norms, {}
+        finite = torch.isfinite(torch.stack([*norms.values()])).tolist() if norms else []  # waits for the device
+        step = next((number for number, each in zip(norms, finite, strict=True) if not each), None)
+        if step is None:
             self._losses = {number: losses for number, losses in self._losses.items() if number > trainer.global_step}
             return
         description = _describe(trainer, step, self._losses.pop(step))

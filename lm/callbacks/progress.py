@@ -29,6 +29,8 @@ class Progress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._bar = bar(trainer.max_steps, label=self.label, unit="steps", done=trainer.global_step)
+        plan = trainer.datamodule.data_plan.plan
+        self._bar.facts = lambda: self._facts(plan.rows_per_step * plan.row_tokens)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
@@ -41,13 +43,15 @@ class Progress(Callback):
             if name in pl_module.step_metrics:
                 value = f"{float(pl_module.step_metrics[name]) * ranks:.3f}"
                 self._loss.append(Fact(f"{name} {value}", f"{name.rpartition('/')[2]} {value}"))
-        plan = trainer.datamodule.data_plan.plan
-        speed = self._bar.speed(plan.rows_per_step * plan.row_tokens)
-        tokens = [Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")] if self._bar.units_per_second else []
-        rate = self._bar.units_per_second * plan.rows_per_step * plan.row_tokens
-        peak = [Fact(f"{rate * self.share_per_token:.0%} of peak")] if tokens and self.share_per_token else []
-        self._bar.facts = [*self._loss, *tokens, *peak, *self._validated]
         self._bar.update()
+
+    def _facts(self, tokens: int) -> list[Fact]:
+        """What the bar shows after the time, for steps of so many tokens."""
+        speed = self._bar.speed(tokens)
+        known = [Fact(f"{speed} tokens/s", f"{speed} tok/s", f"{speed}/s")] if self._bar.units_per_second else []
+        rate = self._bar.units_per_second * tokens
+        peak = [Fact(f"{rate * self.share_per_token:.0%} of peak")] if known and self.share_per_token else []
+        return [*self._loss, *known, *peak, *self._validated]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         metric = pl_module.metric

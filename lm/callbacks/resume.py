@@ -10,6 +10,8 @@ from lm.callbacks.metrics_file import MetricsFile
 from lm.checkpoint.files import IDENTITY
 from lm.process.ranks import data_share
 
+AHEAD = 64  # micro-batches whose seeds are computed at once, which costs a tenth of one at a time
+
 
 class RunRecord(Callback):
     """Record in each checkpoint which run it is of; have metrics.csv on disk before it, and end with it on resume.
@@ -47,13 +49,27 @@ class RandomState(Callback):
 
     def __init__(self, seed: int):
         self.seed = seed
+        self._words: dict[int, tuple[int, int]] = {}  # of the next micro-batches
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx: int) -> None:
-        _, rank = data_share(trainer)  # ranks that share matrices must draw the same masks
-        words = np.random.SeedSequence([self.seed, batch_idx, rank]).generate_state(2, np.uint32)
-        torch.manual_seed(int(words[0]))
-        np.random.seed(int(words[1]))
-        random.seed(int(words[0]))
+        words = self._words.pop(batch_idx, None)
+        if words is None:
+            _, rank = data_share(trainer)  # ranks that share matrices must draw the same masks
+            numbers = range(batch_idx, batch_idx + AHEAD)
+            self._words = {number: seed_words(self.seed, number, rank) for number in numbers}
+            words = self._words.pop(batch_idx)
+        torch.default_generator.manual_seed(words[0])  # torch.manual_seed takes 0.5 ms: it asks every device there is
+        device = trainer.strategy.root_device
+        if device.type != "cpu":
+            torch.get_device_module(device).manual_seed(words[0])
+        np.random.seed(words[1])
+        random.seed(words[0])
+
+
+def seed_words(seed: int, micro_batch: int, rank: int) -> tuple[int, int]:
+    """Return two seeds of 32 bits that follow from the seed of a run, a micro-batch of it and a data-parallel rank."""
+    first, second = np.random.SeedSequence([seed, micro_batch, rank]).generate_state(2, np.uint32).tolist()
+    return first, second
 
 
 class StepCounters(Callback):

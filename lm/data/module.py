@@ -10,7 +10,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lm.batch import Batch
-from lm.data.batches import PreparedSteps, ResumeSampler, ValidationBatches, collate
+from lm.data.batches import InProcess, PreparedSteps, ResumeSampler, ValidationBatches, collate
 from lm.data.row_source import RowSource
 from lm.data.rows import DataPlan, Rows
 from lm.process.ranks import data_share
@@ -65,12 +65,15 @@ class RowDataModule(LightningDataModule):
         super().__init__()
         self.data_plan, self.workers, self.prepare = data_plan, workers, prepare
 
-    def train_dataloader(self) -> DataLoader | PreparedSteps:
+    def train_dataloader(self) -> DataLoader | InProcess | PreparedSteps:
         """This rank's micro-batches from the trainer's current step to the end of the run."""
         ranks, rank = data_share(self.trainer)
         plan = self.data_plan.plan
         assert ranks == plan.devices, f"planned for {plan.devices} ranks, dealt to {ranks}"
-        loader = self._loader(self.data_plan.training_batches(rank), start=self.trainer.global_step * plan.accumulate)
+        batches, start = self.data_plan.training_batches(rank), self.trainer.global_step * plan.accumulate
+        pinned = self.trainer.strategy.root_device.type == "cuda"
+        here = not (self.workers or pinned)
+        loader = InProcess(batches, start=start) if here else self._loader(batches, start=start)
         return loader if self.prepare is None else PreparedSteps(loader, self._prepared, micro_batches=plan.accumulate)
 
     def val_dataloader(self) -> DataLoader | list:

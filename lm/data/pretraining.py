@@ -42,6 +42,16 @@ class StreamDocuments(Documents):
             read[0] = self.beginning
         return read, True
 
+    def read_pieces(
+        self, documents: np.ndarray, starts: np.ndarray, lengths: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        ends = np.cumsum(lengths, dtype=np.int64)
+        positions = np.repeat(self.stream.starts[documents] + starts - (ends - lengths), lengths)
+        positions += np.arange(positions.size)
+        tokens, targets = self.stream.at(positions), self.stream.at(positions + 1)
+        tokens[(ends - lengths)[starts == 0]] = self.beginning
+        return tokens, targets, True
+
     def name(self, document: int) -> str:
         return self.stream.ids[document]
 

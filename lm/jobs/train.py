@@ -33,6 +33,7 @@ from lm.training.completion import complete_run, returned
 from lm.training.estimate import estimate_cost
 from lm.training.extension import check_extension, describe_extension
 from lm.training.fitting import check_data
+from lm.training.hooks import direct_hooks
 from lm.training.judging import judge
 from lm.training.memory_check import check_fits
 from lm.training.minutes import fix_length, known_length, length_input
@@ -155,7 +156,7 @@ def train(
     resumed, _ = resumable_checkpoint(run, steps=plan.steps, schedule=schedule, identity=run.identity)
     run.console.lines(describe_start(setup, network, data_plan, cost=cost, trainer=lightning, resumed=resumed))
     run.console.lines(describe_extension(extension, schedule))
-    with interruption.caught():
+    with interruption.caught(), direct_hooks(lightning):
         prepare = module.prepare_step if module.prepares_steps else None
         loaders = RowDataModule(data_plan, workers=data.workers, prepare=prepare)
         lightning.fit(module, datamodule=loaders, ckpt_path=resumed, weights_only=True)

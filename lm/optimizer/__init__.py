@@ -8,12 +8,14 @@ from lm.optimizer.adamw import adamw
 from lm.optimizer.budget import Budget, Plan
 from lm.optimizer.extension import continues, stable_steps
 from lm.optimizer.muon import Muon, muon
+from lm.optimizer.one_factor import OneFactor
 from lm.optimizer.schedule import constant, cosine, warmup_stable_decay
 from lm.optimizer.torch_class import check_optimizer, make_optimizer
 
 __all__ = [
     "Budget",
     "Muon",
+    "OneFactor",
     "Plan",
     "adamw",
     "check_optimizer",

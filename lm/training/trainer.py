@@ -19,6 +19,7 @@ from lm.hardware.compute import Compute, accelerator_name, count_devices
 from lm.optimizer import Plan
 from lm.parallel import placement_of
 from lm.process.launcher import check_ranks, export_slurm_tasks_per_node, install_rank_supervisor
+from lm.training.loop import use_training_loop
 
 # Settings of where and how a run is executed. They do not change its result; all others follow from the plan.
 EXECUTION = (
@@ -109,6 +110,7 @@ def make_trainer(
         default_root_dir=str(run.directory),
         plugins=[AtomicCheckpointIO()],
     )
+    use_training_loop(made)
     check_ranks(made, planned=devices.ranks)
     install_rank_supervisor(made, run.supervisor)
     return made

@@ -69,6 +69,8 @@ def test_a_slice_reads_the_same_across_files(corpus):
         read = stream.read(int(start), int(stop))
         assert read.dtype == np.int64
         assert np.array_equal(read, whole[start:stop])
+    scattered = chance.integers(0, len(stream), size=(7, 50))
+    assert np.array_equal(stream.at(scattered), whole[scattered])
     for start, stop in ((-1, 2), (0, len(stream) + 1), (3, 2)):
         with pytest.raises(IndexError):
             stream.read(start, stop)
@@ -156,6 +158,8 @@ def test_an_id_outside_the_vocabulary_is_reported_with_its_file(corpus):
     stream = Shards(corpus).streams["code"]
     with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(id 65535 in a vocabulary of \d+\)"):
         stream.read(0, len(stream))
+    with pytest.raises(ValueError, match=r"train-code-00001.bin is damaged \(id 65535 in a vocabulary of \d+\)"):
+        stream.at(np.arange(len(stream)))
 
 
 @pytest.mark.parametrize("place", [0, 7, -1])

@@ -2,6 +2,7 @@
 
 import pickle
 from contextlib import nullcontext
+from dataclasses import fields
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -9,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from lm.corpus import Shards, Split, write_shards
 from lm.data import Row, RowDataModule, Rows, RowSource
 from lm.data.batches import ResumeSampler, TrainingBatches, ValidationBatches, collate
 from lm.data.mixture import Weights
 from lm.data.order import Order
-from lm.data.packing import best_fit
-from lm.data.pretraining import PretrainingData
-from lm.data.row_source import Concatenated, evenly_spaced
+from lm.data.packing import best_fit, cut
+from lm.data.pretraining import PretrainingData, StreamDocuments
+from lm.data.row_source import Concatenated, Documents, PackedRows, Subset, evenly_spaced
 from lm.optimizer import Plan
-from lm.tokenizer import load_tokenizer
-from support.training_runs import make_corpus
+from lm.tokenizer import load_tokenizer, train_bpe
+from support.training_runs import Texts, documents, make_corpus
 
 ROWS, STEPS, CONTEXT = 16, 5, 32
 SPLITS = [(ranks, rows) for ranks in (1, 2, 4) for rows in (1, 2, 4, 8, 16) if ranks * rows <= ROWS]
@@ -195,6 +197,41 @@ def test_a_step_computed_directly_equals_the_step_reached_by_iterating(opened, s
     resumed = attach(opened, plan, step=step).train_dataloader()
     assert len(resumed) == len(walked), "Lightning counts from the beginning"
     assert_same(list(resumed), walked[step * plan.accumulate :])
+
+
+@pytest.mark.parametrize("prompt_weight", [0.0, 0.25])
+@pytest.mark.parametrize("packing", [best_fit, cut])
+def test_rows_read_together_are_the_rows_read_one_by_one(tmp_path, packing, prompt_weight):
+    texts = Texts(documents())
+    tokenizer = train_bpe((document.text for document in texts), vocab_size=300)
+    write_shards(texts, tmp_path, tokenizer=tokenizer, split=Split(0.1), shard_tokens=300)
+    stream = Shards(tmp_path, "train").streams["code"]
+    assert len(stream.paths) > 1
+    kinds, sizes = np.arange(stream.documents) % 3, np.arange(300)
+    for read in (StreamDocuments(stream, beginning=7), Halves(StreamDocuments(stream, beginning=7))):
+        packed = packing(np.diff(stream.bounds), CONTEXT)
+        rows = PackedRows(read, packed, padding=2, kinds=kinds, token_bytes=sizes, prompt_weight=prompt_weight)
+        chosen = np.array([5, 0, len(rows) - 1, 5])
+        together = Subset(rows, np.arange(len(rows))[::-1]).stacked(len(rows) - 1 - chosen)
+        for field in fields(Row):
+            each, whole = [getattr(rows.row(int(row)), field.name) for row in chosen], getattr(together, field.name)
+            assert (whole is None) == (each[0] is None)
+            if whole is not None:
+                assert np.array_equal(np.stack(each), whole)
+                assert whole.dtype == each[0].dtype
+
+
+class Halves(Documents):
+    """Documents of which every other target is supervised, read piece by piece."""
+
+    def __init__(self, documents: Documents):
+        self.documents = documents
+
+    def read(self, document: int, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.documents.read(document, start, length)[0], np.arange(start, start + length) % 2 == 0
+
+    def name(self, document: int) -> str:
+        return self.documents.name(document)
 
 
 def test_the_sampler_goes_from_its_start_to_the_end_of_the_run():
