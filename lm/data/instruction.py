@@ -232,7 +232,7 @@ class InstructionData(TrainingData):
             self._pack(held_out),
             padding=tokenizer.padding,
             kinds=np.array([numbers[task] for task in held_out.tasks]),
-            token_bytes=tokenizer.token_bytes,
+            token_bytes=tokenizer.token_bytes_within,
         )
         return evenly_spaced(rows, self.validation_rows)
 

@@ -42,6 +42,7 @@ class Tokenizer:
             template; those that swallow none are left out.
         token_bytes: Bytes of each id, int64 [V]. Tokens that end a text count the prefix negatively, so that the sum
             over a text and its end is the number of its bytes.
+        token_bytes_within: The same for texts after a special token within a conversation.
         beginning: Id that stands before a text. Ours have one id for both: a document begins where another ends.
         opening: Ids that a prompt begins with: `beginning`, or none, as some models are prompted with text alone.
         end_of_document: Id that ends a text.
@@ -96,7 +97,9 @@ class Tokenizer:
             self._breaks, self.prefix_within = {self.beginning, *self.ends}, b""
         never = {self.beginning, self.padding} - {*self.ends}
         ends = self._breaks - {*never, *self.role_tokens.values()}  # ours and those of the file, such as </s>
+        self.token_bytes_within = self.token_bytes.copy()
         self.token_bytes[list(ends)] -= len(self.prefix)
+        self.token_bytes_within[list(ends)] -= len(self.prefix_within)
         if not self.lossy:
             check_exact(self, plain=encoder.added)
 

@@ -189,3 +189,19 @@ def test_a_folder_with_a_vocabulary_and_merges_alone_opens_as_gpt2(tmp_path):
     tokenizer, new = load_tokenizer(tmp_path), load_tokenizer(tmp_path / "new")
     assert tokenizer.encode(TEXT) == new.encode(TEXT)
     assert (tokenizer.special_tokens, tokenizer.opening) == ({"<|endoftext|>": 300}, ())
+
+
+@pytest.mark.parametrize(("scheme", "blank"), [("first", 0), ("always", 1)])
+def test_bytes_of_an_answer_count_its_blank_only_where_the_model_writes_one(scheme: str, blank: int, tmp_path):
+    """Mistral has a blank at the very beginning of a conversation only, so </s> after an answer makes up for none."""
+    folder = llama_folder(tmp_path)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    split = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}
+    (folder / "tokenizer.json").write_text(json.dumps(content | {"normalizer": None, "pre_tokenizer": split}))
+    tokenizer = load_tokenizer(folder)
+    answer = [*tokenizer.encode_within("Once upon"), tokenizer.end_of_document]
+    assert tokenizer.decode_bytes([tokenizer.special_tokens["<unk>"], *answer]).strip() == b"Once upon"
+    assert tokenizer.token_bytes[answer[:-1]].sum() == len("Once upon") + blank
+    assert tokenizer.token_bytes_within[answer].sum() == len("Once upon")
+    whole = [*tokenizer.encode("Once upon"), tokenizer.end_of_document]
+    assert tokenizer.token_bytes[whole].sum() == len("Once upon")
