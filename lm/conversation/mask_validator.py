@@ -1,6 +1,7 @@
 """Check the tokens and mask that a template wrote against the conversation."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -119,9 +120,10 @@ class MaskValidator:
         if special != self._expected_special_tokens(conversation):
             raise ValueError(f"{place}: its special tokens are not those of its turns ({', '.join(roles)})")
         ended = special[:-1] if tokens[-1] in self.ends else special  # the end may be the opening of a user's turn
-        spoken = [self._roles[token] for token in ended if token in self._roles]
+        spoken = [role for role in _with_results([self._roles.get(token) for token in ended]) if role]
         own = ["system"] if spoken.count("system") > roles.count("system") else []  # a text of the template's own
-        missing = iter([*own, *(role if role in self.tokenizer.role_tokens else "user" for role in roles)])
+        known = {*self.tokenizer.role_tokens, *spoken}
+        missing = iter([*own, *(role if role in known else "user" for role in roles)])
         if not all(role in missing for role in spoken):
             raise ValueError(f"{place}: its role tokens are {', '.join(spoken)}, its turns {', '.join(roles)}")
 
@@ -149,6 +151,20 @@ class MaskValidator:
                     f"{conversation.place}, turn {number}: the content of the {message.role} turn, "
                     f"{_shortened(message.content)}, is not among its tokens"
                 )
+
+
+def _with_results(roles: Sequence[str | None]) -> list[str | None]:
+    """Roles by their tokens, None for another special token; system and assistant in a row open the result of a tool.
+
+    Two openings in a row stand nowhere else: a special token ends each turn.
+    """
+    turns: list[str | None] = []
+    for role in roles:
+        if role == "assistant" and turns[-1:] == ["system"]:
+            turns[-1] = "tool"
+        else:
+            turns.append(role)
+    return turns
 
 
 def _plain(conversation: Conversation, *, calls: bool) -> Conversation:

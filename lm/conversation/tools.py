@@ -14,7 +14,12 @@ def with_tools_as_text(conversation: Conversation, template: Template) -> Conver
 
     Each tool is a line of JSON with its name, description and parameters, as tool calls are lines of JSON.
     """
-    if not conversation.tools or template.takes_tools:
+    return conversation if template.takes_tools else tools_as_text(conversation)
+
+
+def tools_as_text(conversation: Conversation) -> Conversation:
+    """Return it with its tools at the end of the system turn, which it gets if it has none."""
+    if not conversation.tools:
         return conversation
     lines = [json.dumps(tool.get("function", tool), ensure_ascii=False) for tool in conversation.tools]
     text = "\n".join([HEADING, *lines])

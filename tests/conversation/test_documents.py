@@ -1,5 +1,7 @@
 """Conversations as documents have every turn once, and are held out where the conversations are."""
 
+from dataclasses import replace
+
 from lm.conversation import Conversation, ConversationDocuments, Message
 from lm.conversation.sources import ConversationSource
 from lm.corpus import Split
@@ -49,3 +51,12 @@ def test_what_cannot_be_read_is_left_out_and_notes_are_kept():
     assert documents.notes == ("one was left out",)
     other = ConversationDocuments(Given([faulty, TALKS[0]]), kind="talk").fingerprint()
     assert len({documents.fingerprint(), other, ConversationDocuments(Given(TALKS)).fingerprint()}) == 3
+
+
+def test_the_tools_of_a_conversation_stand_in_its_system_turn():
+    tool = {"type": "function", "function": {"name": "add", "description": "adds"}}
+    line = 'Tools:\n{"name": "add", "description": "adds"}\n'
+    for talk in (TALKS[3], Conversation((Message("system", "Be brief."), *TALKS[3].messages))):
+        (found,) = ConversationDocuments(Given([replace(talk, tools=(tool,))]))
+        system = "Be brief.\n\n" if talk.messages[0].role == "system" else ""
+        assert found.text == f"System: {system}{line}User: What is 3?\nAssistant: 3.\nThat is all.\n"

@@ -36,7 +36,7 @@ SHAREGPT = {
 RECORDS = {"messages": OPENAI, "sharegpt": SHAREGPT}
 
 
-@pytest.mark.parametrize("template", ["chatml", "llama3"])
+@pytest.mark.parametrize("template", ["chatml", "llama3", "roles_with_tools"])
 @pytest.mark.parametrize("name", ["ours", "marked", "spaced"])
 @pytest.mark.parametrize(
     ("layout", "record"), [("messages", OPENAI), ("sharegpt", SHAREGPT)], ids=["openai", "sharegpt"]
