@@ -13,7 +13,8 @@ NAMES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "
 class ConversationDocuments(Source):
     """Each conversation as a text with a line or more per turn: `User: …`, `Assistant: …`.
 
-    Tools stand at the end of the system turn, as in tuning. A document has the key of its conversation, so a split holds out the same conversations here and in tuning.
+    Tools stand at the end of the system turn, as in tuning. A document has the key of its conversation, so a split
+    holds out the same conversations here and in tuning.
 
     Args:
         conversations: The conversations; those that could not be read are left out.
