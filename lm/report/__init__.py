@@ -5,7 +5,8 @@
 
 from lm.report.comparison import compare, comparison_table, curve_table, numbers_in, value_at
 from lm.report.curation import curation_table, curation_verdict
-from lm.report.impact import compare_arms, impact_page, impact_tables, impact_words
+from lm.report.impact import compare_arms, impact_page, impact_tables
+from lm.report.impact_sentences import impact_words
 from lm.report.scaling import scaling_page, scaling_table, scaling_verdict
 from lm.report.statistics import PowerLaw, confidence_interval, fit_power_law, fit_power_law_with_floor
 from lm.report.table import Line, aligned, scaled

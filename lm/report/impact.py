@@ -5,12 +5,12 @@ The best learning rate of a recipe is that of the best mean over the seeds by on
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from lm.report.comparison import DIRECTIONS, compare, comparison_table
+from lm.report.impact_sentences import difference_text, outcomes_at_rates, reading_lines, summary_lines
 from lm.report.page import html_page
 from lm.report.plots import impact_plots
 from lm.report.statistics import confidence_interval
@@ -60,28 +60,13 @@ def impact_tables(result: Mapping[str, Any]) -> list[str]:
     first = comparison_table({**result["best"], "verdicts": []})
     if result["rates"] == [""]:
         return [comparison_table(result["best"])]
-    chosen = "best learning rate: " + ", ".join(f"{arm} {rate}" for arm, rate in result["best_rates"].items())
-    (by, direction), *_ = result["best_by"].items() or [("", "")]
     rows = [(name, rate) for name in result["best"]["metrics"] for rate in result["rates"]]
     columns = [Column("at a single rate", "", lambda row: f"{row[0]}, {row[1]}")]
     for arm in result["arms"]:
         columns.append(
             Column(arm, "", lambda row, arm=arm: _cell(result["single"][row[1]]["metrics"][row[0]].get(arm)))
         )
-    return [f"{first}\n{chosen} ({direction} {by})", text_table(columns, rows)]
-
-
-def impact_words(result: Mapping[str, Any]) -> str:
-    """What was expected and what came out, metric by metric, in sentences."""
-    best, (first, *_) = result["best"], result["best"]["metrics"].values()
-    seeds = len(next(iter(first.values()))["values"])
-    lines = [_sentence(verdict, result) for verdict in best["verdicts"]]
-    lines += [f"Order of the arms, lowest first: {name}: {order}." for name, order in result["orders"].items()]
-    lines += _agreement_lines(result)
-    if best["verdicts"]:
-        lines.append(_count(best["verdicts"]))
-    lines.append(_caution(seeds))
-    return "\n".join(lines)
+    return [f"{first}\n{_chosen(result)}", text_table(columns, rows)]
 
 
 def impact_page(name: str, result: Mapping[str, Any]) -> str:
@@ -93,12 +78,34 @@ def impact_page(name: str, result: Mapping[str, Any]) -> str:
     return html_page(
         name,
         f"{name}: {len(result['arms'])} recipes",
-        html_lines(impact_words(result)),
+        *(["<h2>What was expected</h2>", _verdict_table(result)] if result["best"]["verdicts"] else []),
+        html_lines("\n".join(summary_lines(result))),
         impact_plots(result),
         "<h2>Each recipe at its best learning rate</h2>" if len(tables) > 1 else "",
         html_table(columns, [*result["best"]["metrics"]]),
+        html_lines(_chosen(result)) if len(tables) > 1 else "",
         *(["<h2>At every learning rate</h2>", _single_table(result)] if len(tables) > 1 else []),
+        "<h2>Order of the recipes</h2>",
+        html_lines("\n".join(reading_lines(result))),
     )
+
+
+def _chosen(result: Mapping[str, Any]) -> str:
+    rates = ", ".join(f"{arm} {rate}" for arm, rate in result["best_rates"].items())
+    (by, direction), *_ = result["best_by"].items() or [("", "")]
+    return f"best learning rate: {rates} ({direction} {by})"
+
+
+def _verdict_table(result: Mapping[str, Any]) -> str:
+    columns = [
+        Column("recipe", "", lambda each: each["column"]),
+        Column("metric", "", lambda each: each["metric"]),
+        Column("expected", "", lambda each: each["expected"]),
+        Column(f"than {result['arms'][0]} by", "", lambda each: difference_text(each, result)),
+        Column("outcome", "", lambda each: each["outcome"]),
+        Column("at single rates", "", lambda each: outcomes_at_rates(each, result)),
+    ]
+    return html_table(columns, result["best"]["verdicts"], text=(0, 1, 2, 4, 5))
 
 
 def _single_table(result: Mapping[str, Any]) -> str:
@@ -149,55 +156,3 @@ def _ranks(values: Sequence[float]) -> np.ndarray:
     """Ranks from 0; equal values share the mean of theirs."""
     array = np.asarray(values)
     return np.array([(array < value).sum() + ((array == value).sum() - 1) / 2 for value in array], dtype=float)
-
-
-def _sentence(verdict: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    first, arm, metric = result["arms"][0], verdict["column"], verdict["metric"]
-    difference = result["best"]["differences"][arm].get(metric)
-    found = "not measured" if difference is None else with_interval(difference, _digits(difference), signed=True)
-    line = f"Expected {metric} {verdict['expected']} in {arm} than in {first}: {found}, {verdict['outcome']}"
-    if len(result["rates"]) > 1:
-        outcomes = [_outcome_at(result["single"][rate], arm, metric) for rate in result["rates"]]
-        if {*outcomes} == {verdict["outcome"]}:
-            line += ", so at every single rate"
-        else:
-            line += "; at " + ", ".join(f"{rate} {each}" for rate, each in zip(result["rates"], outcomes, strict=True))
-    return f"{line}."
-
-
-def _outcome_at(compared: Mapping[str, Any], arm: str, metric: str) -> str:
-    verdicts = compared["verdicts"]
-    return next(each["outcome"] for each in verdicts if (each["column"], each["metric"]) == (arm, metric))
-
-
-def _digits(interval: Mapping[str, Any]) -> int:
-    return 1 if abs(interval["mean"]) >= 10 else 3
-
-
-def _agreement_lines(result: Mapping[str, Any]) -> list[str]:
-    """Where the order of the arms depends on the learning rate."""
-    lines = []
-    for name, agreement in result["agreement"].items():
-        known = {rate: value for rate, value in agreement.items() if value is not None}
-        if known:
-            values = ", ".join(f"{value:.2f} at {rate}" for rate, value in known.items())
-            lines.append(f"Rank correlation of that order with the one at a single rate: {name}: {values}.")
-    return lines
-
-
-def _count(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    counts = dict.fromkeys(("as expected", "the opposite", "no clear effect"), 0)
-    for verdict in verdicts:
-        counts[verdict["outcome"]] = counts.get(verdict["outcome"], 0) + 1
-    parts = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-    return f"Of {len(verdicts)} expectations {parts}. Without any effect about one in twenty would look clear."
-
-
-def _caution(seeds: int) -> str:
-    if seeds < 2:
-        return "One seed: there are no intervals, and nothing is decided."
-    width = confidence_interval([0.0] * (seeds - 1) + [sqrt(seeds)])["half_width"]  # a sample deviation of 1
-    return (
-        f"± is the 95 % interval of a mean over {seeds} seeds (Student's t), {width:.1f} standard deviations of a seed "
-        "wide on each side: smaller effects than that are not seen. The best rate was chosen on the same seeds."
-    )

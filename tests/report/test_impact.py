@@ -94,3 +94,23 @@ def test_the_page_loads_nothing_and_is_the_same_for_equal_numbers():
     ).replace("http://creativecommons.org", "")
     assert "At every learning rate" in page
     assert "<script" not in page
+
+
+def test_arms_at_different_rates_are_said_to_differ_by_the_rate_alone_perhaps():
+    line = "The arms take different rates: any metric but loss may differ by the rate alone; see the single rates."
+    assert line in impact_words(result())
+    assert line not in impact_words(compare_arms(MEASURED, {}, best_by={"copy": "higher"}))
+
+
+def test_a_metric_of_one_value_in_every_run_is_said_to_show_nothing():
+    measured = {arm: {"": {"loss": [1.0, 2.0], "copied": [0.0, 0.0]}} for arm in "ab"}
+    words = impact_words(compare_arms(measured, {}, best_by={}))
+    assert "copied is 0 in every run: this study is too small to move it." in words
+    assert "loss is" not in words
+
+
+def test_the_page_has_expectations_as_a_table_and_the_best_rates():
+    page = impact_page("name", result())
+    assert "than a by" in page
+    assert "0.1 as expected, 0.2 no clear effect" in page
+    assert "best learning rate: a 0.2, b 0.1, c 0.1 (lower loss)" in page
