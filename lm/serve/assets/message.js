@@ -58,7 +58,7 @@ function finished(node, column) {
   const error = node.error ? el("p", { className: "error", role: "alert" }, node.error, " ",
     button("Try again", () => column.resume(node))) : null;
   const buttons = el("div", { className: "row actions" },
-    copier(() => node.content, "Copy", { "aria-label": answer ? "Copy this answer" : "Copy this message" }),
+    node.content ? copier(() => node.content, "Copy", { "aria-label": answer ? "Copy this answer" : "Copy this message" }) : null,
     button("Edit", () => edit(node, column), { "aria-label": answer ? "Edit this answer" : "Edit this message" }),
     answer ? button("Retry", () => column.retry(node), { title: "Ask again; this answer stays a version" }) : null,
     cut ? button("Continue", () => column.resume(node), { title: "Go on where the text ends" }) : null,
@@ -72,7 +72,7 @@ function facts(node, { model }) {
   return [
     ENDS[node.reason], usage ? `${usage.answer} token${usage.answer === 1 ? "" : "s"}${speed}` : "",
     usage && model?.max_model_len ? `context ${usage.prompt + usage.answer}/${model.max_model_len}` : "",
-    mean === null ? "" : `perplexity ${mean.toPrecision(3)}`, seed === undefined ? "" : `seed ${seed}`,
+    mean === null ? "" : `perplexity ${mean}`, seed === undefined ? "" : `seed ${seed}`,
   ].filter(Boolean).join(" · ");
 }
 

@@ -70,13 +70,15 @@ export function level(logprob) {
 
 export function percent(logprob) {
   const share = 100 * Math.exp(logprob);
-  return share >= 99.95 ? "≈ 100 %" : share >= 0.1 ? `${share.toFixed(1)} %` : share >= 0.001 ? `${share.toFixed(3)} %` : "< 0.001 %";
+  if (share >= 99.95) return "≈ 100 %";
+  return share < 0.001 ? "< 0.001 %" : `${share >= 10 ? share.toFixed(1) : share.toPrecision(2)} %`;
 }
 
-/** The exponential of the mean surprise: among how many equally likely tokens the model chose, on average. */
+/** The exponential of the mean surprise, with three digits: among how many equally likely tokens the model chose, on average. */
 export function perplexity(scores) {
   const known = scores.map(score => score.logprob).filter(logprob => Number.isFinite(logprob));
-  return known.length ? Math.exp(-known.reduce((sum, each) => sum + each, 0) / known.length) : null;
+  if (!known.length) return null;
+  return Number(Math.exp(-known.reduce((sum, each) => sum + each, 0) / known.length).toPrecision(3));
 }
 
 const MARKS = { " ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍" };

@@ -71,16 +71,20 @@ function control({ name, title, hint, empty, min, max, step }) {
     set(name, value === "" ? "" : Number(value));
     changed();
   };
-  number.addEventListener("input", () => {
-    number.setAttribute("aria-invalid", String(!number.validity.valid));
-    if (!number.validity.valid) return;
+  const words = el("p", { className: "hint", id: `${id}-hint` }, hint);
+  const typed = () => {
+    const { valid } = number.validity;
+    number.setAttribute("aria-invalid", String(!valid));
+    words.textContent = valid ? hint : `${number.validationMessage} Until then ${kept[name] ?? "the default"} holds.`;
+    words.classList.toggle("error", !valid);
+    if (!valid) return;
     if (slider) slider.value = number.value === "" ? fallback ?? max : number.value;
     put(number.value);
-  });
+  };
+  for (const event of ["input", "change"]) number.addEventListener(event, typed);
   slider?.addEventListener("input", () => { number.value = slider.value; put(slider.value); });
   return el("div", { className: "control" },
-    el("label", { for: id }, title), number, slider,
-    el("p", { className: "hint", id: `${id}-hint` }, hint));
+    el("label", { for: id }, title), number, slider, words);
 }
 
 function area() {

@@ -80,7 +80,7 @@ function likely(scores, text, { list, count }) {
   }));
   attach(list, { scores }, groups);
   const mean = perplexity(scores);
-  count.textContent = `${sizes(scores.length, text)}${mean === null ? "" : ` · perplexity ${mean.toPrecision(3)}`}`;
+  count.textContent = `${sizes(scores.length, text)}${mean === null ? "" : ` · perplexity ${mean}`}`;
 }
 
 function chip({ text, id, bytes }, at, title, under = String(id)) {

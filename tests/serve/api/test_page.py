@@ -282,6 +282,8 @@ def test_an_answer_that_is_edited_is_a_version_and_can_be_continued(page):
 
 
 def test_the_controls_and_the_system_prompt_are_sent(page):
+    page.set("top_p", "3")
+    assert "Until then the default holds" in page.find("#set-top_p-hint").text
     values = {"temperature": "0.7", "top_p": "0.9", "top_k": "20", "repetition_penalty": "1.1", "max_tokens": "9"}
     for name, value in {**values, "seed": "7"}.items():
         page.set(name, value)
