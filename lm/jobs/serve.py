@@ -102,8 +102,8 @@ def serve(
         raise
     for each in served:
         each.engine.start()
-    server.start()
     _introduce(console, server, served, key_variable=key_variable, key=key)
+    server.start()  # after that, lines of requests may come
     _until_ended(console, server, served, grace=grace)
 
 
