@@ -17,6 +17,7 @@ from lm.model import (
     CentredRMSNorm,
     DynamicScaling,
     GeGLU,
+    HashedNgrams,
     LearnedPositions,
     LongRoPEScaling,
     ParallelBlock,
@@ -71,6 +72,7 @@ PARTS = {  # each part of another family is in one of these models
             scaling=partial(LongRoPEScaling, short=[1, 2, 1, 2], long=[2, 9, 9, 9], original_context=12, factor=4),
         )
     },
+    "n-grams": {"ngrams": partial(HashedNgrams, sizes=[2, 4], rows=50)},
     "dynamic": {"position": partial(Rotary, scaling=partial(DynamicScaling, factor=4, original_context=12))},
 }
 MODELS = [(name,) for name in PARTS]

@@ -105,6 +105,11 @@ def write_onnx(path: Path, model: Transformer) -> list[Path]:
     Raises:
         ValueError: torch's exporter cannot trace the model.
     """
+    if model.ngrams is not None:
+        raise ValueError(
+            "format=onnx has no input for the tokens before a cached one, which model.ngrams reads: use lm generate or "
+            "lm chat, or train with model.ngrams=null"
+        )
     layers = range(len(model.blocks))
     batch, tokens, past = EXAMPLE
     attention = model.blocks[0].attention

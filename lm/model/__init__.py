@@ -14,6 +14,7 @@ from lm.model.freeze import freeze
 from lm.model.grown import GrownModel
 from lm.model.head import scalar_head
 from lm.model.initialize import initialize
+from lm.model.ngrams import HashedNgrams
 from lm.model.norm import CentredRMSNorm
 from lm.model.position import LearnedPositions, NoPosition, Rotary
 from lm.model.projection import Projection
@@ -37,6 +38,7 @@ __all__ = [
     "FreshModel",
     "GeGLU",
     "GrownModel",
+    "HashedNgrams",
     "LearnedPositions",
     "LinearScaling",
     "Llama3Scaling",

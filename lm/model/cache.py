@@ -19,6 +19,7 @@ class Cache:
         layers: Blocks of the model.
         key_value_heads: Key/value heads of a block.
         head_dim: Features of a head.
+        reach: Last tokens that are kept themselves, for embeddings of n-grams.
         dtype: Type of keys and values.
         device: Where they are stored.
     """
@@ -31,6 +32,7 @@ class Cache:
         layers: int,
         key_value_heads: int,
         head_dim: int,
+        reach: int = 0,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -39,6 +41,7 @@ class Cache:
         self.values = torch.zeros(shape, dtype=dtype, device=device)
         self.starts = torch.zeros(batch, dtype=torch.int64, device=device)  # B: index at which the document starts
         self.documents = torch.zeros(batch, dtype=torch.int64, device=device)  # B: its id
+        self.recent = torch.zeros((batch, reach), dtype=torch.int64, device=device)  # B R: the last tokens read
         self.ragged = False  # whether documents were given, so that starts may differ from 0
         self.filled = 0
 
@@ -54,6 +57,11 @@ class Cache:
         self.values[layer, :, :, self.filled : end] = values
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
+    def keep(self, tokens: Tensor) -> None:
+        """Keep the last of these tokens (B T) as those before the next."""
+        if reach := self.recent.shape[1]:
+            self.recent = torch.cat((self.recent, tokens), 1)[:, -reach:]
+
     def advance(self, tokens: int, *, starts: Tensor | None = None, documents: Tensor | None = None) -> None:
         """Count `tokens` as read, after every layer has written them."""
         self.filled += tokens
@@ -64,4 +72,4 @@ class Cache:
         """Keep these rows, in this order, one as often as it is named."""
         index = torch.tensor(rows, dtype=torch.int64, device=self.keys.device)
         self.keys, self.values = self.keys[:, index], self.values[:, index]
-        self.starts, self.documents = self.starts[index], self.documents[index]
+        self.starts, self.documents, self.recent = self.starts[index], self.documents[index], self.recent[index]

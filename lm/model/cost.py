@@ -26,7 +26,7 @@ class Cost:
 
     parameters: int
     trained: int
-    embeddings: int  # and the output, if it is not tied
+    embeddings: int  # with those of n-grams, and the output, if it is not tied
     active: int  # weights that a token is multiplied with; of experts, those that it is sent to
     frozen: int  # active weights that do not train
     attention_flops: int  # per token of a full row
@@ -42,10 +42,11 @@ def model_cost(model: Transformer) -> Cost:
     matrices = _matrices(model)
     stored = [layer for layer in model.modules() if isinstance(layer, Quantised)]
     packed = sum(layer.in_features * layer.out_features - sum(map(Tensor.numel, layer.stored)) for layer in stored)
+    extra = 0 if model.ngrams is None else model.ngrams.weight.numel()
     return Cost(
         parameters=sum(weight.numel() for weight in model.parameters()) + packed,
         trained=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        embeddings=model.embedding.weight.numel() * (1 if model.output is None else 2),
+        embeddings=model.embedding.weight.numel() * (1 if model.output is None else 2) + extra,
         active=round(sum(size for size, _ in matrices)),
         frozen=round(sum(size for size, trained in matrices if not trained)),
         attention_flops=sum(_attention_flops(block.attention, model.context) for block in model.blocks),

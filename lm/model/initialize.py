@@ -16,6 +16,7 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
     | embedding, untied output              | normal, std `embedding_std`                             |
     | query, key, value, gate, up, router   | normal, std 1 / √inputs                                 |
     | attention.output, feedforward.down    | normal, std `residual_scale` / √(inputs × 2 × layers)   |
+    | ngrams                                | 0                                                       |
     | bias                                  | 0                                                       |
     | norm                                  | 1                                                       |
 
@@ -48,6 +49,8 @@ def initialize(model: nn.Module, *, embedding_std: NonNegative = 0.05, residual_
             module.reset_parameters()
     for writer in writers:
         nn.init.normal_(writer.weight, std=residual_scale / math.sqrt(writer.in_features * parts))
+    if model.ngrams is not None:
+        nn.init.zeros_(model.ngrams.weight)
     if model.output is not None:
         nn.init.normal_(model.output.weight, std=embedding_std)
 

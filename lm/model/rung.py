@@ -22,6 +22,7 @@ def rung(
     position: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module] | None] | None = Rotary,
     block: Callable[..., nn.Module] | None = None,
     position_embedding: Callable[..., nn.Module] | None = None,
+    ngrams: Callable[..., nn.Module] | None = None,
     scale_embeddings: bool = False,
     logit_cap: Positive | None = None,
     tie_embeddings: bool = True,
@@ -46,6 +47,8 @@ def rung(
         block: Factory of a block, called with its parts, which says where norms stand. Null is `lm.model.PreNormBlock`.
         position_embedding: Factory of the position embedding that is added to a token's, called with `context` and
             `dim`, as `lm.model.LearnedPositions` of GPT-2. Null adds nothing.
+        ngrams: Factory of embeddings of the last few tokens together, which are added to a token's; called with `dim`,
+            as `lm.model.HashedNgrams`. Null adds nothing.
         scale_embeddings: Multiply embeddings by √dim, in the type of the weights, as Gemma does.
         logit_cap: Soft cap of the logits, cap × tanh(logit / cap), as 30 in Gemma 2. Null has none.
         tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
@@ -63,6 +66,7 @@ def rung(
         position=position,
         block=block,
         position_embedding=position_embedding,
+        ngrams=ngrams,
         scale_embeddings=scale_embeddings,
         logit_cap=logit_cap,
         tie_embeddings=tie_embeddings,

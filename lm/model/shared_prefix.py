@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lm.model.transformer import Transformer
-from lm.model.visibility import Visibility
+from lm.model.visibility import Visibility, last_tokens
 
 
 def hidden_after_prefixes(
@@ -53,5 +53,6 @@ def hidden_after_prefixes(
     mask = torch.cat((of_prefix, of_own), 2)[:, None]  # R 1 T S
     places = start + own  # R T
     seen = torch.cat((read.expand(len(places), -1), places), 1)  # R S
-    after = Visibility(places, mask, places=places, seen=seen, room=room)
+    before = last_tokens(prefixes, lengths, model.reach).index_select(0, prefix_of)
+    after = Visibility(places, mask, places=places, seen=seen, before=before, room=room)
     return torch.cat((last, model.features(continuations, after, write=extend)), 1)

@@ -39,6 +39,8 @@ class Transformer(nn.Module):
         block: Factory of a block, called with its parts, which says where norms stand. Null is `lm.model.PreNormBlock`.
         position_embedding: Factory of the position embedding that is added to a token's, called with `context` and
             `dim`, as `lm.model.LearnedPositions` of GPT-2. Null adds nothing.
+        ngrams: Factory of embeddings of the last few tokens together, which are added to a token's; called with `dim`,
+            as `lm.model.HashedNgrams`. Null adds nothing.
         scale_embeddings: Multiply embeddings by √dim, in the type of the weights, as Gemma does.
         logit_cap: Soft cap of the logits, cap × tanh(logit / cap), as 30 in Gemma 2. Null has none.
         tie_embeddings: Score tokens with the embedding matrix: vocab_size × dim fewer parameters.
@@ -60,6 +62,7 @@ class Transformer(nn.Module):
         position: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module] | None] | None = Rotary,
         block: Callable[..., nn.Module] | None = None,
         position_embedding: Callable[..., nn.Module] | None = None,
+        ngrams: Callable[..., nn.Module] | None = None,
         scale_embeddings: bool = False,
         logit_cap: Positive | None = None,
         tie_embeddings: bool = True,
@@ -72,6 +75,7 @@ class Transformer(nn.Module):
         self.context = context
         self.embedding = nn.Embedding(vocab_size, dim)
         self.position_embedding = None if position_embedding is None else position_embedding(context, dim)
+        self.ngrams = None if ngrams is None else ngrams(dim)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         attentions = entries(attention, layers=layers, key="model.attention")
         feedforwards = entries(feedforward, layers=layers, key="model.feedforward")
@@ -106,6 +110,11 @@ class Transformer(nn.Module):
         return Projection(self.output_weight, self.logit_cap)
 
     @property
+    def reach(self) -> int:
+        """Earlier tokens that the embedding of a token depends on."""
+        return 0 if self.ngrams is None else self.ngrams.reach
+
+    @property
     def unchanged_up_to(self) -> int | None:
         """Tokens of a text up to which the rotary angles of its positions hold; None if they hold at any length."""
         bounds = [each.unchanged_up_to for each in self.positions if each.unchanged_up_to is not None]
@@ -134,6 +143,7 @@ class Transformer(nn.Module):
         visibility = document_visibility(tokens, documents, cache)
         features = self.features(tokens, visibility, write=None if cache is None else cache.write, noise=noise)
         if cache is not None:
+            cache.keep(tokens)
             _advance(cache, tokens, documents, visibility.starts)
         return features
 
@@ -157,7 +167,7 @@ class Transformer(nn.Module):
         windows = {block.attention.window for block in self.blocks}
         masks = {window: visibility.within(window) for window in windows}
         rotations = [position(visibility.positions, visibility.lengths) for position in self.positions]
-        embedded = self._embed(tokens, visibility.positions)
+        embedded = self._embed(tokens, visibility)
         residual = self.dropout(add_noise(embedded, visibility.starts, alpha=noise) if noise else embedded)
         for layer, block in enumerate(self.blocks):
             rotation, mask = rotations[layer % len(rotations)], masks[block.attention.window]
@@ -165,11 +175,15 @@ class Transformer(nn.Module):
             residual = block(residual, rotation=rotation, mask=mask, update_cache=update)
         return self.norm(residual)
 
-    def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:  # B T, B T → B T D
+    def _embed(self, tokens: Tensor, visibility: Visibility) -> Tensor:  # B T → B T D
         embedded = self.embedding(tokens)
         if self.embedding_scale is not None:  # rounded as the weights are
             embedded = embedded * embedded.new_full((), self.embedding_scale)
-        return embedded if self.position_embedding is None else embedded + self.position_embedding(positions)
+        if self.ngrams is not None:
+            embedded = embedded + self.ngrams(self.ngrams.index(tokens, visibility.positions, visibility.before))
+        if self.position_embedding is None:
+            return embedded
+        return embedded + self.position_embedding(visibility.positions)
 
     def _check_room(self, count: int, documents: Tensor | None, cache: Cache | None) -> None:
         if cache is None and documents is not None:
@@ -191,6 +205,7 @@ class Transformer(nn.Module):
             layers=len(self.blocks),
             key_value_heads=key_value_heads,
             head_dim=head_dim,
+            reach=self.reach,
             dtype=self.embedding.weight.dtype,
             device=self.embedding.weight.device,
         )

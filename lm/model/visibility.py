@@ -20,6 +20,7 @@ class Visibility:
     starts: Tensor | None = None  # B T, index in the row at which each token's document starts
     places: Tensor | None = None  # B T or T, where each token stands in its row; None: at its position
     seen: Tensor | None = None  # B S or S, where the tokens stand that may be attended to; None: as `places`
+    before: Tensor | None = None  # B R, the last tokens of the rows before these T; None: there are none, or R is 0
     room: int | None = None  # tokens that a row may come to have, if more than these T
 
     def within(self, window: int | None) -> Tensor | None:
@@ -55,15 +56,28 @@ def document_visibility(tokens: Tensor, documents: Tensor | None, cache: Cache |
         cache: Earlier tokens of the rows.
     """
     filled, room = (0, None) if cache is None else (cache.filled, cache.length)
+    before = cache.recent if filled else None
     count = tokens.shape[1]
     own = torch.arange(filled, filled + count, device=tokens.device)  # T, index in the row
     seen = torch.arange(filled + count, device=tokens.device) if filled else own  # S
     if documents is None and (cache is None or not cache.ragged):
         mask = None if filled == 0 or count == 1 else seen <= own[:, None]  # None selects the causal kernel
-        return Visibility(own[None], mask, places=own, seen=seen, room=room)
+        return Visibility(own[None], mask, places=own, seen=seen, before=before, room=room)
     starts = _starts(own, documents, cache)
     mask = (seen >= starts[..., None]) & (seen <= own[:, None])  # B T S
-    return Visibility(own - starts, mask[:, None], starts, places=own, seen=seen, room=room)
+    return Visibility(own - starts, mask[:, None], starts, places=own, seen=seen, before=before, room=room)
+
+
+def last_tokens(rows: Tensor, lengths: Tensor, reach: int) -> Tensor:
+    """Return the last `reach` of the first `lengths` tokens of each row, B R; before a row's first, any token.
+
+    Args:
+        rows: Token ids, B S.
+        lengths: How many of each row count, B.
+        reach: R.
+    """
+    back = torch.arange(-reach, 0, device=rows.device)
+    return rows.gather(1, (lengths[:, None] + back).clamp_min(0))
 
 
 def document_lengths(starts: Tensor) -> Tensor:

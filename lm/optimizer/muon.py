@@ -115,7 +115,8 @@ def muon(
     """
     decays, keeps = decay_groups(model)
     tables = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-    vocabularies = {each.num_embeddings for name, each in tables.items() if not name.endswith("position_embedding")}
+    others = ("position_embedding", "ngrams")
+    vocabularies = {each.num_embeddings for name, each in tables.items() if not name.endswith(others)}
     hidden = [w for w in decays if w.ndim == 2 and min(w.shape) > 1 and w.shape[0] not in vocabularies]
     chosen = set(map(id, hidden))
     adam = {"lr": adamw_rate, "betas": betas, "eps": epsilon, "orthogonal": False}

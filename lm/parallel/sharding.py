@@ -109,6 +109,8 @@ def _split_matrices(model: Transformer, mesh: DeviceMesh) -> None:
     }
     if model.position_embedding is not None:
         plan["position_embedding"] = _Whole(Replicate())
+    if model.ngrams is not None:
+        plan["ngrams"] = _Whole(Replicate())
     if model.output is not None:
         plan["output"] = ColwiseParallel()  # by its rows, each of which scores a token
     parallelize_module(model, mesh, plan)

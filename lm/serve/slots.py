@@ -5,8 +5,10 @@ Legend: L layers  N slots  B rows  K key/value heads  T tokens  S tokens attende
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lm.model import Attention, Transformer
+from lm.model.visibility import last_tokens
 from lm.serve.sight import BLOCK, Group, Sight, grouped, multiple
 
 
@@ -26,6 +28,7 @@ class Slots:
         self.apart = all(isinstance(block.attention, Attention) for block in model.blocks)  # others may know no groups
         empty = model.new_cache(multiple(count, self.rows), BLOCK)
         self.keys, self.values = empty.keys, empty.values  # L N K S E each
+        self.tokens = torch.zeros((self.keys.shape[1], BLOCK), dtype=torch.int64, device=self.device)  # N S
 
     @property
     def length(self) -> int:
@@ -36,6 +39,7 @@ class Slots:
         """Make room for texts of `length` tokens: twice as much as before at least, since all is copied."""
         if length > self.length:
             room = multiple(max(length, min(2 * self.length, self.model.context)), BLOCK)
+            self.tokens = F.pad(self.tokens, (0, room - self.length))
             self.keys, self.values = (_grown(each, room) for each in (self.keys, self.values))
 
     def read(self, slot: int, tokens: list[int], *, start: int, room: int) -> Tensor:
@@ -45,7 +49,10 @@ class Slots:
         own = torch.arange(start, start + len(padded), device=self.device)[None]
         end = start + count
         group = Group(slice(0, 1), start, end)
-        sight = Sight(own, None, rooms=torch.tensor([[room]], device=self.device), groups=(group,))
+        read = torch.tensor([padded], device=self.device)
+        self.tokens[slot, start:end] = read[0, :count]
+        before = last_tokens(self.tokens[slot, None], own[:, 0], self.model.reach)
+        sight = Sight(own, None, before=before, rooms=torch.tensor([[room]], device=self.device), groups=(group,))
 
         def write(layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
             span = group.span(self.windows[layer])
@@ -53,7 +60,6 @@ class Slots:
                 cache[layer, slot, :, start:end] = new[0, :, :count]
             return self.keys[layer, slot, None, :, span], self.values[layer, slot, None, :, span]
 
-        read = torch.tensor([padded], device=self.device)
         return self.model.features(read, sight, write=write)[0, :count]
 
     def extend(self, tokens: list[int], *, filled: list[int], rooms: list[int]) -> Tensor:
@@ -74,7 +80,10 @@ class Slots:
             if self.apart
             else (Group(slice(0, len(places)), min(filled), max(filled) + 1),)
         )
-        sight = Sight(places[:, None], None, rooms=rooms_of_all, groups=groups)
+        tokens_of_all = torch.tensor(tokens + tokens[-1:] * more, device=self.device)[:, None]
+        self.tokens[own, written] = tokens_of_all[:count, 0]
+        before = last_tokens(self.tokens[: len(places)], places, self.model.reach)
+        sight = Sight(places[:, None], None, before=before, rooms=rooms_of_all, groups=groups)
 
         def write(
             layer: int, keys: Tensor, values: Tensor
@@ -86,20 +95,21 @@ class Slots:
             read = tuple([cache[part] for part in parts] for cache in caches)
             return read if len(parts) > 1 else (read[0][0], read[1][0])
 
-        read = torch.tensor(tokens + tokens[-1:] * more, device=self.device)[:, None]
-        return self.model.features(read, sight, write=write)[:count, 0]
+        return self.model.features(tokens_of_all, sight, write=write)[:count, 0]
 
     def swap(self, first: int, second: int, *, tokens: int) -> None:
         """Exchange what two slots hold, up to `tokens`."""
         if first != second:
             for each in (self.keys, self.values):
                 each[:, [first, second], :, :tokens] = each[:, [second, first], :, :tokens]
+            self.tokens[[first, second]] = self.tokens[[second, first]]
 
     def copy(self, source: int, target: int, *, tokens: int) -> None:
         """Copy the first `tokens` of a slot to another."""
         if source != target:
             for each in (self.keys, self.values):
                 each[:, target, :, :tokens] = each[:, source, :, :tokens]
+            self.tokens[target] = self.tokens[source]
 
 
 def _grown(cache: Tensor, length: int) -> Tensor:

@@ -4,7 +4,7 @@ Text goes to ids and back without loss, every byte is counted, and typed text ne
 """
 
 from lm.tokenizer.bpe import byte_tokenizer, train_bpe
-from lm.tokenizer.characters import train_characters
+from lm.tokenizer.characters import characters_of_file, train_characters
 from lm.tokenizer.export import BOUNDARY, check_exported, exported_backend, exported_files
 from lm.tokenizer.foreign import gpt2_tokenizer, tiktoken_tokenizer
 from lm.tokenizer.load import existing_tokenizer, load_tokenizer, named_files, with_turn_tokens
@@ -20,6 +20,7 @@ __all__ = [
     "SPECIAL_TOKENS",
     "Tokenizer",
     "byte_tokenizer",
+    "characters_of_file",
     "check_exported",
     "existing_tokenizer",
     "exported_backend",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from tokenizers import models
 from tokenizers.normalizers import Normalizer
@@ -53,3 +54,29 @@ def train_characters(
     model = models.BPE(vocabulary, [], ignore_merges=True)
     trained = assemble(model, pattern=r"[\s\S]", normalizer=normalizer)
     return warn_if_short(trained, vocab_size=vocab_size, min_frequency=min_frequency, what="characters")
+
+
+def characters_of_file(path: str) -> Tokenizer:
+    """Use every character of a text file as a token, with no `lm tokenizer` before: a loss is then per character.
+
+    Characters below 128 are bytes, so the vocabulary is 6 special tokens, 256 bytes and the other characters.
+
+    Args:
+        path: A text file in UTF-8; that of `data.path` in experiment=shakespeare.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        ValueError: There is no such file, or it is not text in UTF-8.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"data.path: {path} cannot be read ({error.strerror}): give a text file") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"data.path: {path} is not text in UTF-8 (byte {error.start}): unpack it, or convert it with iconv"
+        ) from None
+    others = {character for character in text if not character.isascii()}
+    return train_characters([text], vocab_size=len(SPECIAL_TOKENS) + 256 + len(others), min_frequency=1)

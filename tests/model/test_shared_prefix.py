@@ -5,14 +5,14 @@ from functools import partial
 import pytest
 import torch
 
-from lm.model import Attention, SwiGLU, Transformer
+from lm.model import Attention, HashedNgrams, SwiGLU, Transformer
 from lm.model.recompute import recompute_activations
 from lm.model.shared_prefix import hidden_after_prefixes
 
 LENGTHS, PREFIX_OF, WRITTEN = [4, 1, 7], [0, 0, 2, 1, 2, 2], [3, 5, 1, 4, 2, 5]  # the first one is not alone
 
 
-def build(*, context: int = 12, window: int | None = None) -> Transformer:
+def build(*, context: int = 12, window: int | None = None, ngrams=None) -> Transformer:
     torch.manual_seed(0)
     model = Transformer(
         vocab_size=19,
@@ -21,7 +21,10 @@ def build(*, context: int = 12, window: int | None = None) -> Transformer:
         layers=3,
         attention=partial(Attention, heads=4, key_value_heads=2, query_key_norm=True, window=window),
         feedforward=partial(SwiGLU, hidden=12),
+        ngrams=ngrams,
     )
+    if ngrams is not None:
+        torch.nn.init.normal_(model.ngrams.weight)
     return model.double()
 
 
@@ -41,9 +44,13 @@ def gradients(model: Transformer, features: list[torch.Tensor]) -> list[torch.Te
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-@pytest.mark.parametrize(("padding", "window"), [(0, None), (18, None), (18, 3), (0, 6)])
-def test_features_and_gradients_equal_those_of_whole_rows(recompute, padding, window):
-    model = build(window=window)
+@pytest.mark.parametrize(
+    ("padding", "window", "ngrams"),
+    [(0, None, None), (18, None, None), (18, 3, None), (0, 6, None), (0, None, partial(HashedNgrams, rows=9))],
+    ids=["alone", "other padding", "window", "wide window", "n-grams"],
+)
+def test_features_and_gradients_equal_those_of_whole_rows(recompute, padding, window, ngrams):
+    model = build(window=window, ngrams=ngrams)
     prefixes, continuations = rows(padding)
     whole = []
     for row, (number, written) in enumerate(zip(PREFIX_OF, WRITTEN, strict=True)):

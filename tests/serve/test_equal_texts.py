@@ -11,6 +11,7 @@ from lm.model import (
     Attention,
     DynamicScaling,
     Experts,
+    HashedNgrams,
     LearnedPositions,
     LongRoPEScaling,
     PostNormBlock,
@@ -39,6 +40,7 @@ KINDS = {
         "position": partial(Rotary, scaling=partial(DynamicScaling, factor=2, original_context=70))
     },
     "angles of long texts": {"position": partial(Rotary, scaling=LONG)},
+    "n-grams": {"ngrams": partial(HashedNgrams, rows=64)},
     "odd widths": {"attention": partial(Attention, heads=3, key_value_heads=1, head_dim=6), "dim": 18},
     "bf16": {"dtype": torch.bfloat16},
 }

@@ -15,6 +15,7 @@ from lm.model import (
     CentredRMSNorm,
     Experts,
     GeGLU,
+    HashedNgrams,
     LearnedPositions,
     ReLUSquared,
     Rotary,
@@ -51,6 +52,7 @@ OTHERS = {
         "block": SandwichBlock,
         "position": [partial(Rotary, fraction=0.5), None],
         "position_embedding": LearnedPositions,
+        "ngrams": partial(HashedNgrams, rows=30),
         "scale_embeddings": True,
         "logit_cap": 3.0,
     }

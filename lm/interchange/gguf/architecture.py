@@ -21,6 +21,7 @@ USUAL: Takes = {
     "position.scaling": {"null", "LinearScaling", "YarnScaling"},
     "position.fraction": {"1"},
     "position_embedding": {"null"},
+    "ngrams": {"null"},
     "scale_embeddings": {"false"},
     "logit_cap": {"null"},
     "tie_embeddings": {"true", "false"},

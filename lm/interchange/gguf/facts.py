@@ -28,6 +28,7 @@ def facts_of(model: Transformer) -> dict[str, Hashable]:
         "position.scaling": _common(_scaling(each) for each in model.positions),
         "position.fraction": _common(_fraction(each, attentions[0].head_dim) for each in model.positions),
         "position_embedding": type(model.position_embedding).__name__ if model.position_embedding else "null",
+        "ngrams": "null" if model.ngrams is None else "tables",
         "scale_embeddings": "true" if model.embedding_scale else "false",
         "logit_cap": "null" if model.logit_cap is None else "a number",
         "tie_embeddings": "true" if model.output is None else "false",
