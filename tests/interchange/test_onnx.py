@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lm.interchange.onnx import write_onnx
-from lm.model import Attention, Rotary, SwiGLU, Transformer
+from lm.model import Attention, HashedNgrams, Rotary, SwiGLU, Transformer
 
 runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'lightning-lm[onnx]'")
 pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'lightning-lm[onnx]'")
@@ -84,3 +84,17 @@ def test_the_graph_has_the_names_that_other_programs_know(session):
     assert [each.name for each in session.get_outputs()] == [
         "logits", "present.0.key", "present.0.value", "present.1.key", "present.1.value",
     ]  # fmt: skip
+
+
+def test_ngrams_are_refused_as_no_input_has_the_tokens_before(tmp_path):
+    made = Transformer(
+        vocab_size=9,
+        context=8,
+        dim=8,
+        layers=1,
+        attention=partial(Attention, heads=2),
+        feedforward=SwiGLU,
+        ngrams=partial(HashedNgrams, rows=8),
+    )
+    with pytest.raises(ValueError, match=r"format=onnx .* or train with model\.ngrams=null"):
+        write_onnx(tmp_path / "model.onnx", made)

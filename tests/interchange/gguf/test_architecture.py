@@ -21,6 +21,7 @@ from lm.model import (
     DynamicScaling,
     Experts,
     GeGLU,
+    HashedNgrams,
     LearnedPositions,
     LinearScaling,
     Llama3Scaling,
@@ -210,6 +211,7 @@ REFUSED = {
     "no model.logit_cap=a number": {"logit_cap": 30.0},
     "no model.position.scaling=DynamicScaling": {"position": scaled(DynamicScaling, factor=2.0, original_context=32)},
     "no model.position=\\['Rotary', 'NoPosition'\\]": {"position": [Rotary, None]},
+    "no model.ngrams=tables": {"ngrams": partial(HashedNgrams, rows=8)},
     "no model.scale_embeddings=true": {"scale_embeddings": True},
     "no model.feedforward=Experts of SwiGLU and SwiGLU": {"feedforward": [EXPERTS, SwiGLU]},
     "no model.feedforward=Experts of SwiGLU without renormalise and a shared one": {
