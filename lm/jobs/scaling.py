@@ -25,7 +25,6 @@ from lm.report import (
     confidence_interval,
     fit_power_law,
     fit_power_law_with_floor,
-    scaling_page,
     scaling_table,
     scaling_verdict,
 )
@@ -47,7 +46,7 @@ def measure_scaling(
     largest rung is also predicted from the others, and the law predicts rungs 1.5 × and 2 × as deep.
 
     Args:
-        run: The named run; its directory receives results.json, report.html and the runs of all rungs.
+        run: The named run; its directory receives results.json and the runs of all rungs.
         pretrain: The job `pretrain`, called once per depth and seed; its model needs a `depth`.
         depths: Layers of each rung; at least 3 different depths.
         seeds: Trainings per depth; more than 1 gives each point an interval.
@@ -76,10 +75,8 @@ def measure_scaling(
             for depth in (-(-3 * deepest // 2), 2 * deepest)
         ]
         outcome = f"{len(rungs) * seeds} trainings in {perf_counter() - started:.0f} s"
-        files = [run.directory / name for name in ("results.json", "report.html")]
-        write_atomically(files[0], json.dumps(study, indent=2, ensure_ascii=False))
-        write_atomically(files[1], scaling_page(study))
-        run.finish(outputs=files, result=study)
+        write_atomically(run.directory / "results.json", json.dumps(study, indent=2, ensure_ascii=False))
+        run.finish(outputs=[run.directory / "results.json"], result=study)
     run.console.block(scaling_table(study), scaling_verdict(study))
     run.console.line(f"{outcome} → {run.directory}", before="\n")
     return study

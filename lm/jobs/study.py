@@ -11,7 +11,7 @@ from lm.files import write_atomically
 from lm.jobs.study_check import check_arms, check_study
 from lm.jobs.study_results import compared_columns, measured_arms
 from lm.jobs.trials import Trials
-from lm.report import compare_arms, comparison_table, curve_table, impact_page, impact_tables, impact_words
+from lm.report import compare_arms, comparison_table, curve_table, impact_tables, impact_words
 
 
 def study(
@@ -37,10 +37,10 @@ def study(
 
     With `arms` the stages are also run for every recipe and, with `rates`, every learning rate: `{arm}` and `{rate}`
     stand for them, and what a directory does not name is shared. The columns of the table are then the recipes, each
-    at its best learning rate and at every single one; report.html has the plots.
+    at its best learning rate and at every single one; the page of the run plots them.
 
     Args:
-        run: The named run; its directory receives results.json, with arms report.html, and the runs of all stages.
+        run: The named run; its directory receives results.json and the runs of all stages.
             `run.extend=true` adds seeds, arms, rates or metrics to a study of this name: what is there is kept.
         stages: Jobs by name, in their order. A later one names the directory of an earlier one, as
             `${root}/instruct/tuned`.
@@ -94,12 +94,9 @@ def study(
 
 
 def _write(run: Run, result: Mapping[str, Any]) -> None:
-    files = [run.directory / "results.json"]
-    write_atomically(files[0], json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if "arms" in result:
-        files.append(run.directory / "report.html")
-        write_atomically(files[1], impact_page(run.name, result))
-    run.finish(outputs=files, result=dict(result))
+    file = run.directory / "results.json"
+    write_atomically(file, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    run.finish(outputs=[file], result=dict(result))
 
 
 def _blocks(result: Mapping[str, Any]) -> list[str]:

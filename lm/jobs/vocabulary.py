@@ -15,7 +15,7 @@ from lm.files import write_atomically
 from lm.jobs.tokenizer import check_sample
 from lm.model import Transformer, vocabulary_cost
 from lm.progress import bar
-from lm.report import learning_table, premium_table, vocabulary_page, vocabulary_table, vocabulary_verdict
+from lm.report import learning_table, premium_table, vocabulary_table, vocabulary_verdict
 from lm.sources import Aligned
 from lm.tokenizer import (
     Tokenizer,
@@ -62,7 +62,7 @@ def compare_vocabularies(
     Each tokenizer is saved as soon as it is made; a run that was interrupted resumes with the next.
 
     Args:
-        run: The named run; its directory receives tokenizers/, results.json and report.html.
+        run: The named run; its directory receives tokenizers/ and results.json.
         corpus: Documents to train and to measure on.
         split: Documents held out from training, on which everything is measured; its share must be above 0.
         model: Architecture whose FLOPs, parameters and context the costs refer to.
@@ -105,10 +105,10 @@ def compare_vocabularies(
         said = [*corpus.notes, *(f"aligned texts: {note}" for note in (aligned.notes if aligned else ()))]
         notes = f" ({'; '.join(said)})" if said else ""
         outcome = f"{len(results)} tokenizers in {perf_counter() - started:.0f} s{notes}"
-        files = [run.directory / name for name in ("results.json", "report.html")]
-        write_atomically(files[0], json.dumps(results, indent=2, ensure_ascii=False))
-        write_atomically(files[1], vocabulary_page(results))
-        run.finish(outputs=[run.directory / "tokenizers", *files], result={"vocabularies": results})
+        write_atomically(run.directory / "results.json", json.dumps(results, indent=2, ensure_ascii=False))
+        run.finish(
+            outputs=[run.directory / "tokenizers", run.directory / "results.json"], result={"vocabularies": results}
+        )
     run.console.block(
         vocabulary_table(results), premium_table(results), learning_table(results), vocabulary_verdict(results)
     )

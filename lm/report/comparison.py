@@ -1,10 +1,14 @@
 """Compare what the stages of a study measured, over its seeds: a table, and a verdict on each expectation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
 
+from lm.report.charts import Chart, chart, chart_grid, mean_curve
+from lm.report.page import Section
+from lm.report.ranges import interval_range, range_rows
 from lm.report.statistics import confidence_interval
-from lm.report.table import Column, text_table, with_interval
+from lm.report.table import Column, html_lines, html_table, text_table, with_interval
 
 DIRECTIONS = {"higher": 1, "lower": -1}
 Measured = Mapping[str, Mapping[str, Sequence[float]]]  # column → metric → value of each seed
@@ -119,6 +123,41 @@ def _line_of(result: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
         return f"{verdict['outcome']}: {claim}: {change}, in {verdict['seeds']} of {verdict['of']} seeds"
 
     return line
+
+
+def comparison_sections(result: Mapping[str, Any], *, first: int = 0) -> tuple[list[Section], list[Chart]]:
+    """The sections of the page of a study without recipes, and the charts in them.
+
+    Args:
+        result: What `compare` returns, with `curves`: stage → metric → step → value of each seed.
+        first: Number of the first chart among those of the page.
+    """
+    rows = result["metrics"]
+    plots = "".join(
+        f"<h3>{escape(name)}</h3>{range_rows([interval_range(column, cell) for column, cell in row.items()])}"
+        for name, row in rows.items()
+    )
+    drawn = [
+        chart(f"{name.replace('_', ' ')} of {stage}", "step", [_over_steps(stage, seeds)])
+        for stage, metrics in result.get("curves", {}).items()
+        for name, seeds in metrics.items()
+        if seeds
+    ]
+    columns = [Column("metric", "", lambda name: name)]
+    for column in result["columns"]:
+        columns.append(Column(column, "", lambda name, column=column: _cell(rows[name], column)))
+    sections = [
+        Section("words", "What came out", html_lines("\n".join(map(_line_of(result), result["verdicts"])))),
+        Section("stages", "Stages", plots),
+        Section("steps", "Over the steps", chart_grid(drawn, first=first)),
+        Section("numbers", "Numbers", html_table(columns, [*rows])),
+    ]
+    return sections, drawn
+
+
+def _over_steps(stage: str, seeds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    steps = sorted(seeds, key=int)
+    return mean_curve(stage, [int(step) for step in steps], [seeds[step] for step in steps])
 
 
 def curve_table(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> str:

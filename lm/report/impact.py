@@ -4,15 +4,17 @@ The best learning rate of a recipe is that of the best mean over the seeds by on
 """
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from lm.report.charts import Chart, chart, chart_grid, mean_curve
 from lm.report.comparison import DIRECTIONS, compare, comparison_table
 from lm.report.impact_sentences import difference_text, outcomes_at_rates, reading_lines, summary_lines
-from lm.report.page import html_page
-from lm.report.plots import impact_plots
+from lm.report.page import Section
+from lm.report.ranges import Range, interval_range, range_rows
 from lm.report.statistics import confidence_interval
 from lm.report.table import Column, html_lines, html_table, text_table, with_interval
 
@@ -69,25 +71,48 @@ def impact_tables(result: Mapping[str, Any]) -> list[str]:
     return [f"{first}\n{_chosen(result)}", text_table(columns, rows)]
 
 
-def impact_page(name: str, result: Mapping[str, Any]) -> str:
-    """Return one HTML page that loads nothing else: words, plots and tables."""
+def impact_sections(result: Mapping[str, Any], *, first: int = 0) -> tuple[list[Section], list[Chart]]:
+    """The sections of the page of a study, and the charts in them.
+
+    Args:
+        result: What `compare_arms` returns.
+        first: Number of the first chart among those of the page.
+    """
+    best, rates = result["best"]["metrics"], result["rates"]
+    plots = "".join(f"<h3>{escape(name)}</h3>{range_rows(_ranges(best[name], result))}" for name in best)
+    drawn = [_by_rate(name, result) for name in best] if len(rates) > 1 else []
     columns = [Column("metric", "", lambda name: name)]
     for arm in result["arms"]:
-        columns.append(Column(arm, "", lambda name, arm=arm: _cell(result["best"]["metrics"][name].get(arm))))
-    tables = impact_tables(result)
-    return html_page(
-        name,
-        f"{name}: {len(result['arms'])} recipes",
-        *(["<h2>What was expected</h2>", _verdict_table(result)] if result["best"]["verdicts"] else []),
-        html_lines("\n".join(summary_lines(result))),
-        impact_plots(result),
-        "<h2>Each recipe at its best learning rate</h2>" if len(tables) > 1 else "",
-        html_table(columns, [*result["best"]["metrics"]]),
-        html_lines(_chosen(result)) if len(tables) > 1 else "",
-        *(["<h2>At every learning rate</h2>", _single_table(result)] if len(tables) > 1 else []),
-        "<h2>Order of the recipes</h2>",
-        html_lines("\n".join(reading_lines(result))),
-    )
+        columns.append(Column(arm, "", lambda name, arm=arm: _cell(best[name].get(arm))))
+    tables = html_table(columns, [*best]) + (_single_table(result) if len(rates) > 1 else "")
+    title = "Each recipe at its best learning rate" if len(rates) > 1 else "Recipes"
+    chosen = html_lines(_chosen(result)) if len(rates) > 1 else ""
+    expected = _verdict_table(result) if result["best"]["verdicts"] else ""
+    sections = [
+        Section("words", "What came out", expected + html_lines("\n".join(summary_lines(result)))),
+        Section("recipes", title, chosen + plots),
+        Section("rates", "At every learning rate", chart_grid(drawn, first=first)),
+        Section("numbers", "Numbers", tables),
+        Section("order", "Order of the recipes", html_lines("\n".join(reading_lines(result)))),
+    ]
+    return sections, drawn
+
+
+def _ranges(row: Mapping[str, Mapping[str, Any]], result: Mapping[str, Any]) -> list[Range]:
+    """A metric of each recipe, with the learning rate at which it is best where there are several."""
+    rates = result["best_rates"] if len(result["rates"]) > 1 else {}
+    return [interval_range(arm, cell, note=f"at {rates[arm]}" if rates else "") for arm, cell in row.items()]
+
+
+def _by_rate(name: str, result: Mapping[str, Any]) -> Chart:
+    """A metric of each recipe over the learning rates, with bands from the lowest to the highest seed."""
+    curves = []
+    for arm in result["arms"]:
+        cells = [(float(rate), result["single"][rate]["metrics"].get(name, {}).get(arm)) for rate in result["rates"]]
+        known = sorted((rate, cell) for rate, cell in cells if cell is not None)
+        if known:
+            curves.append(mean_curve(arm, [rate for rate, _ in known], [cell["values"] for _, cell in known]))
+    return chart(name, "learning rate", curves, log_x=10)
 
 
 def _chosen(result: Mapping[str, Any]) -> str:

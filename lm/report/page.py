@@ -44,12 +44,6 @@ def sectioned(title: str, head: str, sections: Sequence[Section], *, data: Mappi
     return framed(title, f"<header>{head}</header>\n{navigation}<main>\n{parts}\n</main>", data=data)
 
 
-def html_page(title: str, heading: str, *parts: str) -> str:
-    """Return a page of parts under one heading; empty parts are skipped."""
-    body = "\n".join(filter(None, parts))
-    return framed(title, f"<main>\n<h1>{escape(heading)}</h1>\n{body}\n</main>")
-
-
 def framed(title: str, body: str, *, data: Mapping[str, Any] | None = None) -> str:
     """Return a document with this body, our style and, where there are data to draw, the script that draws them."""
     style = (asset("uPlot.min.css") if data is not None else "") + asset("report.css")

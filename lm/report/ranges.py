@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from math import floor, log10
+from typing import Any
 
 ROOM = 0.06  # of the axis, on either side of the outermost number
 
@@ -28,6 +30,12 @@ class Range:
     note: str = ""
 
 
+def interval_range(name: str, result: Mapping[str, Any], *, note: str = "") -> Range:
+    """The range of a `confidence_interval`: its mean, and its interval if there is one."""
+    mean, half = result["mean"], result["half_width"]
+    return Range(name, mean, None if half is None else mean - half, None if half is None else mean + half, note=note)
+
+
 def range_rows(rows: Sequence[Range], *, share: bool = False) -> str:
     """Return a row per number on one axis; empty without numbers.
 
@@ -40,8 +48,10 @@ def range_rows(rows: Sequence[Range], *, share: bool = False) -> str:
     low, high = (0.0, 1.0) if share else _axis(rows)
     names = list(dict.fromkeys(name for row in rows for name in row.marks))
     items = "".join(_row(row, names, low=low, high=high, share=share) for row in rows)
-    ends = f"<li class='axis'><span></span><span><i>{_end(low, share)}</i><i>{_end(high, share)}</i></span></li>"
-    return f"<ul class='ranges'>{items}{ends}</ul>{_legend(rows, names)}"
+    ends = f"<i>{_end(low, high, share)}</i><i>{_end(high, low, share)}</i>"
+    return (
+        f"<ul class='ranges'>{items}<li class='axis'><span></span><span>{ends}</span></li></ul>{_legend(rows, names)}"
+    )
 
 
 def _row(row: Range, names: Sequence[str], *, low: float, high: float, share: bool) -> str:
@@ -77,8 +87,9 @@ def _axis(rows: Sequence[Range]) -> tuple[float, float]:
     return (0.0 if 0 <= low < room else low - room), high + room
 
 
-def _end(value: float, share: bool) -> str:
-    return _shown(float(f"{value:.2g}"), share)
+def _end(value: float, other: float, share: bool) -> str:
+    """An end of the axis, to a hundredth of its length."""
+    return _shown(value, share) if share else f"{value:.{max(0, 2 - floor(log10(abs(value - other))))}f}"
 
 
 def _shown(value: float, share: bool) -> str:

@@ -1,13 +1,15 @@
 """Report a scaling study: table, summary and HTML page."""
 
 from collections.abc import Mapping
+from math import log10
 from typing import Any
 
-from lm.report.page import html_page
-from lm.report.plots import scaling_plot
+from lm.report.charts import Chart, chart, chart_grid, curve
+from lm.report.page import Section
 from lm.report.table import Column, html_lines, html_meanings, html_table, scaled, text_table, with_interval
 
 Result = Mapping[str, Any]
+POINTS = 40  # of the curve of a law
 
 COLUMNS = [
     Column("depth", "layers of the model, from which the rest follows", lambda rung: f"{rung['depth']}"),
@@ -57,12 +59,36 @@ def scaling_verdict(study: Result) -> str:
     return "\n".join(lines)
 
 
-def scaling_page(study: Result) -> str:
-    """Return one HTML page that loads nothing else: summary, plot, table."""
-    heading = f"Bits per byte by compute, from {len(study['rungs'])} models"
-    table = html_table(COLUMNS, study["rungs"])
-    summary = html_lines(scaling_verdict(study))
-    return html_page("Scaling", heading, summary, scaling_plot(study), table, html_meanings(COLUMNS))
+def scaling_sections(study: Result, *, first: int = 0) -> tuple[list[Section], list[Chart]]:
+    """The sections of the page of a study, and the chart in them.
+
+    Args:
+        study: Its results.
+        first: Number of the first chart among those of the page.
+    """
+    drawn = [_loss_by_compute(study)]
+    sections = [
+        Section("words", "What came out", html_lines(scaling_verdict(study))),
+        Section("compute", "Bits per byte by compute", chart_grid(drawn, first=first)),
+        Section("numbers", "Numbers", html_table(COLUMNS, study["rungs"]) + html_meanings(COLUMNS)),
+    ]
+    return sections, drawn
+
+
+def _loss_by_compute(study: Result) -> Chart:
+    """Bits per byte over FLOPs, the laws half a decade further, and the largest model as the others predict it."""
+    rungs, held_out = study["rungs"], study["held_out"]
+    compute = [rung["flops"] for rung in rungs]
+    start, end = log10(min(compute)), log10(max(compute)) + 0.5
+    along = [10 ** (start + (end - start) * step / POINTS) for step in range(POINTS + 1)]
+    curves = [curve("measured", compute, [rung["bits_per_byte"] for rung in rungs], dots=True)]
+    for name, law in {"power law": study["line"], "power law with a floor": study["curve"]}.items():
+        if law:
+            heights = [law["floor"] + law["factor"] * flops ** -law["exponent"] for flops in along]
+            curves.append(curve(f"{name}, exponent {law['exponent']:.3f}", along, heights))
+    label = f"depth {held_out['depth']} predicted from the others"
+    curves.append(curve(label, [compute[-1]], [held_out["predicted"]], dots=True))
+    return chart("bits per byte of held-out text", "training FLOPs", curves, log_x=10, log_y=True)
 
 
 def _law(law: Result) -> str:

@@ -51,12 +51,14 @@ def html_table(columns: Sequence[Column], results: Sequence[Any], *, text: Seque
 
 def html_meanings(columns: Sequence[Column]) -> str:
     """Return the meanings of the columns as an HTML description list."""
-    return f"<dl>{''.join(f'<dt>{escape(head)}</dt><dd>{escape(meaning)}</dd>' for head, meaning, _ in columns)}</dl>"
+    rows = (f"<div><dt>{escape(head)}</dt><dd>{escape(meaning)}</dd></div>" for head, meaning, _ in columns)
+    return f'<dl class="facts">{"".join(rows)}</dl>'
 
 
 def html_lines(text: str) -> str:
-    """Return lines of text as an HTML paragraph."""
-    return f"<p>{'<br>'.join(map(escape, text.splitlines()))}</p>"
+    """Return lines of text as an HTML list; empty without text."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in text.splitlines() if line)
+    return f"<ul class='lines'>{items}</ul>" if items else ""
 
 
 def scaled(number: float, unit: str = "") -> str:

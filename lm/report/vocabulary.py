@@ -1,15 +1,26 @@
 """Report a comparison of vocabularies: tables, summary and HTML page with plots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from statistics import median
 from typing import Any
 
-from lm.report.page import html_page
-from lm.report.plots import vocabulary_plots
+from lm.report.charts import Chart, chart, chart_grid, mean_curve
+from lm.report.page import Section
 from lm.report.table import Column, html_lines, html_meanings, html_table, text_table, with_interval
 
 Result = Mapping[str, Any]
+
+# Charts by title, and those of bits per byte where models were trained.
+PANELS: dict[str, Callable[[Result], float]] = {
+    "bytes per token": lambda result: result["bytes_per_token"],
+    "training MFLOPs per byte": lambda result: result["flops_per_byte"] / 1e6,
+    "share of parameters in embedding tables": lambda result: result["table_share"],
+    "share of words that are one token": lambda result: result["words_whole"] or 0.0,
+    "share of the vocabulary never used": lambda result: result["never_seen"],
+    "Rényi efficiency": lambda result: result["renyi_efficiency"],
+}
+TRIALS = {"bits per byte after equal text": "bytes", "bits per byte after equal FLOPs": "flops"}
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -130,8 +141,13 @@ def _best(results: Sequence[Result], equal: str, words: str) -> str:
     return f"{line}; {rest} (95 % intervals)."
 
 
-def vocabulary_page(results: Sequence[Result]) -> str:
-    """Return one HTML page that loads nothing else: summary, plots, table, details by kind and language."""
+def vocabulary_sections(results: Sequence[Result], *, first: int = 0) -> tuple[list[Section], list[Chart]]:
+    """The sections of the page of a comparison, and the charts in them.
+
+    Args:
+        results: A result per tokenizer.
+        first: Number of the first chart among those of the page.
+    """
     kinds = [
         Column(kind, "bytes per token", lambda result, kind=kind: f"{result['kinds'][kind]['bytes_per_token']:.2f}")
         for kind in results[0]["kinds"]
@@ -145,19 +161,34 @@ def vocabulary_page(results: Sequence[Result]) -> str:
         Column("lost", "share of bytes that decoding does not return", lambda result: f"{result['lost']:.2%}"),
         Column("longest", "longest tokens", lambda result: " ".join(map(repr, result["longest"]))),
     ]
-    trials = learning_table(results)
-    return html_page(
-        "Vocabularies",
-        f"{len(results)} vocabularies on {results[0]['bytes'] / 1e6:.2f} MB of held-out text",
-        html_lines(vocabulary_verdict(results)),
-        vocabulary_plots(results),
-        f"<pre>{escape(trials)}</pre>" if trials else "",
-        html_table(COLUMNS, results),
-        html_meanings(COLUMNS),
-        "<h2>Bytes per token by kind of text, and the longest tokens</h2>",
-        html_table(details, results, text=(0, len(details) - 1)),
-        _premium_section(results),
-    )
+    trials, drawn = learning_table(results), vocabulary_charts(results)
+    size = f"<p>Measured on {results[0]['bytes'] / 1e6:.2f} MB of held-out text.</p>"
+    learned = f"<pre tabindex='0'>{escape(trials)}</pre>" if trials else ""
+    sections = [
+        Section("words", "What came out", html_lines(vocabulary_verdict(results)) + size + learned),
+        Section("sizes", "By size of the vocabulary", chart_grid(drawn, first=first)),
+        Section("numbers", "Numbers", html_table(COLUMNS, results) + html_meanings(COLUMNS)),
+        Section("kinds", "By kind of text", html_table(details, results, text=(0, len(details) - 1))),
+        Section("languages", "Languages", _premium_section(results)),
+    ]
+    return sections, drawn
+
+
+def vocabulary_charts(results: Sequence[Result]) -> list[Chart]:
+    """A chart per measure over the size of the vocabulary, with a curve per family."""
+    drawn = [_by_size(title, results, lambda result, value=value: [value(result)]) for title, value in PANELS.items()]
+    for title, equal in TRIALS.items() if "learned" in results[0] else ():
+        drawn.append(_by_size(title, results, lambda result, equal=equal: result["learned"][equal]["values"]))
+    return drawn
+
+
+def _by_size(title: str, results: Sequence[Result], values: Callable[[Result], Sequence[float]]) -> Chart:
+    curves = []
+    for family in dict.fromkeys(result["family"] for result in results):
+        points = sorted((result["vocab_size"], [*values(result)]) for result in results if result["family"] == family)
+        alone = {"dots": True} if len(points) == 1 else {}
+        curves.append({**mean_curve(family, [size for size, _ in points], [each for _, each in points]), **alone})
+    return chart(title, "tokens in the vocabulary", curves, log_x=2)
 
 
 def _premium_section(results: Sequence[Result]) -> str:
@@ -179,7 +210,7 @@ def _premium_section(results: Sequence[Result]) -> str:
         ),
     ]
     return (
-        "<h2>Tokens for the same content, relative to the reference language</h2>"
-        "<p>1 is the same price; the column bytes is the ratio that UTF-8 alone gives.</p>"
+        "<p>Tokens for the same content, relative to the reference language: 1 is the same price; the column bytes is "
+        "the ratio that UTF-8 alone gives.</p>"
         f"{html_table(columns, order)}"
     )

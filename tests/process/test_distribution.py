@@ -39,7 +39,7 @@ def test_in_a_checkout_the_hint_installs_the_checkout(monkeypatch: pytest.Monkey
 
 
 def test_an_extra_of_users_is_named_before_that_of_the_tests() -> None:
-    assert [extra_with(each) for each in ("matplotlib", "zstandard", "ruff", "json")] == ["plot", "hub", "test", None]
+    assert [extra_with(each) for each in ("optuna", "zstandard", "ruff", "json")] == ["sweep", "hub", "test", None]
 
 
 def test_a_directory_below_another_project_is_no_checkout_of_ours(wheel: list[str], tmp_path: Path) -> None:

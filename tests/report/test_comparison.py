@@ -3,6 +3,7 @@
 import pytest
 
 from lm.report import compare, comparison_table, confidence_interval, curve_table, value_at
+from lm.report.comparison import comparison_sections
 
 BEFORE = {"right": [0.5, 0.6, 0.55], "length": [6.0, 7.0, 6.5]}
 AFTER = {"right": [0.9, 1.0, 0.98], "length": [6.5, 6.5, 6.6], "kl": [1.0, 1.1, 1.2]}
@@ -50,3 +51,18 @@ def test_the_table_has_a_row_per_metric_and_a_line_per_expectation():
 def test_curves_have_a_row_per_step_in_order():
     lines = curve_table({"reward": {"10": [0.5, 0.7], "5": [0.1, 0.3]}, "length": {"10": [4.0]}}).splitlines()
     assert [line.split() for line in lines] == [["step", "reward", "length"], ["5", "0.200"], ["10", "0.600", "4.000"]]
+
+
+def test_the_page_has_every_metric_of_every_column_the_verdicts_and_the_curves():
+    measured = {"before": {"loss": [2.0, 2.1]}, "after": {"loss": [1.0, 1.2], "other": [1.0, 1.0]}}
+    found = compare(measured, {"after": {"loss": "lower"}})
+    found["curves"] = {"pretrain": {"train/loss": {"10": [3.0, 4.0], "2": [5.0, 5.0]}}}
+    sections, (drawn,) = comparison_sections(found, first=1)
+    html = {section.title: section.html for section in sections}
+    assert "as expected: loss lower in after than in before" in html["What came out"]
+    assert html["Stages"].count("class='dot' style") == 3
+    assert drawn["curves"][0] == {
+        "label": "pretrain", "steps": [2, 10], "values": [5.0, 3.5], "low": [5.0, 3.0], "high": [5.0, 4.0],
+    }  # fmt: skip
+    bare = {section.title: section.html for section in comparison_sections(compare(measured, {}))[0]}
+    assert (bare["What came out"], bare["Over the steps"]) == ("", "")

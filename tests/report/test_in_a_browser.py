@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lm.report import compare_arms
 from lm.report.run import comparison_page, run_page
 from support.browser import needs_browser, opened, set_screen, violations
-from support.reported_evaluations import BITS, TASK, TEXT, make_evaluation
+from support.reported_evaluations import BITS, TASK, TEXT, make_evaluation, make_study
 from support.reported_runs import make_corpus_run, make_run
 
 pytestmark = needs_browser
@@ -23,6 +24,15 @@ def browser() -> Iterator:
         yield driver
 
 
+def studied() -> dict:
+    """Two recipes at two learning rates and two seeds."""
+    measured = {
+        arm: {rate: {"bits per byte": [2.0 + shift, 2.1 + shift]} for rate in ("0.001", "0.01")}
+        for arm, shift in {"prose": 0.0, "more code": 0.3}.items()
+    }
+    return compare_arms(measured, {"more code": {"bits per byte": "higher"}}, best_by={"bits per byte": "lower"})
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("pages")
@@ -31,6 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "run": run_page(runs[0]),
         "corpus": run_page(make_corpus_run("a", root=root)),
         "evaluation": run_page(make_evaluation(root, copa=TASK, text=TEXT, bits=BITS)),
+        "study": run_page(make_study(root, **studied())),
         "comparison": comparison_page([*runs, make_run("other", root=root, lr=1)]),
     }
     for name, page in written.items():

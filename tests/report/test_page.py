@@ -1,6 +1,6 @@
 """The frame of pages."""
 
-from lm.report.page import Section, html_page, island, sectioned
+from lm.report.page import Section, framed, island, sectioned
 
 
 def test_sections_without_content_are_left_out():
@@ -11,7 +11,7 @@ def test_sections_without_content_are_left_out():
 
 
 def test_a_page_without_charts_has_no_script():
-    assert "<script" not in html_page("t", "heading")
+    assert "<script" not in framed("t", "body")
 
 
 def test_data_cannot_end_their_script():

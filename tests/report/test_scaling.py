@@ -1,12 +1,7 @@
 """The report of a scaling study states its numbers."""
 
-import sys
-
-import pytest
-
 from lm.jobs.scaling import fit_laws
-from lm.process.distribution import install_command
-from lm.report import scaling_page, scaling_table, scaling_verdict
+from lm.report import scaling_sections, scaling_table, scaling_verdict
 
 
 def study(bits: list[float], half_width: float | None = None) -> dict:
@@ -59,16 +54,19 @@ def test_a_ladder_whose_loss_does_not_fall_is_reported():
     assert "do not fall" in scaling_verdict(study([2.0, 2.0, 2.0]))
 
 
-def test_the_page_has_a_plot_and_all_numbers():
-    page = scaling_page(study(FALLING, half_width=0.02))
-    assert "<svg" in page
-    assert "±" in page
-    assert page == scaling_page(study(FALLING, half_width=0.02)), "equal numbers give an equal page"
-
-
-def test_without_matplotlib_the_page_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert install_command("plot") in scaling_page(study(FALLING))
+def test_the_page_has_the_law_beside_what_was_measured_and_all_numbers():
+    found = study(FALLING, half_width=0.02)
+    sections, (drawn,) = scaling_sections(found, first=4)
+    html = "".join(section.html for section in sections)
+    assert 'data-chart="4"' in html
+    assert "±" in html
+    measured, law, *_, predicted = drawn["curves"]
+    assert measured["values"] == [rung["bits_per_byte"] for rung in found["rungs"]]
+    line = found["line"]
+    assert law["values"][0] == line["floor"] + line["factor"] * law["steps"][0] ** -line["exponent"]
+    assert law["steps"][-1] > measured["steps"][-1]
+    assert predicted["values"] == [found["held_out"]["predicted"]]
+    assert (drawn["log_x"], drawn["log_y"]) == (10, True)
 
 
 def test_an_interval_is_written_from_its_lower_to_its_upper_end():

@@ -1,4 +1,4 @@
-"""Run directories of evaluations with what each kind records, made by hand."""
+"""Run directories of evaluations and studies with what each kind records, made by hand."""
 
 import json
 from pathlib import Path
@@ -38,5 +38,15 @@ def make_evaluation(root: Path, **results: Any) -> Path:
         (folder / f"{name}.txt").write_text(f"table of {name} </pre>\n")
         (folder / f"{name}.json").write_text(json.dumps({"results": each}))
     run.finish(outputs=[folder], result=results)
+    run.close()
+    return run.directory
+
+
+def make_study(root: Path, **result: Any) -> Path:
+    """Make the directory of a finished study with a result; return it."""
+    run = Run("study", name="default", root=str(root))
+    run.open({"run": {"root": str(root)}})
+    run.finished({})
+    run.finish(outputs=[], result=result)
     run.close()
     return run.directory

@@ -36,13 +36,14 @@
   const table = (chart, set) => {
     const scale = set.tokens && data.tokens_per_step && !chart.axis ? data.tokens_per_step : 1;
     const columns = [], series = [{ label: chart.axis ?? (set.tokens ? "tokens" : "step"), value: (_, value) => short(value) }];
-    const bands = [];
+    const bands = [], edges = new Map();
     chart.curves.forEach((curve, number) => {
       const steps = curve.steps.map(step => step * scale), stroke = curve.reference ? color("--quiet") : colors()[number % 8];
       const noisy = chart.noisy && set.smooth > 0 && curve.values.length > 20 && !curve.low;
       const push = (values, options) => { columns.push([steps, values]); series.push(options); };
-      const points = { show: curve.values.length < 2 || undefined };
+      const points = curve.dots ? { show: true, size: 8 } : { show: curve.values.length < 2 || undefined };
       if (curve.low) {
+        edges.set(series.length + 2, [series.length, series.length + 1]);
         const hidden = { stroke: "transparent", points: { show: false }, value: (_, value) => short(value) };
         push(curve.high, { ...hidden, label: `${curve.label}, high` });
         push(curve.low, { ...hidden, label: `${curve.label}, low` });
@@ -51,27 +52,40 @@
       if (noisy) push(curve.values, { label: `${curve.label}, raw`, stroke: faded(stroke), width: 1, spanGaps: true,
         points: { show: false }, value: (_, value) => short(value) });
       push(noisy ? smoothed(curve.values, set.smooth) : curve.values, { label: curve.label, stroke, width: 2,
-        spanGaps: true, points, dash: number >= 8 || curve.reference ? [6, 4] : undefined, value: (_, value) => short(value) });
+        spanGaps: true, points, dash: number >= 8 || curve.reference ? [6, 4] : undefined, paths: curve.dots ? () => null : undefined, value: (_, value) => short(value) });
     });
     const joined = uPlot.join(columns.map(([steps, values]) => [steps, values]));
-    return { joined, series, bands };
+    return { joined, series, bands, edges };
   };
 
   const plots = window.charts = [];
   const draw = (chart, place) => {
-    const set = settings(), { joined, series, bands } = table(chart, set);
+    const set = settings(), { joined, series, bands, edges } = table(chart, set);
     if (chart.curves.length > 8) series.slice(1).forEach(each => { each.show = !each.label.includes(","); });
     const positive = chart.curves.every(curve => curve.values.every(value => value > 0));
-    const logX = chart.axis ? chart.log_x ?? false : set.logX;
+    const logX = chart.axis ? chart.log_x ?? 0 : set.logX ? 10 : 0, logY = chart.log_y || set.logY && positive;
     const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 },
       ticks: { stroke: color("--line") }, values: (_, splits) => splits.map(short) };
+    // Of a logarithmic axis 1, 2 and 5 of each decade are labelled, or 1 alone where there are many
+    const filter = (plot, splits) => splits.map(split => {
+      const leading = Math.round(split / 10 ** Math.floor(Math.log10(split) + 1e-9));
+      return leading === 1 || ([2, 5].includes(leading) && plot.scales.x.max < 1e3 * plot.scales.x.min) ? split : null;
+    });
+    const range = (_, low, high) => low < high ? [low, high] : logX ? [low / 2, high * 2] : [low - 1, high + 1];
+    const own = chart.axis ? { label: chart.axis, labelSize: 20, ...(logX === 10 ? { filter } : {}) } : {};
     const plot = new uPlot({
       width: Math.max(280, place.clientWidth), height: 240, series, bands,
-      scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: set.logY && positive ? 3 : 1 } },
-      axes: [{ ...axis, label: chart.axis, labelSize: 20 }, { ...axis, size: 62 }],
+      scales: { x: { time: false, distr: logX ? 3 : 1, log: logX || 10, ...(chart.axis ? { range } : {}) }, y: { distr: logY ? 3 : 1 } },
+      axes: [{ ...axis, ...own }, { ...axis, size: 62 }],
+      hooks: { setSeries: [(plot, at, { show }) => {
+        if (show != null) edges.get(at)?.forEach(edge => plot.setSeries(edge, { show }));
+      }] },
       cursor: { sync: chart.axis ? undefined : { key: "charts" }, drag: { x: true, y: false } },
     }, logX ? joined.map(column => column.slice(joined[0][0] > 0 ? 0 : 1)) : joined, place);
     plots.push(plot);
+    // The edges of a band have no names of their own: they go with its curve
+    const rows = place.querySelectorAll(".u-legend .u-series");
+    edges.forEach(pair => pair.forEach(edge => { rows[edge].style.display = "none"; }));
     // The names in the legend hide and show their curves: by keyboard too
     place.querySelectorAll(".u-legend .u-series:not(:first-child) th").forEach(name => {
       name.tabIndex = 0;

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lm.report.charts import Chart, chart, chart_grid, curve
 from lm.report.ranges import Range, range_rows
 from lm.report.run.facts import RunFacts
-from lm.report.run.sections import chart_figures
 from lm.report.table import counted
 
 MOST = 40  # rows of a plot; the table below it has all
@@ -22,7 +22,6 @@ TITLES = {
 }
 STRUCTURE = {"metrics", "groups", "grouped", "overall", "judges"}  # levels of results that name no group
 COMPRESSORS = ("xz", "gzip")
-Chart = dict[str, Any]
 
 
 def evaluations(facts: RunFacts, *, first: int) -> tuple[str, list[Chart]]:
@@ -36,7 +35,7 @@ def evaluations(facts: RunFacts, *, first: int) -> tuple[str, list[Chart]]:
     for name, text in facts.evaluations.items():
         results = facts.results_of(name)
         plots, mine = plots_of(results), [*curves_of(results)]
-        figures = f'<div class="charts">{chart_figures(mine, first=first + len(drawn))}</div>' if mine else ""
+        figures = chart_grid(mine, first=first + len(drawn))
         table = f"<pre tabindex='0'>{escape(text)}</pre>"
         folded = f"<details><summary>table</summary>{table}</details>" if plots or mine else table
         parts.append(f"<h3>{escape(name)}</h3>{plots}{figures}{folded}")
@@ -134,20 +133,10 @@ def curves_of(results: Mapping[str, Any]) -> Iterator[Chart]:
     bins = (results.get("calibration") or {}).get("bins") or []
     if bins:
         sure, right = [each["confidence"] for each in bins], [each["accuracy"] for each in bins]
-        yield _chart(
-            "calibration: share right by confidence",
-            "confidence of the next token",
-            {"perfect": ([0.0, 1.0], [0.0, 1.0]), "measured": (sure, right)},
-        )
+        perfect = curve("perfect", [0.0, 1.0], [0.0, 1.0], reference=True)
+        axis = "confidence of the next token"
+        yield chart("calibration: share right by confidence", axis, [perfect, curve("measured", sure, right)])
     places = results.get("position") or []
     if places:
-        points = [each["from"] for each in places], [each["nats"] for each in places]
-        yield _chart("loss by position (nats per token)", "tokens before it", {"measured": points}) | {"log_x": True}
-
-
-def _chart(title: str, axis: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
-    drawn = [
-        {"label": name, "steps": [*steps], "values": [*values], "reference": name == "perfect"}
-        for name, (steps, values) in curves.items()
-    ]
-    return {"title": title, "axis": axis, "noisy": False, "curves": drawn}
+        measured = curve("measured", [each["from"] for each in places], [each["nats"] for each in places])
+        yield chart("loss by position (nats per token)", "tokens before it", [measured], log_x=10)

@@ -14,6 +14,7 @@ from lm.report.run.evaluations import evaluations
 from lm.report.run.facts import RunFacts
 from lm.report.run.flow import flow
 from lm.report.run.lineage import commands, lineage
+from lm.report.run.studies import study_sections
 
 
 def run_page(directory: str | Path, *, price: float | None = None) -> str:
@@ -31,8 +32,11 @@ def run_page(directory: str | Path, *, price: float | None = None) -> str:
     curves, drawn = sections.curves(facts)
     measured, plotted = evaluations(facts, first=len(drawn["charts"]))
     drawn["charts"] += plotted
+    studied, compared = study_sections(facts, first=len(drawn["charts"]))
+    drawn["charts"] += compared
     texts, shown = sections.samples(facts)
     parts = [
+        *studied,
         Section("curves", "Curves", curves),
         Section("data", "Data", flow(facts.funnel) + sections.sources(facts)),
         Section("evaluations", "Evaluations", measured),

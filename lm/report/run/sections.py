@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lm.report.charts import chart_grid
 from lm.report.page import key_values
 from lm.report.run.curves import charts, tokens_per_step
 from lm.report.run.facts import RunFacts
@@ -90,29 +91,7 @@ def chart_places(drawn: list[dict[str, Any]], *, tokens: float | None) -> str:
     if not drawn:
         return ""
     option = '<option value="tokens">tokens</option>' if tokens else ""
-    return CONTROLS.format(tokens=option, smoothing=SMOOTHING) + f'<div class="charts">{chart_figures(drawn)}</div>'
-
-
-def chart_figures(drawn: Sequence[Mapping[str, Any]], *, first: int = 0) -> str:
-    """The places of charts, from number `first` on."""
-    return "".join(
-        f'<figure class="chart"><figcaption>{escape(chart["title"])}</figcaption>'
-        f'<div class="plot" data-chart="{number}" tabindex="0" role="group" aria-label="chart of '
-        f'{escape(chart["title"], quote=True)}"></div>{_numbers(chart)}</figure>'
-        for number, chart in enumerate(drawn, first)
-    )
-
-
-def _numbers(chart: Mapping[str, Any]) -> str:
-    columns = [
-        Column("curve", "", lambda curve: curve["label"]),
-        Column("first", "", lambda curve: f"{curve['values'][0]:.4g}"),
-        Column("lowest", "", lambda curve: f"{min(curve['values']):.4g}"),
-        Column("highest", "", lambda curve: f"{max(curve['values']):.4g}"),
-        Column("last", "", lambda curve: f"{curve['values'][-1]:.4g}"),
-        Column(f"at {chart.get('axis', 'step')}", "", lambda curve: f"{curve['steps'][-1]:.6g}"),
-    ]
-    return f"<details><summary>numbers</summary>{html_table(columns, chart['curves'])}</details>"
+    return CONTROLS.format(tokens=option, smoothing=SMOOTHING) + chart_grid(drawn)
 
 
 def samples(facts: RunFacts) -> tuple[str, list[tuple[int, list[str]]]]:

@@ -35,9 +35,9 @@ def test_an_interval_is_that_of_the_number_that_lies_in_it():
 def test_calibration_and_loss_by_position_are_curves_with_axes_of_their_own():
     calibration, position = curves_of(TEXT)
     assert calibration["curves"][1] == {
-        "label": "measured", "steps": [0.2, 0.9], "values": [0.1, 0.8], "reference": False,
+        "label": "measured", "steps": [0.2, 0.9], "values": [0.1, 0.8],
     }  # fmt: skip
-    assert (position["axis"], position["log_x"]) == ("tokens before it", True)
+    assert (position["axis"], position["log_x"]) == ("tokens before it", 10)
     assert position["curves"][0]["steps"] == [1, 2]
     assert [*curves_of(TASK)] == []
 
