@@ -106,3 +106,25 @@ class Counters:
     prompt_tokens: int
     cached_prompt_tokens: int
     generated_tokens: int
+
+
+def check(request: Request, *, vocab_size: int, context: int) -> None:
+    """Refuse a request that cannot be answered.
+
+    Raises:
+        ValueError: In words.
+    """
+    if not request.prompt:
+        raise ValueError("the prompt is empty: begin with the token that begins a document")
+    foreign = [token for token in request.prompt if not 0 <= token < vocab_size]
+    if foreign:
+        raise ValueError(f"the prompt contains token {foreign[0]}, and the vocabulary has {vocab_size}")
+    if request.max_tokens < (0 if request.echo else 1):
+        raise ValueError(f"max_tokens {request.max_tokens} is below 1 (0 is for a prompt that is echoed): try 200")
+    if len(request.prompt) + request.max_tokens > context:
+        raise ValueError(
+            f"a prompt of {len(request.prompt)} tokens and max_tokens {request.max_tokens} exceed the context of "
+            f"{context} tokens: shorten the prompt or lower max_tokens"
+        )
+    if request.alternatives is not None and not 0 <= request.alternatives <= vocab_size:
+        raise ValueError(f"alternatives {request.alternatives} is not from 0 to {vocab_size}, the vocabulary")

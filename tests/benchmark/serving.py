@@ -1,7 +1,7 @@
 """Tokens a second of 16 clients and of one, ours beside transformers and llama.cpp: `serving.py [ROUNDS [THREADS]]`.
 
 The same random weights (6 layers, 384 wide, Llama) in fp32, the same threads, greedy, prompts of 32 tokens of different
-texts, 64 new tokens each. Sides alternate in one process. llama.cpp is asked through its HTTP server, as it is used;
+texts, 32 new tokens each. Sides alternate in one process. llama.cpp is asked through its HTTP server, as it is used;
 its keys are in f32. It also prints the steps until a first token where a prompt of 900 tokens is read at the same time.
 
     seconds, cpu   of all clients together, medians; other processes slow the first, not much the second
@@ -30,7 +30,7 @@ from lm.model import Attention, SwiGLU, Transformer
 from lm.serve import Engine, Request
 from lm.tokenizer import Tokenizer, exported_files, train_bpe
 
-PROMPT, NEW, CLIENTS, CONTEXT = 32, 64, 16, 1024
+PROMPT, NEW, CLIENTS, CONTEXT = 32, 32, 16, 1024
 LM = Path(__file__).parents[2] / "lm"
 
 
@@ -204,6 +204,7 @@ def main(rounds: int = 5, threads: int = 1) -> None:
                         (time.perf_counter() - wall, time.process_time() - cpu)
                     )
                     found[side] = tokens
+                    print(f"{side} {clients}: {taken[side, clients][-1]}", file=sys.stderr, flush=True)
         engine.close()
         print(f"{sum(each.numel() for each in model.parameters()) / 1e6:.1f} M parameters, {threads} thread(s)")
         for side in sides:

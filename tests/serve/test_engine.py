@@ -115,7 +115,7 @@ def test_logits_that_are_not_finite_fail_a_request_and_not_the_others(model):
     with torch.no_grad():
         spoiled.embedding.weight[7] = torch.nan
     engine = an_engine(spoiled)
-    engine._project = lambda features: torch.nn.functional.linear(features, model.embedding.weight)
+    engine._work._project = lambda features: torch.nn.functional.linear(features, model.embedding.weight)
     bad, good = Asked(engine, replace(SHORT, prompt=[7])), Asked(engine, SHORT)
     steps(engine, 10)
     assert (bad.reason, good.reason) == ("failed", "length")
@@ -123,8 +123,7 @@ def test_logits_that_are_not_finite_fail_a_request_and_not_the_others(model):
 
 
 def test_everyone_writes_in_each_step_while_a_long_prompt_is_read_and_short_ones_pass_it(model):
-    engine = an_engine(model, slots=8, prefill_tokens=16, prefixes=False)
-    engine._batch.chunk = 8
+    engine = an_engine(model, slots=8, prefill_tokens=16, chunk=8, prefixes=False)
     writer = Asked(engine, replace(SHORT, max_tokens=30))
     engine.step()
     long = Asked(engine, replace(LONG, prompt=list(range(56)), max_tokens=2))
@@ -162,8 +161,7 @@ def test_choices_of_one_prompt_read_it_once_and_a_later_one_does_not_read_it_eit
 
 @pytest.mark.parametrize("apart", [False, True], ids=["at once", "one after the other"])
 def test_prompts_that_begin_alike_are_read_in_whole_chunks_from_where_they_differ(model, apart):
-    engine = an_engine(model, slots=3)
-    engine._batch.chunk = 8
+    engine = an_engine(model, slots=3, chunk=8)
     requests = [replace(SHORT, prompt=[*range(20), 100 + number, 7], max_tokens=3) for number in range(5)]
     asked = [answered(engine, [each])[0] for each in requests] if apart else answered(engine, requests)
     assert [each.ticket.cached_prompt_tokens for each in asked] == [0, 16, 16, 16, 16]
@@ -216,14 +214,12 @@ def test_sizes_that_serve_nobody_are_refused(model, options):
 
 def test_a_full_queue_and_a_closed_engine_take_no_more(model):
     engine = an_engine(model, slots=1, queue=1)
-    asked = [Asked(engine, SHORT)]
-    with pytest.raises(Busy, match="1 request"):
+    asked = [Asked(engine, SHORT) for _ in range(2)]
+    with pytest.raises(Busy, match="queue of 1 is full"):
         engine.submit(SHORT, print)
-    engine.step()
-    asked.append(Asked(engine, SHORT))  # the first has left the queue
     engine.start()
     engine.close(drain=True, seconds=60)
-    assert [each.reason for each in asked] == ["length", "length"]
+    assert [each.reason for each in asked] == ["length"] * 2
     with pytest.raises(Closed, match="closing"):
         engine.submit(SHORT, print)
 

@@ -128,7 +128,7 @@ def test_an_answer_that_takes_too_long_ends_in_words(stream: bool):
 def test_a_client_that_leaves_frees_its_slot_and_its_place_in_the_queue(stream: bool):
     with serving(slots=1, prefill_tokens=1) as server:
         engine = server.served[0].engine
-        step, engine._step = engine._step, lambda: (time.sleep(0.02), step())
+        step, engine.step = engine.step, lambda: (time.sleep(0.02), step())
         asked = json.dumps({**LONG, "stream": stream, "n": 3}).encode()
         head = f"POST {COMPLETIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(asked)}\r\n\r\n".encode()
         with socket.create_connection(("127.0.0.1", server.port)) as client:

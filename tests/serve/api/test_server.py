@@ -14,8 +14,8 @@ LONG = {"prompt": "a", "max_tokens": 60, "ignore_eos": True, "seed": 1}
 
 def slowed(server: Serving, seconds: float) -> None:
     engine = server.served[0].engine
-    step = engine._step
-    engine._step = lambda: (time.sleep(seconds), step())
+    step = engine.step
+    engine.step = lambda: (time.sleep(seconds), step())
 
 
 def begun(server: Serving, answers: list) -> threading.Thread:
