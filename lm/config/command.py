@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -13,7 +14,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from lm.config.advice import Adviser, is_path
-from lm.config.check import examine
+from lm.config.check import Resolved, resolve
 from lm.config.composition import Composition, as_typed
 from lm.config.declared import declared
 from lm.config.exchanged import TARGET, explain_exchanged
@@ -69,6 +70,10 @@ class _Candidate:
     config: DictConfig | None  # None where it does not compose
     faults: tuple[Fault, ...] = ()  # overrides that were left out or mended
     added: tuple[tuple[str, str], ...] = ()  # keys that are not in the YAML, as typed
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        return resolve(self.config)
 
 
 def _candidate(composition: Composition, overrides: list[str], mended: Mended, adviser: Adviser) -> _Candidate:
@@ -136,7 +141,7 @@ def _check(candidate: _Candidate, find: Finder) -> tuple[dict | None, list[Fault
             found.append(Fault(f"{named}={option}", f"no such option{did_you_mean(option, options)}"))
     if "experiment" in config:
         found.append(Fault(f"experiment={runtime.choices['experiment']}", "its first line must be # @package _global_"))
-    node, faults = examine(config, find=find)
+    node, faults = candidate.resolved.examine(find)
     given = _given(composition, config)
     if any(key.endswith(TARGET) for key in given):
         faults = explain_exchanged(faults, config, given=given, choices=_choices(composition, config), find=find)
