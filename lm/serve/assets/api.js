@@ -1,8 +1,21 @@
 // What the server is asked, and its errors in words.
 
 const KEY = "lm-key";
+let key = attempt(() => sessionStorage.getItem(KEY)) ?? "";
 
-export const useKey = key => sessionStorage.setItem(KEY, key);
+/** Send this API key from now on; the tab keeps it when the page is loaded again. */
+export function useKey(given) {
+  key = given;
+  attempt(() => sessionStorage.setItem(KEY, given));
+}
+
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return null; // a browser that keeps nothing for pages
+  }
+}
 
 /** An error with words to show, the HTTP status and OpenAI's code. */
 export class ApiError extends Error {
@@ -13,7 +26,7 @@ export class ApiError extends Error {
 }
 
 async function ask(path, { body, signal } = {}) {
-  const headers = {}, key = sessionStorage.getItem(KEY);
+  const headers = {};
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body) headers["Content-Type"] = "application/json";
   let answer;

@@ -6,7 +6,7 @@ import { branched, generate, stopAll } from "./generate.js";
 import { drawn, update } from "./message.js";
 import * as tree from "./tree.js";
 
-const SLOWEST = 8; // a text is drawn again after this many times what drawing it took
+const SLOWEST = 4; // a text is drawn again after this many times what drawing it took
 
 export class Column {
   /** `page` has the models and the chat, and is told of changes. */

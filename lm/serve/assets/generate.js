@@ -31,10 +31,9 @@ export function request(model, lane, node, system) {
 export async function generate(model, lane, node, system, changed) {
   const abort = new AbortController();
   running.set(node.id, abort);
-  Object.assign(node, { model: model.id, reason: "", error: "", code: "" });
+  Object.assign(node, { model: model.id, reason: "", error: "", code: "", usage: null });
   if (!covered(node)) Object.assign(node, { scores: [], given: node.content.length });
-  const began = performance.now();
-  let first = 0;
+  let first = 0; // when the answer began
   changed();
   try {
     const body = request(model, lane, node, system);
@@ -53,7 +52,7 @@ export async function generate(model, lane, node, system, changed) {
     else Object.assign(node, { error: error.message, code: error.code ?? "" });
   }
   running.delete(node.id);
-  node.seconds = { first: (first - began) / 1000, rest: (performance.now() - first) / 1000 };
+  node.seconds = (performance.now() - first) / 1000;
   changed();
 }
 

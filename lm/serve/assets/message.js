@@ -68,9 +68,10 @@ function finished(node, column) {
 
 function facts(node, { model }) {
   const { usage, seconds, seed } = node, mean = perplexity(node.scores);
-  const speed = usage && seconds?.rest > 0 && usage.answer > 1 ? ` · ${((usage.answer - 1) / seconds.rest).toFixed(0)}/s` : "";
+  const speed = usage?.answer > 1 && seconds > 0 ? ` · ${((usage.answer - 1) / seconds).toFixed(0)}/s` : "";
+  const count = node.scores.length || usage?.answer; // of a continued answer all that are known, not the last part's
   return [
-    ENDS[node.reason], usage ? `${usage.answer} token${usage.answer === 1 ? "" : "s"}${speed}` : "",
+    ENDS[node.reason], count ? `${count} token${count === 1 ? "" : "s"}${speed}` : "",
     usage && model?.max_model_len ? `context ${usage.prompt + usage.answer}/${model.max_model_len}` : "",
     mean === null ? "" : `perplexity ${mean}`, seed === undefined ? "" : `seed ${seed}`,
   ].filter(Boolean).join(" · ");

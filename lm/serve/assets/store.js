@@ -17,7 +17,7 @@ export const keepSettings = kept => write(SETTINGS, JSON.stringify(kept));
 /** All chats, the last changed first; one that cannot be read is left where it is. */
 export function chats() {
   const found = [];
-  for (const key of Object.keys(localStorage).filter(each => each.startsWith(CHAT))) {
+  for (const key of keys().filter(each => each.startsWith(CHAT))) {
     try {
       const chat = JSON.parse(localStorage.getItem(key));
       nodes(chat).forEach(restore);
@@ -25,6 +25,14 @@ export function chats() {
     } catch { /* of another version of this page */ }
   }
   return found.sort((a, b) => b.changed - a.changed);
+}
+
+function keys() {
+  try {
+    return Object.keys(localStorage);
+  } catch {
+    return []; // a browser that keeps nothing for pages
+  }
 }
 
 const nodes = chat => chat.lanes.flatMap(lane => Object.values(lane.nodes));

@@ -242,6 +242,7 @@ def test_an_answer_is_stopped_and_continued(page, server):
     assert page.content()[1].startswith(stopped)
     assert len(page.content()[1]) == len(stopped) + 5
     assert "cut at the token limit" in page.find(".facts").text
+    assert f" {len(stopped) + 5} tokens" in page.find(".facts").text
     body = page.sent("/v1/completions")[-1]
     assert body["prompt"] == SONG.strip() + stopped
 
