@@ -74,7 +74,7 @@ def serve(
         max_choices: Most texts of a request, its prompts times `n`.
         max_stops: Most strings that end a text, in a request.
         max_body: Most bytes of a request.
-        timeout: Seconds of a request, from its first byte to the last one of its answer.
+        timeout: Seconds in which a request must have arrived, and again in which it must be answered.
         grace: Seconds in which Ctrl-C lets requests finish; then they are broken off, in words.
         log: Whether each request prints a line: its route, status, model, tokens and time, and never its content.
 
@@ -103,13 +103,13 @@ def serve(
     for each in served:
         each.engine.start()
     _introduce(console, server, served, key_variable=key_variable, key=key)
-    server.start()  # after that, lines of requests may come
     _until_ended(console, server, served, grace=grace)
 
 
 def _until_ended(console: Console, server: Server, served: Sequence[Served], *, grace: float) -> None:
     """Serve until a signal; then finish what was begun. A second signal ends the process at once."""
     try:
+        server.start()
         server.wait()
     except (KeyboardInterrupt, Interrupted) as signal:
         forget_signals()

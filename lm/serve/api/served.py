@@ -20,7 +20,7 @@ class Limits:
         choices: Texts of one request: its prompts times `n`.
         stops: Strings that end a text.
         max_tokens: Tokens of one text; None for what the context holds.
-        timeout: Seconds from the first byte of a request to the last one of its answer.
+        timeout: Seconds in which a request must have arrived, and again in which it must be answered.
     """
 
     body: int = 4_000_000
