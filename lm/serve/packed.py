@@ -45,18 +45,20 @@ def packed(model: Transformer) -> tuple[Transformer, Callable[[Tensor], Tensor]]
         return model, lambda features: model.projection.logits(features)
     shared = {id(each): each for each in (*model.parameters(), *model.buffers())}
     faster = copy.deepcopy(model, shared)
-    for name, layer in [*faster.blocks.named_modules()]:
-        inside = faster.blocks.get_submodule(name.rpartition(".")[0])
+    parts = dict(faster.blocks.named_modules())
+    for name, layer in parts.items():
+        whole = parts.get(name.rpartition(".")[0])
         if isinstance(layer, Adapted) and type(layer.base) is nn.Linear:
             faster.blocks.set_submodule(name, PackedLinear(layer.weight(), layer.base.bias))
-        elif (
-            type(layer) is nn.Linear
-            and type(inside).__module__.startswith("lm.model.")
-            and not isinstance(inside, Adapted)
-        ):
+        elif type(layer) is nn.Linear and _calls_its_layers(whole):
             faster.blocks.set_submodule(name, PackedLinear(layer.weight, layer.bias))
     project, cap = PackedLinear(model.projection.weight, None), model.projection.cap
     return faster, project if cap is None else lambda features: soft_cap(project(features), cap)
+
+
+def _calls_its_layers(part: nn.Module) -> bool:
+    """Whether a part only calls its linear layers; one of a package of the user's may read their weights."""
+    return type(part).__module__.startswith("lm.model.") and not isinstance(part, Adapted)
 
 
 def _can_pack(weight: Tensor) -> bool:
