@@ -1,9 +1,12 @@
 """The wheel holds all that `lm` needs and nothing else, and works where it is unpacked."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 from email import message_from_string
 from pathlib import Path
 from zipfile import ZipFile
@@ -112,3 +115,38 @@ def test_an_editable_install_finds_the_plugins_where_they_are_edited(tmp_path: P
         assert not [name for name in archive.namelist() if name.startswith("hydra_plugins")]  # a copy would grow old
     assert paths == [str(ROOT), str(ROOT / "lm/plugins")]
     assert (ROOT / "lm/plugins/hydra_plugins/lm.py").exists()
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of the wheel in an environment of its own, which sees what it requires and not the checkout."""
+    place = tmp_path_factory.mktemp("environment")
+    venv.create(place, with_pip=False, symlinks=os.name != "nt")
+    folder = "Scripts" if os.name == "nt" else "bin"
+    python = place / folder / Path(sys.executable).name
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-index", "--no-deps"]
+    done = subprocess.run([*install, str(wheel.filename)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    variables = {"base": str(place), "platbase": str(place)}
+    site = Path(sysconfig.get_path("purelib", "venv", vars=variables))
+    required = [path for path in sys.path if Path(path).name == "site-packages"]  # whose own .pth files are not read
+    (site / "required.pth").write_text("\n".join(required) + "\n")
+    return place / folder / "lm"
+
+
+def test_the_wheel_installed_lists_its_jobs_and_does_one_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("".join(f"The cat sat on mat {number}.\n" for number in range(200)))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*words: str) -> str:
+        done = subprocess.run([installed, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    assert "pretrain" in run("--help")
+    text = ["corpus=text", "corpus.path=text.txt", "corpus.part_size=500"]
+    assert "300 tokens" in run("tokenizer", "tokenizer.vocab_size=300", *text)
+    page = (tmp_path / "outputs/tokenizer/default/report.html").read_text(encoding="utf-8")
+    assert "lm tokenizer tokenizer.vocab_size=300" in page
+    manifest = json.loads((tmp_path / "outputs/tokenizer/default/manifest.json").read_text(encoding="utf-8"))
+    assert "commit" not in manifest["executions"][0], "the code is that of the wheel, which has no commit"
