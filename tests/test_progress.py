@@ -140,3 +140,11 @@ def test_a_notebook_without_widgets_is_quiet() -> None:
     """
     done = subprocess.run([sys.executable, "-W", "always", "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("None\n", "")
+
+
+def test_the_time_left_of_a_resumed_bar_is_that_of_what_this_process_did() -> None:
+    resumed = bar(100, label="train", unit="steps", done=90)
+    resumed.start_t -= 10
+    resumed.n = 95  # 5 steps in 10 s, and not 95
+    assert "95/100 steps, 00:10 elapsed, 00:10 left" in str(resumed)
+    resumed.close()
