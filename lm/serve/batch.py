@@ -93,10 +93,14 @@ class Batch:
         answer.begun, answer.filled, answer.cached = True, count, count
         return True
 
+    def next_chunk(self, answer: Answer) -> int:
+        """Count the tokens up to the next multiple of a chunk, or to the end."""
+        return min(self.chunk - answer.filled % self.chunk, answer.unread)
+
     def read(self, answer: Answer) -> Tensor:
         """Read the next chunk of a text; return its features, T D."""
         start, window = answer.filled, answer.continuation.window
-        end = min(start + self.chunk - start % self.chunk, len(window))
+        end = start + self.next_chunk(answer)
         features = self.slots.read(answer.slot, window[start:end], start=start, room=answer.room)
         answer.filled = end
         if not answer.again:

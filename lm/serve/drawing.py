@@ -5,6 +5,7 @@ Legend: B answers  V vocabulary
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from lm.generation import Sampling
@@ -18,7 +19,8 @@ def drawn(logits: Tensor, answers: Sequence[Answer]) -> list[int | None]:
 
     Answers with the same options are drawn together.
     """
-    finite = logits.sum(-1).isfinite().tolist()
+    exact = logits.dtype if logits.dtype == torch.float64 else torch.float32
+    finite = logits.sum(-1, dtype=exact).isfinite().tolist()
     tokens: list[int | None] = [None] * len(answers)
     groups: dict[Sampling, list[int]] = {}
     for row, answer in enumerate(answers):

@@ -34,7 +34,7 @@ class Work:
         counts: dict[str, int],
     ) -> None:
         self._batch, self._project, self._rows, self._counts = batch, project, rows, counts
-        self._chunks = max(1, prefill_tokens // batch.chunk)  # of prompts, in a step
+        self._prefill_tokens = prefill_tokens
 
     def step(self) -> None:
         """Serve every answer once."""
@@ -85,17 +85,21 @@ class Work:
         for answer in [each for each in begun if each.unread == 0]:
             ready.append((answer, self._batch.features_of_prompt(answer)))
             self._batch.start_writing(answer)
-        left = self._chunks
         pending = [answer for answer in begun if answer.unread]
-        shares = [(answer, -(-left // 2)) for answer in pending[:1]]
-        shares += [(answer, left) for answer in sorted(pending[1:], key=lambda answer: answer.unread)]
-        for answer, share in [*shares, *((answer, left) for answer in pending[:1])]:
-            for _ in range(min(share, left)):
-                if answer.slot is None or not answer.reading:
-                    break
-                left -= 1
-                self._read_chunk(answer, ready)
+        oldest, others = pending[:1], sorted(pending[1:], key=lambda answer: answer.unread)
+        left = self._prefill_tokens
+        half = [(answer, max(left // 2, self._batch.next_chunk(answer))) for answer in oldest]
+        for answer, share in [*half, *((answer, left) for answer in [*others, *oldest])]:
+            left -= self._read_share(answer, min(share, left), ready)
         return ready
+
+    def _read_share(self, answer: Answer, share: int, ready: list[tuple[Answer, Tensor]]) -> int:
+        """Read chunks of a prompt, together at most `share` tokens; return how many."""
+        read = 0
+        while answer.slot is not None and answer.reading and read + self._batch.next_chunk(answer) <= share:
+            read += self._batch.next_chunk(answer)
+            self._read_chunk(answer, ready)
+        return read
 
     def _begin(self, answer: Answer) -> bool:
         begun = self._batch.begin(answer)
