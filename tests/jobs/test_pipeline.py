@@ -74,9 +74,18 @@ def test_alignment_takes_its_share_and_shows_the_model_before_and_after(monkeypa
     assert calls["evaluate_answers, again"] == (after,)
     assert calls["chat"] == ({"beside": "outputs/align/default"},)
     said = capsys.readouterr().out
-    assert "47.0% (42.0 – 52.0) before alignment, 51.0% (46.0 – 56.0) after" in said
+    assert "47.0% (42.0 – 52.0) before alignment, 51.0% (46.0 – 56.0) after: no clear effect" in said
     assert "lm chat model.path=outputs/instruct/default beside=outputs/align/default" in said
     assert "outputs/evaluate/default-aligned" in said
+
+
+@pytest.mark.parametrize(
+    ("after", "effect"),
+    [((0.60, 0.55, 0.65), "higher"), ((0.35, 0.3, 0.4), "lower"), ((0.53, 0.46, 0.56), "no clear effect")],
+)
+def test_the_effect_of_alignment_is_clear_only_outside_the_intervals(monkeypatch, capsys, after, effect):
+    run(monkeypatch, {"corpus": 60}, aligned=True, answers=[scored(0.47, 0.42, 0.52), scored(*after)], align=True)
+    assert f" after: {effect}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("given", [{"align": True}, {"preferences": "pairs.jsonl"}])
