@@ -69,6 +69,11 @@ class Engine:
         prefixes: bool = True,
         chunk: int = 64,
     ) -> None:
+        if not isinstance(model, Transformer):
+            raise ValueError(
+                f"{type(model).__name__} is no lm.model.Transformer, whose features() an engine computes with: "
+                "generate with lm generate instead"
+            )
         self.tokenizer, self.queue = tokenizer, queue
         self.context = model.context if context is None else context
         for name, size, least in (

@@ -212,6 +212,11 @@ def test_sizes_that_serve_nobody_are_refused(model, options):
         an_engine(model, **options)
 
 
+def test_a_model_of_another_class_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"Linear is no lm\.model\.Transformer"):
+        an_engine(torch.nn.Linear(2, 2))
+
+
 def test_a_full_queue_and_a_closed_engine_take_no_more(model):
     engine = an_engine(model, slots=1, queue=1)
     asked = [Asked(engine, SHORT) for _ in range(2)]
