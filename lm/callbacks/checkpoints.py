@@ -24,11 +24,15 @@ class Checkpoints(RunCallback):
     the first lower rate is kept as `stable.ckpt`. From it a longer budget continues the run (`run.extend=true`), and a
     new run its weights (`model.which=stable`). It takes as much disk as `last.ckpt`: about 12 bytes per parameter.
 
+    Training goes on while a checkpoint is written, from a copy: 8 to 12 bytes of memory per parameter. A run that is
+    killed in that moment resumes from the one before.
+
     A resumed run with another `monitor` compares its validations with the value that `best.ckpt` has by that metric. A
     `best.ckpt` that is missing or damaged is replaced at the next validation; both are reported in a line.
 
     Args:
-        every: Optimizer steps between writes of `last.ckpt`. A killed run repeats at most this many steps.
+        every: Optimizer steps between writes of `last.ckpt`. A killed run repeats at most this many steps, and those
+            that were trained while it was written.
         monitor: Validation metric by which `best.ckpt` is the best; a column of metrics.csv, such as `validation/loss`
             or `validation/bits_per_byte`. null takes that of the objective: for pairs `validation/rewards/accuracies`.
         mode: Whether a lower or a higher value is better, min or max; null takes that of the objective for its own
@@ -110,6 +114,10 @@ class Checkpoints(RunCallback):
         if step > self._saved and due and not validation_follows(trainer, batch_idx):
             self._save(trainer, "last")
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.datamodule.workers:  # which are forked now, and a thread must not be writing then
+            trainer.strategy.checkpoint_io.wait()
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         value = self._cost(pl_module.validation)
         if value < self.best:
@@ -128,12 +136,13 @@ class Checkpoints(RunCallback):
     def _save(self, trainer: Trainer, which: str) -> None:
         if which == "last":
             self._saved = trainer.global_step
-        save(trainer, which)
+        save(trainer, which, wait=False)
         if which == "last":
             self._keep_stable(trainer)
 
     def _keep_stable(self, trainer: Trainer) -> None:
         if trainer.is_global_zero and trainer.global_step and trainer.global_step == self._stable:
+            trainer.strategy.checkpoint_io.wait()
             last = checkpoint_path(trainer.default_root_dir, "last")
             if last.exists() and read_facts(last)["global_step"] == self._stable:
                 keep_last(trainer.default_root_dir, "stable")

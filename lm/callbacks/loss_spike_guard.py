@@ -78,9 +78,12 @@ class LossSpikeGuard(RunCallback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx: int) -> None:
         """Remove snapshots that no checkpoint refers to; the files of the previous step are complete by now."""
         if self.roll_back and trainer.is_global_zero and batch_idx % trainer.accumulate_grad_batches == 0:
-            for file in _snapshot_files(trainer):
-                if int(file.stem.partition("-")[2]) not in {*self.snapshots, *self._checkpointed}:
-                    file.unlink()
+            needed = {*self.snapshots, *self._checkpointed}
+            surplus = [file for file in _snapshot_files(trainer) if int(file.stem.partition("-")[2]) not in needed]
+            if surplus:
+                trainer.strategy.checkpoint_io.wait()  # for the checkpoint that refers to others
+            for file in surplus:
+                file.unlink()
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx: int) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:

@@ -6,7 +6,7 @@ Lightning's CSVLogger deletes the earlier file when a run resumes; metrics.csv i
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,12 +72,17 @@ class MetricsFile(Logger):
             self._writer(file).writerow({"step": step, **metrics})
         self._rows += 1
 
-    @rank_zero_only
-    def sync(self, step: int) -> None:
-        """Have all rows up to a step on disk, before the checkpoint of that step is."""
-        if self._rows:
-            sync(self.path)
-            self._note(step)
+    def syncing(self, step: int) -> Callable[[], None]:
+        """What has all rows up to a step on disk, to be called before the checkpoint of that step is."""
+        rows = self._rows
+
+        @rank_zero_only
+        def sync_rows() -> None:
+            if rows:
+                sync(self.path)
+                self._note(step, rows)
+
+        return sync_rows
 
     @rank_zero_only
     def resume(self, step: int) -> None:
@@ -88,7 +93,7 @@ class MetricsFile(Logger):
             self._report(table, lost)
         kept = [row for row in table.rows if int(row["step"]) <= step]
         self._columns, self._rows = table.columns or ["step"], len(kept)
-        self._note(step)  # before the rows beyond it go
+        self._note(step, self._rows)  # before the rows beyond it go
         if found and (len(kept) < len(table.rows) or table.unreadable or table.end):
             self._rewrite(kept)
 
@@ -115,8 +120,8 @@ class MetricsFile(Logger):
                 damage += [f"it is kept as {DAMAGED}"]
         Console("train").warn(f"note: {self.path}: {'; '.join(damage)}; the run continues with the rows that are left")
 
-    def _note(self, step: int) -> None:
-        write_atomically(self.path.with_name(SYNCED), json.dumps({"step": step, "rows": self._rows}))
+    def _note(self, step: int, rows: int) -> None:
+        write_atomically(self.path.with_name(SYNCED), json.dumps({"step": step, "rows": rows}))
 
     def _rewrite(self, rows: list[Row]) -> None:
         text = io.StringIO(newline="")

@@ -26,7 +26,7 @@ class RunRecord(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict) -> None:
         checkpoint[IDENTITY] = self.identity
         for file in _metrics_files(trainer):
-            file.sync(trainer.global_step)
+            trainer.strategy.checkpoint_io.first(file.syncing(trainer.global_step))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for file in _metrics_files(trainer):

@@ -120,7 +120,7 @@ def test_rows_that_were_on_disk_with_a_checkpoint_and_are_gone_are_counted_once(
     for step in range(1, 7):
         file.log_metrics({"loss": step / 10}, step=step)
         if step == 4:
-            file.sync(step)
+            file.syncing(step)()
     spoiled(tmp_path, HEADER + ROWS[0] + ROWS[3] + ROWS[4])
     for lost in ("2 rows of earlier steps are lost; it is kept as metrics.damaged.csv", ""):
         log(tmp_path, (5, {"loss": 0.5}))
@@ -133,7 +133,7 @@ def test_rows_that_were_on_disk_with_a_checkpoint_and_are_gone_are_counted_once(
 def test_a_lost_file_is_reported_and_rows_beyond_the_checkpoint_are_not_missed(tmp_path, capsys):
     file = MetricsFile(str(tmp_path))
     file.log_metrics({"loss": 0.1}, step=1)
-    file.sync(1)
+    file.syncing(1)()
     file.log_metrics({"loss": 0.2}, step=2)
     spoiled(tmp_path, HEADER + ROWS[0])
     log(tmp_path, (2, {"loss": 0.2}))
@@ -148,6 +148,6 @@ def test_syncing_waits_for_the_rows_before_it_counts_them(tmp_path, monkeypatch)
     monkeypatch.setattr("lm.callbacks.metrics_file.sync", lambda path: synced.append((path.name, path.read_text())))
     file = MetricsFile(str(tmp_path))
     file.log_metrics({"loss": 0.5}, step=3)
-    file.sync(3)
+    file.syncing(3)()
     assert synced == [("metrics.csv", "step,loss\n3,0.5\n")]
     assert json.loads((tmp_path / ".metrics.json").read_text()) == {"step": 3, "rows": 1}

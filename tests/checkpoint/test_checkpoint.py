@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections import OrderedDict
 from functools import partial
+from threading import Event
 
 import pytest
 import torch
@@ -194,3 +196,48 @@ def test_a_consolidated_run_has_the_weights_in_single_files(trained, tmp_path):
     directory = tmp_path / "consolidate" / "default"
     assert same(load_model(str(directory)), weights(trained, "best"))
     assert same(load_model(str(trained)), load_file(directory / "model.safetensors"))
+
+
+def test_a_checkpoint_written_behind_is_that_of_the_moment_it_was_saved(tmp_path, monkeypatch):
+    io, path, begin, order = AtomicCheckpointIO(), tmp_path / "last.ckpt", Event(), []
+    whole = torch.save
+    monkeypatch.setattr(torch, "save", lambda *parts: (begin.wait(10), order.append("written"), whole(*parts)))
+    weight, listed = torch.arange(4.0), [1, 2]
+    state = OrderedDict(weight=weight, tied=weight.view(4), other=torch.zeros(4))
+    for saved in range(2):  # the second one takes the room of the first
+        begin.clear()
+        with io.behind():
+            io.first(lambda: order.append("metrics"))
+            io.save_checkpoint({"state_dict": state, "callbacks": {"guard": listed}, "step": saved}, path)
+        assert saved or not path.exists()
+        expected, told = weight.clone(), [*listed]
+        weight += 1
+        listed.append(3)
+        begin.set()
+        found = io.load_checkpoint(path, weights_only=True)  # waits
+        assert found["step"] == saved
+        assert torch.equal(found["state_dict"]["weight"], expected)
+        assert found["state_dict"]["weight"].data_ptr() == found["state_dict"]["tied"].data_ptr()
+        assert torch.equal(found["state_dict"]["other"], torch.zeros(4))
+        assert found["callbacks"]["guard"] == told
+    assert order == ["metrics", "written"] * 2
+    io.teardown()
+
+
+def test_a_failure_behind_is_raised_at_the_next_use_and_leaves_the_checkpoint_before(tmp_path):
+    io, path = AtomicCheckpointIO(), tmp_path / "last.ckpt"
+    io.save_checkpoint({"step": 1}, path)
+    with io.behind():
+        io.save_checkpoint({"weights": torch.zeros(1000), "step": lambda: 2}, path)
+    with pytest.raises(Exception, match="lambda|pickle"):
+        io.teardown()
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert io.load_checkpoint(path, weights_only=True) == {"step": 1}
+
+
+def test_without_room_for_a_copy_a_checkpoint_is_written_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("lm.checkpoint.files.available_memory", lambda: 1000)
+    io, path = AtomicCheckpointIO(), tmp_path / "last.ckpt"
+    with io.behind():
+        io.save_checkpoint({"weights": torch.zeros(1000)}, path)
+    assert path.exists()
