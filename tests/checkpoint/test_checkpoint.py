@@ -229,7 +229,7 @@ def test_a_failure_behind_is_raised_at_the_next_use_and_leaves_the_checkpoint_be
     io.save_checkpoint({"step": 1}, path)
     with io.behind():
         io.save_checkpoint({"weights": torch.zeros(1000), "step": lambda: 2}, path)
-    with pytest.raises(Exception, match="lambda|pickle"):
+    with pytest.raises(Exception, match=r"lambda|pickle"):
         io.teardown()
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
     assert io.load_checkpoint(path, weights_only=True) == {"step": 1}
