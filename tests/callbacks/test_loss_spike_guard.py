@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lm.callbacks import LossSpikeGuard
+from lm.checkpoint.files import AtomicCheckpointIO
 from lm.cli.call import call_job
 from lm.directory.manifest import read_manifest
 from support.training_runs import make_corpus, pretraining, run
@@ -193,6 +194,7 @@ def test_two_snapshots_and_those_of_the_last_checkpoint_stay_on_disk(tmp_path):
     trainer = SimpleNamespace(
         global_step=0, is_global_zero=True, accumulate_grad_batches=1, default_root_dir=tmp_path, save_checkpoint=save
     )
+    trainer.strategy = SimpleNamespace(checkpoint_io=AtomicCheckpointIO())
     callback = LossSpikeGuard(roll_back=True, every=2, snapshot_every=6)
     callback.on_train_start(trainer, None)
     assert [snapshot(6), snapshot(12), snapshot(18)] == [[0, 6], [6, 12], [12, 18]]
