@@ -189,6 +189,20 @@ OF_JOB = {
         ),
         "batch_size": "leave it out: the batches of an evaluation follow from the model's context",
     },
+    "serve": {
+        "api_key key token auth_token password": (
+            "a key on the command line is seen by others: write key_file=key.txt for its file, or key_variable=LM_KEY "
+            "for an environment variable"
+        ),
+        "max_num_seqs parallel workers concurrency num_parallel max_batch_size batch_size n_parallel": (
+            "write slots=8 for the texts that are generated at once"
+        ),
+        "address bind listen ip hostname": "write host=127.0.0.1",
+        "allowed_origins cors_origins allow_origins origins": "write cors=[https://example.org]",
+        "enable_prefix_caching prefix_caching prompt_cache cache_prompt": "write prefixes=true",
+        "chat_template": "write template=chatml, or leave it out: the model's own is recorded",
+        "models model_paths": "write beside=outputs/pretrain/default for one more, or a list of them",
+    },
     "pipeline": {
         "dry_run dryrun plan estimate": (
             "each stage reads what the one before it made, so no plan covers them all: minutes=10 sets the length of "

@@ -179,6 +179,11 @@ chat {MODEL} temp=0 | temp: unknown key | chat {MODEL} sampling.temperature=0
 evaluate {MODEL} tasks=mmlu | tasks: unknown key | evaluate {MODEL} evaluation=mmlu evaluation.path=mmlu
 evaluate {MODEL} evaluations=answers | evaluations: expected | evaluate {MODEL} evaluation@evaluations=answers
 evaluate {MODEL} batch_size=8 | batch_size: unknown key | evaluate {MODEL}
+serve {MODEL} api_key=secret | api_key: unknown key | serve {MODEL} key_file=key.txt
+serve {MODEL} max_num_seqs=8 | max_num_seqs: unknown key | serve {MODEL} slots=8
+serve {MODEL} bind=0.0.0.0 | bind: unknown key | serve {MODEL} host=127.0.0.1
+serve {MODEL} prefix_caching=true | prefix_caching: unknown key | serve {MODEL} prefixes=true
+serve {MODEL} models=[outputs/a] | models: unknown key | serve {MODEL} beside=outputs/pretrain/default
 evaluate {MODEL} limit=100 | limit: unknown key | evaluate {MODEL} {ANSWERS} evaluations.answers.max_questions=100
 consolidate {RUN} | {RUN}: it has no = | consolidate path={RUN}
 scaling depths=4 | depths: expected list of int | scaling depths=[4]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from support.serving import CHAT, COMPLETIONS, CONTEXT, HELLO, MODEL, Serving
+from lm.generation import Generator, Sampling
+from support.serving import CHAT, COMPLETIONS, CONTEXT, HELLO, MODEL, TOKENIZER, Serving
 
 CHUNK = {"id", "object", "created", "model", "system_fingerprint", "seed", "choices"}
 
@@ -58,6 +59,19 @@ def test_without_a_seed_one_is_drawn_with_which_the_answer_can_be_had_again(serv
     again = server.ask(COMPLETIONS, {**body, "seed": first["seed"]})[1]
     assert again["choices"] == first["choices"]
     assert again["system_fingerprint"] == first["system_fingerprint"] == "fp_a1a1a1a1a1a1"
+
+
+def test_prompts_and_texts_are_drawn_as_lm_generate_draws_its_rows(server: Serving):
+    prompts = [p for p in ("a", "a", "bc") for _ in range(2)]
+    tokens = [[*TOKENIZER.opening, *TOKENIZER.encode(prompt)] for prompt in prompts]
+    model = server.served[0].engine.model
+    expected = Generator(model, TOKENIZER).generate(tokens, sampling=Sampling(), max_tokens=8, seed=11)
+    body = {"prompt": prompts[::2], "n": 2, "max_tokens": 8, "seed": 11}
+    answer = server.ask(COMPLETIONS, body)[1]
+    assert [choice["text"] for choice in answer["choices"]] == [each.text for each in expected]
+    assert answer["usage"]["prompt_tokens"] == sum(map(len, tokens[::2]))  # a prompt counts once
+    reasons = {"stop_token": "stop", "length": "length"}
+    assert [choice["finish_reason"] for choice in answer["choices"]] == [reasons[each.reason] for each in expected]
 
 
 def test_models_are_listed_and_found_by_name_by_its_end_and_by_path(server: Serving):
