@@ -109,6 +109,7 @@ def test_a_queue_that_fills_amid_a_request_keeps_none_of_its_texts():
         assert (status, code) == (429, "queue_full")
         counts = server.served[0].engine.counters
         assert until(lambda: counts().running == counts().waiting == 0)
+        assert counts().cancelled == counts().requests > 0
         assert server.ask(COMPLETIONS, {**LONG, "n": 2})[0] == 200
 
 
