@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from lm.bounds import Count, NonNegative, Positive
+from lm.bounds import Count, Natural, NonNegative, Positive
 from lm.conversation import Message, RecordedTemplate, Template, has_recorded_template
 from lm.generation import Sampling
 from lm.hub import local_folder
@@ -40,7 +40,7 @@ def serve(
     slots: Count = 16,
     prefill_tokens: Count = 256,
     prefixes: bool = True,
-    queue: Count = 256,
+    queue: Natural = 256,
     max_tokens: Count | None = None,
     max_choices: Count = 128,
     max_stops: Count = 16,
