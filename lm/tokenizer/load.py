@@ -220,7 +220,7 @@ def assemble(
         backend.normalizer = normalizer
     backend.pre_tokenizer = byte_level(pattern)
     backend.decoder = decoder or decoders.ByteLevel()
-    return with_special_tokens(backend.to_str(pretty=True), origin=origin)
+    return _opened(backend.to_str(pretty=True), origin)
 
 
 def named_files(node: Mapping[str, Any], *, key: str = "tokenizer") -> dict[str, str]:
