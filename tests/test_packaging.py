@@ -145,7 +145,9 @@ def test_the_wheel_installed_lists_its_jobs_and_does_one_outside_the_checkout(in
 
     assert "pretrain" in run("--help")
     text = ["corpus=text", "corpus.path=text.txt", "corpus.part_size=500"]
-    assert "300 tokens" in run("tokenizer", "tokenizer.vocab_size=300", *text)
+    said = run("tokenizer", "tokenizer.vocab_size=300", *text)
+    assert "300 tokens" in said
+    assert said.endswith(f"next: lm corpus tokenizer.path=outputs/tokenizer/default {' '.join(text)}\n")
     page = (tmp_path / "outputs/tokenizer/default/report.html").read_text(encoding="utf-8")
     assert "lm tokenizer tokenizer.vocab_size=300" in page
     manifest = json.loads((tmp_path / "outputs/tokenizer/default/manifest.json").read_text(encoding="utf-8"))

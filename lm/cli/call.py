@@ -9,17 +9,19 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lm.cli.next_step import next_step
 from lm.config.build import build
 from lm.config.check import examine
 from lm.config.composition import leave_hydra
 from lm.config.target import is_job, is_node, locate
 from lm.config.trust import TRUST, trusting
 from lm.directory import Run
-from lm.process.command import carrying_out, command_line
+from lm.process.command import carrying_out, command_line, command_words
 from lm.process.failure import one_line, report_failure
 from lm.process.ranks import is_first_process
 from lm.process.signals import interruption_behind, unwinding
 from lm.process.supervisor import supervised_ranks
+from lm.progress import Console
 from lm.report.run import write_run_page
 from lm.sweep import Job, Outcome, Pruned, sweep_name
 from lm.sweep.job import CONSOLE
@@ -37,9 +39,13 @@ def run_composed(config: DictConfig, *, node: dict | None = None) -> Any:
         job = _frozen(config, swept)
         return run_sweep_job(job) if isinstance(job, Job) else job
     try:
-        return call_job(node or _plain(config))
+        node = node or _plain(config)
+        returned = call_job(node)
     except Exception as error:
         raise interruption_behind(error) or SystemExit(report_failure(error)) from None
+    if following := next_step(node, command_words()):
+        Console(node["run"]["job"]).line(f"next: {following}")
+    return returned
 
 
 def freeze(config: DictConfig) -> Job | Outcome:

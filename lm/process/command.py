@@ -24,6 +24,11 @@ def command_line() -> str:
     return shell_line(_words.get())
 
 
+def command_words() -> tuple[str, ...]:
+    """The words of the command; none where jobs are called from Python."""
+    return _words.get()
+
+
 def shell_line(words: Sequence[str]) -> str:
     """Words as the shell of this system takes them."""
     if os.name != "nt":
