@@ -122,6 +122,11 @@ class Sharded(ModelParallelStrategy, Placement):
         both = self.cpu_offload and self.root_device.type == "cuda"
         return "cpu:gloo,cuda:nccl" if both else super()._get_process_group_backend()
 
+    def teardown(self) -> None:
+        """End as every other strategy of Lightning ends: with the checkpoint that is being written on disk."""
+        super().teardown()
+        self.checkpoint_io.teardown()
+
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """Return all weights on rank 0 and nothing on others, which take part; or each rank's shards."""
         return get_model_state_dict(self.model, options=self._options)
