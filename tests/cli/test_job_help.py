@@ -65,7 +65,7 @@ def test_a_screen_has_values_meanings_and_the_other_options(wide):
     assert "  data.path=outputs/corpus/default  Directory of a corpus, or a list of them\n" in said
     assert "  optimizer.learning_rate=" in said
     assert "  model=tiny                    base checkpoint gemma2 gemma3 gpt2 gpt_neox …\n" in said
-    assert "  experiment=null               only your own: see lm help conf\n" in said
+    assert "  experiment=null               shakespeare\n" in said
     assert "model.path=…  " in describe_job("chat", PLACES)
 
 

@@ -183,7 +183,7 @@ def test_a_repetition_penalty_makes_tokens_rarer(generator):
         (row,) = generator.generate([PROMPTS[0]], sampling=sampling, max_tokens=60, stop_tokens=[])
         return len(set(row.tokens))
 
-    assert distinct(1e6) == 60  # seen tokens never repeat, those before the window slid included
+    assert distinct(1e4) == 60  # seen tokens never repeat, those before the window slid included
     assert distinct(1.0) < 60
 
 

@@ -136,7 +136,7 @@ def test_a_model_says_what_it_is(base, tuned):
     [
         (lambda model: model.bits_per_byte(""), "there is no text to measure"),
         (lambda model: model.generate("a", samples=0), "samples 0 is not at least 1"),
-        (lambda model: model.generate("a", top_p=2), "top_p 2 is not in"),
+        (lambda model: model.generate("a", top_p=2), "top_p 2 is not from"),
         (lambda model: model.generate(3), "3 is int, not a text"),
         (lambda model: model.bits_per_byte(["a", None]), "None is NoneType, not a text"),
         (lambda model: model.stream([{"content": "x"}]), "is not a turn: write"),

@@ -38,13 +38,14 @@ def log_while_wandb_ends(directory: str) -> None:
 
 
 class KillAfterBatch(Callback):
-    """SIGKILL once that many micro-batches are done."""
+    """SIGKILL once that many micro-batches are done, and the checkpoints before them are on disk."""
 
     def __init__(self, batches: int):
         self.batches = batches
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if batch_idx + 1 == self.batches:
+            trainer.strategy.checkpoint_io.wait()
             _kill()
 
 
@@ -137,6 +138,7 @@ class KillAfterSaving(Callback):
             whole(*args, **settings)
             self.left -= 1
             if self.left == 0:
+                trainer.strategy.checkpoint_io.wait()
                 _kill()
 
         trainer.save_checkpoint = save

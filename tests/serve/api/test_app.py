@@ -208,7 +208,7 @@ def test_what_is_no_route_and_other_methods_are_refused(server: Serving):
 
 
 def test_the_log_has_a_line_a_request_without_its_content(server: Serving):
-    server.ask(CHAT, {"messages": [{"role": "user", "content": "secret"}], "max_tokens": 4})
+    server.ask(CHAT, {"messages": [{"role": "user", "content": "secret"}], "max_tokens": 4, "ignore_eos": True})
     server.send("/x\x1b[31m".replace("\x1b", "%1b"))
     own = [line for line in server.lines if "instruct/small" in line][-1]
     assert own.startswith("POST /v1/chat/completions 200, instruct/small, ")
