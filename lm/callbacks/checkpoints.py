@@ -24,7 +24,7 @@ class Checkpoints(RunCallback):
     the first lower rate is kept as `stable.ckpt`. From it a longer budget continues the run (`run.extend=true`), and a
     new run its weights (`model.which=stable`). It takes as much disk as `last.ckpt`: about 12 bytes per parameter.
 
-    Training goes on while a checkpoint is written, from a copy: 8 to 12 bytes of memory per parameter. A run that is
+    Training continues while a checkpoint is written, from a copy: 8 to 12 bytes of memory per parameter. A run that is
     killed in that moment resumes from the one before.
 
     A resumed run with another `monitor` compares its validations with the value that `best.ckpt` has by that metric. A

@@ -30,7 +30,7 @@ AGAIN = "set run.restart=true to start again"
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Write checkpoints under a temporary name, sync them to disk, then rename them.
 
-    Within `behind`, tensors are copied and a thread writes them while training goes on. One checkpoint is written at a
+    Within `behind`, a thread writes copies of the tensors while training continues. One checkpoint is written at a
     time, in the order in which they were saved, and every other use of checkpoints waits for it. The room for copies is
     kept from one to the next: pages of fresh memory take five times as long as the copy. Where it exceeds a quarter of
     the free memory, the checkpoint is written at once.
@@ -45,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     @contextmanager
     def behind(self) -> Iterator[None]:
-        """Write what is saved in here while training goes on."""
+        """Write what is saved in here while training continues."""
         self.is_behind = True
         try:
             yield
@@ -211,7 +211,7 @@ def save(trainer: Trainer, which: str, *, wait: bool = True) -> None:
     Args:
         trainer: Lightning's trainer.
         which: Name of the checkpoint.
-        wait: Whether it is on disk on return; else it is written while training goes on, but for a distributed one.
+        wait: Whether it is on disk on return; else it is written while training continues, but for a distributed one.
     """
     strategy = trainer.strategy
     at_once = wait or getattr(strategy, "distributed_checkpoints", False)

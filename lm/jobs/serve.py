@@ -205,7 +205,7 @@ def _served(
 ) -> Served:
     folder = local_folder(path)
     known = RecordedTemplate(path).resolve(template) if template or has_recorded_template(folder) else None
-    if known is not None:  # what it cannot write is told now, and not to the first who asks
+    if known is not None:  # what it cannot write is an error now, and not at the first request
         known.stop_tokens(tokenizer), known.prompt([Message("user", "x")], tokenizer)
     network = source.build(vocab_size=tokenizer.vocab_size)
     return Served(

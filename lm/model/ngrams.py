@@ -18,7 +18,7 @@ class HashedNgrams(nn.Embedding):
     """A vector for each n-gram that ends at a token, looked up by hash, in the spirit of fastText and BLT.
 
     What follows the last two to five characters is then known from the first steps on, for the price of a look-up; the
-    blocks learn the rest. N-grams that share a row are not told apart. Sources: Bojanowski et al. 2017
+    blocks learn the rest. N-grams that share a row are not distinguished. Sources: Bojanowski et al. 2017
     (arXiv:1607.04606), Pagnoni et al. 2024 (arXiv:2412.09871, section 3.2.1), Huang et al. 2025 (arXiv:2501.16975).
     An n-gram never reaches beyond the document of its token. No other library reads such a model: it is not exported.
 

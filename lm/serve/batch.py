@@ -38,7 +38,7 @@ class Batch:
         model: The model to compute with.
         slots: Texts at once.
         rows: Rows are padded to a multiple of this number.
-        chunk: Tokens of a prompt that are read at once: chunks begin at multiples of it, whoever reads them, so that
+        chunk: Tokens of a prompt that are read at once: chunks begin at multiples of it for every request, so that
             the same bits come out.
         prefixes: Whether keys are taken over.
     """

@@ -52,7 +52,7 @@ class Engine:
         prefill_tokens: Tokens of prompts that one step reads at most: more reads prompts faster, fewer lets the
             answers that are being written wait less.
         queue: Requests that may wait while all slots are taken.
-        prefixes: Whether a prompt's keys are taken over from another request that began with the same tokens.
+        prefixes: Whether a prompt's keys are taken over from another request that begins with the same tokens.
         chunk: Tokens of a prompt that are read at once and taken over as a whole, at most `prefill_tokens`: more reads
             long prompts a little faster, fewer takes over more.
     """

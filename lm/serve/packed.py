@@ -1,6 +1,6 @@
 """Matrices in the layout of oneDNN's kernels, for products of a few rows on a CPU.
 
-torch's own product packs a matrix anew in every call, which for 1 to 64 rows takes as long as the product. Packed once,
+torch's own product packs a matrix in every call, which for 1 to 64 rows takes as long as the product. Packed once,
 16 rows take 0.57 of the time and 4 rows 0.48 (fp32, 384 wide, one core of an AMD EPYC), and a row's result is bit for
 bit the same beside any number of others.
 """

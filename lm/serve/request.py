@@ -79,7 +79,7 @@ class Update:
 
 @dataclass(frozen=True, kw_only=True)
 class Counters:
-    """What an engine has done since it began, and what it does now.
+    """What an engine has done since its start, and what it does now.
 
     Args:
         slots: Requests that it can work on at once.

@@ -55,7 +55,7 @@ class Work:
         self._counts[update.reason if update.reason in ("cancelled", "failed") else "finished"] += 1
         try:
             answer.send(update)
-        except Exception:  # whoever asked is gone
+        except Exception:  # the client has left
             answer.ended = True
 
     def _extend(self) -> list[tuple[Answer, Tensor]]:

@@ -1,4 +1,4 @@
-"""Lightning's loop over micro-batches without what it asks anew for each of them."""
+"""Lightning's loop over micro-batches without what it looks up again for each of them."""
 
 from collections import OrderedDict
 from contextlib import nullcontext

@@ -176,7 +176,15 @@ def _variants(moment: Moment, previous: Contents) -> Iterator[tuple[str, Names, 
     files = {serial: content for serial, content in contents.items() if isinstance(content, bytes)}
     changed = {serial: content for serial, content in files.items() if previous.get(serial) != content}
     written = {serial: content for serial, content in changed.items() if moment.synced.get(serial) != content}
-    yield "killed in a write", names, contents | {s: _half(previous.get(s, b""), c) for s, c in written.items()}
+    yield (
+        "killed in a write",
+        names,
+        contents
+        | {
+            serial: _half((previous.get(serial, b""), moment.synced.get(serial, b"")), content)
+            for serial, content in written.items()
+        },
+    )
     unsynced = {serial: content for serial, content in files.items() if moment.synced.get(serial) != content}
     lost = {serial: moment.synced.get(serial, b"") for serial in unsynced}
     zeros = {serial: lost[serial] + bytes(max(0, len(c) - len(lost[serial]))) for serial, c in unsynced.items()}
@@ -195,8 +203,9 @@ def _variants(moment: Moment, previous: Contents) -> Iterator[tuple[str, Names, 
         yield "unsynced names lost but of one directory", names | rest, contents
 
 
-def _half(before: bytes, after: bytes) -> bytes:
-    kept = len(before) if after.startswith(before) else 0
+def _half(before: tuple[bytes, bytes], after: bytes) -> bytes:
+    """Half of what a write adds to the longest beginning that was there: written earlier, or synced by a thread."""
+    kept = max((len(each) for each in before if after.startswith(each)), default=0)
     return after[: kept + (len(after) - kept) // 2]
 
 

@@ -10,7 +10,7 @@ from lm.report.vocabulary import vocabulary_sections
 
 
 def study_sections(facts: RunFacts, *, first: int) -> tuple[list[Section], list[Chart]]:
-    """What a finished study found; nothing for other runs, which are told by what they have recorded.
+    """What a finished study found; nothing for other runs, which are described by what they have recorded.
 
     Args:
         facts: The run.

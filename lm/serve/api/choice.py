@@ -19,7 +19,7 @@ class Piece:
         text: What may be shown now.
         placed: The tokens whose log-probabilities may be shown now.
         calls: Calls of tools, with the last piece.
-        reason: Why the text ended, as OpenAI says it; "" while it goes on.
+        reason: Why the text ended, as OpenAI says it; "" while it continues.
     """
 
     text: str

@@ -48,7 +48,7 @@ class Flow:
             self._loop.call_soon_threadsafe(self._arrived.put_nowait, (index, update))
 
     def end(self, error: Exception) -> None:
-        """End the flow, from any thread: whoever reads it gets this error next."""
+        """End the flow, from any thread: its reader gets this error next."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._arrived.put_nowait, error)
 

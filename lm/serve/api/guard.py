@@ -84,7 +84,7 @@ class Guard:
     Args:
         app: What answers.
         access: Who may ask.
-        paths: The routes, for whoever asks for another one.
+        paths: The routes, named where another one is requested.
         log: Takes the line.
         warn: Takes the traceback of a fault of the server.
         measures: Counts and times.
